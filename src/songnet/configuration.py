@@ -1,0 +1,153 @@
+"""Configuration: one check of everything that a user can write, before any job runs."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+
+from songnet.archives import open_zip
+from songnet.errors import SongNetError
+
+Table = dict[str, Any]
+
+
+def read_yaml(path: str | Path) -> Table:
+    """Read a YAML file that holds one table."""
+    try:
+        table = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise SongNetError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise SongNetError(f"{path}: not YAML: {error}") from None
+    if not isinstance(table, dict):
+        raise SongNetError(f"{path}: expected keys and values, found {type(table).__name__}")
+    return table
+
+
+def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table:
+    """Check a configuration and fill in its defaults.
+
+    Args:
+        config: what the user gave, from config.yaml and the command line.
+        schema: workflow/schemas/config.schema.yaml.
+        datasets: config/datasets.yaml.
+        models: config/models.yaml.
+
+    Returns:
+        A complete copy.
+
+    Raises:
+        SongNetError: a key is unknown, a value is not allowed, or two keys contradict.
+    """
+    config = deepcopy(config)
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error is not None:
+        raise SongNetError(_sentence(error))
+    _fill_defaults(config, schema)
+    _one_of("dataset", [config["dataset"]], datasets)
+    _one_of("models", config["models"] or [], models)
+    shares = config["split"]
+    if abs(sum(shares.values()) - 1) > 1e-9:
+        raise SongNetError(f"config key split: the shares {shares} do not sum to 1")
+    if config["clips"]["min_seconds"] > config["clips"]["clip_seconds"]:
+        raise SongNetError("config key clips: min_seconds is larger than clip_seconds")
+    if config["mel"]["hop_length"] > config["mel"]["n_fft"]:
+        raise SongNetError("config key mel: hop_length is larger than n_fft")
+    _check_archives(config, datasets[config["dataset"]])
+    return config
+
+
+def _sentence(error: ValidationError) -> str:
+    key = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        properties = error.schema["properties"]
+        unknown = sorted(set(error.instance) - set(properties))
+        inside = f" in {key}" if key else ""
+        return f"config key {unknown[0]}{inside} is unknown (allowed: {', '.join(properties)})"
+    if error.validator == "enum":
+        allowed = ", ".join(str(value) for value in error.validator_value)
+        return f"config key {key}: {error.instance!r} is not allowed (allowed: {allowed})"
+    return f"config key {key or 'config'}: {error.message}"
+
+
+def _fill_defaults(config: Table, schema: Table) -> None:
+    for key, rule in schema["properties"].items():
+        if key not in config:
+            config[key] = deepcopy(rule["default"])
+        if rule["type"] == "object":
+            _fill_defaults(config[key], rule)
+
+
+def _one_of(key: str, names: list[str], table: Table) -> None:
+    for name in names:
+        if name not in table:
+            raise SongNetError(
+                f"config key {key}: {name!r} is not known (allowed: {', '.join(table)})"
+            )
+
+
+def _check_archives(config: Table, dataset: Table) -> None:
+    needs_folder = dataset["source"] in ("archives", "mels")
+    folder = config["archives"]
+    if not needs_folder:
+        return
+    if folder is None:
+        raise SongNetError(
+            f"config key archives: dataset={config['dataset']} needs archives=DIR, a folder with "
+            + " and ".join(archive_names(dataset))
+        )
+    for name in archive_names(dataset):
+        if not list(Path(folder).glob(name)):
+            raise SongNetError(f"config key archives: {Path(folder) / name}: no such file")
+
+
+def archive_names(dataset: Table) -> list[str]:
+    """Names (or patterns) of the two archives of a data set: metadata, then clips."""
+    clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
+    return ["fma_metadata.zip", clips]
+
+
+def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+    """Return the entries of models.yaml that a run trains.
+
+    A data set of spectrograms has no audio for the 518 features: models that need them are left
+    out when ``models`` is null and refused when named.
+    """
+    lacking = [
+        name
+        for name, model in models.items()
+        if dataset["features"] == "mels" and model.get("features") == "all"
+    ]
+    wanted = config["models"] or [name for name in models if name not in lacking]
+    for name in wanted:
+        if name in lacking:
+            raise SongNetError(
+                f"config key models: {name!r} needs the 518 features, which dataset="
+                f"{config['dataset']} cannot give"
+            )
+    return {name: models[name] for name in wanted}
+
+
+def archive_paths(config: Table, dataset: Table) -> list[str]:
+    """Paths of the archives of a data set: metadata, then clips."""
+    if dataset["source"] in ("archives", "mels"):
+        folder = Path(config["archives"])
+        return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
+    folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
+    return [str(folder / name) for name in archive_names(dataset)]
+
+
+def features_source(config: Table, dataset: Table) -> str:
+    """Where the baselines' features come from: published, computed or mels.
+
+    Archives of one's own often lack features.csv; the features are computed then.
+    """
+    kind: str = dataset["features"]
+    if kind == "published" and dataset["source"] == "archives":
+        with open_zip(archive_paths(config, dataset)[0]) as archive:
+            if "fma_metadata/features.csv" not in archive.namelist():
+                return "computed"
+    return kind

@@ -1,0 +1,164 @@
+"""Figures as PNG files. Colours are safe for colour-blind readers (Okabe-Ito, viridis)."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from songnet.files import replacing
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+Models = dict[str, dict[str, Any]]
+COLOURS = {"random": "#E69F00", "artist": "#0072B2", "official": "#009E73"}
+
+
+def accuracy_figure(
+    results: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str
+) -> None:
+    """Accuracy of each model with its interval, a colour for each protocol, the poster's mark."""
+    known = results.dropna(subset="accuracy")
+    names = [name for name in models if name in set(known["model"])]
+    places = {name: len(names) - i for i, name in enumerate(names)}
+    figure, axes = plt.subplots(figsize=(8, 1.6 + 0.5 * len(names)), layout="constrained")
+    for k, (protocol, rows) in enumerate(known.groupby("protocol", sort=False)):
+        y = rows["model"].map(places) + 0.22 * (1 - k)
+        spread = np.abs(rows[["ci_low", "ci_high"]].sub(rows["accuracy"], axis=0)).T
+        axes.errorbar(
+            100 * rows["accuracy"], y, xerr=100 * spread.to_numpy(), fmt="o", capsize=3,
+            color=COLOURS[str(protocol)], label=f"{protocol} split",
+        )  # fmt: skip
+    poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
+    axes.plot(100 * poster["poster_accuracy"], poster["model"].map(places), "kx", label="poster")
+    axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("test accuracy in % (bars: 95 % interval, bootstrap over artists)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+    axes.set_ylim(0.5, len(names) + 1.2)
+    _finish(figure, f"Accuracy on {dataset['title']}", dataset, path)
+
+
+def confusion_figure(counts: pd.DataFrame, title: str, dataset: dict[str, Any], path: str) -> None:
+    """Heat map of one model: share of each true genre's tracks, with counts.
+
+    Args:
+        counts: rows of confusions.csv for one protocol and model, summed over runs.
+        title: of the figure.
+        dataset: entry of datasets.yaml.
+        path: PNG file.
+    """
+    part = "test" if "test" in set(counts["part"]) else "validation"
+    matrix = counts[counts["part"] == part].pivot(
+        index="genre", columns="predicted", values="tracks"
+    )
+    shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    size = 2.8 + 0.62 * len(matrix)
+    figure, axes = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
+    image = axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100)
+    for (i, j), share in np.ndenumerate(shares):
+        axes.text(
+            j, i, f"{100 * share:.0f}\n({matrix.iat[i, j]})", ha="center", va="center",
+            fontsize=7, color="black" if share > 0.6 else "white",
+        )  # fmt: skip
+    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
+    axes.set_yticks(range(len(matrix)), matrix.index)
+    axes.set_xlabel("predicted genre")
+    axes.set_ylabel(f"true genre, {part} part")
+    figure.colorbar(image, shrink=0.8, label="% of the true genre's tracks (counts over runs)")
+    _finish(figure, title, dataset, path)
+
+
+def training_figure(
+    histories: dict[tuple[str, ...], pd.DataFrame],
+    models: Models,
+    dataset: dict[str, Any],
+    path: str,
+) -> None:
+    """Loss and validation accuracy over epochs; one panel column for each network.
+
+    Args:
+        histories: history.csv of each (split, model, seed).
+        models: entries of models.yaml.
+        dataset: entry of datasets.yaml.
+        path: PNG file.
+    """
+    names = list(dict.fromkeys(model for _, model, _ in histories))
+    figure, axes = plt.subplots(
+        2, max(1, len(names)), figsize=(2 + 4 * max(1, len(names)), 6), sharex="col",
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for column, name in enumerate(names):
+        top, bottom = axes[:, column]
+        for (split, model, seed), history in histories.items():
+            if model != name:
+                continue
+            protocol = split.partition("-")[0]
+            style = {"color": COLOURS[protocol], "linewidth": 1.2}
+            label = f"{protocol} split" if seed == _first_seed(histories, name, split) else None
+            top.plot(history["epoch"], history["train_loss"], **style, label=label)
+            top.plot(history["epoch"], history["validation_loss"], **style, linestyle=":")
+            bottom.plot(history["epoch"], 100 * history["validation_accuracy"], **style)
+            best = history["validation_accuracy"].idxmax()
+            bottom.plot(
+                history["epoch"][best], 100 * history["validation_accuracy"][best], "o", **style
+            )
+        top.set_title(models[name]["title"])
+        top.set_ylabel("loss (solid: training, dotted: validation)")
+        bottom.set_ylabel("validation accuracy in % (dot: chosen epoch)")
+        bottom.set_xlabel("epoch")
+        top.legend(frameon=False)
+        for panel in (top, bottom):
+            panel.grid(alpha=0.3)
+    _finish(figure, "Training", dataset, path)
+
+
+def _first_seed(histories: dict[tuple[str, ...], pd.DataFrame], model: str, split: str) -> str:
+    return next(seed for s, m, seed in histories if (s, m) == (split, model))
+
+
+def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
+    """Time and peak memory of each rule, from Snakemake's benchmark files.
+
+    Args:
+        benchmarks: folder whose first level names the rules.
+        dataset: entry of datasets.yaml.
+        path: PNG file.
+    """
+    rows = []
+    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        rows.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+    table = (
+        pd.concat(rows)
+        .groupby("rule")
+        .agg(jobs=("s", "size"), seconds=("s", "sum"), peak=("max_rss", "max"))
+    )
+    table = table.sort_values("seconds")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 1.5 + 0.35 * len(table)), sharey=True, layout="constrained"
+    )
+    labels = [f"{rule} ({jobs} jobs)" for rule, jobs in table["jobs"].items()]
+    for axes, column, colour, label in [
+        (left, "seconds", "#0072B2", "seconds, all jobs"),
+        (right, "peak", "#D55E00", "peak memory of a job, MB"),
+    ]:
+        bars = axes.barh(labels, table[column].fillna(0), color=colour)
+        axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+        axes.set_xlabel(label)
+        axes.margins(x=0.15)
+    _finish(figure, "Run time and memory", dataset, path)
+
+
+def _finish(figure: Figure, title: str, dataset: dict[str, Any], path: str) -> None:
+    """Title, the data set's note, and the file."""
+    figure.suptitle(title)
+    if dataset["source"] == "synthesis":
+        figure.supxlabel(dataset["note"], fontsize=7, color="#555555")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=130, metadata={"Software": None})
+    plt.close(figure)

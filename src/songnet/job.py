@@ -1,0 +1,53 @@
+"""What every workflow script shares: a log file, and errors that people can read."""
+
+import errno
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from songnet.errors import SongNetError
+
+log = logging.getLogger("songnet")
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[logging.Logger]:
+    """Run the body of a workflow script.
+
+    What the script logs goes to the rule's log file. A user's error (SongNetError, or a full
+    disk) becomes one line on the terminal and the log's last line; anything else is a defect and
+    keeps its traceback.
+
+    Args:
+        snakemake: the object that Snakemake hands to scripts.
+    """
+    log_file = Path(snakemake.log[0])
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(log_file, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield log
+    except SongNetError as error:
+        _fail(log_file, str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            log.error(traceback.format_exc())
+            raise
+        where = error.filename or snakemake.output[0]
+        _fail(log_file, f"{where}: {error.strerror}; free some space and run again")
+    except BaseException:
+        log.error(traceback.format_exc())
+        raise
+
+
+def _fail(log_file: Path, message: str) -> None:
+    line = f"error: {' '.join(message.split())}"
+    log.error(line)
+    print(f"songnet: {line} (log: {log_file})", file=sys.stderr, flush=True)
+    sys.exit(1)

@@ -1,0 +1,169 @@
+"""The results as a text that reads well in a terminal and on a web page."""
+
+from typing import Any
+
+import pandas as pd
+
+Models = dict[str, dict[str, Any]]
+
+
+def results_page(
+    dataset: dict[str, Any],
+    models: Models,
+    results: pd.DataFrame,
+    genres: pd.DataFrame,
+    confusions: pd.DataFrame,
+    tracks: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    archives: dict[str, str],
+    splits: dict[str, dict[str, Any]],
+) -> str:
+    """Write results.md.
+
+    Args:
+        dataset: entry of datasets.yaml, with its ``name``.
+        models: entries of models.yaml.
+        results: results.csv.
+        genres: genres.csv.
+        confusions: confusions.csv.
+        tracks: tracks.parquet.
+        quarantine: quarantine.csv.
+        archives: SHA-1 of each archive.
+        splits: summaries, as in splits/{protocol}.json.
+    """
+    protocols = list(dict.fromkeys(results["protocol"]))
+    sections = [f"# SongNet on {dataset['title']}", *filter(None, [dataset["note"]])]
+    for protocol in protocols:
+        sections += [f"## Protocol `{protocol}`", _PROTOCOLS[protocol]]
+        sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
+    sections += _leak(results, models)
+    sections += ["## Genres", *(_genres(p, models, genres, confusions) for p in protocols)]
+    sections += ["## Data", _data(tracks, quarantine, archives), _splits(splits)]
+    return "\n\n".join(sections) + "\n"
+
+
+_PROTOCOLS = {
+    "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
+    "model that knows the artist knows the genre.",
+    "artist": "No artist stands in two parts: what a new artist's track would meet.",
+    "official": "FMA's own division, without common artists.",
+}
+
+
+def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
+    if rows["accuracy"].isna().all():
+        return "This data set has no test part under this protocol; see the validation figures in MLflow."
+    return _table(
+        [
+            {
+                "model": models[row.model]["title"],
+                "accuracy %": _percent(row.accuracy),
+                "± sd": _percent(row.accuracy_sd),
+                "95 % interval": f"{_percent(row.ci_low)} – {_percent(row.ci_high)}",
+                "macro F1": _percent(row.macro_f1),
+                "runs": row.seeds,
+                "poster %": _percent(row.poster_accuracy),
+                "ours − poster": _points(row.accuracy - row.poster_accuracy),
+                "training s": f"{row.train_seconds:.1f}",
+            }
+            for row in rows.itertuples()
+        ]
+    )
+
+
+def _leak(results: pd.DataFrame, models: Models) -> list[str]:
+    accuracy = results.pivot(index="model", columns="protocol", values="accuracy")
+    if not {"random", "artist"} <= set(accuracy.columns):
+        return []
+    accuracy = accuracy.reindex(results["model"].unique())
+    rows = [
+        {
+            "model": models[row.Index]["title"],
+            "random %": _percent(row.random),
+            "artist %": _percent(row.artist),
+            "leak, points": _points(row.random - row.artist),
+        }
+        for row in accuracy.itertuples()
+    ]
+    text = (
+        "What a model gains from having heard other tracks of the test artists: accuracy under "
+        "`random` less accuracy under `artist`."
+    )
+    return ["## The artist leak", text, _table(rows)]
+
+
+def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.DataFrame) -> str:
+    """Recall of each genre for every model, the hardest genre and where its tracks go."""
+    part = "test" if "test" in set(genres[genres["protocol"] == protocol]["part"]) else "validation"
+    here = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
+    recall = here.pivot(index="genre", columns="model", values="recall")
+    recall = recall[list(models)]
+    table = _table(
+        [
+            {"recall %": genre} | {models[m]["title"]: _percent(v) for m, v in row.items()}
+            for genre, row in recall.iterrows()
+        ]
+    )
+    sentences = []
+    for model in models:
+        hardest = str(recall[model].idxmin())
+        goes = confusions[
+            (confusions["protocol"] == protocol)
+            & (confusions["part"] == part)
+            & (confusions["model"] == model)
+            & (confusions["genre"] == hardest)
+        ].set_index("predicted")["tracks"]
+        wrong = goes.drop(hardest)
+        sentences.append(
+            f"- {models[model]['title']}: hardest is {hardest} ({_percent(recall[model].min())} % "
+            f"found), most often called {wrong.idxmax()} "
+            f"({_percent(wrong.max() / max(1, goes.sum()))} % of its tracks)."
+        )
+    return "\n\n".join([f"### `{protocol}`, {part} part", table, "\n".join(sentences)])
+
+
+def _data(tracks: pd.DataFrame, quarantine: pd.DataFrame, archives: dict[str, str]) -> str:
+    artists = tracks["artist_id"]
+    lines = [
+        f"{len(tracks)} usable tracks of {artists.nunique()} artists; {artists.isna().sum()} tracks "
+        f"name no artist. {len(quarantine)} are in `quarantine.csv`"
+        + ("" if quarantine.empty else ":"),
+    ]
+    reasons = quarantine["reason"].str.replace(r"[\d.]+ s,|track \d+", "…", regex=True)
+    lines += [f"- {count} × {reason}" for reason, count in reasons.value_counts().items()]
+    lines += ["", "Archives (SHA-1):", ""]
+    lines += [f"- `{name}` {sha1}" for name, sha1 in archives.items()]
+    return "\n".join(lines)
+
+
+def _splits(splits: dict[str, dict[str, Any]]) -> str:
+    rows = []
+    for name, summary in splits.items():
+        tracks, artists = summary["tracks"], summary["artists"]
+        deviation = summary.get("largest_deviation")
+        rows.append(
+            {"split": name}
+            | {part: f"{tracks[part]} tracks, {artists[part]} artists" for part in tracks}
+            | {
+                "test tracks by artists of the training part": _percent(
+                    summary["test_tracks_by_train_artists"]
+                )
+                + " %",
+                "largest deviation of a genre's share": "–"
+                if deviation is None
+                else f"{deviation['points']:+.1f} points ({deviation['genre']}, {deviation['part']})",
+            }
+        )
+    return _table(rows)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def _percent(fraction: float | None) -> str:
+    return "–" if fraction is None or pd.isna(fraction) else f"{100 * fraction:.2f}"
+
+
+def _points(fraction: float) -> str:
+    return "–" if pd.isna(fraction) else f"{100 * fraction:+.1f}"

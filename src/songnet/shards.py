@@ -1,0 +1,160 @@
+"""Shards of mel-spectrograms: made by the workflow's mel jobs, memory-mapped by training."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from songnet.archives import member_name, open_zip, read_mels, read_member
+from songnet.audio import UnusableClip, decode, to_mono
+from songnet.errors import SongNetError
+from songnet.files import replacing
+from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
+
+CLIP_COLUMNS = [
+    "shard", "row", "frames", "seconds", "sample_rate", "channels", "sha1", "problem",
+]  # fmt: skip
+Mel = NDArray[np.float32]
+# What one clip gives: its spectrogram (mels, frames) and facts for the index.
+Found = tuple[Mel, dict[str, Any]]
+
+
+def audio_reader(
+    archive: Any, subset: str, config: MelConfig, min_seconds: float, clip_seconds: float
+) -> Callable[[int], Found]:
+    """Return a function that makes the spectrogram of one clip in an open audio archive."""
+
+    def read(track_id: int) -> Found:
+        content = read_member(archive, member_name(subset, track_id))
+        facts: dict[str, Any] = {"sha1": hashlib.sha1(content.getbuffer()).hexdigest()}
+        clip = decode(content, min_seconds)
+        facts |= {"seconds": round(clip.seconds, 3)}
+        facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
+        samples = to_mono(clip, config.sample_rate)[: int(clip_seconds * config.sample_rate)]
+        return mel_spectrogram(samples, config), facts
+
+    return read
+
+
+def make_audio_shard(
+    npy: str,
+    clips_csv: str,
+    archive: str,
+    selected: pd.DataFrame,
+    subset: str,
+    config: MelConfig,
+    min_seconds: float,
+    clip_seconds: float,
+) -> None:
+    """Decode the clips of one shard straight from the zip and write their spectrograms.
+
+    Args:
+        npy: output (tracks, n_mels, frames) float16, dB, only sound clips; short ones are padded
+            with the floor.
+        clips_csv: output, one row a clip, columns CLIP_COLUMNS; ``row`` is -1 where ``problem``
+            says why the clip is unusable.
+        archive: ``fma_<subset>.zip``.
+        selected: the shard's part of the selection.
+        subset: FMA's subset.
+        config: of the spectrograms.
+        min_seconds: shorter clips are unusable.
+        clip_seconds: longer clips are cut.
+    """
+    with open_zip(archive) as file:
+        read = audio_reader(file, subset, config, min_seconds, clip_seconds)
+        frames = config.frames(clip_seconds)
+        _make_shard(npy, clips_csv, archive, selected, read, (config.n_mels, frames))
+
+
+def make_mels_shard(npy: str, clips_csv: str, archives: list[str], selected: pd.DataFrame) -> None:
+    """Like `make_audio_shard`, for delivered spectrograms ``mels-*.npz``."""
+    mels = read_mels(archives, selected.index.to_numpy())
+
+    def read(track_id: int) -> Found:
+        mel = mels[track_id]
+        if not np.ptp(mel):
+            raise UnusableClip("the spectrogram is constant")
+        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": CLIP_SECONDS}
+        return mel, facts | {"sample_rate": 0, "channels": 0}
+
+    shape = next(iter(mels.values())).shape if mels else (0, 0)
+    _make_shard(npy, clips_csv, ", ".join(archives), selected, read, shape)
+
+
+# Delivered spectrograms cover FMA's whole clips.
+CLIP_SECONDS = 30.0
+
+
+def _make_shard(
+    npy: str,
+    clips_csv: str,
+    source: str,
+    selected: pd.DataFrame,
+    read: Callable[[int], Found],
+    shape: tuple[int, ...],
+) -> None:
+    mels: list[NDArray[np.float16]] = []
+    rows: dict[int, dict[str, Any]] = {}
+    for track_id in tqdm(selected.index, desc=Path(npy).stem, unit="clip", disable=None):
+        try:
+            mel, facts = read(track_id)
+        except UnusableClip as unusable:
+            rows[track_id] = {"row": -1, "problem": str(unusable)}
+            continue
+        frames = min(mel.shape[1], shape[1])
+        row = np.full(shape, FLOOR_DB, np.float16)
+        row[:, :frames] = mel[:, :frames]
+        rows[track_id] = facts | {"row": len(mels), "frames": frames}
+        mels.append(row)
+    if rows and not mels:
+        first, fact = next(iter(rows.items()))
+        raise SongNetError(
+            f"{source}: none of the {len(rows)} clips of shard {Path(npy).stem} can be used "
+            f"(track {first}: {fact['problem']})"
+        )
+    clips = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=CLIP_COLUMNS)
+    clips["shard"] = Path(npy).name
+    with replacing(npy) as temporary:
+        np.save(temporary, np.stack(mels) if mels else np.empty((0, *shape), np.float16))
+    with replacing(clips_csv) as temporary:
+        clips.to_csv(temporary, index_label="track_id")
+
+
+class MelShards:
+    """Read access to all shards of a data set, memory-mapped: memory does not grow with tracks.
+
+    Args:
+        folder: ``results/{dataset}/mel``.
+        index: ``mel/index.parquet``: index track_id; shard, row, frames.
+    """
+
+    def __init__(self, folder: str | Path, index: pd.DataFrame) -> None:
+        names = sorted(index["shard"].unique())
+        self._maps = [np.load(Path(folder) / name, mmap_mode="r") for name in names]
+        shard = index["shard"].map(dict(zip(names, range(len(names)), strict=True)))
+        self._places = dict(
+            zip(index.index, zip(shard, index["row"], index["frames"], strict=True), strict=True)
+        )
+        self.n_mels: int = self._maps[0].shape[1]
+        self.max_frames: int = self._maps[0].shape[2]
+
+    def frames(self, track_id: int) -> int:
+        """Number of frames with sound."""
+        return int(self._places[track_id][2])
+
+    def mel(self, track_id: int, start: int = 0, stop: int | None = None) -> NDArray[np.float16]:
+        """Frames ``start`` to ``stop`` of one track, (n_mels, frames) float16 in dB."""
+        shard, row, frames = self._places[track_id]
+        part: NDArray[np.float16] = self._maps[shard][row, :, start : min(stop or frames, frames)]
+        return part
+
+
+def read_clip(content: io.BytesIO, config: MelConfig) -> Mel:
+    """Spectrogram of a clip outside any archive, the way the shards were made."""
+    return mel_spectrogram(to_mono(decode(content), config.sample_rate), config)

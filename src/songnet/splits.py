@@ -1,0 +1,147 @@
+"""Division of the tracks into training, validation and test parts.
+
+``random`` is the poster's protocol and lets artists leak; ``artist`` keeps every artist in one
+part; ``official`` is FMA's own column.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from songnet.errors import SongNetError
+
+PARTS = ["train", "validation", "test"]
+OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
+
+
+def split_tracks(
+    tracks: pd.DataFrame, protocol: str, shares: dict[str, float], seed: int
+) -> pd.Series:
+    """Assign every track to a part.
+
+    Args:
+        tracks: index track_id; genre, artist_id, official_split.
+        protocol: random, artist or official.
+        shares: fraction of each part, for random and artist.
+        seed: of the division.
+
+    Returns:
+        The part of each track, index track_id.
+
+    Raises:
+        SongNetError: a genre has no track in training, or the official column has other values.
+    """
+    rng = np.random.default_rng(seed)
+    if protocol == "random":
+        parts = _random(tracks, shares, rng)
+    elif protocol == "artist":
+        parts = _artist(tracks, shares, rng)
+        _assert_disjoint(tracks, parts)
+    else:
+        parts = tracks["official_split"].map(OFFICIAL)
+        if parts.isna().any():
+            value = tracks["official_split"][parts.isna()].iloc[0]
+            raise SongNetError(f"tracks.csv: set.split has {value!r} (allowed: {list(OFFICIAL)})")
+    for part in ("train", "validation"):
+        lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])
+        if lacking:
+            raise SongNetError(
+                f"config key protocols: {protocol} leaves {sorted(lacking)[0]!r} without a "
+                f"{part} track; it needs more artists or tracks of this genre"
+            )
+    return parts.rename("split")
+
+
+def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
+    """Stratified: each genre is shuffled and cut at the shares."""
+    parts = pd.Series("", index=tracks.index, dtype=object)
+    for _, group in tracks.groupby("genre", observed=True):
+        order = rng.permutation(group.index.to_numpy())
+        cuts = np.round(np.cumsum([shares[part] for part in PARTS]) * len(order)).astype(int)
+        for part, chunk in zip(PARTS, np.split(order, cuts[:-1]), strict=True):
+            parts[chunk] = part
+    return parts
+
+
+def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
+    """Whole artists, largest first, each to the part that it brings nearest to its target.
+
+    The distance is the sum over parts and genres of ((count - target) / genre total)^2. Tracks
+    without an artist could be anybody's, so they stay together, in training.
+    """
+    counts = pd.crosstab(tracks["artist_id"], tracks["genre"])
+    totals = counts.sum().to_numpy()
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts.to_numpy()[order].sum(axis=1), kind="stable")]
+    target = np.array([shares[part] for part in PARTS])[:, None] * totals
+    filled = np.zeros_like(target)
+    if tracks["artist_id"].isna().any():
+        nobody = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
+        unknown = nobody.reindex(counts.columns, fill_value=0).to_numpy()
+        filled[0] += unknown
+        target += np.array([shares[part] for part in PARTS])[:, None] * unknown
+        totals = totals + unknown
+    chosen = np.empty(len(counts), dtype=int)
+    for artist in order:
+        row = counts.to_numpy()[artist]
+        chosen[artist] = _nearest(filled, target, row, np.maximum(totals, 1))
+        filled[chosen[artist]] += row
+    by_artist = pd.Series(np.array(PARTS)[chosen], index=counts.index)
+    return tracks["artist_id"].map(by_artist).fillna("train")
+
+
+def _nearest(
+    filled: NDArray[np.float64],
+    target: NDArray[np.float64],
+    row: NDArray[np.int64],
+    totals: NDArray[np.int64],
+) -> int:
+    """Part whose distance to the target falls most when the artist joins it."""
+    before = ((filled - target) / totals) ** 2
+    after = ((filled + row - target) / totals) ** 2
+    return int(np.argmin((after - before).sum(axis=1)))
+
+
+def _assert_disjoint(tracks: pd.DataFrame, parts: pd.Series) -> None:
+    homes = parts.groupby(tracks["artist_id"]).nunique()
+    if (homes > 1).any():
+        raise AssertionError(f"artist {homes.idxmax()} stands in two parts")
+
+
+def split_summary(
+    tracks: pd.DataFrame, parts: pd.Series, shares: dict[str, float] | None
+) -> dict[str, Any]:
+    """Counts that show how fair a division is.
+
+    Args:
+        tracks: index track_id; genre, artist_id.
+        parts: from `split_tracks`.
+        shares: intended fractions, or None for the official column.
+
+    Returns:
+        tracks, artists and tracks per genre of each part; how many artists of the test part also
+        stand in training, and the share of test tracks by them; the largest deviation of a
+        genre's share from the intended one, with its place.
+    """
+    sizes = {part: int((parts == part).sum()) for part in PARTS}
+    artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
+    genres = pd.crosstab(tracks["genre"], parts).reindex(columns=PARTS, fill_value=0)
+    leaked = tracks["artist_id"].isin(artists["train"])[parts == "test"]
+    summary: dict[str, Any] = {
+        "tracks": sizes,
+        "artists": {part: len(artists[part]) for part in PARTS},
+        "tracks_per_genre": genres.to_dict(orient="index"),
+        "test_artists_in_train": len(artists["test"] & artists["train"]),
+        "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else 0.0,
+    }
+    if shares is not None:
+        away = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)
+        genre, part = away.abs().stack().idxmax()
+        summary["largest_deviation"] = {
+            "genre": genre,
+            "part": part,
+            "points": round(100 * float(away.loc[genre, part]), 2),
+        }
+    return summary

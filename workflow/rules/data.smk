@@ -1,0 +1,80 @@
+# Archives and the selection of tracks.
+#
+#   resources/{demo,fma}/*.zip            archives in FMA's layout
+#   results/{dataset}/selection.parquet   tracks of the wanted subset and genres, with their shard
+#   results/{dataset}/archives.json       names and SHA-1 sums of the archives
+
+
+if DATASET["source"] == "synthesis":
+
+    rule make_demo:
+        """Compose the demo data set."""
+        output:
+            metadata=METADATA_ZIP,
+            audio=CLIP_ARCHIVES[0],
+        log:
+            f"{RESULTS}/logs/make_demo.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_demo.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        threads: workflow.cores
+        resources:
+            mem_mb=1500,
+            runtime=30,
+        params:
+            genres=DATASET["genres"],
+            synthesis=DATASET["synthesis"],
+            source=source("make_demo"),
+        script:
+            "../scripts/make_demo.py"
+
+
+if DATASET["source"] == "download":
+
+    rule download:
+        """Fetch one archive and check its SHA-1."""
+        output:
+            protected("resources/fma/{archive}.zip"),
+        log:
+            f"{RESULTS}/logs/download/{{archive}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/{{archive}}.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=500,
+            runtime=1440,
+        params:
+            urls=DATASET["urls"],
+            sha1=lambda wildcards: DATASET["files"][f"{wildcards.archive}.zip"]["sha1"],
+        script:
+            "../scripts/download.py"
+
+
+rule select_tracks:
+    """Choose the tracks and share them among shards."""
+    input:
+        metadata=METADATA_ZIP,
+        clips=CLIP_ARCHIVES,
+    output:
+        selection=f"{RESULTS}/selection.parquet",
+        unmatched=f"{RESULTS}/unmatched.csv",
+        archives=f"{RESULTS}/archives.json",
+    log:
+        f"{RESULTS}/logs/select_tracks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/select_tracks.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        kind=DATASET["source"],
+        subset=DATASET["subset"],
+        genres=config["genres"] or DATASET["genres"],
+        shards=len(SHARDS),
+        source=source("select_tracks"),
+    script:
+        "../scripts/select_tracks.py"

@@ -1,0 +1,63 @@
+# The baselines' features, as FMA names them.
+#
+#   results/{dataset}/features/fma.parquet   float32, one row a track, columns
+#                                            (feature, statistics, number): 518, or 140 MFCC
+
+FMA_FEATURES = f"{RESULTS}/features/fma.parquet"
+
+
+rule fma_features_shard:
+    """Compute the 518 features of one shard's clips with librosa."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        clips=CLIP_ARCHIVES,
+    output:
+        f"{RESULTS}/features/{{shard}}.parquet",
+    log:
+        f"{RESULTS}/logs/fma_features_shard/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fma_features_shard/{{shard}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=700,
+        runtime=60,
+    params:
+        subset=DATASET["subset"],
+        clip_seconds=config["clips"]["clip_seconds"],
+        cache="resources/numba",
+        source=source("fma_features_shard"),
+    script:
+        "../scripts/fma_features_shard.py"
+
+
+def fma_features_input(wildcards):
+    return {
+        "computed": expand(rules.fma_features_shard.output, shard=SHARDS),
+        "published": [METADATA_ZIP],
+        "mels": expand(rules.mel_shard.output.npy, shard=SHARDS),
+    }[FEATURES_SOURCE]
+
+
+rule fma_features:
+    """Gather the features: computed here, published in features.csv, or from delivered mels."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        mel=rules.index_tracks.output.mel,
+        parts=fma_features_input,
+    output:
+        FMA_FEATURES,
+    log:
+        f"{RESULTS}/logs/fma_features.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fma_features.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    params:
+        kind=FEATURES_SOURCE,
+        source=source("fma_features"),
+    script:
+        "../scripts/fma_features.py"

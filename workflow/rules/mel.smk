@@ -1,0 +1,65 @@
+# Mel-spectrograms, one pass over the clips, and the index of what is usable.
+#
+#   results/{dataset}/mel/{shard}.npy       float16 (tracks, mels, frames), dB
+#   results/{dataset}/mel/{shard}.csv       facts of each clip, or what is wrong with it
+#   results/{dataset}/mel/index.parquet     place of each track in the shards
+#   results/{dataset}/tracks.parquet        the usable tracks
+#   results/{dataset}/quarantine.csv        the others, each with its reason
+
+
+rule mel_shard:
+    """Decode one shard's clips straight from the archive."""
+    input:
+        selection=rules.select_tracks.output.selection,
+        clips=CLIP_ARCHIVES,
+    output:
+        npy=f"{RESULTS}/mel/{{shard}}.npy",
+        clips=f"{RESULTS}/mel/{{shard}}.csv",
+    log:
+        f"{RESULTS}/logs/mel_shard/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/mel_shard/{{shard}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=700,
+        runtime=30,
+    params:
+        kind=DATASET["source"],
+        subset=DATASET["subset"],
+        mel=config["mel"],
+        clips=config["clips"],
+        source=source("mel_shard"),
+    script:
+        "../scripts/mel_shard.py"
+
+
+rule index_tracks:
+    """Keep sound clips, each once; list the others with their reasons."""
+    input:
+        selection=rules.select_tracks.output.selection,
+        unmatched=rules.select_tracks.output.unmatched,
+        clips=expand(rules.mel_shard.output.clips, shard=SHARDS),
+        npy=expand(rules.mel_shard.output.npy, shard=SHARDS),
+    output:
+        tracks=f"{RESULTS}/tracks.parquet",
+        mel=f"{RESULTS}/mel/index.parquet",
+        quarantine=report(
+            f"{RESULTS}/quarantine.csv",
+            caption="../report/quarantine.rst",
+            category="Data",
+            labels={"what": "quarantined clips"},
+        ),
+    log:
+        f"{RESULTS}/logs/index_tracks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/index_tracks.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        source=source("index_tracks"),
+    script:
+        "../scripts/index_tracks.py"

@@ -1,0 +1,57 @@
+# MLflow, a view of the files: nothing above needs what is made here.
+#
+#   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
+#   results/{dataset}/mlflow/runs.json         MLflow's number of each run
+#   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
+
+
+TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+rule init_tracking:
+    """Prepare the store before any run: its first use in parallel would break it."""
+    output:
+        f"{RESULTS}/mlflow/experiment.json",
+    log:
+        f"{RESULTS}/logs/init_tracking.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/init_tracking.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        uri=TRACKING_URI,
+        dataset=config["dataset"],
+        source=source("init_tracking"),
+    script:
+        "../scripts/init_tracking.py"
+
+
+rule log_runs:
+    """Upload what MLflow does not have yet."""
+    input:
+        tracking=rules.init_tracking.output,
+        runs=run_files("metrics.json"),
+        params=run_files("params.json"),
+        features=FMA_FEATURES,
+        mel=rules.index_tracks.output.mel,
+    output:
+        f"{RESULTS}/mlflow/runs.json",
+    log:
+        f"{RESULTS}/logs/log_runs.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/log_runs.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        uri=TRACKING_URI,
+        dataset=config["dataset"],
+        config=config,
+        source=source("log_runs"),
+    script:
+        "../scripts/log_runs.py"

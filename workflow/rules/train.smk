@@ -1,0 +1,83 @@
+# One job for each model, protocol and seed. Training sees no track of the test part.
+#
+#   results/{dataset}/runs/{protocol}/{model}/{seed}/
+#       params.json   everything that shapes the run
+#       history.csv   one row an epoch (baselines: one row)
+#       model.*       joblib (baselines) or safetensors (C-RNN)
+
+
+def run_params(wildcards):
+    """What a run is made of; it goes to params.json and to MLflow."""
+    protocol, split_seed = SPLITS[wildcards.protocol]
+    return {
+        "dataset": config["dataset"],
+        "protocol": protocol,
+        "split_seed": split_seed,
+        "model": wildcards.model,
+        "seed": int(wildcards.seed),
+    } | MODELS[wildcards.model]
+
+
+rule train_baseline:
+    """Fit a scikit-learn estimator."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        features=rules.fma_features.output,
+        split=rules.split_tracks.output.split,
+        archives=rules.select_tracks.output.archives,
+    output:
+        params=f"{RUN}/params.json",
+        history=f"{RUN}/history.csv",
+        model=f"{RUN}/model.joblib",
+    log:
+        f"{RESULTS}/logs/train_baseline/{{protocol}}/{{model}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_baseline/{{protocol}}/{{model}}/{{seed}}.tsv"
+    wildcard_constraints:
+        model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "baseline"]),
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        run=run_params,
+        source=source("train_baseline"),
+    script:
+        "../scripts/train_baseline.py"
+
+
+rule train_crnn:
+    """Train a network on mel-spectrograms; a killed training resumes from its last epoch."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        mel=rules.index_tracks.output.mel,
+        npy=rules.index_tracks.input.npy,
+        split=rules.split_tracks.output.split,
+        archives=rules.select_tracks.output.archives,
+        tracking=f"{RESULTS}/mlflow/experiment.json",
+    output:
+        params=f"{RUN}/params.json",
+        history=f"{RUN}/history.csv",
+        model=f"{RUN}/model.safetensors",
+    log:
+        f"{RESULTS}/logs/train_crnn/{{protocol}}/{{model}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_crnn/{{protocol}}/{{model}}/{{seed}}.tsv"
+    wildcard_constraints:
+        model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "crnn"]),
+    conda:
+        "../../envs/cpu.yaml"
+    # One thread each: trainings run side by side, and a figure never depends on --cores.
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        run=run_params,
+        clip_seconds=config["clips"]["clip_seconds"],
+        checkpoints=f"{RESULTS}/checkpoints",
+        live=config["tracking"]["live"],
+        source=source("train_crnn"),
+    script:
+        "../scripts/train_crnn.py"

@@ -1,0 +1,22 @@
+"""Gather all runs into three tables."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+
+    from songnet.files import replacing
+    from songnet.results import confusion_table, genre_table, read_runs, results_table
+
+    runs = read_runs([Path(path).parent for path in snakemake.input.metrics])
+    artists = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])["artist_id"]
+    tables = {
+        "results": results_table(runs, artists, **snakemake.params.evaluation),
+        "genres": genre_table(runs),
+        "confusions": confusion_table(runs),
+    }
+    for name, table in tables.items():
+        with replacing(snakemake.output[name]) as temporary:
+            table.to_csv(temporary, index=False)

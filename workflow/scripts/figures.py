@@ -1,0 +1,25 @@
+"""Draw accuracies, confusions, training curves, run time and memory."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+
+    from songnet import figures
+
+    dataset, models = snakemake.params.dataset, snakemake.params.models
+    results = pd.read_csv(snakemake.input.results)
+    confusions = pd.read_csv(snakemake.input.confusions)
+    figures.accuracy_figure(results, models, dataset, snakemake.output.accuracy)
+    histories = {
+        tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories
+    }
+    figures.training_figure(histories, models, dataset, snakemake.output.curves)
+    figures.runtime_figure(snakemake.params.benchmarks, dataset, snakemake.output.runtime)
+    for path in snakemake.output.confusion:
+        protocol, model = Path(path).parts[-2], Path(path).stem
+        counts = confusions[(confusions["protocol"] == protocol) & (confusions["model"] == model)]
+        title = f"{models[model]['title']} · {protocol} split"
+        figures.confusion_figure(counts, title, dataset, path)

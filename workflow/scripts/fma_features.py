@@ -1,0 +1,26 @@
+"""Gather the baselines' features of all usable tracks."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from songnet import fma_features, published_features
+    from songnet.files import replacing
+    from songnet.shards import MelShards
+
+    track_ids = pd.read_parquet(snakemake.input.tracks, columns=["genre"]).index
+    parts = snakemake.input.parts
+    if snakemake.params.kind == "published":
+        features = published_features.read_features(parts[0], track_ids)
+    elif snakemake.params.kind == "computed":
+        features = pd.concat([pd.read_parquet(path) for path in parts]).loc[track_ids]
+    else:
+        mels = MelShards(Path(parts[0]).parent, pd.read_parquet(snakemake.input.mel))
+        rows = np.stack([fma_features.mfcc_features(mels.mel(i)) for i in track_ids])
+        features = pd.DataFrame(rows, index=track_ids, columns=fma_features.columns(("mfcc",)))
+    with replacing(snakemake.output[0]) as temporary:
+        features.to_parquet(temporary)

@@ -1,0 +1,32 @@
+"""The 518 features of one shard's clips."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from tqdm import tqdm
+
+    from songnet import fma_features
+    from songnet.archives import member_name, open_zip, read_member
+    from songnet.audio import decode, to_mono
+    from songnet.files import replacing
+
+    tracks = pd.read_parquet(snakemake.input.tracks, columns=["shard"])
+    track_ids = tracks.index[tracks["shard"] == int(snakemake.wildcards.shard)]
+    limit = int(snakemake.params.clip_seconds * fma_features.SAMPLE_RATE)
+    fma_features.compile_kernels(snakemake.params.cache)
+    rows = []
+    with open_zip(snakemake.input.clips[0]) as archive:
+        for track_id in tqdm(
+            track_ids, desc=f"features {Path(snakemake.output[0]).stem}", unit="clip", disable=None
+        ):
+            clip = decode(read_member(archive, member_name(snakemake.params.subset, track_id)))
+            samples = to_mono(clip, fma_features.SAMPLE_RATE)[:limit]
+            rows.append(fma_features.fma_features(samples))
+    columns = fma_features.columns()
+    values = np.stack(rows) if rows else np.empty((0, len(columns)), np.float32)
+    with replacing(snakemake.output[0]) as temporary:
+        pd.DataFrame(values, index=track_ids, columns=columns).to_parquet(temporary)

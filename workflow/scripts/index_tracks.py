@@ -1,0 +1,28 @@
+"""Keep sound clips, each once; list the others with their reasons."""
+
+from songnet.job import job
+
+with job(snakemake) as log:
+    import pandas as pd
+
+    from songnet.files import replacing
+    from songnet.tracks import check_genres, index_tracks
+
+    text = {"sha1": str, "problem": str, "shard": str}
+    clips = pd.concat([pd.read_csv(path, dtype=text) for path in snakemake.input.clips])
+    clips = clips.set_index("track_id")
+    tracks, quarantine = index_tracks(
+        pd.read_parquet(snakemake.input.selection),
+        clips,
+        pd.read_csv(snakemake.input.unmatched),
+    )
+    check_genres(tracks, parts=3)
+    tracks["mel_shard"] = clips.loc[tracks.index, "shard"]
+    log.info("%d tracks usable, %d quarantined", len(tracks), len(quarantine))
+    mel = tracks[["mel_shard", "row", "frames", "seconds"]].rename(columns={"mel_shard": "shard"})
+    with replacing(snakemake.output.mel) as temporary:
+        mel.to_parquet(temporary)
+    with replacing(snakemake.output.quarantine) as temporary:
+        quarantine.to_csv(temporary, index=False)
+    with replacing(snakemake.output.tracks) as temporary:
+        tracks.drop(columns=["mel_shard", "row", "frames"]).to_parquet(temporary)

@@ -1,0 +1,17 @@
+"""Upload what MLflow does not have yet."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from songnet.files import write_json
+    from songnet.tracking import upload_runs
+
+    run_ids = upload_runs(
+        snakemake.params.uri,
+        snakemake.params.dataset,
+        [Path(path).parent for path in snakemake.input.runs],
+        snakemake.params.config,
+    )
+    write_json(snakemake.output[0], run_ids)

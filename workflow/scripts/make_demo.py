@@ -1,0 +1,14 @@
+"""Compose the demo data set."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from songnet.demo import make_demo
+
+    make_demo(
+        snakemake.output.metadata,
+        snakemake.output.audio,
+        snakemake.params.genres,
+        workers=snakemake.threads,
+        **snakemake.params.synthesis,
+    )

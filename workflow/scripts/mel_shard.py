@@ -1,0 +1,25 @@
+"""Mel-spectrograms of one shard."""
+
+from songnet.job import job
+
+with job(snakemake):
+    import pandas as pd
+
+    from songnet import shards
+    from songnet.mel import MelConfig
+
+    selection = pd.read_parquet(snakemake.input.selection)
+    selected = selection[selection["shard"] == int(snakemake.wildcards.shard)]
+    npy, clips_csv = snakemake.output.npy, snakemake.output.clips
+    if snakemake.params.kind == "mels":
+        shards.make_mels_shard(npy, clips_csv, snakemake.input.clips, selected)
+    else:
+        shards.make_audio_shard(
+            npy,
+            clips_csv,
+            snakemake.input.clips[0],
+            selected,
+            snakemake.params.subset,
+            MelConfig(**snakemake.params.mel),
+            **snakemake.params.clips,
+        )

@@ -1,0 +1,25 @@
+"""Write the results as text."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+
+    from songnet.files import read_json, replacing
+    from songnet.markdown import results_page
+
+    page = results_page(
+        dataset=snakemake.params.dataset,
+        models=snakemake.params.models,
+        results=pd.read_csv(snakemake.input.results),
+        genres=pd.read_csv(snakemake.input.genres),
+        confusions=pd.read_csv(snakemake.input.confusions),
+        tracks=pd.read_parquet(snakemake.input.tracks),
+        quarantine=pd.read_csv(snakemake.input.quarantine),
+        archives=read_json(snakemake.input.archives),
+        splits={Path(path).stem: read_json(path) for path in snakemake.input.splits},
+    )
+    with replacing(snakemake.output[0]) as temporary:
+        temporary.write_text(page)

@@ -1,0 +1,28 @@
+"""Choose the tracks and share them among shards."""
+
+from pathlib import Path
+
+from songnet.job import job
+
+with job(snakemake) as log:
+    from songnet import archives, files, tracks
+
+    metadata, clips = snakemake.input.metadata, snakemake.input.clips
+    if snakemake.params.kind == "mels":
+        available = archives.mel_ids(clips)
+    else:
+        available = archives.clip_ids(clips[0])
+    selection, unmatched = tracks.select_tracks(
+        tracks.read_tracks(metadata),
+        available,
+        snakemake.params.subset,
+        snakemake.params.genres,
+        snakemake.params.shards,
+    )
+    log.info("%d tracks selected, %d unmatched", len(selection), len(unmatched))
+    with files.replacing(snakemake.output.selection) as temporary:
+        selection.to_parquet(temporary)
+    with files.replacing(snakemake.output.unmatched) as temporary:
+        unmatched.to_csv(temporary, index=False)
+    sums = {Path(path).name: files.sha1(path) for path in [metadata, *clips]}
+    files.write_json(snakemake.output.archives, sums)

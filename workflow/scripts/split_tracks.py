@@ -1,0 +1,17 @@
+"""Divide the tracks by one protocol."""
+
+from songnet.job import job
+
+with job(snakemake):
+    import pandas as pd
+
+    from songnet.files import replacing, write_json
+    from songnet.splits import split_summary, split_tracks
+
+    tracks = pd.read_parquet(snakemake.input.tracks)
+    protocol, shares = snakemake.params.protocol, snakemake.params.shares
+    parts = split_tracks(tracks, protocol, shares, snakemake.params.seed)
+    with replacing(snakemake.output.split) as temporary:
+        parts.reset_index().to_parquet(temporary, index=False)
+    intended = None if protocol == "official" else shares
+    write_json(snakemake.output.summary, split_summary(tracks, parts, intended))
