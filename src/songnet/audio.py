@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 
-class UnusableClip(Exception):
+class UnusableClipError(Exception):
     """A clip that the quarantine lists; the message is the reason."""
 
 
@@ -37,21 +37,21 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0) -> Clip:
     """Decode a whole file with libsndfile.
 
     Raises:
-        UnusableClip: empty, no audio, shorter than ``min_seconds``, silent or not finite.
+        UnusableClipError: empty, no audio, shorter than ``min_seconds``, silent or not finite.
     """
     if not file.getbuffer().nbytes:
-        raise UnusableClip("empty file")
+        raise UnusableClipError("empty file")
     try:
         samples, sample_rate = sf.read(file, dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:
-        raise UnusableClip(f"not decodable: {str(error).rpartition(': ')[2]}") from None
+        raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
     clip = Clip(samples, sample_rate)
     if clip.seconds < min_seconds:
-        raise UnusableClip(f"too short: {clip.seconds:.1f} s, minimum {min_seconds:g} s")
+        raise UnusableClipError(f"too short: {clip.seconds:.1f} s, minimum {min_seconds:g} s")
     if not np.isfinite(samples).all():
-        raise UnusableClip("samples that are not finite")
+        raise UnusableClipError("samples that are not finite")
     if not samples.any():
-        raise UnusableClip("silent from start to end")
+        raise UnusableClipError("silent from start to end")
     return clip
 
 

@@ -124,3 +124,21 @@ def load(path: str | Path) -> Baseline:
     """Read what `save` wrote; only for files of one's own workflow."""
     baseline: Baseline = joblib.load(path)
     return baseline
+
+
+class Predictor:
+    """Applies saved baselines to the same tracks.
+
+    Args:
+        data: path of features/fma.parquet.
+        track_ids: tracks to predict.
+        threads: not used; scikit-learn takes its number from the environment.
+    """
+
+    def __init__(self, data: list[str], track_ids: pd.Index, threads: int) -> None:
+        self._features = pd.read_parquet(data[0]).loc[track_ids]
+
+    def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
+        """Genres, verdicts (n,) and probabilities (n, genres) of one saved baseline."""
+        baseline = load(path)
+        return baseline.genres, *baseline.predict(self._features)

@@ -160,5 +160,5 @@ def _finish(figure: Figure, title: str, dataset: dict[str, Any], path: str) -> N
     if dataset["source"] == "synthesis":
         figure.supxlabel(dataset["note"], fontsize=7, color="#555555")
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130, metadata={"Software": None})
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
     plt.close(figure)

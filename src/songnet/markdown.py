@@ -52,7 +52,7 @@ _PROTOCOLS = {
 
 def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
     if rows["accuracy"].isna().all():
-        return "This data set has no test part under this protocol; see the validation figures in MLflow."
+        return "The data set has no test part here; the genres below are of the validation part."
     return _table(
         [
             {

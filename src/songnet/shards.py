@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from songnet.archives import member_name, open_zip, read_mels, read_member
-from songnet.audio import UnusableClip, decode, to_mono
+from songnet.audio import UnusableClipError, decode, to_mono
 from songnet.errors import SongNetError
 from songnet.files import replacing
 from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
@@ -79,7 +79,7 @@ def make_mels_shard(npy: str, clips_csv: str, archives: list[str], selected: pd.
     def read(track_id: int) -> Found:
         mel = mels[track_id]
         if not np.ptp(mel):
-            raise UnusableClip("the spectrogram is constant")
+            raise UnusableClipError("the spectrogram is constant")
         facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": CLIP_SECONDS}
         return mel, facts | {"sample_rate": 0, "channels": 0}
 
@@ -104,7 +104,7 @@ def _make_shard(
     for track_id in tqdm(selected.index, desc=Path(npy).stem, unit="clip", disable=None):
         try:
             mel, facts = read(track_id)
-        except UnusableClip as unusable:
+        except UnusableClipError as unusable:
             rows[track_id] = {"row": -1, "problem": str(unusable)}
             continue
         frames = min(mel.shape[1], shape[1])

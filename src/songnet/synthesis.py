@@ -128,16 +128,19 @@ class Artist:
 
 
 def make_artist(genre: str, rng: np.random.Generator) -> Artist:
-    """Draw an artist's habits."""
+    """Draw an artist's habits, some of them from other genres."""
     style = STYLES[genre]
+    for layer in LAYERS:
+        if rng.random() < 0.15:
+            style = _with_layer(style, layer, _other_style(genre, rng))
     layers = ["kick", "snare", "hat", "bass", "chord", "lead", "noise"]
     return Artist(
         genre=genre,
         style=style,
-        tempo=rng.uniform(*style.tempo),
+        tempo=rng.uniform(*style.tempo) * rng.uniform(0.85, 1.15),
         tonic=int(rng.integers(48, 60)),
-        mix={layer: float(np.exp(rng.normal(0, 0.45))) for layer in layers},
-        tilt=rng.normal(-2, 2.0),
+        mix={layer: float(np.exp(rng.normal(0, 0.5))) for layer in layers},
+        tilt=rng.normal(-2, 2.5),
         room=float(np.exp(rng.normal(-1.2, 0.6))),
         hiss=float(10 ** rng.uniform(-4.5, -2.5)),
         sample_rate=int(rng.choice([22_050, 22_050, 22_050, 32_000, 44_100, 48_000])),
@@ -179,19 +182,32 @@ def _varied(style: Style, rng: np.random.Generator) -> Style:
     return replace(style, lead_density=style.lead_density * rng.uniform(0.6, 1.4))
 
 
+# Fields of a style that belong together.
+LAYERS = {
+    "drums": ["kick", "snare", "hat", "swing"],
+    "bass": ["bass", "bass_timbre"],
+    "chord": ["chord", "chord_timbre", "chord_steps"],
+    "lead": ["lead_timbre", "lead_density"],
+    "scale": ["scale"],
+}
+
+
+def _with_layer(style: Style, layer: str, other: Style) -> Style:
+    return replace(style, **{field: getattr(other, field) for field in LAYERS[layer]})
+
+
+def _other_style(genre: str, rng: np.random.Generator) -> Style:
+    """Style of a genre that is neither this one nor Experimental."""
+    others = [name for name in STYLES if name not in (genre, "Experimental")]
+    return STYLES[str(rng.choice(others))]
+
+
 def _borrowed(rng: np.random.Generator) -> Style:
     """An Experimental track: every layer comes from a genre of its own."""
-    others = [style for genre, style in STYLES.items() if genre != "Experimental"]
-    drums, bass, chord, lead = (others[i] for i in rng.integers(len(others), size=4))
-    return Style(
-        tempo=(50, 170),
-        scale=str(rng.choice(["chromatic", drums.scale, chord.scale])),
-        kick=drums.kick, snare=drums.snare, hat=drums.hat,
-        bass=bass.bass, bass_timbre=bass.bass_timbre,
-        chord=chord.chord, chord_timbre=chord.chord_timbre, chord_steps=chord.chord_steps,
-        lead_timbre=lead.lead_timbre, lead_density=lead.lead_density * rng.uniform(0.3, 1.5),
-        swing=rng.uniform(0, 0.4), noise=0.15 * rng.random(),
-    )  # fmt: skip
+    style = replace(STYLES["Experimental"], noise=0.15 * rng.random())
+    for layer in LAYERS:
+        style = _with_layer(style, layer, _other_style("Experimental", rng))
+    return style
 
 
 def _render_bar(

@@ -56,7 +56,10 @@ def _experiment(uri: str, dataset: str) -> str:
     found = client.get_experiment_by_name(dataset)
     if found is not None:
         return str(found.experiment_id)
-    return str(client.create_experiment(dataset, artifact_location=artifacts))
+    try:
+        return str(client.create_experiment(dataset, artifact_location=artifacts))
+    except mlflow.MlflowException:  # another job was faster
+        return str(client.get_experiment_by_name(dataset).experiment_id)
 
 
 class LiveRun:

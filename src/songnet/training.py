@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import nll_loss
 from tqdm import tqdm
 
-from songnet.crnn import CRNN, CRNNConfig, clip_log_probabilities
+from songnet.crnn import CRNN, CRNNConfig, clip_log_probabilities, load
 from songnet.errors import SongNetError
 from songnet.files import replacing
 from songnet.shards import MelShards
@@ -181,6 +182,27 @@ def predict_clips(
             steps = model(torch.from_numpy(mels).to(device()))
             out[batch] = clip_log_probabilities(steps).cpu().numpy()
     return out
+
+
+class Predictor:
+    """Applies saved networks to the same tracks.
+
+    Args:
+        data: path of mel/index.parquet, then of the shards beside it.
+        track_ids: tracks to predict.
+        threads: of torch.
+    """
+
+    def __init__(self, data: list[str], track_ids: pd.Index, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._shards = MelShards(Path(data[0]).parent, pd.read_parquet(data[0]))
+        self._track_ids = track_ids.to_numpy()
+
+    def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], NDArray[np.float32]]:
+        """Genres, verdicts (n,) and probabilities (n, genres) of one saved network."""
+        model, genres = load(path)
+        probabilities = np.exp(predict_clips(model.to(device()), self._shards, self._track_ids))
+        return genres, np.array(genres)[probabilities.argmax(axis=1)], probabilities
 
 
 def band_statistics(shards: MelShards, track_ids: Ids) -> tuple[Tensor, Tensor]:

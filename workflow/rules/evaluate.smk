@@ -8,40 +8,56 @@
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
 
-def run_model(wildcards):
-    family = MODELS[wildcards.model]["family"]
-    return (rules.train_baseline if family == "baseline" else rules.train_crnn).output.model
+EVALUATION_DATA = {
+    "baseline": rules.fma_features.output,
+    "crnn": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
+}
+TRAINED = {
+    "baseline": rules.train_baseline.output.model,
+    "crnn": rules.train_crnn.output.model,
+}
 
 
-rule evaluate:
-    """Predict the validation and test parts and measure."""
-    input:
-        model=run_model,
-        tracks=rules.index_tracks.output.tracks,
-        split=rules.split_tracks.output.split,
-        data=lambda wildcards: (
-            rules.fma_features.output
-            if MODELS[wildcards.model]["family"] == "baseline"
-            else [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
-        ),
-    output:
-        predictions=f"{RUN}/predictions.parquet",
-        metrics=f"{RUN}/metrics.json",
-    log:
-        f"{RESULTS}/logs/evaluate/{{protocol}}/{{model}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{protocol}}/{{model}}/{{seed}}.tsv"
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        family=lambda wildcards: MODELS[wildcards.model]["family"],
-        evaluation=config["evaluation"],
-        source=source("evaluate"),
-    script:
-        "../scripts/evaluate.py"
+def family_files(path, family):
+    """Paths of all runs of a family under one protocol; {protocol} stays a wildcard."""
+    return [
+        path.replace("{model}", model).replace("{seed}", str(seed))
+        for model, entry in MODELS.items()
+        if entry["family"] == family
+        for seed in model_seeds(model)
+    ]
+
+
+# One job for all runs of a family under a protocol: loading the libraries takes far longer than
+# predicting.
+for family in sorted({entry["family"] for entry in MODELS.values()}):
+
+    rule:
+        name:
+            f"evaluate_{family}"
+        input:
+            models=family_files(TRAINED[family], family),
+            data=EVALUATION_DATA[family],
+            tracks=rules.index_tracks.output.tracks,
+            split=rules.split_tracks.output.split,
+        output:
+            predictions=family_files(f"{RUN}/predictions.parquet", family),
+            metrics=family_files(f"{RUN}/metrics.json", family),
+        log:
+            f"{RESULTS}/logs/evaluate_{family}/{{protocol}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/evaluate_{family}/{{protocol}}.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            family=family,
+            evaluation=config["evaluation"],
+            source=source("evaluate"),
+        script:
+            "../scripts/evaluate.py"
 
 
 rule collect_results:

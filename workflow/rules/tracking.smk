@@ -1,7 +1,7 @@
 # MLflow, a view of the files: nothing above needs what is made here.
 #
 #   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
-#   results/{dataset}/mlflow/runs.json         MLflow's number of each run
+#   results/{dataset}/mlflow/{protocol}.json   MLflow's number of each run
 #   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
 
 
@@ -30,19 +30,17 @@ rule init_tracking:
 
 
 rule log_runs:
-    """Upload what MLflow does not have yet."""
+    """Upload what MLflow does not have yet of the runs under one protocol."""
     input:
         tracking=rules.init_tracking.output,
-        runs=run_files("metrics.json"),
-        params=run_files("params.json"),
-        features=FMA_FEATURES,
-        mel=rules.index_tracks.output.mel,
+        runs=lambda wildcards: run_files("metrics.json", protocols=[wildcards.protocol]),
+        params=lambda wildcards: run_files("params.json", protocols=[wildcards.protocol]),
     output:
-        f"{RESULTS}/mlflow/runs.json",
+        f"{RESULTS}/mlflow/{{protocol}}.json",
     log:
-        f"{RESULTS}/logs/log_runs.log",
+        f"{RESULTS}/logs/log_runs/{{protocol}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/log_runs.tsv"
+        f"{RESULTS}/benchmarks/log_runs/{{protocol}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     resources:
