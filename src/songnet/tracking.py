@@ -34,6 +34,11 @@ def initialise(uri: str, dataset: str) -> dict[str, Any]:
         uri, experiment (name) and experiment_id, None where the server cannot be reached.
     """
     try:
+        if uri.startswith("sqlite:"):
+            from mlflow.store.db.utils import _initialize_tables
+            from sqlalchemy import create_engine
+
+            _initialize_tables(create_engine(uri))
         experiment_id = _experiment(uri, dataset)
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
@@ -42,20 +47,17 @@ def initialise(uri: str, dataset: str) -> dict[str, Any]:
 
 
 def _experiment(uri: str, dataset: str) -> str:
+    """Find or create the experiment of a data set."""
     import mlflow
 
-    artifacts = None
-    if uri.startswith("sqlite:///"):
-        from mlflow.store.db.utils import _initialize_tables
-        from sqlalchemy import create_engine
-
-        _initialize_tables(create_engine(uri))
-        folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts" / dataset
-        artifacts = folder.as_uri()
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(dataset)
     if found is not None:
         return str(found.experiment_id)
+    artifacts = None
+    if uri.startswith("sqlite:///"):
+        folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts" / dataset
+        artifacts = folder.as_uri()
     try:
         return str(client.create_experiment(dataset, artifact_location=artifacts))
     except mlflow.MlflowException:  # another job was faster

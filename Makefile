@@ -1,0 +1,43 @@
+# `make run` and `make test` do all set-up themselves.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --logger rich
+
+.PHONY: run test lint format lock clean
+
+run: .venv/installed
+	$(SNAKEMAKE) --cores $(CORES)
+
+test: .venv/installed lint
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# Exact versions for every platform. torch's CUDA libraries are left out: torch names their exact
+# versions itself, and a CPU build needs none.
+lock:
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--group dev pyproject.toml | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock
+
+clean:
+	rm -rf results/*/ resources/demo mlflow.db mlartifacts .snakemake
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SongNet needs Python 3.11 or newer; name one with PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@

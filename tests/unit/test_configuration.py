@@ -1,0 +1,58 @@
+"""What a user can get wrong in the configuration gets one line that names the key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from songnet.configuration import check, read_yaml, selected_models
+from songnet.errors import SongNetError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+DATASETS = read_yaml(ROOT / "config/datasets.yaml")
+MODELS = read_yaml(ROOT / "config/models.yaml")
+
+
+def checked(**config: Any) -> dict[str, Any]:
+    return check(config, SCHEMA, DATASETS, MODELS)
+
+
+def test_defaults_equal_the_commented_file() -> None:
+    written = read_yaml(ROOT / "config/config.yaml")
+    assert checked() == written == check(written, SCHEMA, DATASETS, MODELS)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"protocol": "artist"}, r"config key protocol is unknown \(allowed: dataset, "),
+        ({"mel": {"mels": 64}}, "config key mels in mel is unknown"),
+        ({"protocols": ["artst"]}, r"protocols\.0: 'artst' is not allowed \(allowed: random, artist, official\)"),
+        ({"dataset": "fma"}, r"dataset: 'fma' is not known \(allowed: demo, fma_small"),
+        ({"models": ["cnn"]}, "models: 'cnn' is not known"),
+        ({"seeds": []}, "config key seeds"),
+        ({"seeds": [1, 1]}, "config key seeds"),
+        ({"split": {"train": 0.8}}, "split: the shares .* do not sum to 1"),
+        ({"clips": {"min_seconds": 40}}, "min_seconds is larger"),
+        ({"mel": {"hop_length": 4096}}, "hop_length is larger"),
+        ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
+        ({"dataset": "local", "archives": "/nowhere"}, r"/nowhere/fma_metadata\.zip: no such file"),
+    ],
+)
+def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(SongNetError, match=message) as error:
+        checked(**config)
+    assert "\n" not in str(error.value)
+
+
+def test_spectrograms_have_no_518_features() -> None:
+    config = checked()
+    assert "svm_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
+    assert "svm_518" in selected_models(config, DATASETS["demo"], MODELS)
+    with pytest.raises(SongNetError, match="svm_518"):
+        selected_models(config | {"models": ["svm_518"]}, DATASETS["local_mels"], MODELS)
+
+
+def test_every_key_has_a_description() -> None:
+    assert all(rule["description"] for rule in SCHEMA["properties"].values())

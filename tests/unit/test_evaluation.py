@@ -1,0 +1,58 @@
+"""Metrics equal scikit-learn's; the interval covers what it should."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix as sklearn_confusion
+from sklearn.metrics import log_loss, precision_recall_fscore_support
+
+from songnet.evaluation import artist_bootstrap, part_metrics, prediction_table
+
+GENRES = ["Folk", "Pop", "Rock"]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    truth = rng.choice(GENRES, 200)
+    probabilities = rng.dirichlet(np.ones(3), 200)
+    predicted = np.array(GENRES)[probabilities.argmax(axis=1)]
+    return prediction_table(np.arange(200), np.full(200, "test"), truth, predicted, probabilities, GENRES)
+
+
+def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
+    artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
+    found = part_metrics(table, artists, GENRES, resamples=500, confidence=0.95)
+    truth, predicted = table["genre"], table["predicted"]
+    assert found["accuracy"] == pytest.approx((truth == predicted).mean())
+    assert found["confusion"] == sklearn_confusion(truth, predicted, labels=GENRES).tolist()
+    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=GENRES)
+    for i, genre in enumerate(GENRES):
+        expected = {"precision": precision[i], "recall": recall[i], "f1": f1[i], "tracks": support[i]}
+        assert found["genres"][genre] == pytest.approx(expected)
+    assert found["macro_f1"] == pytest.approx(f1.mean())
+    assert found["log_loss"] == pytest.approx(log_loss(truth, table[GENRES]), rel=1e-5)
+    assert found["ci_low"] < found["accuracy"] < found["ci_high"]
+
+
+def test_interval_covers_the_truth() -> None:
+    """Artists are right or wrong as a whole: the artist bootstrap covers, one over tracks fails."""
+    rng = np.random.default_rng(5)
+    artists = pd.Series(np.repeat(np.arange(60), 8))
+    by_artist = by_track = 0
+    for _ in range(200):
+        correct = np.repeat((rng.random(60) < 0.6).astype(float), 8)
+        low, high = artist_bootstrap(correct, artists, 400, 0.95)
+        by_artist += low <= 0.6 <= high
+        low, high = artist_bootstrap(correct, pd.Series(np.arange(480)), 400, 0.95)
+        by_track += low <= 0.6 <= high
+    assert by_artist / 200 > 0.9
+    assert by_track / 200 < 0.75
+
+
+def test_unknown_artists_count_for_themselves() -> None:
+    correct = np.tile([0.0, 1.0], 100)
+    unknown = pd.Series(np.full(200, np.nan))
+    assert artist_bootstrap(correct, unknown, 500, 0.95) == artist_bootstrap(
+        correct, pd.Series(np.arange(200)), 500, 0.95
+    )

@@ -1,0 +1,95 @@
+"""Mel-spectrograms equal librosa's."""
+
+import io
+
+import librosa
+import numpy as np
+import pytest
+import soundfile as sf
+
+from songnet.audio import UnusableClipError, decode, to_mono
+from songnet.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
+
+
+def librosa_mel(samples: np.ndarray, config: MelConfig) -> np.ndarray:
+    power = librosa.feature.melspectrogram(
+        y=samples,
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        hop_length=config.hop_length,
+        n_mels=config.n_mels,
+    )
+    return librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [MelConfig(), MelConfig(n_mels=64), MelConfig(44_100, 4096, 1024, 96), MelConfig(16_000, 512, 160, 40)],
+)
+@pytest.mark.parametrize("kind", ["noise", "chirp", "quiet"])
+def test_equals_librosa(config: MelConfig, kind: str) -> None:
+    rng = np.random.default_rng(1)
+    time = np.arange(3 * config.sample_rate) / config.sample_rate
+    samples = {
+        "noise": rng.standard_normal(len(time)),
+        "chirp": np.sin(2 * np.pi * (100 * time + 1000 * time**2)) + 0.01 * rng.standard_normal(len(time)),
+        "quiet": 1e-3 * rng.standard_normal(len(time)),
+    }[kind].astype(np.float32)
+    ours, theirs = mel_spectrogram(samples, config), librosa_mel(samples, config)
+    assert ours.shape == theirs.shape == (config.n_mels, config.frames(3))
+    assert ours.dtype == np.float32
+    above = theirs > FLOOR_DB + 0.1
+    assert np.abs(ours - theirs)[above].max() <= 1e-3
+    assert above.mean() > 0.9
+
+
+def test_silence_is_the_floor() -> None:
+    assert (mel_spectrogram(np.zeros(22_050, np.float32), MelConfig()) == FLOOR_DB).all()
+
+
+@pytest.mark.parametrize("config", [MelConfig(), MelConfig(48_000, 2048, 512, 200)])
+def test_filters_equal_librosa(config: MelConfig) -> None:
+    expected = librosa.filters.mel(sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels)
+    np.testing.assert_allclose(mel_filters(config), expected, atol=1e-8)
+    np.testing.assert_allclose(hann(2048), librosa.filters.get_window("hann", 2048), atol=1e-7)
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 32_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_decoding_equals_librosa(rate: int, channels: int) -> None:
+    rng = np.random.default_rng(2)
+    shape = (2 * rate,) if channels == 1 else (2 * rate, channels)
+    file = io.BytesIO()
+    sf.write(file, 0.1 * rng.standard_normal(shape), rate, format="MP3")
+    file.seek(0)
+    expected, _ = librosa.load(io.BytesIO(file.getvalue()), sr=22_050)
+    clip = decode(file)
+    assert (clip.sample_rate, clip.channels) == (rate, channels)
+    samples = to_mono(clip, 22_050)
+    np.testing.assert_allclose(samples[: len(expected)], expected[: len(samples)], atol=1e-6)
+    assert abs(len(samples) - len(expected)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty file"), (b"<html>" * 500, "not decodable"), (b"\xff\xfb" * 40, "not decodable")],
+)
+def test_broken_clips_have_reasons(content: bytes, reason: str) -> None:
+    with pytest.raises(UnusableClipError, match=reason):
+        decode(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.ones(22_050), "too short: 1.0 s, minimum 5 s"),
+        (np.zeros(6 * 22_050), "silent"),
+        (np.full(6 * 22_050, np.nan), "not finite"),
+    ],
+)
+def test_unusable_sound_has_reasons(samples: np.ndarray, reason: str) -> None:
+    file = io.BytesIO()
+    sf.write(file, samples.astype(np.float32), 22_050, format="WAV", subtype="FLOAT")
+    file.seek(0)
+    with pytest.raises(UnusableClipError, match=reason):
+        decode(file, min_seconds=5)

@@ -1,0 +1,74 @@
+"""Divisions keep their promises on any data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from songnet.errors import SongNetError
+from songnet.splits import PARTS, split_summary, split_tracks
+
+SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
+
+
+def make_tracks(seed: int, artists: int = 300, genres: int = 4, unknown: int = 0) -> pd.DataFrame:
+    """Artists with one to thirty tracks, most of them in one genre."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for artist in range(artists):
+        home = rng.integers(genres)
+        for _ in range(min(30, rng.geometric(0.3))):
+            genre = home if rng.random() < 0.9 else rng.integers(genres)
+            rows.append((float(artist), f"genre {genre}"))
+    rows += [(np.nan, f"genre {rng.integers(genres)}") for _ in range(unknown)]
+    tracks = pd.DataFrame(rows, columns=["artist_id", "genre"])
+    tracks["official_split"] = rng.choice(["training", "validation", "test"], len(tracks))
+    return tracks.rename_axis("track_id")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 40))
+def test_no_artist_in_two_parts(data_seed: int, split_seed: int, unknown: int) -> None:
+    tracks = make_tracks(data_seed, unknown=unknown)
+    parts = split_tracks(tracks, "artist", SHARES, split_seed)
+    assert parts.index.equals(tracks.index)
+    assert set(parts) == set(PARTS)
+    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+    assert (parts[tracks["artist_id"].isna()] == "train").all()
+    assert abs(split_summary(tracks, parts, SHARES)["largest_deviation"]["points"]) <= 2
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_is_stratified_and_leaks(seed: int) -> None:
+    tracks = make_tracks(5)
+    parts = split_tracks(tracks, "random", SHARES, seed)
+    for genre, group in tracks.groupby("genre"):
+        counts = parts[group.index].value_counts()
+        for part, share in SHARES.items():
+            assert abs(counts[part] - share * len(group)) <= 1, (genre, part)
+    assert split_summary(tracks, parts, SHARES)["test_tracks_by_train_artists"] > 0.5
+
+
+@pytest.mark.parametrize("protocol", ["random", "artist"])
+def test_seeds(protocol: str) -> None:
+    tracks = make_tracks(6)
+    first, again, other = (split_tracks(tracks, protocol, SHARES, seed) for seed in (1, 1, 2))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_official_takes_fmas_column() -> None:
+    tracks = make_tracks(7)
+    parts = split_tracks(tracks, "official", SHARES, 1)
+    assert (parts == tracks["official_split"].replace("training", "train")).all()
+    tracks.loc[3, "official_split"] = "holdout"
+    with pytest.raises(SongNetError, match="'holdout'"):
+        split_tracks(tracks, "official", SHARES, 1)
+
+
+def test_a_genre_without_enough_artists_is_named() -> None:
+    tracks = make_tracks(8)
+    tracks.loc[tracks["genre"] == "genre 2", "artist_id"] = 1.0
+    with pytest.raises(SongNetError, match="genre 2"):
+        split_tracks(tracks, "artist", SHARES, 1)

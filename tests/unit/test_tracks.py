@@ -1,0 +1,116 @@
+"""tracks.csv, the selection and the quarantine."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet.archives import clip_ids, member_name, read_mels
+from songnet.demo import BROKEN
+from songnet.errors import SongNetError
+from songnet.tracks import check_genres, index_tracks, read_tracks, select_tracks
+
+
+def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/tracks.csv") -> str:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr(name, text)
+    return str(path)
+
+
+HEADER = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n,,,,\n"
+
+
+def test_reads_what_the_demo_writes(archives: Path) -> None:
+    tracks = read_tracks(str(archives / "fma_metadata.zip"))
+    assert len(tracks) == 36 + len(BROKEN)
+    assert tracks["subset"].cat.ordered
+    assert clip_ids(archives / "fma_small.zip") == set(tracks.index)
+    assert set(tracks["official_split"]) == {"training", "validation", "test"}
+    homes = tracks.groupby("artist_id")["official_split"].nunique()
+    assert (homes == 1).all()
+
+
+def test_subsets_are_ordered(tmp_path: Path) -> None:
+    rows = "1,training,small,Rock,1\n2,training,medium,Rock,2\n3,test,large,Folk,3\n4,test,full,,4\n"
+    tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
+    for subset, expected in [("small", [1]), ("medium", [1, 2]), ("large", [1, 2, 3])]:
+        selected, _ = select_tracks(tracks, {1, 2, 3, 4}, subset, None, 1)
+        assert list(selected.index) == expected
+
+
+def test_selection_and_its_remainder(tmp_path: Path) -> None:
+    rows = "".join(f"{i},training,small,{'Rock' if i % 2 else 'Folk'},{i}\n" for i in range(1, 9))
+    tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
+    selected, unmatched = select_tracks(tracks, {1, 2, 3, 5, 7, 99}, "small", ["Rock"], 2)
+    assert list(selected.index) == [1, 3, 5, 7]
+    assert list(selected["shard"]) == [0, 0, 1, 1]
+    assert dict(unmatched.to_numpy()) == {99: "in the archive, not in tracks.csv"}
+    with pytest.raises(SongNetError, match="'Jazz'"):
+        select_tracks(tracks, {1}, "small", ["Rock", "Jazz"], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("track_id,set,track\n,split,genre_top\n,,\n1,training,Rock\n", "lacks the columns set.subset, artist.id"),
+        (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
+        (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
+        (b"\xff\xfe\x00garbage", "not a table of tracks"),
+        ("", "not a table of tracks"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
+    path = write_metadata(tmp_path / "fma_metadata.zip", text)
+    with pytest.raises(SongNetError, match=message) as error:
+        read_tracks(path)
+    assert path in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_archives_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SongNetError, match=r"none\.zip: no such file"):
+        read_tracks(str(tmp_path / "none.zip"))
+    with pytest.raises(SongNetError, match=r"has no fma_metadata/tracks\.csv"):
+        read_tracks(write_metadata(tmp_path / "m.zip", "x", name="other.csv"))
+    (tmp_path / "text.zip").write_text("not a zip")
+    with pytest.raises(SongNetError, match="not a sound zip"):
+        read_tracks(str(tmp_path / "text.zip"))
+
+
+def test_index_lists_faults_and_keeps_duplicates_once() -> None:
+    selected = pd.DataFrame({"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0}, index=[1, 2, 3, 4])
+    clips = pd.DataFrame(
+        {
+            "shard": "000.npy", "row": [0, 1, -1, 2], "frames": [9, 9, np.nan, 9],
+            "seconds": [30.0, 30.0, np.nan, 30.0], "sample_rate": [1, 1, np.nan, 1],
+            "channels": [1, 1, np.nan, 1], "sha1": ["x", "y", None, "x"],
+            "problem": [None, None, "empty file", None],
+        },
+        index=[1, 2, 3, 4],
+    )  # fmt: skip
+    unmatched = pd.DataFrame({"track_id": [9], "reason": ["in the archive, not in tracks.csv"]})
+    tracks, quarantine = index_tracks(selected, clips, unmatched)
+    assert list(tracks.index) == [1, 2]
+    assert dict(quarantine.to_numpy()) == {
+        3: "empty file",
+        4: "byte-identical to track 1",
+        9: "in the archive, not in tracks.csv",
+    }
+    with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 parts"):
+        check_genres(tracks, 3)
+
+
+def test_member_names_are_fmas() -> None:
+    assert member_name("small", 2) == "fma_small/000/000002.mp3"
+    assert member_name("large", 155_066) == "fma_large/155/155066.mp3"
+
+
+def test_delivered_spectrograms(tmp_path: Path) -> None:
+    mel = np.random.default_rng(0).integers(0, 256, (3, 16, 20), np.uint8)
+    path = tmp_path / "mels-00.npz"
+    np.savez(path, track_id=np.array([5, 7, 9], np.int32), mel=mel)
+    found = read_mels([str(path)], np.array([9, 5]))
+    assert set(found) == {5, 9}
+    np.testing.assert_allclose(found[9], mel[2] * (80 / 255) - 80, atol=1e-4)
