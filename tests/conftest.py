@@ -1,4 +1,4 @@
-"""Shared fixtures: the checkout, small archives in FMA's layout, a copy of the project to run in."""
+"""Shared fixtures: small archives in FMA's layout, a copy of the project to run in."""
 
 import os
 import shutil
@@ -19,7 +19,9 @@ GENRES = ["Rock", "Folk", "Electronic"]
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with fma_metadata.zip and fma_small.zip: 3 genres, 6 artists and 12 tracks each."""
     folder = tmp_path_factory.mktemp("archives")
-    make_demo(folder / "fma_metadata.zip", folder / "fma_small.zip", GENRES, 12, 6, seed=7, workers=2)
+    make_demo(
+        folder / "fma_metadata.zip", folder / "fma_small.zip", GENRES, 12, 6, seed=7, workers=2
+    )
     return folder
 
 

@@ -42,7 +42,7 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     Raises:
         SongNetError: a key is unknown, a value is not allowed, or two keys contradict.
     """
-    config = deepcopy(config)
+    config = _typed(config, schema)
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
         raise SongNetError(_sentence(error))
@@ -60,15 +60,30 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     return config
 
 
+def _typed(value: Any, rule: Table) -> Any:
+    """Copy a value; text becomes a number, a truth value or null where the schema wants one.
+
+    Snakemake reads what stands inside brackets on its command line, ``seeds=[1,2]``, as text.
+    """
+    if isinstance(value, dict):
+        properties = rule.get("properties", {})
+        return {key: _typed(item, properties.get(key, {})) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item, rule.get("items", {})) for item in value]
+    if isinstance(value, str) and "type" in rule and "string" not in rule["type"]:
+        return yaml.safe_load(value)
+    return value
+
+
 def _sentence(error: ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
-        properties = error.schema["properties"]
-        unknown = sorted(set(error.instance) - set(properties))
+        properties: Table = error.schema["properties"]  # type: ignore[index]
+        unknown = sorted(set(error.instance) - set(properties))  # type: ignore[arg-type]
         inside = f" in {key}" if key else ""
         return f"config key {unknown[0]}{inside} is unknown (allowed: {', '.join(properties)})"
     if error.validator == "enum":
-        allowed = ", ".join(str(value) for value in error.validator_value)
+        allowed = ", ".join(str(value) for value in error.validator_value)  # type: ignore[union-attr]
         return f"config key {key}: {error.instance!r} is not allowed (allowed: {allowed})"
     return f"config key {key or 'config'}: {error.message}"
 

@@ -32,6 +32,9 @@ class CRNN(nn.Module):
     Mel bands are the channels of the first convolution, as on the poster.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__()
         self.config = config

@@ -108,9 +108,11 @@ def training_figure(
                 history["epoch"][best], 100 * history["validation_accuracy"][best], "o", **style
             )
         top.set_title(models[name]["title"])
-        top.set_ylabel("loss (solid: training, dotted: validation)")
-        bottom.set_ylabel("validation accuracy in % (dot: chosen epoch)")
-        bottom.set_xlabel("epoch")
+        top.set_ylabel("loss")
+        top.plot([], [], color="grey", label="training")
+        top.plot([], [], color="grey", linestyle=":", label="validation")
+        bottom.set_ylabel("validation accuracy in %")
+        bottom.set_xlabel("epoch (dot: the chosen one)")
         top.legend(frameon=False)
         for panel in (top, bottom):
             panel.grid(alpha=0.3)
@@ -142,7 +144,7 @@ def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9, 1.5 + 0.35 * len(table)), sharey=True, layout="constrained"
     )
-    labels = [f"{rule} ({jobs} jobs)" for rule, jobs in table["jobs"].items()]
+    labels = [f"{rule} × {jobs}" for rule, jobs in table["jobs"].items()]
     for axes, column, colour, label in [
         (left, "seconds", "#0072B2", "seconds, all jobs"),
         (right, "peak", "#D55E00", "peak memory of a job, MB"),
@@ -151,7 +153,7 @@ def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
         axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
         axes.set_xlabel(label)
         axes.margins(x=0.15)
-    _finish(figure, "Run time and memory", dataset, path)
+    _finish(figure, "Run time and memory of each rule (× jobs)", dataset, path)
 
 
 def _finish(figure: Figure, title: str, dataset: dict[str, Any], path: str) -> None:

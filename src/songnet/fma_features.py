@@ -116,6 +116,7 @@ def statistics(descriptor: Array) -> Array:
         (7 x dimensions,): all dimensions of the first statistic, then of the next. Skewness and
         kurtosis of a constant row are 0.
     """
+    descriptor = descriptor.astype(np.float64)  # third and fourth moments lose digits in float32
     values = [
         stats.kurtosis(descriptor, axis=1),
         descriptor.max(axis=1),
@@ -125,4 +126,5 @@ def statistics(descriptor: Array) -> Array:
         stats.skew(descriptor, axis=1),
         descriptor.std(axis=1),
     ]
+    # Moments of a constant row are 0 / 0.
     return np.nan_to_num(np.concatenate(values)).astype(np.float32)

@@ -31,6 +31,9 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    # Warnings of libraries go there too: on the terminal they would bury the progress.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(handler)
     try:
         yield log
     except SongNetError as error:

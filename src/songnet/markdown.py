@@ -95,39 +95,33 @@ def _leak(results: pd.DataFrame, models: Models) -> list[str]:
 def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.DataFrame) -> str:
     """Recall of each genre for every model, the hardest genre and where its tracks go."""
     part = "test" if "test" in set(genres[genres["protocol"] == protocol]["part"]) else "validation"
-    here = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
-    recall = here.pivot(index="genre", columns="model", values="recall")
-    recall = recall[list(models)]
-    table = _table(
-        [
-            {"recall %": genre} | {models[m]["title"]: _percent(v) for m, v in row.items()}
-            for genre, row in recall.iterrows()
-        ]
-    )
-    sentences = []
-    for model in models:
-        hardest = str(recall[model].idxmin())
-        goes = confusions[
-            (confusions["protocol"] == protocol)
-            & (confusions["part"] == part)
-            & (confusions["model"] == model)
-            & (confusions["genre"] == hardest)
-        ].set_index("predicted")["tracks"]
+    genres = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
+    confusions = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
+    rows = []
+    for model, entry in models.items():
+        recall = genres[genres["model"] == model].set_index("genre")["recall"]
+        hardest = str(recall.idxmin())
+        counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
+        goes = counts.set_index("predicted")["tracks"]
         wrong = goes.drop(hardest)
-        sentences.append(
-            f"- {models[model]['title']}: hardest is {hardest} ({_percent(recall[model].min())} % "
-            f"found), most often called {wrong.idxmax()} "
-            f"({_percent(wrong.max() / max(1, goes.sum()))} % of its tracks)."
+        rows.append(
+            {"recall %": entry["title"]}
+            | {genre: f"{100 * value:.0f}" for genre, value in recall.items()}
+            | {
+                "hardest": hardest,
+                "most often called": f"{wrong.idxmax()} ({100 * wrong.max() / goes.sum():.0f} %)",
+            }
         )
-    return "\n\n".join([f"### `{protocol}`, {part} part", table, "\n".join(sentences)])
+    text = f"Share of each genre's tracks that a model finds, {part} part, all runs together."
+    return "\n\n".join([f"### `{protocol}`", text, _table(rows)])
 
 
 def _data(tracks: pd.DataFrame, quarantine: pd.DataFrame, archives: dict[str, str]) -> str:
     artists = tracks["artist_id"]
     lines = [
-        f"{len(tracks)} usable tracks of {artists.nunique()} artists; {artists.isna().sum()} tracks "
-        f"name no artist. {len(quarantine)} are in `quarantine.csv`"
-        + ("" if quarantine.empty else ":"),
+        f"{len(tracks)} usable tracks of {artists.nunique()} artists; {artists.isna().sum()} name "
+        f"no artist. {len(quarantine)} are in `quarantine.csv`" + (":" if len(quarantine) else "."),
+        "",
     ]
     reasons = quarantine["reason"].str.replace(r"[\d.]+ s,|track \d+", "…", regex=True)
     lines += [f"- {count} × {reason}" for reason, count in reasons.value_counts().items()]
@@ -140,18 +134,17 @@ def _splits(splits: dict[str, dict[str, Any]]) -> str:
     rows = []
     for name, summary in splits.items():
         tracks, artists = summary["tracks"], summary["artists"]
-        deviation = summary.get("largest_deviation")
+        off = summary.get("largest_deviation")
         rows.append(
             {"split": name}
             | {part: f"{tracks[part]} tracks, {artists[part]} artists" for part in tracks}
             | {
-                "test tracks by artists of the training part": _percent(
-                    summary["test_tracks_by_train_artists"]
-                )
-                + " %",
-                "largest deviation of a genre's share": "–"
-                if deviation is None
-                else f"{deviation['points']:+.1f} points ({deviation['genre']}, {deviation['part']})",
+                "test tracks by artists of the training part": (
+                    f"{_percent(summary['test_tracks_by_train_artists'])} %"
+                ),
+                "largest deviation of a genre's share": (
+                    f"{off['points']:+.1f} points ({off['genre']}, {off['part']})" if off else "–"
+                ),
             }
         )
     return _table(rows)

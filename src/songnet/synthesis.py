@@ -264,7 +264,7 @@ def _note(frequency: float, seconds: float, timbre_name: str) -> Signal:
     envelope = np.minimum(time / timbre.attack, 1) * np.exp(-time / timbre.decay)
     envelope *= np.clip((seconds + 0.05 - time) / 0.05, 0, 1)
     sound *= envelope
-    return np.tanh(timbre.drive * sound) / 2 if timbre.drive else sound
+    return (np.tanh(timbre.drive * sound) / 2 if timbre.drive else sound).astype(np.float32)
 
 
 def _drum(name: str, rng: np.random.Generator) -> Signal:
@@ -273,10 +273,12 @@ def _drum(name: str, rng: np.random.Generator) -> Signal:
     if name == "kick":
         sound = np.sin(2 * np.pi * (50 * time - 90 * 0.03 * np.expm1(-time / 0.03)))
         return (0.9 * np.exp(-time / decay) * sound).astype(np.float32)
-    noise = rng.standard_normal(len(time)).astype(np.float32)
+    noise = rng.standard_normal(len(time))
     if name == "hat":
-        return 0.2 * np.exp(-time / decay) * np.diff(noise, prepend=np.float32(0))
-    return np.exp(-time / decay) * (0.25 * noise + 0.4 * np.sin(2 * np.pi * 190 * time))
+        sound = 0.2 * np.diff(noise, prepend=0)
+    else:
+        sound = 0.25 * noise + 0.4 * np.sin(2 * np.pi * 190 * time)
+    return (np.exp(-time / decay) * sound).astype(np.float32)
 
 
 def _texture(samples: int, rng: np.random.Generator) -> Signal:

@@ -213,7 +213,7 @@ def _upload(
 
     _log_history(client, run_id, pd.read_csv(folder / "history.csv"))
     metrics = read_json(folder / "metrics.json")
-    values = {}
+    values: dict[str, float] = {}
     for part in ("validation", "test"):
         if part not in metrics:
             continue

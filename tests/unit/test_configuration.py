@@ -28,7 +28,10 @@ def test_defaults_equal_the_commented_file() -> None:
     [
         ({"protocol": "artist"}, r"config key protocol is unknown \(allowed: dataset, "),
         ({"mel": {"mels": 64}}, "config key mels in mel is unknown"),
-        ({"protocols": ["artst"]}, r"protocols\.0: 'artst' is not allowed \(allowed: random, artist, official\)"),
+        (
+            {"protocols": ["artst"]},
+            r"protocols\.0: 'artst' is not allowed \(allowed: random, artist, official\)",
+        ),
         ({"dataset": "fma"}, r"dataset: 'fma' is not known \(allowed: demo, fma_small"),
         ({"models": ["cnn"]}, "models: 'cnn' is not known"),
         ({"seeds": []}, "config key seeds"),
@@ -44,6 +47,15 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
     with pytest.raises(SongNetError, match=message) as error:
         checked(**config)
     assert "\n" not in str(error.value)
+
+
+def test_text_from_the_command_line_gets_its_type() -> None:
+    config = checked(seeds=["1", "2"], mel={"n_mels": "64"}, tracking={"live": "false"})
+    assert config["seeds"] == [1, 2]
+    assert config["mel"]["n_mels"] == 64
+    assert config["tracking"]["live"] is False
+    with pytest.raises(SongNetError, match=r"seeds\.0"):
+        checked(seeds=["one"])
 
 
 def test_spectrograms_have_no_518_features() -> None:

@@ -17,7 +17,9 @@ def table() -> pd.DataFrame:
     truth = rng.choice(GENRES, 200)
     probabilities = rng.dirichlet(np.ones(3), 200)
     predicted = np.array(GENRES)[probabilities.argmax(axis=1)]
-    return prediction_table(np.arange(200), np.full(200, "test"), truth, predicted, probabilities, GENRES)
+    return prediction_table(
+        np.arange(200), np.full(200, "test"), truth, predicted, probabilities, GENRES
+    )
 
 
 def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
@@ -26,9 +28,16 @@ def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
     truth, predicted = table["genre"], table["predicted"]
     assert found["accuracy"] == pytest.approx((truth == predicted).mean())
     assert found["confusion"] == sklearn_confusion(truth, predicted, labels=GENRES).tolist()
-    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=GENRES)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=GENRES
+    )
     for i, genre in enumerate(GENRES):
-        expected = {"precision": precision[i], "recall": recall[i], "f1": f1[i], "tracks": support[i]}
+        expected = {
+            "precision": precision[i],
+            "recall": recall[i],
+            "f1": f1[i],
+            "tracks": support[i],
+        }
         assert found["genres"][genre] == pytest.approx(expected)
     assert found["macro_f1"] == pytest.approx(f1.mean())
     assert found["log_loss"] == pytest.approx(log_loss(truth, table[GENRES]), rel=1e-5)

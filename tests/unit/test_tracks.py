@@ -33,7 +33,9 @@ def test_reads_what_the_demo_writes(archives: Path) -> None:
 
 
 def test_subsets_are_ordered(tmp_path: Path) -> None:
-    rows = "1,training,small,Rock,1\n2,training,medium,Rock,2\n3,test,large,Folk,3\n4,test,full,,4\n"
+    rows = (
+        "1,training,small,Rock,1\n2,training,medium,Rock,2\n3,test,large,Folk,3\n4,test,full,,4\n"
+    )
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     for subset, expected in [("small", [1]), ("medium", [1, 2]), ("large", [1, 2, 3])]:
         selected, _ = select_tracks(tracks, {1, 2, 3, 4}, subset, None, 1)
@@ -54,7 +56,10 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("track_id,set,track\n,split,genre_top\n,,\n1,training,Rock\n", "lacks the columns set.subset, artist.id"),
+        (
+            "track_id,set,track\n,split,genre_top\n,,\n1,training,Rock\n",
+            "lacks the columns set.subset, artist.id",
+        ),
         (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
         (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
         (b"\xff\xfe\x00garbage", "not a table of tracks"),
@@ -80,7 +85,9 @@ def test_bad_archives_are_named(tmp_path: Path) -> None:
 
 
 def test_index_lists_faults_and_keeps_duplicates_once() -> None:
-    selected = pd.DataFrame({"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0}, index=[1, 2, 3, 4])
+    selected = pd.DataFrame(
+        {"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0}, index=[1, 2, 3, 4]
+    )
     clips = pd.DataFrame(
         {
             "shard": "000.npy", "row": [0, 1, -1, 2], "frames": [9, 9, np.nan, 9],

@@ -32,7 +32,11 @@ def shards(tmp_path: Path) -> MelShards:
     np.save(tmp_path / "000.npy", mels[:30])
     np.save(tmp_path / "001.npy", mels[30:])
     index = pd.DataFrame(
-        {"shard": ["000.npy"] * 30 + ["001.npy"] * 18, "row": [*range(30), *range(18)], "frames": 60},
+        {
+            "shard": ["000.npy"] * 30 + ["001.npy"] * 18,
+            "row": [*range(30), *range(18)],
+            "frames": 60,
+        },
         index=np.arange(100, 148),
     )
     index.loc[105, "frames"] = 20
@@ -44,7 +48,9 @@ def parts() -> tuple[Part, Part]:
     return Part(track_ids[:32], labels[:32]), Part(track_ids[32:], labels[32:])
 
 
-def run(shards: MelShards, checkpoint: Path, **arguments: Any) -> tuple[crnn.CRNN, list[dict[str, float]]]:
+def run(
+    shards: MelShards, checkpoint: Path, **arguments: Any
+) -> tuple[crnn.CRNN, list[dict[str, float]]]:
     torch.set_num_threads(1)
     train, validation = parts()
     return train_crnn(shards, train, validation, CONFIG, TRAINING, 10.0, 1, checkpoint, **arguments)
@@ -89,7 +95,9 @@ def test_saved_networks_predict_the_same(shards: MelShards, tmp_path: Path) -> N
     loaded, genres = crnn.load(tmp_path / "model.safetensors")
     assert genres == ["a", "b"]
     ids = np.arange(100, 148)
-    np.testing.assert_array_equal(predict_clips(model, shards, ids), predict_clips(loaded, shards, ids))
+    np.testing.assert_array_equal(
+        predict_clips(model, shards, ids), predict_clips(loaded, shards, ids)
+    )
 
 
 def test_probabilities(shards: MelShards) -> None:

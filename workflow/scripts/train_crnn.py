@@ -25,6 +25,7 @@ with job(snakemake) as log:
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
 
     def part(name: str) -> Part:
+        """Tracks of one part."""
         track_ids = parts.index[parts == name].to_numpy()
         return Part(track_ids, labels[track_ids].to_numpy())
 
@@ -32,6 +33,7 @@ with job(snakemake) as log:
     live = LiveRun(snakemake.input.tracking, record, enabled=snakemake.params.live)
 
     def on_epoch(history: list[dict[str, float]]) -> None:
+        """Keep the files, MLflow and the log up to date."""
         with replacing(snakemake.output.history) as temporary:
             pd.DataFrame(history).to_csv(temporary, index=False)
         live.log_epoch(history[-1])

@@ -1,0 +1,300 @@
+"""Small runs of the whole workflow on small archives, through the same code as the large ones."""
+
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from songnet.results import COLUMNS
+from tests.conftest import GENRES, copy_project
+
+MODELS = "models=[random_guess,knn,svm_518,crnn]"
+Snakemake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def small(project: Path, epochs: int = 4) -> Path:
+    """Let networks train for a few epochs and the data set have few shards."""
+    for name, change in [
+        ("models", lambda table: table["crnn"]["training"].update(epochs=epochs)),
+        ("datasets", lambda table: table["local"].update(shards=3)),
+        ("datasets", lambda table: table["local_mels"].update(shards=2)),
+    ]:
+        path = project / "config" / f"{name}.yaml"
+        table = yaml.safe_load(path.read_text())
+        change(table)
+        path.write_text(yaml.safe_dump(table, sort_keys=False))
+    return project
+
+
+def config(archives: Path, **settings: str) -> list[str]:
+    values = {"dataset": "local", "archives": str(archives), "seeds": "[1,2]"} | settings
+    return ["--config", MODELS, *(f"{key}={value}" for key, value in values.items())]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake
+) -> Path:
+    """A project folder after a complete run."""
+    project = small(copy_project(tmp_path_factory.mktemp("finished")))
+    run = snakemake(project, *config(archives))
+    assert run.returncode == 0, run.stdout[-5000:]
+    assert "test accuracy in %" in run.stdout
+    return project
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Job counts of a dry run."""
+    table = output.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
+    return {line.split()[0]: int(line.split()[1]) for line in table if line.strip()}
+
+
+def test_products(finished: Path) -> None:
+    results = finished / "results/local"
+    tracks = pd.read_parquet(results / "tracks.parquet")
+    assert len(tracks) == 36 and set(tracks["genre"]) == set(GENRES)
+    quarantine = pd.read_csv(results / "quarantine.csv")
+    assert sorted(reason.split(":")[0] for reason in quarantine["reason"]) == [
+        "byte-identical to track 5", "empty file", "not decodable", "too short", "too short",
+    ]  # fmt: skip
+    index = pd.read_parquet(results / "mel/index.parquet")
+    for name, rows in index.groupby("shard"):
+        shard = np.load(results / "mel" / str(name), mmap_mode="r")
+        assert shard.dtype == np.float16 and shard.shape == (len(shard), 128, 1292)
+        assert rows["row"].max() < len(shard)
+    assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 518)
+    table = pd.read_csv(results / "report/results.csv")
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 3 * 4
+    assert table["accuracy"].between(0, 1).all()
+    assert (table["ci_low"] <= table["accuracy"]).all() and (
+        table["accuracy"] <= table["ci_high"]
+    ).all()
+    assert table.set_index("model").loc["crnn", "seeds"].tolist() == [2, 2, 2]
+    page = (results / "report/results.md").read_text()
+    assert "The artist leak" in page and "65.32" in page
+    for protocol in ("random", "artist", "official"):
+        for model in ("random_guess", "knn", "svm_518", "crnn"):
+            figure = results / f"report/confusion/{protocol}/{model}.png"
+            assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_artist_in_two_parts(finished: Path) -> None:
+    results = finished / "results/local"
+    tracks = pd.read_parquet(results / "tracks.parquet")
+    for protocol in ("artist", "official"):
+        parts = pd.read_parquet(results / f"splits/{protocol}.parquet").set_index("track_id")[
+            "split"
+        ]
+        assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+
+
+def test_each_run_has_its_files(finished: Path) -> None:
+    for run in (finished / "results/local/runs").glob("*/*/*"):
+        names = {path.name for path in run.iterdir()}
+        model = "model.safetensors" if run.parent.name == "crnn" else "model.joblib"
+        assert names == {"params.json", "history.csv", "predictions.parquet", "metrics.json", model}
+        predictions = pd.read_parquet(run / "predictions.parquet")
+        assert set(predictions["split"]) == {"validation", "test"}
+        np.testing.assert_allclose(predictions[sorted(GENRES)].sum(axis=1), 1, atol=1e-4)
+    assert not list((finished / "results/local/checkpoints").glob("*"))
+
+
+def test_mlflow_shows_every_run(finished: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("local")
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 3 * (2 + 1 + 1 + 2)
+    names = {run.info.run_name: run for run in runs}
+    network = names["crnn · artist · 2"]
+    assert network.info.status == "FINISHED"
+    epochs = client.get_metric_history(network.info.run_id, "validation/accuracy")
+    assert [metric.step for metric in epochs] == [1, 2, 3, 4]
+    metrics = json.loads((finished / "results/local/runs/artist/crnn/2/metrics.json").read_text())
+    assert network.data.metrics["test/accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+    assert network.data.params["training.crop_seconds"] == "10"
+    assert {"git_commit", "config_digest", "protocol", "split_seed", "sha1/fma_small.zip"} <= set(
+        network.data.tags
+    )
+    artifacts = {file.path for file in client.list_artifacts(network.info.run_id)}
+    assert "confusion.png" in artifacts
+    assert len(client.search_logged_models([experiment.experiment_id])) == len(runs)
+
+
+def test_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> None:
+    run = snakemake(finished, *config(archives))
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("markdown", {"results_table"}),
+        ("figures", {"figures", "log_runs", "train_crnn", "evaluate_crnn"}),
+        ("fma_features", {"fma_features_shard", "fma_features", "train_baseline"}),
+        ("mel", {"mel_shard", "index_tracks", "split_tracks", "train_crnn"}),
+        ("evaluation", {"evaluate_crnn", "evaluate_baseline", "collect_results"}),
+        ("synthesis", set()),
+    ],
+)
+def test_an_edit_reruns_what_uses_it(
+    finished: Path, archives: Path, snakemake: Snakemake, module: str, expected: set[str]
+) -> None:
+    path = finished / f"src/songnet/{module}.py"
+    text = path.read_text()
+    path.write_text(text + "\n# edited\n")
+    try:
+        planned = jobs(snakemake(finished, "-n", *config(archives)).stdout)
+    finally:
+        path.write_text(text)
+    assert expected <= set(planned)
+    upstream = {
+        "select_tracks",
+        "mel_shard",
+        "index_tracks",
+        "fma_features_shard",
+        "train_baseline",
+    }
+    if module in ("markdown", "synthesis", "evaluation"):
+        assert not upstream & set(planned)
+    if not expected:
+        assert not planned
+    if module == "markdown":
+        assert set(planned) == {"results_table", "all"}
+
+
+def test_two_runs_agree(
+    finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    project = small(copy_project(tmp_path / "again"))
+    run = snakemake(project, *config(archives), "--", "results_table")
+    assert run.returncode == 0, run.stdout[-5000:]
+    first, second = (
+        pd.read_csv(folder / "results/local/report/results.csv").drop(columns="train_seconds")
+        for folder in (finished, project)
+    )
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_delivered_spectrograms(
+    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, finished: Path
+) -> None:
+    """The spectrograms of the finished run, delivered without audio."""
+    folder = tmp_path / "mels"
+    folder.mkdir()
+    shutil.copy(archives / "fma_metadata.zip", folder)
+    index = pd.read_parquet(finished / "results/local/mel/index.parquet")
+    for name, rows in index.groupby("shard"):
+        shard = np.load(finished / "results/local/mel" / str(name)).astype(np.float32)
+        mel = shard[rows["row"]][:, :, ::10]
+        scaled = np.clip((mel - mel.max(axis=(1, 2), keepdims=True) + 80) / 80 * 255, 0, 255)
+        np.savez_compressed(
+            folder / f"mels-{Path(str(name)).stem}.npz",
+            track_id=rows.index.to_numpy(np.int32),
+            mel=scaled.astype(np.uint8),
+        )
+    settings = config(folder, dataset="local_mels", models="[svm,crnn]", protocols="[artist]")
+    run = snakemake(small(project), *settings[:1], *settings[2:])
+    assert run.returncode == 0, run.stdout[-5000:]
+    results = project / "results/local_mels"
+    assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 140)
+    assert len(pd.read_csv(results / "report/results.csv")) == 2
+
+
+def test_a_killed_training_resumes(
+    tmp_path: Path, archives: Path, snakemake: Snakemake, finished: Path
+) -> None:
+    """A training that dies leaves its checkpoint; the next run ends with the same weights."""
+    project = tmp_path / "killed"
+    shutil.copytree(finished, project, symlinks=True)
+    run_folder = project / "results/local/runs/artist/crnn/1"
+    expected = (run_folder / "model.safetensors").read_bytes()
+    (run_folder / "model.safetensors").unlink()
+    training = project / "src/songnet/training.py"
+    text = training.read_text()
+    # Dies after the second epoch, in the first process only.
+    training.write_text(
+        text.replace(
+            "        state.add(row, model, optimizer)\n",
+            "        state.add(row, model, optimizer)\n"
+            "        import os\n"
+            "        if epoch == 2 and os.environ.get('DIE'):\n"
+            "            os.kill(os.getpid(), 9)\n",
+        )
+    )
+    target = "results/local/runs/artist/crnn/1/model.safetensors"
+    command = [*config(archives), "--", target]
+    died = snakemake(project, *command, DIE="1")
+    assert died.returncode != 0
+    assert not (run_folder / "model.safetensors").exists()
+    assert list((project / "results/local/checkpoints").glob("*.pt"))
+    resumed = snakemake(project, *command)
+    assert resumed.returncode == 0, resumed.stdout[-5000:]
+    # The weights agree; the metadata names another digest of the code.
+    assert (run_folder / "model.safetensors").read_bytes()[-10_000:] == expected[-10_000:]
+
+
+def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
+    """Spoil one thing and return the arguments of the run."""
+    shutil.copytree(archives, folder)
+    audio, metadata = folder / "fma_small.zip", folder / "fma_metadata.zip"
+    if case == "unknown key":
+        return [*config(folder), "protocol=artist"]
+    if case == "missing archive":
+        audio.unlink()
+    if case == "not a zip":
+        audio.write_bytes(b"<html>not found</html>")
+    if case == "no tracks.csv":
+        with zipfile.ZipFile(metadata, "w") as archive:
+            archive.writestr("fma_metadata/genres.csv", "genre_id\n")
+    if case == "broken clips":
+        with zipfile.ZipFile(audio) as archive:
+            names = archive.namelist()
+        with zipfile.ZipFile(audio, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"broken")
+    if case == "few tracks":
+        return config(folder, clips="{min_seconds: 29.99}", genres="[Rock, Folk]")
+    if case == "unknown genre":
+        return config(folder, genres="[Rock, Jazz]")
+    return config(folder)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("unknown key", "config key protocol is unknown"),
+        ("missing archive", "fma_small.zip: no such file"),
+        ("not a zip", "fma_small.zip: not a sound zip archive"),
+        ("no tracks.csv", "has no fma_metadata/tracks.csv"),
+        ("broken clips", "none of the 14 clips of shard 000 can be used"),
+        ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
+    ],
+)
+def test_bad_input_gets_one_line(
+    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, case: str, message: str
+) -> None:
+    arguments = edit(project, archives, tmp_path / "spoilt", case)
+    run = snakemake(small(project), *arguments)
+    assert run.returncode != 0
+    lines = [line for line in run.stdout.splitlines() if "error:" in line and message in line]
+    assert lines, run.stdout[-3000:]
+    assert "Traceback" not in run.stdout
+    assert not list((project / "results").rglob("report/*"))
+
+
+def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> None:
+    run = snakemake(project, "-n", "--config", "dataset=fma_small")
+    assert run.returncode == 0, run.stdout[-3000:]
+    planned = jobs(run.stdout)
+    assert planned["download"] == 2 and planned["mel_shard"] == 64
+    assert not (project / "resources").exists() and not (project / "results").exists()
