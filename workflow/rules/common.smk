@@ -7,9 +7,9 @@ from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 # Scripts run in processes of their own, locally or on a cluster: all find the package here.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
-)
+os.environ |= {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+}
 sys.path.insert(0, str(ROOT / "src"))
 
 from songnet import configuration, summary
@@ -64,12 +64,28 @@ def model_seeds(model):
     return config["seeds"] if MODELS[model]["seeded"] else config["seeds"][:1]
 
 
-def run_files(name, family=None, protocols=SPLITS):
-    """Paths of one file of every run."""
+def family_files(family, path):
+    """A file of every run of a family (None: of all); {protocol} stays a wildcard."""
     return [
-        RUN.format(protocol=protocol, model=model, seed=seed) + "/" + name
-        for protocol in protocols
+        path.replace("{model}", model).replace("{seed}", str(seed))
         for model, entry in MODELS.items()
         if family in (None, entry["family"])
         for seed in model_seeds(model)
     ]
+
+
+def run_files(name, family=None, protocols=SPLITS):
+    """A file of every run of a family (None: of all) under every protocol."""
+    return expand(family_files(family, f"{RUN}/{name}"), protocol=protocols)
+
+
+def run_params(wildcards):
+    """What a run is made of; it goes to params.json and to MLflow."""
+    protocol, split_seed = SPLITS[wildcards.protocol]
+    return {
+        "dataset": config["dataset"],
+        "protocol": protocol,
+        "split_seed": split_seed,
+        "model": wildcards.model,
+        "seed": int(wildcards.seed),
+    } | MODELS[wildcards.model]

@@ -17,17 +17,6 @@ TRAINED = {
     "crnn": rules.train_crnn.output.model,
 }
 
-
-def family_files(path, family):
-    """Paths of all runs of a family under one protocol; {protocol} stays a wildcard."""
-    return [
-        path.replace("{model}", model).replace("{seed}", str(seed))
-        for model, entry in MODELS.items()
-        if entry["family"] == family
-        for seed in model_seeds(model)
-    ]
-
-
 # One job for all runs of a family under a protocol: loading the libraries takes far longer than
 # predicting.
 for family in sorted({entry["family"] for entry in MODELS.values()}):
@@ -36,13 +25,13 @@ for family in sorted({entry["family"] for entry in MODELS.values()}):
         name:
             f"evaluate_{family}"
         input:
-            models=family_files(TRAINED[family], family),
+            models=family_files(family, TRAINED[family]),
             data=EVALUATION_DATA[family],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:
-            predictions=family_files(f"{RUN}/predictions.parquet", family),
-            metrics=family_files(f"{RUN}/metrics.json", family),
+            predictions=family_files(family, f"{RUN}/predictions.parquet"),
+            metrics=family_files(family, f"{RUN}/metrics.json"),
         log:
             f"{RESULTS}/logs/evaluate_{family}/{{protocol}}.log",
         benchmark:

@@ -31,12 +31,11 @@ rule fma_features_shard:
         "../scripts/fma_features_shard.py"
 
 
-def fma_features_input(wildcards):
-    return {
-        "computed": expand(rules.fma_features_shard.output, shard=SHARDS),
-        "published": [METADATA_ZIP],
-        "mels": expand(rules.mel_shard.output.npy, shard=SHARDS),
-    }[FEATURES_SOURCE]
+FEATURE_PARTS = {
+    "computed": expand(rules.fma_features_shard.output, shard=SHARDS),
+    "published": [METADATA_ZIP],
+    "mels": expand(rules.mel_shard.output.npy, shard=SHARDS),
+}
 
 
 rule fma_features:
@@ -44,7 +43,7 @@ rule fma_features:
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,
-        parts=fma_features_input,
+        parts=FEATURE_PARTS[FEATURES_SOURCE],
     output:
         FMA_FEATURES,
     log:

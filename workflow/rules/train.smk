@@ -6,18 +6,6 @@
 #       model.*       joblib (baselines) or safetensors (C-RNN)
 
 
-def run_params(wildcards):
-    """What a run is made of; it goes to params.json and to MLflow."""
-    protocol, split_seed = SPLITS[wildcards.protocol]
-    return {
-        "dataset": config["dataset"],
-        "protocol": protocol,
-        "split_seed": split_seed,
-        "model": wildcards.model,
-        "seed": int(wildcards.seed),
-    } | MODELS[wildcards.model]
-
-
 rule train_baseline:
     """Fit a scikit-learn estimator."""
     input:
