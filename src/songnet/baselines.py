@@ -41,13 +41,19 @@ class Baseline:
         verdicts = self.pipeline.predict(X)
         if hasattr(self.pipeline, "predict_proba"):
             return verdicts, self.pipeline.predict_proba(X)
-        return verdicts, softmax(self.pipeline.decision_function(X) / self.temperature, axis=1)
+        return verdicts, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
     """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518)."""
     table = features["mfcc"] if kind == "mfcc" else features
     return table.to_numpy(np.float32)
+
+
+def decision_scores(pipeline: Pipeline, X: NDArray[np.float32]) -> Array:
+    """Decision function with one column for each genre, also where there are only two."""
+    scores = pipeline.decision_function(X)
+    return scores if scores.ndim == 2 else np.column_stack([-scores, scores]) / 2
 
 
 def make_estimator(model: dict[str, Any], seed: int) -> Any:
@@ -93,7 +99,7 @@ def fit_baseline(
     names = [str(genre) for genre in pipeline.classes_]
     baseline = Baseline(pipeline, names, model["features"])
     if not hasattr(pipeline, "predict_proba"):
-        scores = pipeline.decision_function(feature_matrix(validation, model["features"]))
+        scores = decision_scores(pipeline, feature_matrix(validation, model["features"]))
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
         baseline.temperature = _fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}

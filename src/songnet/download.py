@@ -2,20 +2,26 @@
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from songnet.errors import SongNetError
 from songnet.files import sha1
 
-# curl does the work: it resumes by Range, retries with growing pauses, and gives up on a
-# connection that stalls.
+# curl does the work and gives up on a connection that stalls. It is called anew for each attempt,
+# since its own retries fetch again what the first attempt already had.
 CURL = [
-    "curl", "--fail", "--location", "--continue-at", "-", "--retry", "8", "--retry-all-errors",
-    "--connect-timeout", "20", "--speed-limit", "1024", "--speed-time", "60", "--progress-bar",
+    "curl", "--fail", "--location", "--continue-at", "-", "--connect-timeout", "20",
+    "--speed-limit", "1024", "--speed-time", "60", "--progress-bar", "--write-out", "%{http_code}",
 ]  # fmt: skip
+ATTEMPTS = 8  # in a row that bring nothing new
+FINAL = {"400", "401", "403", "404", "410"}  # answers that another attempt will not change
+RANGE_REFUSED = 33  # curl's status when the server cannot resume
 
 
-def download(name: str, urls: list[str], checksum: str, path: str | Path) -> None:
+def download(
+    name: str, urls: list[str], checksum: str, path: str | Path, pause: float = 1.0
+) -> None:
     """Fetch one archive.
 
     Args:
@@ -24,6 +30,7 @@ def download(name: str, urls: list[str], checksum: str, path: str | Path) -> Non
         checksum: SHA-1 as 40 hexadecimal digits.
         path: final name. What has arrived so far lies beside it as ``<path>.part`` and is
             resumed by the next call.
+        pause: seconds before the second attempt; doubled after each that brings nothing new.
 
     Raises:
         SongNetError: no address gave the file, or its SHA-1 is another.
@@ -36,9 +43,9 @@ def download(name: str, urls: list[str], checksum: str, path: str | Path) -> Non
     problems = []
     for base in urls:
         url = base.rstrip("/") + "/" + name
-        status = subprocess.run([*CURL, "--output", str(part), url]).returncode
-        if status != 0:
-            problems.append(f"{url}: curl ended with status {status}")
+        problem = _fetch(url, part, pause)
+        if problem:
+            problems.append(f"{url}: {problem}")
             continue
         found = sha1(part)
         if found == checksum:
@@ -47,3 +54,27 @@ def download(name: str, urls: list[str], checksum: str, path: str | Path) -> Non
         part.unlink()
         problems.append(f"{url}: SHA-1 is {found}, expected {checksum}")
     raise SongNetError("; ".join(problems))
+
+
+def _fetch(url: str, part: Path, pause: float) -> str:
+    """Complete ``part``; returns what went wrong, if anything."""
+    fruitless, answer, status = 0, "", 0
+    while fruitless < ATTEMPTS:
+        before = _size(part)
+        curl = subprocess.run(
+            [*CURL, "--output", str(part), url], stdout=subprocess.PIPE, text=True
+        )
+        answer, status = curl.stdout, curl.returncode
+        if status == 0 or answer == "416":  # 416: nothing is missing
+            return ""
+        if answer in FINAL:
+            break
+        if status == RANGE_REFUSED:
+            part.unlink()
+        fruitless = 0 if _size(part) > before else fruitless + 1
+        time.sleep(min(60, pause * 2**fruitless))
+    return f"the server answers {answer}" if answer > "400" else f"curl ended with status {status}"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,12 +1,16 @@
 """Files that are either complete or absent, and their digests."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from songnet.errors import SongNetError
 
 
 @contextmanager
@@ -14,6 +18,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its name when the block succeeds.
 
     A reader, or a run after a kill, never meets a half-written file under its final name.
+
+    Raises:
+        SongNetError: the disk is full or the folder cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,8 +29,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        if _is_full(path.parent, error):
+            raise SongNetError(f"{path}: no space left; free some and run again") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_full(folder: Path, error: Exception) -> bool:
+    """Whether an error came from a full disk; libraries word it in many ways, or not at all."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left" in str(error) or shutil.disk_usage(folder).free < 2**16
 
 
 def write_json(path: str | Path, value: Any) -> None:

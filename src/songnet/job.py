@@ -18,14 +18,31 @@ log = logging.getLogger("songnet")
 def job(snakemake: Any) -> Iterator[logging.Logger]:
     """Run the body of a workflow script.
 
-    What the script logs goes to the rule's log file. A user's error (SongNetError, or a full
-    disk) becomes one line on the terminal and the log's last line; anything else is a defect and
-    keeps its traceback.
+    What the script logs goes to the rule's log file. A user's error (SongNetError, a full or
+    read-only disk) becomes one line on the terminal and the log's last line; anything else is a
+    defect and keeps its traceback.
 
     Args:
         snakemake: the object that Snakemake hands to scripts.
     """
     log_file = Path(snakemake.log[0])
+    logging.raiseExceptions = False  # a log that cannot be written hides no other error
+    try:
+        _log_to(log_file)
+        yield log
+    except SongNetError as error:
+        _fail(log_file, str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            log.error(traceback.format_exc())
+            raise
+        _fail(log_file, f"{error.filename or log_file}: {error.strerror}")
+    except BaseException:
+        log.error(traceback.format_exc())
+        raise
+
+
+def _log_to(log_file: Path) -> None:
     log_file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log_file, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -34,19 +51,6 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     # Warnings of libraries go there too: on the terminal they would bury the progress.
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(handler)
-    try:
-        yield log
-    except SongNetError as error:
-        _fail(log_file, str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            log.error(traceback.format_exc())
-            raise
-        where = error.filename or snakemake.output[0]
-        _fail(log_file, f"{where}: {error.strerror}; free some space and run again")
-    except BaseException:
-        log.error(traceback.format_exc())
-        raise
 
 
 def _fail(log_file: Path, message: str) -> None:

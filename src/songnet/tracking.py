@@ -286,6 +286,9 @@ def _log_model(run_id: str, folder: Path, record: dict[str, Any]) -> None:
 
             from songnet import crnn
 
+            # The exporter explains itself at length, to developers of torch.
+            logging.getLogger("torch").setLevel(logging.ERROR)
+
             model, _ = crnn.load(folder / "model.safetensors")
             mel = torch.zeros(1, model.config.n_mels, 16 * model.frames_per_step)
             mlflow.pytorch.log_model(

@@ -1,0 +1,107 @@
+"""Files are complete or absent, and the code behind a result is known."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from songnet.errors import SongNetError
+from songnet.files import read_json, replacing, sha1, write_json
+from songnet.job import job
+from songnet.provenance import PACKAGE, source_digest
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "table.csv"
+    with pytest.raises(ValueError, match="half"), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError("half")
+    assert list(path.parent.iterdir()) == []
+    with replacing(path) as temporary:
+        temporary.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+
+
+def test_json_and_sha1(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": [1, 2.5]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, 2.5]}
+    (tmp_path / "abc").write_text("abc")
+    assert sha1(tmp_path / "abc") == "a9993e364706816aba3e25717850c26c9cd0d89d"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["npy", "parquet", "pt", "json"])
+def test_a_full_disk_gets_one_line(tiny_disk: Path, kind: str) -> None:
+    values = np.random.default_rng(0).random((1000, 1000))
+    writers = {
+        "npy": lambda path: np.save(path, values),
+        "parquet": lambda path: pd.DataFrame(values).to_parquet(path),
+        "pt": lambda path: torch.save(torch.from_numpy(values), path),
+        "json": lambda path: path.write_text("x" * 2_000_000),
+    }
+    path = tiny_disk / f"product.{kind}"
+    with pytest.raises(SongNetError, match="no space left"), replacing(path) as temporary:
+        writers[kind](temporary)
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_jobs_turn_errors_into_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    snakemake = SimpleNamespace(log=[str(tmp_path / "log/job.log")], output=["x"])
+    with pytest.raises(SystemExit) as stopped, job(snakemake):
+        raise SongNetError("config key genres:\nwrong")
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith("songnet: error: config key genres: wrong (log: ")
+    assert (tmp_path / "log/job.log").read_text().endswith("error: config key genres: wrong\n")
+    with pytest.raises(ZeroDivisionError), job(snakemake):
+        _ = 1 / 0
+    assert "Traceback" in (tmp_path / "log/job.log").read_text()
+
+
+def test_digest_follows_imports(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from songnet import mel\n")
+    before = source_digest(script)
+    assert before == source_digest(script)
+    script.write_text("from songnet import files\n")
+    assert source_digest(script) != before
+    # A copy of the package, so that an edit can be tried.
+    copy = tmp_path / "copy"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from songnet.provenance import source_digest; print(source_digest(sys.argv[2]))"
+    )
+    subprocess.run(["cp", "-r", str(PACKAGE.parent), str(copy)], check=True)
+
+    def digest() -> str:
+        command = [sys.executable, "-c", program, str(copy), str(script)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    script.write_text("from songnet.shards import MelShards\n")
+    first = digest()
+    with (copy / "songnet/figures.py").open("a") as file:
+        file.write("# not imported by shards\n")
+    assert digest() == first
+    with (copy / "songnet/mel.py").open("a") as file:
+        file.write("# imported by shards\n")
+    assert digest() != first

@@ -1,0 +1,104 @@
+"""MLflow gets what the files hold, once, whenever it can be reached."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet import baselines
+from songnet.errors import SongNetError
+from songnet.evaluation import part_metrics, prediction_table
+from songnet.files import write_json
+from songnet.fma_features import columns
+from songnet.tracking import LiveRun, initialise, upload_runs
+
+DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A finished SVM run."""
+    rng = np.random.default_rng(0)
+    genres = pd.Series(np.tile(["Folk", "Rock"], 20))
+    values = rng.normal(size=(40, 140)) + (genres == "Rock").to_numpy()[:, None]
+    features = pd.DataFrame(values, columns=columns(("mfcc",)), dtype="float32")
+    parts = pd.Series(["train"] * 24 + ["validation"] * 8 + ["test"] * 8)
+    model = {"estimator": "sklearn.svm.SVC", "features": "mfcc"}
+    baseline, history = baselines.fit_baseline(model, features, genres, parts, seed=1)
+    folder = tmp_path / "runs/artist/svm/1"
+    folder.mkdir(parents=True)
+    baselines.save(baseline, folder / "model.joblib")
+    pd.DataFrame([history]).to_csv(folder / "history.csv", index=False)
+    test = features[parts == "test"]
+    predicted, probabilities = baseline.predict(test)
+    table = prediction_table(
+        test.index.to_numpy(), np.full(8, "test"), genres[test.index].to_numpy(),
+        predicted, probabilities, baseline.genres,
+    )  # fmt: skip
+    table.to_parquet(folder / "predictions.parquet")
+    metrics = part_metrics(table, pd.Series(np.arange(40)), baseline.genres, 100, 0.95)
+    write_json(folder / "metrics.json", {"genre_names": baseline.genres, "test": metrics})
+    write_json(folder / "params.json", record())
+    return folder
+
+
+def record() -> dict[str, Any]:
+    return {
+        "dataset": "tiny", "protocol": "artist", "split_seed": 1, "model": "svm", "seed": 1,
+        "title": "SVM", "family": "baseline", "estimator": "sklearn.svm.SVC", "features": "mfcc",
+        "key": "0123456789abcdef", "source": "x", "commit": "y", "archives": {"a.zip": "z"},
+        "versions": {},
+    }  # fmt: skip
+
+
+def test_uploads_once(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert initialise(uri, "tiny")["experiment_id"] is not None
+    first = upload_runs(uri, "tiny", [run_folder], {})
+    assert upload_runs(uri, "tiny", [run_folder], {}) == first
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    assert [run.info.run_name for run in runs] == ["svm · artist · 1"]
+    assert runs[0].info.status == "FINISHED"
+    assert {"test/accuracy", "test/f1/Rock", "validation/accuracy"} <= set(runs[0].data.metrics)
+    model = client.search_logged_models([runs[0].info.experiment_id])[0]
+    loaded = mlflow.sklearn.load_model(model.model_uri)
+    assert set(loaded.predict(np.zeros((3, 140), np.float32))) <= {"Folk", "Rock"}
+
+
+def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
+    live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
+    live.log_epoch({"epoch": 1, "validation_accuracy": 0.5})
+    history = [{"epoch": i, "validation_accuracy": i / 2} for i in (1, 2)]
+    pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
+    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
+    assert [(metric.step, metric.value) for metric in steps] == [(1, 0.5), (2, 1.0)]
+
+
+def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> None:
+    experiment = initialise(DEAD, "tiny")
+    assert experiment["experiment_id"] is None
+    write_json(tmp_path / "experiment.json", experiment)
+    LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True).log_epoch({"epoch": 1})
+    # It was there when the experiment was made, and died afterwards.
+    write_json(tmp_path / "experiment.json", experiment | {"experiment_id": "1"})
+    LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True).log_epoch({"epoch": 1})
+    with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
+        upload_runs(DEAD, "tiny", [run_folder], {})
+    assert len(list(run_folder.iterdir())) == 5
+
+
+@pytest.fixture(autouse=True)
+def fluent_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's fluent functions keep their server; each test has its own."""
+    monkeypatch.chdir(tmp_path)
+    assert "MLFLOW_DISABLE_TELEMETRY" in os.environ
+    shutil.rmtree("mlruns", ignore_errors=True)
