@@ -18,7 +18,7 @@ if DATASET["source"] == "synthesis":
             f"{RESULTS}/benchmarks/make_demo.tsv"
         conda:
             "../../envs/cpu.yaml"
-        threads: workflow.cores
+        threads: 8
         resources:
             mem_mb=1500,
             runtime=30,
