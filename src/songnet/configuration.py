@@ -105,10 +105,11 @@ def _one_of(key: str, names: list[str], table: Table) -> None:
 
 
 def _check_archives(config: Table, dataset: Table) -> None:
-    needs_folder = dataset["source"] in ("archives", "mels")
     folder = config["archives"]
-    if not needs_folder:
+    if folder is None and dataset["source"] not in ("archives", "mels"):
         return
+    if dataset["source"] == "synthesis":
+        raise SongNetError(f"config key archives: dataset={config['dataset']} makes its own")
     if folder is None:
         raise SongNetError(
             f"config key archives: dataset={config['dataset']} needs archives=DIR, a folder with "
@@ -148,7 +149,7 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:
     """Paths of the archives of a data set: metadata, then clips."""
-    if dataset["source"] in ("archives", "mels"):
+    if config["archives"] is not None:
         folder = Path(config["archives"])
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")

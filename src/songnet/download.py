@@ -12,7 +12,7 @@ from songnet.files import sha1
 # since its own retries fetch again what the first attempt already had.
 CURL = [
     "curl", "--fail", "--location", "--continue-at", "-", "--connect-timeout", "20",
-    "--speed-limit", "1024", "--speed-time", "60", "--progress-bar", "--write-out", "%{http_code}",
+    "--speed-limit", "1024", "--progress-bar", "--write-out", "%{http_code}",
 ]  # fmt: skip
 ATTEMPTS = 8  # in a row that bring nothing new
 FINAL = {"400", "401", "403", "404", "410"}  # answers that another attempt will not change
@@ -20,7 +20,12 @@ RANGE_REFUSED = 33  # curl's status when the server cannot resume
 
 
 def download(
-    name: str, urls: list[str], checksum: str, path: str | Path, pause: float = 1.0
+    name: str,
+    urls: list[str],
+    checksum: str,
+    path: str | Path,
+    pause: float = 1.0,
+    patience: int = 60,
 ) -> None:
     """Fetch one archive.
 
@@ -31,6 +36,7 @@ def download(
         path: final name. What has arrived so far lies beside it as ``<path>.part`` and is
             resumed by the next call.
         pause: seconds before the second attempt; doubled after each that brings nothing new.
+        patience: seconds of less than 1 kB/s after which a connection counts as dead.
 
     Raises:
         SongNetError: no address gave the file, or its SHA-1 is another.
@@ -43,7 +49,7 @@ def download(
     problems = []
     for base in urls:
         url = base.rstrip("/") + "/" + name
-        problem = _fetch(url, part, pause)
+        problem = _fetch(url, part, pause, patience)
         if problem:
             problems.append(f"{url}: {problem}")
             continue
@@ -56,14 +62,13 @@ def download(
     raise SongNetError("; ".join(problems))
 
 
-def _fetch(url: str, part: Path, pause: float) -> str:
+def _fetch(url: str, part: Path, pause: float, patience: int) -> str:
     """Complete ``part``; returns what went wrong, if anything."""
     fruitless, answer, status = 0, "", 0
     while fruitless < ATTEMPTS:
         before = _size(part)
-        curl = subprocess.run(
-            [*CURL, "--output", str(part), url], stdout=subprocess.PIPE, text=True
-        )
+        command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
+        curl = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         answer, status = curl.stdout, curl.returncode
         if status == 0 or answer == "416":  # 416: nothing is missing
             return ""

@@ -61,6 +61,25 @@ def sha1(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha1").hexdigest()
 
 
+def checked_sums(paths: list[str], expected: dict[str, dict[str, str]]) -> dict[str, str]:
+    """SHA-1 of each file by its name.
+
+    Args:
+        paths: files.
+        expected: by name, tables whose ``sha1`` is the right sum; other files are not checked.
+
+    Raises:
+        SongNetError: a sum is another.
+    """
+    sums = {Path(path).name: sha1(path) for path in paths}
+    for path in paths:
+        name = Path(path).name
+        right = expected.get(name, {}).get("sha1", sums[name])
+        if sums[name] != right:
+            raise SongNetError(f"{path}: SHA-1 is {sums[name]}, expected {right}")
+    return sums
+
+
 def digest(value: Any) -> str:
     """Return sixteen hexadecimal digits that stand for a JSON-like value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,8 +1,13 @@
 """Downloads from a real server that misbehaves."""
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +27,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, fault: str, faults: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.fault, self.faults, self.sent = fault, faults, 0
+        self.random = np.random.default_rng(1)
 
     @property
     def url(self) -> str:
@@ -34,28 +40,39 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         fault = self.server.fault if self.server.faults > 0 else ""
         self.server.faults -= 1
-        if fault in ("503", "404"):
+        if fault in ("503", "429", "404"):
             return self.send_error(int(fault))
         start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
+        if fault == "ignores range":
+            start = 0
+        if start >= len(CONTENT):
+            return self.send_error(416)
         body = CONTENT[start:]
         if fault == "wrong byte":
             body = body[:-1] + bytes([body[-1] ^ 1])
+        length = len(body) + {"says more": 1000, "says less": -1000}.get(fault, 0)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(length))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.end_headers()
-        if fault == "cut":
-            body = body[: len(body) // 2]
+        if fault in ("cut", "stall"):
+            body = body[: self.server.random.integers(len(body))]
         self.wfile.write(body)
+        self.wfile.flush()
         self.server.sent += len(body)
+        if fault == "stall":
+            time.sleep(6)
 
     def log_message(self, *arguments: object) -> None:
         pass
 
 
+Serve = Callable[..., Server]
+
+
 @pytest.fixture
-def serve() -> Iterator[object]:
+def serve() -> Iterator[Serve]:
     servers = []
 
     def start(fault: str = "", faults: int = 0) -> Server:
@@ -70,16 +87,28 @@ def serve() -> Iterator[object]:
         server.server_close()
 
 
-@pytest.mark.parametrize(("fault", "faults"), [("", 0), ("503", 3), ("cut", 5)])
-def test_arrives_in_the_end(tmp_path: Path, serve, fault: str, faults: int) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("fault", "faults", "bytes_sent"),
+    [
+        ("", 0, 1.0),
+        ("503", 3, 1.0),
+        ("429", 3, 1.0),
+        ("cut", 20, 1.01),
+        ("stall", 1, 1.1),
+        ("says more", 1, 1.0),
+    ],
+)
+def test_arrives_in_the_end(
+    tmp_path: Path, serve: Serve, fault: str, faults: int, bytes_sent: float
+) -> None:
     server = serve(fault, faults)
-    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
+    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01, patience=2)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-    assert server.sent <= 1.01 * len(CONTENT)
+    assert server.sent <= bytes_sent * len(CONTENT)
 
 
-def test_resumes_what_lies_there(tmp_path: Path, serve) -> None:  # type: ignore[no-untyped-def]
+def test_resumes_what_lies_there(tmp_path: Path, serve: Serve) -> None:
     server = serve()
     (tmp_path / "a.zip.part").write_bytes(CONTENT[:2_000_000])
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
@@ -87,14 +116,56 @@ def test_resumes_what_lies_there(tmp_path: Path, serve) -> None:  # type: ignore
     assert server.sent == 1_000_000
 
 
-def test_a_mirror_steps_in(tmp_path: Path, serve) -> None:  # type: ignore[no-untyped-def]
+def test_starts_anew_where_the_server_cannot_resume(tmp_path: Path, serve: Serve) -> None:
+    server = serve("ignores range", 100)
+    (tmp_path / "a.zip.part").write_bytes(CONTENT[:2_000_000])
+    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_mirror_steps_in(tmp_path: Path, serve: Serve) -> None:
     dead, alive = serve("404", 100), serve()
     download("a.zip", [dead.url, alive.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
-def test_a_wrong_byte_never_gets_the_final_name(tmp_path: Path, serve) -> None:  # type: ignore[no-untyped-def]
-    server = serve("wrong byte", 1)
+@pytest.mark.parametrize("fault", ["wrong byte", "says less"])
+def test_a_damaged_file_never_gets_the_final_name(tmp_path: Path, serve: Serve, fault: str) -> None:
+    server = serve(fault, 1)
     with pytest.raises(SongNetError, match=rf"a\.zip: SHA-1 is [0-9a-f]+, expected {SHA1}"):
         download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("fault", "message"), [("404", "answers 404"), ("503", "answers 503")])
+def test_a_server_that_never_gives_is_named(
+    tmp_path: Path, serve: Serve, fault: str, message: str
+) -> None:
+    server = serve(fault, 1000)
+    with pytest.raises(SongNetError, match=message) as error:
+        download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.001)
+    assert server.url in str(error.value)
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
+    server = serve("stall", 1)
+    program = "import sys; from songnet.download import download; download(*eval(sys.argv[1]))"
+    arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip")))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, arguments],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    part = tmp_path / "a.zip.part"
+    while not part.exists() or not part.stat().st_size:
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = part.stat().st_size
+    assert not (tmp_path / "a.zip").exists()
+    server.sent = 0
+    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.sent <= len(CONTENT) - kept

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -14,10 +12,9 @@ import pytest
 import yaml
 
 from songnet.results import COLUMNS
-from tests.conftest import GENRES, copy_project
+from tests.conftest import GENRES, Snakemake, copy_project
 
 MODELS = "models=[random_guess,knn,svm_518,crnn]"
-Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def small(project: Path, epochs: int = 4) -> Path:

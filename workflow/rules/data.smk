@@ -30,7 +30,7 @@ if DATASET["source"] == "synthesis":
             "../scripts/make_demo.py"
 
 
-if DATASET["source"] == "download":
+if DATASET["source"] == "download" and config["archives"] is None:
 
     rule download:
         """Fetch one archive and check its SHA-1."""
@@ -46,7 +46,7 @@ if DATASET["source"] == "download":
             mem_mb=500,
             runtime=1440,
         params:
-            urls=DATASET["urls"],
+            urls=config["mirrors"] + DATASET["urls"],
             sha1=lambda wildcards: DATASET["files"][f"{wildcards.archive}.zip"]["sha1"],
         script:
             "../scripts/download.py"
@@ -75,6 +75,7 @@ rule select_tracks:
         subset=DATASET["subset"],
         genres=config["genres"] or DATASET["genres"],
         shards=len(SHARDS),
+        checksums=DATASET.get("files", {}),
         source=source("select_tracks"),
     script:
         "../scripts/select_tracks.py"

@@ -1,13 +1,12 @@
 """Choose the tracks and share them among shards."""
 
-from pathlib import Path
-
 from songnet.job import job
 
 with job(snakemake) as log:
     from songnet import archives, files, tracks
 
     metadata, clips = snakemake.input.metadata, snakemake.input.clips
+    sums = files.checked_sums([metadata, *clips], snakemake.params.checksums)
     if snakemake.params.kind == "mels":
         available = archives.mel_ids(clips)
     else:
@@ -24,5 +23,4 @@ with job(snakemake) as log:
         selection.to_parquet(temporary)
     with files.replacing(snakemake.output.unmatched) as temporary:
         unmatched.to_csv(temporary, index=False)
-    sums = {Path(path).name: files.sha1(path) for path in [metadata, *clips]}
     files.write_json(snakemake.output.archives, sums)

@@ -1,0 +1,77 @@
+"""The rule that downloads, against a real server with archives in FMA's layout."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from songnet.files import read_json, sha1
+from tests.conftest import Snakemake
+
+NAMES = ("fma_metadata.zip", "fma_small.zip")
+GENRES = "genres=[Rock,Folk,Electronic]"
+
+
+@pytest.fixture
+def server(archives: Path) -> Iterator[str]:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(archives))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/"
+        http.shutdown()
+
+
+def expect(project: Path, archives: Path) -> dict[str, str]:
+    """Let fma_small be the small archives; returns their sums."""
+    sums = {name: sha1(archives / name) for name in NAMES}
+    path = project / "config/datasets.yaml"
+    table = yaml.safe_load(path.read_text())
+    table["fma_small"]["files"] = {name: {"sha1": value} for name, value in sums.items()}
+    table["fma_small"]["urls"] = ["http://127.0.0.1:9/"]
+    path.write_text(yaml.safe_dump(table))
+    return sums
+
+
+def test_downloads_from_a_mirror(
+    project: Path, archives: Path, server: str, snakemake: Snakemake
+) -> None:
+    sums = expect(project, archives)
+    settings = ["--config", "dataset=fma_small", GENRES, f"mirrors=[{server}]"]
+    run = snakemake(project, *settings, "--", "results/fma_small/archives.json")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert read_json(project / "results/fma_small/archives.json") == sums
+    assert {path.name for path in (project / "resources/fma").iterdir()} == set(NAMES)
+
+
+def test_archives_that_are_there_already(
+    project: Path, archives: Path, tmp_path: Path, snakemake: Snakemake
+) -> None:
+    sums = expect(project, archives)
+    settings = ["--config", "dataset=fma_small", GENRES, f"archives={archives}"]
+    target = ["--", "results/fma_small/archives.json"]
+    run = snakemake(project, *settings, *target)
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert read_json(project / "results/fma_small/archives.json") == sums
+    assert not (project / "resources").exists()
+    for name in NAMES:
+        (tmp_path / name).write_bytes((archives / name).read_bytes() + b"x")
+    run = snakemake(project, *settings[:-1], f"archives={tmp_path}", *target)
+    assert run.returncode != 0
+    assert f"fma_metadata.zip: SHA-1 is {sha1(tmp_path / NAMES[0])}, expected" in run.stdout
+
+
+def test_an_address_that_does_not_answer(
+    project: Path, archives: Path, server: str, snakemake: Snakemake
+) -> None:
+    expect(project, archives)
+    settings = ["--config", "dataset=fma_small", f"mirrors=[{server}nowhere/]"]
+    path = project / "config/datasets.yaml"
+    path.write_text(path.read_text().replace("http://127.0.0.1:9/", f"{server}nowhere/either/"))
+    run = snakemake(project, *settings, "--", "resources/fma/fma_metadata.zip")
+    assert run.returncode != 0
+    assert f"error: {server}nowhere/fma_metadata.zip: the server answers 404" in run.stdout
+    assert not (project / "resources/fma/fma_metadata.zip").exists()
