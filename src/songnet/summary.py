@@ -6,15 +6,15 @@ from pathlib import Path
 from tabulate import tabulate
 
 
-def success(results: str) -> str:
-    """Accuracies of every model under every protocol, and where the products are.
+def success(results: str, note: str) -> str:
+    """Accuracies of every model under every protocol, the data set's note, where products are.
 
     Reads results.csv without pandas: a run that has nothing to do shall end at once.
     """
     report = Path(results, "report")
     lines = [f"SongNet: done. Everything is in {results}/"]
     if (report / "results.csv").exists():
-        lines += ["", _accuracies(report / "results.csv"), ""]
+        lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
     for name in ("results.md", "accuracy.png", "confusion"):
         if (report / name).exists():
             lines.append(f"  {report / name}")

@@ -27,12 +27,19 @@ KEY = "songnet.key"  # tag that ties an MLflow run to params.json
 COMPLETE = "songnet.complete"
 
 
-def initialise(uri: str, dataset: str) -> dict[str, Any]:
+def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
     """Create the store's tables and the experiment, alone, before any run.
+
+    Args:
+        uri: of the tracking server.
+        dataset: name of the experiment.
+        note: what MLflow's page of the experiment says about the data.
 
     Returns:
         uri, experiment (name) and experiment_id, None where the server cannot be reached.
     """
+    import mlflow
+
     try:
         if uri.startswith("sqlite:"):
             from mlflow.store.db.utils import _initialize_tables
@@ -40,6 +47,7 @@ def initialise(uri: str, dataset: str) -> dict[str, Any]:
 
             _initialize_tables(create_engine(uri))
         experiment_id = _experiment(uri, dataset)
+        mlflow.MlflowClient(uri).set_experiment_tag(experiment_id, "mlflow.note.content", note)
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None

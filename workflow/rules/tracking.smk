@@ -24,6 +24,7 @@ rule init_tracking:
     params:
         uri=TRACKING_URI,
         dataset=config["dataset"],
+        note=DATASET["note"],
         source=source("init_tracking"),
     script:
         "../scripts/init_tracking.py"
