@@ -3,7 +3,8 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --logger rich
+# One picture of the progress: the bars of single jobs would draw over it.
+SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 
 .PHONY: run test lint format lock clean
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -48,9 +49,11 @@ def _log_to(log_file: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    # Warnings of libraries go there too: on the terminal they would bury the progress.
+    # What libraries say goes there too, even from C: on the terminal it would bury the progress.
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(handler)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    os.dup2(handler.stream.fileno(), 2)
 
 
 def _fail(log_file: Path, message: str) -> None:

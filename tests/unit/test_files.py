@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ import torch
 
 from songnet.errors import SongNetError
 from songnet.files import read_json, replacing, sha1, write_json
-from songnet.job import job
 from songnet.provenance import PACKAGE, source_digest
 
 
@@ -66,16 +64,45 @@ def test_a_full_disk_gets_one_line(tiny_disk: Path, kind: str) -> None:
     assert list(tiny_disk.iterdir()) == []
 
 
-def test_jobs_turn_errors_into_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    snakemake = SimpleNamespace(log=[str(tmp_path / "log/job.log")], output=["x"])
-    with pytest.raises(SystemExit) as stopped, job(snakemake):
-        raise SongNetError("config key genres:\nwrong")
-    assert stopped.value.code == 1
-    assert capsys.readouterr().err.startswith("songnet: error: config key genres: wrong (log: ")
-    assert (tmp_path / "log/job.log").read_text().endswith("error: config key genres: wrong\n")
-    with pytest.raises(ZeroDivisionError), job(snakemake):
-        _ = 1 / 0
-    assert "Traceback" in (tmp_path / "log/job.log").read_text()
+def run_job(log: Path, body: str) -> subprocess.CompletedProcess[str]:
+    program = f"""
+import os, sys, warnings
+from types import SimpleNamespace
+from songnet.errors import SongNetError
+from songnet.job import job
+with job(SimpleNamespace(log=[{str(log)!r}])):
+    {body}
+"""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise SongNetError('config key genres:\\nwrong')", "config key genres: wrong"),
+        ("raise OSError(30, 'Read-only file system', 'a.npy')", "a.npy: Read-only file system"),
+    ],
+)
+def test_jobs_turn_errors_into_one_line(tmp_path: Path, body: str, message: str) -> None:
+    log = tmp_path / "log/job.log"
+    run = run_job(log, body)
+    assert run.returncode == 1
+    assert run.stderr == f"songnet: error: {message} (log: {log})\n"
+    assert log.read_text().endswith(f"error: {message}\n")
+
+
+def test_defects_keep_their_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    run = run_job(log, "1 / 0")
+    assert run.returncode == 1 and "ZeroDivisionError" in log.read_text()
+
+
+def test_libraries_talk_to_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    run = run_job(log, "warnings.warn('soft'); os.write(2, b'from C'); sys.stderr.write('bar')")
+    assert run.stderr == "bar"
+    assert "soft" in log.read_text() and "from C" in log.read_text()
 
 
 def test_digest_follows_imports(tmp_path: Path) -> None:
