@@ -53,7 +53,7 @@ def _log_to(log_file: Path) -> None:
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(handler)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    os.dup2(handler.stream.fileno(), 2)
+    os.dup2(os.open(log_file, os.O_WRONLY | os.O_APPEND), 2)
 
 
 def _fail(log_file: Path, message: str) -> None:

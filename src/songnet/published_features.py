@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as compute
 from pyarrow import csv
 
@@ -46,6 +47,6 @@ def read_features(metadata_zip: str, track_ids: pd.Index) -> pd.DataFrame:
 
 
 def _wanted(block: Any, track_ids: pd.Index) -> pd.DataFrame:
-    mask = compute.is_in(block["track_id"], value_set=track_ids.to_numpy())
+    mask = compute.is_in(block["track_id"], value_set=pa.array(track_ids))
     frame: pd.DataFrame = block.filter(mask).to_pandas()
     return frame

@@ -1,7 +1,6 @@
 """Shards of mel-spectrograms: made by the workflow's mel jobs, memory-mapped by training."""
 
 import hashlib
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def audio_reader(
         content = read_member(archive, member_name(subset, track_id))
         facts: dict[str, Any] = {"sha1": hashlib.sha1(content.getbuffer()).hexdigest()}
         clip = decode(content, min_seconds)
-        facts |= {"seconds": round(clip.seconds, 3)}
+        facts |= {"seconds": round(min(clip.seconds, clip_seconds), 3)}
         facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
         samples = to_mono(clip, config.sample_rate)[: int(clip_seconds * config.sample_rate)]
         return mel_spectrogram(samples, config), facts
@@ -131,7 +130,7 @@ class MelShards:
 
     Args:
         folder: ``results/{dataset}/mel``.
-        index: ``mel/index.parquet``: index track_id; shard, row, frames.
+        index: ``mel/index.parquet``: index track_id; shard, row, frames, seconds.
     """
 
     def __init__(self, folder: str | Path, index: pd.DataFrame) -> None:
@@ -142,7 +141,7 @@ class MelShards:
             zip(index.index, zip(shard, index["row"], index["frames"], strict=True), strict=True)
         )
         self.n_mels: int = self._maps[0].shape[1]
-        self.max_frames: int = self._maps[0].shape[2]
+        self.frames_per_second = float((index["frames"] / index["seconds"]).median())
 
     def frames(self, track_id: int) -> int:
         """Number of frames with sound."""
@@ -153,8 +152,3 @@ class MelShards:
         shard, row, frames = self._places[track_id]
         part: NDArray[np.float16] = self._maps[shard][row, :, start : min(stop or frames, frames)]
         return part
-
-
-def read_clip(content: io.BytesIO, config: MelConfig) -> Mel:
-    """Spectrogram of a clip outside any archive, the way the shards were made."""
-    return mel_spectrogram(to_mono(decode(content), config.sample_rate), config)

@@ -57,7 +57,6 @@ def train_crnn(
     validation: Part,
     model_config: CRNNConfig,
     config: TrainingConfig,
-    frames_per_second: float,
     seed: int,
     checkpoint: str | Path,
     on_epoch: Callable[[list[Row]], None] = lambda history: None,
@@ -71,7 +70,6 @@ def train_crnn(
         validation: tracks that choose the epoch.
         model_config: of the network.
         config: of the training.
-        frames_per_second: of the spectrograms.
         seed: of the weights, crops and dropout. The same seed, thread count and machine give the
             same weights.
         checkpoint: file that holds the state after each epoch; found there, it is resumed. The
@@ -86,7 +84,7 @@ def train_crnn(
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(seed)
     model = CRNN(model_config).to(device())
-    crop = max(round(config.crop_seconds * frames_per_second), model.frames_per_step)
+    crop = max(round(config.crop_seconds * shards.frames_per_second), model.frames_per_step)
     _check_lengths(shards, train, validation, model.frames_per_step)
     model.mean[:, 0], model.std[:, 0] = band_statistics(shards, train.track_ids)
     optimizer = torch.optim.AdamW(

@@ -36,6 +36,7 @@ def shards(tmp_path: Path) -> MelShards:
             "shard": ["000.npy"] * 30 + ["001.npy"] * 18,
             "row": [*range(30), *range(18)],
             "frames": 60,
+            "seconds": 6.0,
         },
         index=np.arange(100, 148),
     )
@@ -53,7 +54,7 @@ def run(
 ) -> tuple[crnn.CRNN, list[dict[str, float]]]:
     torch.set_num_threads(1)
     train, validation = parts()
-    return train_crnn(shards, train, validation, CONFIG, TRAINING, 10.0, 1, checkpoint, **arguments)
+    return train_crnn(shards, train, validation, CONFIG, TRAINING, 1, checkpoint, **arguments)
 
 
 def test_learns_and_repeats_itself(shards: MelShards, tmp_path: Path) -> None:

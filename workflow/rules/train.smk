@@ -63,7 +63,6 @@ rule train_crnn:
         runtime=720,
     params:
         run=run_params,
-        clip_seconds=config["clips"]["clip_seconds"],
         checkpoints=f"{RESULTS}/checkpoints",
         live=config["tracking"]["live"],
         source=source("train_crnn"),

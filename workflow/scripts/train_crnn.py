@@ -46,7 +46,6 @@ with job(snakemake) as log:
         part("validation"),
         crnn.CRNNConfig(shards.n_mels, len(genres), **run["parameters"]),
         TrainingConfig(**run["training"]),
-        frames_per_second=shards.max_frames / snakemake.params.clip_seconds,
         seed=run["seed"],
         checkpoint=checkpoint,
         on_epoch=on_epoch,
