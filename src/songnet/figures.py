@@ -58,7 +58,11 @@ def confusion_figure(counts: pd.DataFrame, title: str, dataset: dict[str, Any], 
     )
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
     size = 2.8 + 0.62 * len(matrix)
-    figure, axes = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
+    # Fixed margins: matplotlib's layout engine would take most of the time.
+    figure, axes = plt.subplots(figsize=(size + 1.2, size))
+    figure.subplots_adjust(
+        left=1.4 / (size + 1.2), bottom=1.5 / size, right=0.98, top=1 - 0.5 / size
+    )
     image = axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100)
     for (i, j), share in np.ndenumerate(shares):
         axes.text(
