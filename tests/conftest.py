@@ -48,10 +48,12 @@ def snakemake() -> Snakemake:
 
     def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        # MLflow leaves the server of an earlier test in the environment.
+        inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         return subprocess.run(
             command,
             cwd=folder,
-            env=os.environ | environment,
+            env=inherited | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -18,7 +18,8 @@ def success(results: str, note: str) -> str:
     for name in ("results.md", "accuracy.png", "confusion"):
         if (report / name).exists():
             lines.append(f"  {report / name}")
-    lines.append("  mlflow ui   shows every run")
+    if (report / "results.csv").exists():
+        lines.append("  mlflow ui   shows every run")
     return "\n".join(lines)
 
 
