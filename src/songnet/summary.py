@@ -15,11 +15,10 @@ def success(results: str, note: str) -> str:
     lines = [f"SongNet: done. Everything is in {results}/"]
     if (report / "results.csv").exists():
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
+        lines.append("  mlflow ui   shows every run")
     for name in ("results.md", "accuracy.png", "confusion"):
         if (report / name).exists():
             lines.append(f"  {report / name}")
-    if (report / "results.csv").exists():
-        lines.append("  mlflow ui   shows every run")
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def _experiment(uri: str, dataset: str) -> str:
 
 
 class LiveRun:
-    """Sends each epoch of a training to MLflow; gives up silently when the server does not answer.
+    """Sends each epoch of a training to MLflow; gives up, with a line in the log, if none answers.
 
     Args:
         experiment_json: what `initialise` found.

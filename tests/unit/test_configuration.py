@@ -39,6 +39,7 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"split": {"train": 0.8}}, "split: the shares .* do not sum to 1"),
         ({"clips": {"min_seconds": 40}}, "min_seconds is larger"),
         ({"mel": {"hop_length": 4096}}, "hop_length is larger"),
+        ({"archives": "/nowhere"}, "archives: dataset=demo makes its own"),
         ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
         ({"dataset": "local", "archives": "/nowhere"}, r"/nowhere/fma_metadata\.zip: no such file"),
     ],

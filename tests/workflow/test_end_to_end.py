@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from songnet.archives import member_name
 from songnet.results import COLUMNS
+from songnet.tracks import read_tracks
 from tests.conftest import GENRES, Snakemake, copy_project
 
 MODELS = "models=[random_guess,knn,svm_518,crnn]"
@@ -260,7 +262,14 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
             for name in names:
                 archive.writestr(name, b"broken")
     if case == "few tracks":
-        return config(folder, clips="{min_seconds: 29.99}", genres="[Rock, Folk]")
+        table = read_tracks(str(metadata))
+        gone = {member_name("small", i) for i in table.index[table["genre"] == "Folk"][2:]}
+        with (
+            zipfile.ZipFile(archives / "fma_small.zip") as source,
+            zipfile.ZipFile(audio, "w") as kept,
+        ):
+            for name in set(source.namelist()) - gone:
+                kept.writestr(name, source.read(name))
     if case == "unknown genre":
         return config(folder, genres="[Rock, Jazz]")
     return config(folder)
@@ -274,6 +283,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         ("not a zip", "fma_small.zip: not a sound zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),
         ("broken clips", "none of the 14 clips of shard 000 can be used"),
+        ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 parts"),
         ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
     ],
 )
