@@ -26,12 +26,13 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# Exact versions for every platform. torch's CUDA libraries are left out: torch names their exact
-# versions itself, and a CPU build needs none.
+# Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
+# CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
 lock:
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-		--group dev pyproject.toml | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock
+		$(UPGRADE) --group dev pyproject.toml --output-file requirements.lock
+	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
 
 clean:
 	rm -rf results/*/ resources/demo mlflow.db mlartifacts .snakemake

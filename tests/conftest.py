@@ -1,15 +1,32 @@
 """Shared fixtures: small archives in FMA's layout, a copy of the project to run in."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
+from songnet.archives import member_name
+from songnet.audio import UnusableClipError, decode, to_mono
+from songnet.batches import Part
+from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.demo import make_demo
+from songnet.files import write_json
+from songnet.mel import MelConfig, mel_spectrogram
+from songnet.networks import save
+from songnet.shards import MelShards
+from songnet.tracks import read_tracks
+from songnet.training import TrainingConfig, train_network
 
 ROOT = Path(__file__).parent.parent
 GENRES = ["Rock", "Folk", "Electronic"]
@@ -23,6 +40,64 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "fma_metadata.zip", folder / "fma_small.zip", GENRES, 12, 6, seed=7, workers=2
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def clips(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sound clips of the archive as files: <genre>-<track_id>.mp3."""
+    folder = tmp_path_factory.mktemp("clips")
+    tracks = read_tracks(str(archives / "fma_metadata.zip"))
+    with zipfile.ZipFile(archives / "fma_small.zip") as archive:
+        for track_id, genre in tracks["genre"].items():
+            name = member_name("small", track_id)
+            content = archive.read(name) if name in archive.namelist() else b""
+            with contextlib.suppress(UnusableClipError):
+                decode(io.BytesIO(content), min_seconds=25)
+                (folder / f"{genre}-{track_id}.mp3").write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a small network that has learned the clips; examples stand beside it."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = MelConfig(n_mels=64)
+    files = sorted(clips.glob("*.mp3"))
+    genres = sorted(GENRES)
+    mels = [
+        mel_spectrogram(to_mono(decode(io.BytesIO(file.read_bytes())), 22_050), config)
+        for file in files
+    ]
+    frames = min(mel.shape[1] for mel in mels)
+    np.save(folder / "000.npy", np.stack([mel[:, :frames] for mel in mels]).astype(np.float16))
+    index = pd.DataFrame(
+        {"shard": "000.npy", "row": range(len(mels)), "frames": frames,
+         "seconds": frames * config.hop_length / config.sample_rate}
+    )  # fmt: skip
+    shards = MelShards(folder, index)
+    labels = np.array([genres.index(file.stem.partition("-")[0]) for file in files])
+    part = Part(np.arange(len(mels)), labels, np.full((len(mels), 3), np.nan, np.float32))
+    torch.manual_seed(1)
+    network = CausalCRNN(
+        CausalCRNNConfig(64, 3, shards.frames_per_second, [8, 12, 16], features=16, hidden=16)
+    )
+    training = TrainingConfig(
+        epochs=4, batch_size=16, least_steps=16, crop_seconds=5, learning_rate=5e-3, averaging=0.9
+    )
+    history = train_network(network, shards, part, part, training, 1, folder / "checkpoint.pt")
+    assert max(row["validation_accuracy"] for row in history) > 0.8
+    measured = {"part": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
+    facts = {
+        "model": "causal_crnn", "title": "causal C-RNN", "dataset": "tests", "protocol": "artist",
+        "dataset_title": "clips of the tests", "note": "The music is synthetic.",
+        "mel": asdict(config), "measured": measured,
+    }  # fmt: skip
+    save(network, genres, facts, folder / "best.safetensors")
+    (folder / "examples").mkdir()
+    shutil.copy(files[0], folder / "examples/clip.mp3")
+    example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "credit": "A: b (c)"}
+    write_json(folder / "examples/examples.json", [example])
+    return folder / "best.safetensors"
 
 
 def copy_project(folder: Path) -> Path:

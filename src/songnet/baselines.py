@@ -137,12 +137,12 @@ class Predictor:
 
     Args:
         data: path of features/fma.parquet.
-        track_ids: tracks to predict.
+        tracks: tracks to predict, rows of tracks.parquet.
         threads: not used; scikit-learn takes its number from the environment.
     """
 
-    def __init__(self, data: list[str], track_ids: pd.Index, threads: int) -> None:
-        self._features = pd.read_parquet(data[0]).loc[track_ids]
+    def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int) -> None:
+        self._features = pd.read_parquet(data[0]).loc[tracks.index]
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
         """Genres, verdicts (n,) and probabilities (n, genres) of one saved baseline."""

@@ -10,6 +10,7 @@ from jsonschema.exceptions import best_match
 
 from songnet.archives import open_zip
 from songnet.errors import SongNetError
+from songnet.files import digest
 
 Table = dict[str, Any]
 
@@ -25,6 +26,29 @@ def read_yaml(path: str | Path) -> Table:
     if not isinstance(table, dict):
         raise SongNetError(f"{path}: expected keys and values, found {type(table).__name__}")
     return table
+
+
+def read_models(path: str | Path) -> Table:
+    """Read models.yaml; an entry with ``like`` is another entry with some values changed.
+
+    Raises:
+        SongNetError: ``like`` names no earlier entry.
+    """
+    models: Table = {}
+    for name, entry in read_yaml(path).items():
+        like = entry.pop("like", None)
+        if like is not None and like not in models:
+            raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
+        models[name] = _merged(models[like], entry) if like else entry
+    return models
+
+
+def _merged(base: Table, changes: Table) -> Table:
+    merged = deepcopy(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
 def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table:
@@ -121,7 +145,9 @@ def _check_archives(config: Table, dataset: Table) -> None:
 
 
 def archive_names(dataset: Table) -> list[str]:
-    """Names (or patterns) of the two archives of a data set: metadata, then clips."""
+    """Names (or patterns) of the archives of a data set: metadata, then clips if it has any."""
+    if not dataset.get("clips", True):
+        return ["fma_metadata.zip"]
     clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
     return ["fma_metadata.zip", clips]
 
@@ -129,22 +155,49 @@ def archive_names(dataset: Table) -> list[str]:
 def selected_models(config: Table, dataset: Table, models: Table) -> Table:
     """Return the entries of models.yaml that a run trains.
 
-    A data set of spectrograms has no audio for the 518 features: models that need them are left
-    out when ``models`` is null and refused when named.
+    Models that the data set cannot feed are left out when ``models`` is null and refused when
+    named, and so are fusions of models that are not selected.
     """
-    lacking = [
-        name
-        for name, model in models.items()
-        if dataset["features"] == "mels" and model.get("features") == "all"
+    lacks = {name: _lacks(name, models, dataset) for name in models}
+    wanted = config["models"] or [
+        name for name, model in models.items() if not lacks[name] and not model.get("on_request")
     ]
-    wanted = config["models"] or [name for name in models if name not in lacking]
     for name in wanted:
-        if name in lacking:
+        if lacks[name]:
             raise SongNetError(
-                f"config key models: {name!r} needs the 518 features, which dataset="
+                f"config key models: {name!r} needs {lacks[name]}, which dataset="
                 f"{config['dataset']} cannot give"
             )
+        for member in models[name].get("members", []):
+            if member not in wanted:
+                raise SongNetError(f"config key models: {name!r} needs {member!r} in the list")
+    if config.get("reference") not in (None, *wanted):
+        raise SongNetError(
+            f"config key reference: {config['reference']!r} is not among the models of this run "
+            f"({', '.join(wanted)})"
+        )
     return {name: models[name] for name in wanted}
+
+
+def _lacks(name: str, models: Table, dataset: Table) -> str:
+    """What a model needs and a data set lacks; empty if nothing."""
+    model = models[name]
+    for member in model.get("members", []):
+        if lack := _lacks(member, models, dataset):
+            return lack
+    if model["family"] == "crnn" and not dataset.get("clips", True):
+        return "clips"
+    if dataset["features"] == "mels" and model.get("features") == "all":
+        return "the 518 features"
+    if not dataset.get("metadata", True) and model.get("parameters", {}).get("metadata"):
+        return "duration, bit rate or year of release"
+    return ""
+
+
+def is_sampled(config: Table, dataset: Table) -> bool:
+    """Whether single clips are fetched out of remote archives."""
+    fetched = dataset["source"] == "download" and config["archives"] is None
+    return fetched and config["tracks_per_genre"] is not None
 
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:
@@ -153,6 +206,9 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
         folder = Path(config["archives"])
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
+    if is_sampled(config, dataset):
+        what = [dataset["subset"], config["genres"] or dataset["genres"]]
+        folder /= f"sample-{config['tracks_per_genre']}-{digest(what)[:6]}"
     return [str(folder / name) for name in archive_names(dataset)]
 
 
@@ -162,8 +218,15 @@ def features_source(config: Table, dataset: Table) -> str:
     Archives of one's own often lack features.csv; the features are computed then.
     """
     kind: str = dataset["features"]
+    if is_sampled(config, dataset):
+        return "computed"
     if kind == "published" and dataset["source"] == "archives":
         with open_zip(archive_paths(config, dataset)[0]) as archive:
             if "fma_metadata/features.csv" not in archive.namelist():
                 return "computed"
     return kind
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
+    return Path("/proc/driver/nvidia/gpus").exists()

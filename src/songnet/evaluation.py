@@ -1,27 +1,65 @@
 """How good the predictions are, and how sure one can be of that."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from songnet.files import replacing, write_json
+
 Array = NDArray[np.float64]
 
 
 def prediction_table(
-    track_ids: NDArray[np.int64],
-    parts: NDArray[np.str_],
-    truth: NDArray[np.str_],
+    tracks: pd.DataFrame,
     predicted: NDArray[np.str_],
     probabilities: NDArray[np.floating[Any]],
     genres: list[str],
 ) -> pd.DataFrame:
-    """Columns track_id, split, genre, predicted, and one probability for each genre."""
-    table = pd.DataFrame(
-        {"track_id": track_ids, "split": parts, "genre": truth, "predicted": predicted}
-    )
+    """Predictions of one run.
+
+    Args:
+        tracks: columns track_id, split, genre.
+        predicted: (n,) verdicts.
+        probabilities: (n, genres).
+        genres: their names.
+
+    Returns:
+        Columns track_id, split, genre, predicted, and one probability for each genre.
+    """
+    table = tracks[["track_id", "split", "genre"]].reset_index(drop=True)
+    table["predicted"] = predicted
     return table.join(pd.DataFrame(probabilities, columns=pd.Index(genres), dtype="float32"))
+
+
+def write_evaluation(
+    predictions: str | Path,
+    metrics: str | Path,
+    table: pd.DataFrame,
+    artists: pd.Series,
+    resamples: int,
+    confidence: float,
+) -> None:
+    """Write predictions.parquet and metrics.json of one run.
+
+    Args:
+        predictions: output, the table itself.
+        metrics: output, `part_metrics` of each part and the genres' names.
+        table: from `prediction_table`.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap.
+        confidence: of the interval.
+    """
+    genres = list(table.columns[4:])
+    with replacing(predictions) as temporary:
+        table.to_parquet(temporary, index=False)
+    found = {
+        part: part_metrics(rows, artists, genres, resamples, confidence)
+        for part, rows in table.groupby("split")
+    }
+    write_json(metrics, {"genre_names": genres, **found})
 
 
 def confusion_matrix(

@@ -127,6 +127,77 @@ def _first_seed(histories: dict[tuple[str, ...], pd.DataFrame], model: str, spli
     return next(seed for s, m, seed in histories if (s, m) == (split, model))
 
 
+def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
+    """Accuracy against confidence, and how many tracks each bin holds.
+
+    Args:
+        reliability: from `songnet.analysis.reliability`.
+        path: PNG file.
+    """
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(5.5, 5.5), height_ratios=[3, 1], sharex=True, layout="constrained"
+    )
+    top.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
+    top.plot(
+        100 * reliability["confidence"], 100 * reliability["accuracy"], "o-", color="#0072B2",
+        label="network",
+    )  # fmt: skip
+    top.set_ylabel("right, in %")
+    top.set_ylim(0, 100)
+    top.set_xlim(0, 100)
+    top.legend(frameon=False)
+    top.grid(alpha=0.3)
+    width = 100 * (reliability["high"] - reliability["low"])
+    bottom.bar(
+        100 * reliability["low"], reliability["tracks"], width, align="edge", color="#56B4E9",
+        edgecolor="white",
+    )  # fmt: skip
+    bottom.set_ylabel("verdicts")
+    bottom.set_xlabel("confidence: probability of the verdict, in %")
+    _finish(figure, "Confidence and accuracy", {"source": ""}, path)
+
+
+def heard_figure(heard: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str) -> None:
+    """Accuracy against seconds heard; one panel for each protocol, a line for each network.
+
+    Args:
+        heard: heard.csv.
+        models: entries of models.yaml.
+        dataset: entry of datasets.yaml.
+        path: PNG file.
+    """
+    protocols = list(heard["protocol"].unique())
+    figure, panels = plt.subplots(
+        1, len(protocols), figsize=(1 + 4.2 * len(protocols), 4.4), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axes, protocol in zip(panels[0], protocols, strict=True):
+        rows = heard[heard["protocol"] == protocol]
+        for k, (model, group) in enumerate(rows.groupby("model", sort=False)):
+            line = group.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
+            colour = f"C{k}"
+            axes.plot(
+                line.index,
+                100 * line["mean"],
+                "o-",
+                color=colour,
+                label=models[str(model)]["title"],
+            )
+            axes.fill_between(
+                line.index, 100 * line["min"], 100 * line["max"], color=colour, alpha=0.15
+            )
+        ticks = sorted(rows["seconds"].unique())
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("seconds heard from the beginning of the clip")
+        axes.set_title(f"{protocol} split, {rows['part'].iloc[0]} part")
+        axes.grid(alpha=0.3)
+    panels[0][0].set_ylabel("accuracy in % (band: least and most of the runs)")
+    panels[0][0].legend(frameon=False)
+    _finish(figure, "How soon can one tell?", dataset, path)
+
+
 def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
     """Time and peak memory of each rule, from Snakemake's benchmark files.
 

@@ -11,6 +11,7 @@ def results_page(
     dataset: dict[str, Any],
     models: Models,
     results: pd.DataFrame,
+    differences: pd.DataFrame,
     genres: pd.DataFrame,
     confusions: pd.DataFrame,
     tracks: pd.DataFrame,
@@ -24,6 +25,7 @@ def results_page(
         dataset: entry of datasets.yaml, with its ``name``.
         models: entries of models.yaml.
         results: results.csv.
+        differences: differences.csv.
         genres: genres.csv.
         confusions: confusions.csv.
         tracks: tracks.parquet.
@@ -36,6 +38,8 @@ def results_page(
     for protocol in protocols:
         sections += [f"## Protocol `{protocol}`", _PROTOCOLS[protocol]]
         sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
+    sections += _to_the_digit(results, confusions, models)
+    sections += _differences(differences, models)
     sections += _leak(results, models)
     sections += ["## Genres", *(_genres(p, models, genres, confusions) for p in protocols)]
     sections += ["## Data", _data(tracks, quarantine, archives), _splits(splits)]
@@ -69,6 +73,56 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
             for row in rows.itertuples()
         ]
     )
+
+
+def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Models) -> list[str]:
+    """Counts beside the poster's: its baselines are exact fractions of FMA's 800 test tracks."""
+    counts = confusions.query("protocol == 'official' and part == 'test'")
+    rows = []
+    for model, group in counts.groupby("model", sort=False):
+        entry = models[str(model)]
+        runs = results.query("protocol == 'official' and model == @model")["seeds"].iloc[0]
+        expected = (entry.get("poster") or 0) * 800
+        if group["tracks"].sum() != 800 * runs or entry["family"] != "baseline" or not expected:
+            continue
+        if entry["estimator"] == "sklearn.dummy.DummyClassifier":
+            continue
+        right = group.query("genre == predicted")["tracks"].sum() / runs
+        difference = right - round(expected)
+        rows.append(
+            {
+                "model": entry["title"],
+                "right of 800": f"{right:g}",
+                "the poster's": f"{round(expected)}",
+                "": "match" if difference == 0 else f"difference {difference:+g}",
+            }
+        )
+    text = "The poster's figures are counts on FMA's 800 official test tracks."
+    return ["### The poster's baselines to the digit", text, _table(rows)] if rows else []
+
+
+def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
+    """The best network against the others, track by track."""
+    if differences.empty:
+        return []
+    sections = [
+        "## The best network against the others",
+        "Accuracy of the network of the best validation accuracy less that of each other model, "
+        "on the same test tracks. An interval (bootstrap over artists) that leaves zero out speaks "
+        "for a real difference.",
+    ]
+    for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
+        table = [
+            {
+                f"`{protocol}`: {models[str(reference)]['title']} less": models[row.model]["title"],
+                "points": _points(row.difference),
+                "95 % interval": f"{_points(row.ci_low)} – {_points(row.ci_high)}",
+                "ahead in": f"{row.splits_won} of {row.splits} divisions",
+            }
+            for row in rows.itertuples()
+        ]
+        sections.append(_table(table))
+    return sections
 
 
 def _leak(results: pd.DataFrame, models: Models) -> list[str]:

@@ -42,8 +42,20 @@ def mel_spectrogram(samples: NDArray[np.float32], config: MelConfig) -> NDArray[
     Returns:
         (n_mels, 1 + samples // hop_length) in dB, not below -100.
     """
-    half = config.n_fft // 2
-    frames = sliding_window_view(np.pad(samples, half), config.n_fft)[:: config.hop_length]
+    return mel_frames(np.pad(samples, config.n_fft // 2), config)
+
+
+def mel_frames(samples: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
+    """Log-power mel-spectrogram of every whole frame that begins inside the samples.
+
+    Args:
+        samples: (samples,), at least ``n_fft`` of them.
+        config: sizes.
+
+    Returns:
+        (n_mels, 1 + (samples - n_fft) // hop_length) in dB, not below -100.
+    """
+    frames = sliding_window_view(samples, config.n_fft)[:: config.hop_length]
     window, filters = hann(config.n_fft), mel_filters(config)
     power = np.empty((len(frames), config.n_mels), np.float32)
     for start in range(0, len(frames), BLOCK):

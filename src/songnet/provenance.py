@@ -4,6 +4,7 @@ import ast
 import hashlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,24 +13,24 @@ PACKAGE = Path(__file__).parent
 LIBRARIES = ["librosa", "mlflow", "numpy", "scikit-learn", "snakemake", "soundfile", "torch"]
 
 
-def source_digest(script: str | Path) -> str:
-    """Digest of a workflow script and of every SongNet module that it reaches by imports.
+def source_digest(*files: Path) -> str:
+    """Digest of Python files and of every SongNet module that they reach by imports.
 
     Rules carry it as a parameter, so that an edit in ``src/`` reruns the stages that use the
     edited module and no others.
 
     Args:
-        script: path of a Python file.
+        files: a workflow script, and modules that it imports by name.
     """
     digest = hashlib.sha256()
-    for path in sorted(_reached(Path(script))):
+    for path in sorted(_reached(files)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _reached(script: Path) -> set[Path]:
+def _reached(files: Iterable[Path]) -> set[Path]:
     reached: set[Path] = set()
-    waiting = {script}
+    waiting = set(files)
     while waiting:
         path = waiting.pop()
         reached.add(path)
@@ -39,7 +40,9 @@ def _reached(script: Path) -> set[Path]:
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
-    """Files of the SongNet modules that one file imports, anywhere in it."""
+    """Files of the SongNet modules that one file imports, anywhere in it; pages' templates too."""
+    if path.suffix != ".py":
+        return frozenset()
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -49,6 +52,8 @@ def _imports(path: Path) -> frozenset[Path]:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     parts = [name.split(".")[1:] for name in names if name.startswith("songnet.")]
     files = [PACKAGE.joinpath(*part).with_suffix(".py") for part in parts]
+    if "songnet.pages" in names:
+        files += PACKAGE.glob("templates/*.html")
     return frozenset(file for file in files if file.exists())
 
 

@@ -90,6 +90,102 @@ def results_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def difference_table(
+    runs: list[Run],
+    artists: pd.Series,
+    resamples: int,
+    confidence: float,
+    reference: str | None = None,
+) -> pd.DataFrame:
+    """Compare models on the same test tracks: a paired difference says more than two intervals.
+
+    Args:
+        runs: of one data set, all models on the same splits.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+        reference: model to compare with; None for the network (if there is none, the model) of
+            the best mean validation accuracy.
+
+    Returns:
+        protocol, model, reference, difference (accuracy of the reference less that of the model,
+        each the mean over its seeds, then over tracks), ci_low, ci_high, splits_won (by the
+        reference), splits.
+    """
+    columns = [
+        "protocol", "model", "reference", "difference", "ci_low", "ci_high", "splits_won", "splits",
+    ]  # fmt: skip
+    rows = []
+    for protocol in dict.fromkeys(run.params["protocol"] for run in runs):
+        group = [run for run in runs if run.params["protocol"] == protocol]
+        if not all("test" in run.metrics for run in group):
+            continue
+        correct = _correctness(group)
+        compared = reference or _best_validated(group)
+        for model in correct.columns.drop(compared):
+            gain = correct[compared] - correct[model]
+            low, high = artist_bootstrap(
+                gain.to_numpy(),
+                gain.index.get_level_values("track_id").to_series(index=gain.index).map(artists),
+                resamples,
+                confidence,
+            )
+            splits = gain.groupby("split_seed").mean()
+            won = int((splits > 0).sum())
+            rows.append((protocol, model, compared, gain.mean(), low, high, won, len(splits)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _correctness(runs: list[Run]) -> pd.DataFrame:
+    """Share of right verdicts on each test track of each split: a column for each model."""
+    tables = []
+    for run in runs:
+        test = run.predictions[run.predictions["split"] == "test"]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "split_seed": run.params["split_seed"],
+                    "track_id": test["track_id"],
+                    "model": run.params["model"],
+                    "correct": (test["genre"] == test["predicted"]).astype(float),
+                }
+            )
+        )
+    return pd.concat(tables).pivot_table(
+        index=["split_seed", "track_id"], columns="model", values="correct", sort=False
+    )
+
+
+def _best_validated(runs: list[Run]) -> str:
+    """Network, if there is one, of the best mean validation accuracy."""
+    networks = [run for run in runs if run.params["family"] == "crnn"] or runs
+    accuracies = pd.DataFrame(
+        [(run.params["model"], run.metrics["validation"]["accuracy"]) for run in networks],
+        columns=["model", "accuracy"],
+    )
+    return str(accuracies.groupby("model", sort=False)["accuracy"].mean().idxmax())
+
+
+def best_network(folders: list[Path]) -> Path:
+    """The run whose network the pages show.
+
+    It is of the model with the best mean validation accuracy over all runs, and of that model's
+    runs on the first split the best one.
+
+    Args:
+        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}`` of networks, first split
+            first.
+    """
+    accuracies = pd.Series(
+        [pd.read_csv(folder / "history.csv")["validation_accuracy"].max() for folder in folders],
+        index=pd.MultiIndex.from_tuples([folder.parts[-3:] for folder in folders]),
+    )
+    split = folders[0].parts[-3]
+    model = accuracies.groupby(level=1, sort=False).mean().idxmax()
+    seed = accuracies[split][model].idxmax()
+    return folders[0].parents[2] / split / str(model) / str(seed)
+
+
 def confusion_table(runs: list[Run]) -> pd.DataFrame:
     """Counts summed over runs: protocol, model, part, genre, predicted, tracks."""
     rows = []

@@ -16,7 +16,7 @@ def success(results: str, note: str) -> str:
     if (report / "results.csv").exists():
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
         lines.append("  mlflow ui   shows every run")
-    for name in ("results.md", "accuracy.png", "confusion"):
+    for name in ("results.md", "accuracy.png", "confusion", "analysis.html", "filters.html"):
         if (report / name).exists():
             lines.append(f"  {report / name}")
     return "\n".join(lines)

@@ -241,6 +241,8 @@ def _upload(
     client.log_batch(run_id, metrics=[Metric(k, v, now, 0) for k, v in values.items()])
     for name in ("params.json", "history.csv", "metrics.json", "predictions.parquet"):
         client.log_artifact(run_id, folder / name)
+    if record["family"] == "fusion":
+        client.log_artifact(run_id, folder / "model.json")
     _log_confusion(client, run_id, metrics, record)
     _log_model(run_id, folder, record)
     tags = {COMPLETE: "true", "config_digest": digest(config)}
@@ -273,6 +275,8 @@ def _log_confusion(
 
 def _log_model(run_id: str, folder: Path, record: dict[str, Any]) -> None:
     """Log the model with its signature. Named requirements save MLflow a long search."""
+    if record["family"] == "fusion":  # weights of members that are logged themselves
+        return
     import mlflow
     import numpy as np
     from mlflow.models import infer_signature
@@ -296,19 +300,39 @@ def _log_model(run_id: str, folder: Path, record: dict[str, Any]) -> None:
                 skops_trusted_types=skops.get_untrusted_types(data=skops.dumps(baseline.pipeline)),
             )
         else:
-            import torch
+            _log_network(folder / "model.safetensors", record)
 
-            from songnet import crnn
 
-            # The exporter explains itself at length, to developers of torch.
-            logging.getLogger("torch").setLevel(logging.ERROR)
+def _log_network(bundle: Path, record: dict[str, Any]) -> None:
+    """Log a network: as a model of audio files if it can hear, else as one of spectrograms."""
+    import mlflow
+    import torch
+    from mlflow.models import infer_signature
 
-            model, _ = crnn.load(folder / "model.safetensors")
-            mel = torch.zeros(1, model.config.n_mels, 16 * model.frames_per_step)
-            mlflow.pytorch.log_model(
-                model,
-                name="model",
-                signature=infer_signature(mel.numpy(), model(mel).detach().numpy()),
-                input_example=mel.numpy(),
-                pip_requirements=[f"torch=={version('torch').partition('+')[0]}"],
-            )
+    from songnet.networks import load
+    from songnet.prediction import ClipClassifier
+
+    network = load(bundle).network
+    requirements = [f"torch=={version('torch').partition('+')[0]}"]
+    if network.streams() and record.get("mel"):
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("mlflow_model.py")),
+            artifacts={"bundle": str(bundle)},
+            code_paths=[str(Path(__file__).parent)],
+            signature=infer_signature(pd.DataFrame({"file": ["song.mp3"]})),
+            pip_requirements=[*requirements, f"soundfile=={version('soundfile')}",
+                              f"soxr=={version('soxr')}", f"safetensors=={version('safetensors')}"],
+        )  # fmt: skip
+        return
+    # The exporter explains itself at length, to developers of torch.
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    classifier = ClipClassifier(network).eval()
+    mel = torch.zeros(1, network.config.n_mels, 16 * network.frames_per_step)
+    mlflow.pytorch.log_model(
+        classifier,
+        name="model",
+        signature=infer_signature(mel.numpy(), classifier(mel).detach().numpy()),
+        input_example=mel.numpy(),
+        pip_requirements=requirements,
+    )

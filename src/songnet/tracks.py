@@ -1,5 +1,8 @@
 """Which tracks take part: FMA's tracks.csv, the selection, the quarantine."""
 
+import re
+import zipfile
+
 import pandas as pd
 
 from songnet.archives import open_zip, read_member
@@ -29,7 +32,8 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
 
     Returns:
         One row a track, index ``track_id``; columns as in REQUIRED and OPTIONAL; ``subset`` an
-        ordered categorical, so that ``<=`` means what it says.
+        ordered categorical, so that ``<=`` means what it says; ``top_genres``, names of the top
+        genres of all labels (``genres_all``) as lists, None where they are not known.
 
     Raises:
         SongNetError: no tracks.csv, missing columns, or text that is not UTF-8.
@@ -37,6 +41,7 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
     name = "fma_metadata/tracks.csv"
     with open_zip(metadata_zip) as archive:
         file = read_member(archive, name)
+        top_genres = _top_genres(archive)
     try:
         table = pd.read_csv(file, index_col=0, header=[0, 1], low_memory=False)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
@@ -54,24 +59,41 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
         twice = tracks.index[tracks.index.duplicated()][0]
         raise SongNetError(f"{metadata_zip}: {name} has the track {twice} twice")
     tracks["subset"] = pd.Categorical(tracks["subset"], SUBSETS, ordered=True)
+    labels = [re.findall(r"\d+", text) if isinstance(text, str) else [] for text in
+              tracks.pop("genres_all")]  # fmt: skip
+    tracks["top_genres"] = [
+        sorted({top_genres[int(i)] for i in row if int(i) in top_genres}) or None for row in labels
+    ]
     return tracks.sort_index()
 
 
-def select_tracks(
-    tracks: pd.DataFrame, available: set[int], subset: str, genres: list[str] | None, shards: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Choose the tracks of a subset and its genres, and share them among shards.
+def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
+    """Name of the top genre of every genre number; empty where the archive has no genres.csv."""
+    name = "fma_metadata/genres.csv"
+    if name not in archive.namelist():
+        return {}
+    try:
+        table = pd.read_csv(read_member(archive, name), index_col="genre_id")
+        return table["top_level"].map(table["title"]).dropna().to_dict()
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise SongNetError(
+            f"{archive.filename}: {name} is not a table of genres: {error}"
+        ) from None
+
+
+def wanted_tracks(
+    tracks: pd.DataFrame, subset: str, genres: list[str] | None, per_genre: int | None
+) -> pd.DataFrame:
+    """Tracks of a subset and of some genres.
 
     Args:
         tracks: from `read_tracks`.
-        available: track numbers in the archive of clips.
         subset: FMA's subset; smaller ones are part of larger ones.
         genres: top genres to keep, or None for all that the subset has.
-        shards: number of jobs; neighbouring tracks share one.
+        per_genre: how many of each genre, drawn at random, always the same; None for all.
 
-    Returns:
-        The selection with a column ``shard``, and the quarantine (track_id, reason) of tracks
-        that only one of table and archive knows.
+    Raises:
+        SongNetError: a genre has no tracks in the subset.
     """
     inside = tracks[(tracks["subset"] <= subset) & tracks["genre"].notna()]
     present = set(inside["genre"])
@@ -83,9 +105,30 @@ def select_tracks(
             )
     if genres is not None:
         inside = inside[inside["genre"].isin(genres)]
+    if per_genre is not None:
+        shuffled = inside.sample(frac=1, random_state=0)
+        inside = shuffled.groupby("genre", observed=True).head(per_genre).sort_index()
+    return inside
+
+
+def select_tracks(
+    inside: pd.DataFrame, known: pd.Index, available: set[int], shards: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep the tracks that the archive has, and share them among shards.
+
+    Args:
+        inside: from `wanted_tracks`.
+        known: all track numbers of tracks.csv.
+        available: track numbers in the archive of clips.
+        shards: number of jobs; neighbouring tracks share one.
+
+    Returns:
+        The selection with a column ``shard``, and the quarantine (track_id, reason) of tracks
+        that only one of table and archive knows.
+    """
     found = inside.index.isin(list(available))
     problems = dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
-    problems |= dict.fromkeys(available - set(tracks.index), "in the archive, not in tracks.csv")
+    problems |= dict.fromkeys(available - set(known), "in the archive, not in tracks.csv")
     selected = inside[found].copy()
     selected["shard"] = [i * shards // max(1, len(selected)) for i in range(len(selected))]
     return selected, _quarantine(problems)
@@ -108,6 +151,11 @@ def index_tracks(
     clips = clips.reindex(selected.index)
     problems = clips["problem"].dropna().to_dict()
     sound = clips[clips["problem"].isna()]
+    if sound.empty and problems:
+        first, reason = next(iter(problems.items()))
+        raise SongNetError(
+            f"none of the {len(problems)} clips can be used (track {first}: {reason})"
+        )
     for digest, same in sound.groupby("sha1").groups.items():
         if digest and len(same) > 1:
             problems |= dict.fromkeys(same[1:], f"byte-identical to track {same[0]}")
@@ -117,6 +165,12 @@ def index_tracks(
     tracks = kept.join(found.astype(whole))
     quarantine = pd.concat([quarantined, _quarantine(problems)]).sort_values("track_id")
     return tracks, quarantine
+
+
+def no_clips(track_ids: pd.Index) -> pd.DataFrame:
+    """Facts of clips for `index_tracks` where features alone are known, and all are sound."""
+    facts = {"shard": "", "row": 0, "frames": 0, "seconds": float("nan"), "sample_rate": 0}
+    return pd.DataFrame(facts | {"channels": 0, "sha1": "", "problem": None}, index=track_ids)
 
 
 def check_genres(tracks: pd.DataFrame, parts: int) -> None:

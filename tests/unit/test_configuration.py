@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from songnet.configuration import check, read_yaml, selected_models
+from songnet.configuration import check, read_models, read_yaml, selected_models
 from songnet.errors import SongNetError
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
 DATASETS = read_yaml(ROOT / "config/datasets.yaml")
-MODELS = read_yaml(ROOT / "config/models.yaml")
+MODELS = read_models(ROOT / "config/models.yaml")
 
 
 def checked(**config: Any) -> dict[str, Any]:
@@ -65,6 +65,41 @@ def test_spectrograms_have_no_518_features() -> None:
     assert "svm_518" in selected_models(config, DATASETS["demo"], MODELS)
     with pytest.raises(SongNetError, match="svm_518"):
         selected_models(config | {"models": ["svm_518"]}, DATASETS["local_mels"], MODELS)
+
+
+def test_fusions_need_their_members() -> None:
+    config = checked()
+    assert "fusion_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
+    with pytest.raises(SongNetError, match="models: 'fusion' needs 'svm' in the list"):
+        selected_models(config | {"models": ["causal_crnn", "fusion"]}, DATASETS["demo"], MODELS)
+
+
+def test_metadata_models_need_metadata() -> None:
+    config = checked()
+    assert "crnn_metadata" in selected_models(config, DATASETS["fma_small"], MODELS)
+    with pytest.raises(SongNetError, match="'crnn_metadata' needs duration, bit rate"):
+        selected_models(config | {"models": ["crnn_metadata"]}, DATASETS["local_mels"], MODELS)
+
+
+def test_entries_may_be_like_others(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(
+        "a: {title: A, training: {epochs: 3, mixup: 0.2}}\n"
+        "b: {like: a, title: B, training: {mixup: 0}, on_request: true}\n"
+    )
+    models = read_models(path)
+    assert models["a"] == {"title": "A", "training": {"epochs": 3, "mixup": 0.2}}
+    assert models["b"]["training"] == {"epochs": 3, "mixup": 0} and models["b"]["title"] == "B"
+    path.write_text("a: {like: c}\n")
+    with pytest.raises(SongNetError, match=r"models\.yaml: a: like: 'c' is no earlier entry"):
+        read_models(path)
+
+
+def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
+    models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
+    dataset = DATASETS["demo"]
+    assert list(selected_models({"models": None}, dataset, models)) == ["a"]
+    assert list(selected_models({"models": ["b"]}, dataset, models)) == ["b"]
 
 
 def test_every_key_has_a_description() -> None:

@@ -17,9 +17,8 @@ def table() -> pd.DataFrame:
     truth = rng.choice(GENRES, 200)
     probabilities = rng.dirichlet(np.ones(3), 200)
     predicted = np.array(GENRES)[probabilities.argmax(axis=1)]
-    return prediction_table(
-        np.arange(200), np.full(200, "test"), truth, predicted, probabilities, GENRES
-    )
+    tracks = pd.DataFrame({"track_id": np.arange(200), "split": "test", "genre": truth})
+    return prediction_table(tracks, predicted, probabilities, GENRES)
 
 
 def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:

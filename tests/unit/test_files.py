@@ -115,8 +115,8 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     # A copy of the package, so that an edit can be tried.
     copy = tmp_path / "copy"
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from songnet.provenance import source_digest; print(source_digest(sys.argv[2]))"
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "from songnet.provenance import source_digest; print(source_digest(Path(sys.argv[2])))"
     )
     subprocess.run(["cp", "-r", str(PACKAGE.parent), str(copy)], check=True)
 

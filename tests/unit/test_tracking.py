@@ -36,10 +36,8 @@ def run_folder(tmp_path: Path) -> Path:
     pd.DataFrame([history]).to_csv(folder / "history.csv", index=False)
     test = features[parts == "test"]
     predicted, probabilities = baseline.predict(test)
-    table = prediction_table(
-        test.index.to_numpy(), np.full(8, "test"), genres[test.index].to_numpy(),
-        predicted, probabilities, baseline.genres,
-    )  # fmt: skip
+    tracks = pd.DataFrame({"track_id": test.index, "split": "test", "genre": genres[test.index]})
+    table = prediction_table(tracks, predicted, probabilities, baseline.genres)
     table.to_parquet(folder / "predictions.parquet")
     metrics = part_metrics(table, pd.Series(np.arange(40)), baseline.genres, 100, 0.95)
     write_json(folder / "metrics.json", {"genre_names": baseline.genres, "test": metrics})
@@ -102,3 +100,31 @@ def fluent_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "MLFLOW_DISABLE_TELEMETRY" in os.environ
     shutil.rmtree("mlruns", ignore_errors=True)
+
+
+def test_a_network_in_mlflow_hears_files(
+    run_folder: Path, trained: Path, clips: Path, tmp_path: Path
+) -> None:
+    from songnet.classify import classify_file
+    from songnet.realtime import load_model
+
+    bundle = load_model(trained)
+    (run_folder / "model.joblib").unlink()
+    shutil.copy(trained, run_folder / "model.safetensors")
+    network = {"family": "crnn", "network": "songnet.causal_crnn.CausalCRNN"}
+    write_json(run_folder / "params.json", record() | network | {"mel": bundle.facts["mel"]})
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    upload_runs(uri, "tiny", [run_folder], {})
+    client = mlflow.MlflowClient(uri)
+    (model,) = client.search_logged_models([client.get_experiment_by_name("tiny").experiment_id])
+    (tmp_path / "noise.mp3").write_bytes(b"no music")
+    files = [str(sorted(clips.glob("Rock*.mp3"))[0]), str(tmp_path / "noise.mp3")]
+    found = mlflow.pyfunc.load_model(model.model_uri).predict(pd.DataFrame({"file": files}))
+    expected = classify_file(bundle, files[0])
+    assert expected.verdict is not None and expected.probabilities is not None
+    assert found["verdict"][0] == expected.verdict.genre
+    np.testing.assert_allclose(
+        found.loc[0, bundle.genres].astype(float), list(expected.probabilities.values()), atol=1e-6
+    )
+    assert found["error"][1].startswith("not decodable")

@@ -10,7 +10,13 @@ import pytest
 from songnet.archives import clip_ids, member_name, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
-from songnet.tracks import check_genres, index_tracks, read_tracks, select_tracks
+from songnet.tracks import (
+    check_genres,
+    index_tracks,
+    read_tracks,
+    select_tracks,
+    wanted_tracks,
+)
 
 
 def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/tracks.csv") -> str:
@@ -38,19 +44,21 @@ def test_subsets_are_ordered(tmp_path: Path) -> None:
     )
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     for subset, expected in [("small", [1]), ("medium", [1, 2]), ("large", [1, 2, 3])]:
-        selected, _ = select_tracks(tracks, {1, 2, 3, 4}, subset, None, 1)
+        inside = wanted_tracks(tracks, subset, None, None)
+        selected, _ = select_tracks(inside, tracks.index, {1, 2, 3, 4}, 1)
         assert list(selected.index) == expected
 
 
 def test_selection_and_its_remainder(tmp_path: Path) -> None:
     rows = "".join(f"{i},training,small,{'Rock' if i % 2 else 'Folk'},{i}\n" for i in range(1, 9))
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
-    selected, unmatched = select_tracks(tracks, {1, 2, 3, 5, 7, 99}, "small", ["Rock"], 2)
+    inside = wanted_tracks(tracks, "small", ["Rock"], None)
+    selected, unmatched = select_tracks(inside, tracks.index, {1, 2, 3, 5, 7, 99}, 2)
     assert list(selected.index) == [1, 3, 5, 7]
     assert list(selected["shard"]) == [0, 0, 1, 1]
     assert dict(unmatched.to_numpy()) == {99: "in the archive, not in tracks.csv"}
     with pytest.raises(SongNetError, match="'Jazz'"):
-        select_tracks(tracks, {1}, "small", ["Rock", "Jazz"], 1)
+        wanted_tracks(tracks, "small", ["Rock", "Jazz"], None)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +129,36 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
     found = read_mels([str(path)], np.array([9, 5]))
     assert set(found) == {5, 9}
     np.testing.assert_allclose(found[9], mel[2] * (80 / 255) - 80, atol=1e-4)
+
+
+def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Path) -> None:
+    tracks = read_tracks(str(archives / "fma_metadata.zip"))
+    first = wanted_tracks(tracks, "small", None, 5)
+    assert first["genre"].value_counts().to_dict() == dict.fromkeys(tracks["genre"].unique(), 5)
+    assert first.index.equals(wanted_tracks(tracks, "small", None, 5).index)
+    assert set(first.index) <= set(wanted_tracks(tracks, "small", None, 7).index)
+    # Not the first ones, which are often of one album.
+    assert set(first.index) != set(tracks.groupby("genre").head(5).index)
+
+
+def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
+    header = "track_id,set,set,track,track,artist\n,split,subset,genre_top,genres_all,id\n,,,,,\n"
+    rows = (
+        '1,training,small,Rock,"[12, 26]",1\n2,training,small,Folk,"[17, 26]",1\n'
+        "3,test,small,Folk,[],1\n"
+    )
+    genres = (
+        "genre_id,#tracks,parent,title,top_level\n12,1,0,Rock,12\n17,1,0,Folk,17\n26,1,12,Loud,12\n"
+    )
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.writestr("fma_metadata/tracks.csv", header + rows)
+        archive.writestr("fma_metadata/genres.csv", genres)
+    labels = read_tracks(str(tmp_path / "m.zip"))["top_genres"]
+    assert labels.tolist() == [["Rock"], ["Folk", "Rock"], None]
+
+
+def test_nothing_usable_is_an_error() -> None:
+    selected = pd.DataFrame({"genre": ["Rock", "Folk"]}, index=[1, 2])
+    clips = pd.DataFrame({"problem": ["empty file", "too short"], "sha1": ""}, index=[1, 2])
+    with pytest.raises(SongNetError, match=r"none of the 2 clips .*track 1: empty file"):
+        index_tracks(selected, clips, pd.DataFrame(columns=["track_id", "reason"]))

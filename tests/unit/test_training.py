@@ -1,5 +1,7 @@
-"""The network trains, repeats itself, and resumes to the bit."""
+"""Networks train, repeat themselves, and resume to the bit."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +10,34 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet import crnn
+from songnet.batches import Part, band_statistics, random_crops, whole_clips
+from songnet.errors import SongNetError
+from songnet.metadata import FIELDS
+from songnet.networks import Network, NetworkConfig, make_network
+from songnet.prediction import predict_clips
 from songnet.shards import MelShards
-from songnet.training import (
-    Part,
-    TrainingConfig,
-    band_statistics,
-    predict_clips,
-    random_crops,
-    train_crnn,
-)
+from songnet.training import TrainingConfig, train_network
 
-CONFIG = crnn.CRNNConfig(n_mels=12, n_genres=2, channels=[8, 8, 8], kernel=3, hidden=8)
-TRAINING = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
+PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
+# Everything that training can do at once.
+FULL = replace(
+    PLAIN, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1, step_loss=0.3, mixup=0.2,
+    mask_bands=2, mask_share=0.1, gain_db=1, equaliser_db=1, stretch=0.1,
+)  # fmt: skip
+NETWORKS: dict[str, dict[str, Any]] = {
+    "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
+    "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
+    | {"metadata": True},
+}
+CASES = [("songnet.crnn.CRNN", PLAIN), ("songnet.causal_crnn.CausalCRNN", FULL)]
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> MelShards:
     """48 clips in two shards: genre 1 is louder in the upper bands."""
     rng = np.random.default_rng(0)
-    mels = rng.normal(-40, 10, (48, 12, 60)).astype(np.float16)
-    mels[1::2, 6:] += 8
+    mels = rng.normal(-40, 10, (48, 64, 60)).astype(np.float16)
+    mels[1::2, 32:] += 8
     np.save(tmp_path / "000.npy", mels[:30])
     np.save(tmp_path / "001.npy", mels[30:])
     index = pd.DataFrame(
@@ -46,85 +55,136 @@ def shards(tmp_path: Path) -> MelShards:
 
 def parts() -> tuple[Part, Part]:
     track_ids, labels = np.arange(100, 148), np.arange(48) % 2
-    return Part(track_ids[:32], labels[:32]), Part(track_ids[32:], labels[32:])
+    metadata = np.full((48, len(FIELDS)), np.nan, np.float32)
+    metadata[:, 0] = np.arange(48)
+    return (
+        Part(track_ids[:32], labels[:32], metadata[:32]),
+        Part(track_ids[32:], labels[32:], metadata[32:]),
+    )
 
 
 def run(
-    shards: MelShards, checkpoint: Path, **arguments: Any
-) -> tuple[crnn.CRNN, list[dict[str, float]]]:
+    shards: MelShards, path: str, config: TrainingConfig, checkpoint: Path, **arguments: Any
+) -> tuple[Network, list[dict[str, float]]]:
     torch.set_num_threads(1)
+    torch.manual_seed(1)
+    network = make_network(path, NetworkConfig(64, 2, shards.frames_per_second), NETWORKS[path])
     train, validation = parts()
-    return train_crnn(shards, train, validation, CONFIG, TRAINING, 1, checkpoint, **arguments)
+    return network, train_network(
+        network, shards, train, validation, config, 1, checkpoint, **arguments
+    )
 
 
-def test_learns_and_repeats_itself(shards: MelShards, tmp_path: Path) -> None:
-    first, history = run(shards, tmp_path / "a.pt")
-    again, _ = run(shards, tmp_path / "b.pt")
+@pytest.mark.parametrize(("path", "config"), CASES)
+def test_learns_and_repeats_itself(
+    shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
+) -> None:
+    first, history = run(shards, path, config, tmp_path / "a.pt")
+    again, _ = run(shards, path, config, tmp_path / "b.pt")
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert max(row["validation_accuracy"] for row in history) > 0.8
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+@pytest.mark.parametrize(("path", "config"), CASES)
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_resumes_to_the_bit(shards: MelShards, tmp_path: Path, stop_after: int) -> None:
-    whole, history = run(shards, tmp_path / "whole.pt")
+def test_resumes_to_the_bit(
+    shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig, stop_after: int
+) -> None:
+    whole, history = run(shards, path, config, tmp_path / "whole.pt")
 
     def stop(rows: list[dict[str, float]]) -> None:
         if len(rows) == stop_after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(shards, tmp_path / "cut.pt", on_epoch=stop)
-    resumed, rows = run(shards, tmp_path / "cut.pt")
+        run(shards, path, config, tmp_path / "cut.pt", on_epoch=stop)
+    resumed, rows = run(shards, path, config, tmp_path / "cut.pt")
     assert [row["train_loss"] for row in rows] == [row["train_loss"] for row in history]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_best_epoch_is_returned(shards: MelShards, tmp_path: Path) -> None:
-    model, history = run(shards, tmp_path / "a.pt")
+@pytest.mark.parametrize(("path", "config"), CASES)
+def test_best_epoch_is_returned(
+    shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
+) -> None:
+    network, history = run(shards, path, config, tmp_path / "a.pt")
     _, validation = parts()
-    logs = predict_clips(model, shards, validation.track_ids)
+    logs = predict_clips(network, shards, validation.track_ids, validation.metadata)
     best = max(row["validation_accuracy"] for row in history)
     assert np.mean(logs.argmax(axis=1) == validation.labels) == pytest.approx(best)
 
 
-def test_saved_networks_predict_the_same(shards: MelShards, tmp_path: Path) -> None:
-    model, _ = run(shards, tmp_path / "a.pt")
-    crnn.save(model, ["a", "b"], {"seed": 1}, tmp_path / "model.safetensors")
-    loaded, genres = crnn.load(tmp_path / "model.safetensors")
-    assert genres == ["a", "b"]
-    ids = np.arange(100, 148)
-    np.testing.assert_array_equal(
-        predict_clips(model, shards, ids), predict_clips(loaded, shards, ids)
-    )
+def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> None:
+    _, history = run(shards, *CASES[1], tmp_path / "a.pt")
+    rates = [row["learning_rate"] for row in history]
+    assert rates[0] <= FULL.learning_rate and rates[-1] < 0.05 * FULL.learning_rate
+    assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
-def test_probabilities(shards: MelShards) -> None:
-    model = crnn.CRNN(CONFIG).eval()
-    steps = model(torch.randn(3, 12, 60))
-    assert steps.shape == (3, 60 // model.frames_per_step, 2)
-    torch.testing.assert_close(steps.exp().sum(-1), torch.ones(3, 7))
-    torch.testing.assert_close(crnn.clip_log_probabilities(steps).exp(), steps.exp().mean(dim=1))
+def test_unknown_keys_are_named() -> None:
+    with pytest.raises(SongNetError, match=r"models\.yaml: training: .*'epoch'"):
+        TrainingConfig.from_table({"epoch": 3})
 
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     train, _ = parts()
-    batches = list(random_crops(shards, train, 25, 8, np.random.default_rng(0)))
-    assert [len(labels) for _, labels in batches] == [8, 8, 8, 8]
-    mel, labels = batches[0]
-    assert mel.shape == (8, 12, 25)
+    batches = list(random_crops(shards, train, 25, 8, 0.0, np.random.default_rng(0)))
+    assert [len(labels) for _, labels, _ in batches] == [8, 8, 8, 8]
+    mel, labels, metadata = batches[0]
+    assert mel.shape == (8, 64, 25)
     order = np.random.default_rng(0).permutation(32)
     assert labels.tolist() == train.labels[order[:8]].tolist()
+    assert metadata[:, 0].tolist() == order[:8].tolist()
     whole = shards.mel(int(train.track_ids[order[0]])).astype(np.float32)
     starts = [s for s in range(36) if np.array_equal(whole[:, s : s + 25], mel[0].numpy())]
     assert len(starts) == 1
+
+
+def test_stretched_crops_keep_their_level(shards: MelShards) -> None:
+    train, _ = parts()
+    for mel, _, _ in random_crops(shards, train, 25, 8, 0.3, np.random.default_rng(0)):
+        assert mel.shape[2] == 25 and mel.isfinite().all()
+        assert abs(float(mel.mean()) + 38) < 2
+
+
+def test_whole_clips_share_batches_by_length(shards: MelShards) -> None:
+    ids = np.arange(100, 148)
+    seen = np.concatenate([places for places, _ in whole_clips(shards, ids, 16)])
+    assert sorted(seen) == list(range(48))
+    lengths = {mel.shape[2] for _, mel in whole_clips(shards, ids, 16)}
+    assert lengths == {20, 60}
+    assert {mel.shape[2] for _, mel in whole_clips(shards, ids, 16, seconds=1.5)} == {15}
 
 
 def test_band_statistics(shards: MelShards) -> None:
     ids = np.arange(100, 132)
     mean, std = band_statistics(shards, ids)
     whole = np.concatenate([shards.mel(int(i)) for i in ids], axis=1).astype(np.float64)
-    np.testing.assert_allclose(mean, whole.mean(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(std, whole.std(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(mean[:, 0], whole.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(std[:, 0], whole.std(axis=1), rtol=1e-4)
+
+
+def test_a_small_data_set_is_gone_through_several_times(
+    shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: steps.append(1))
+    config = replace(PLAIN, epochs=2, least_steps=9)  # four batches a pass, hence three passes
+    run(shards, "songnet.crnn.CRNN", config, tmp_path / "a.pt")
+    assert len(steps) == 2 * 12
+
+
+@pytest.mark.parametrize("change", [{"mixed_precision": True}, {"compile": True}])
+def test_what_speeds_a_gpu_up_learns_as_well(
+    shards: MelShards, tmp_path: Path, change: dict[str, bool]
+) -> None:
+    if "compile" in change and shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    _, plain = run(shards, "songnet.crnn.CRNN", PLAIN, tmp_path / "a.pt")
+    network, history = run(shards, "songnet.crnn.CRNN", replace(PLAIN, **change), tmp_path / "b.pt")
+    assert history[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=0.05)
+    assert max(row["validation_accuracy"] for row in history) > 0.8
+    assert {value.dtype for value in network.state_dict().values()} <= {torch.float32, torch.int64}

@@ -1,35 +1,40 @@
 """Small runs of the whole workflow on small archives, through the same code as the large ones."""
 
 import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from songnet.archives import member_name
+from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
 from tests.conftest import GENRES, Snakemake, copy_project
 
-MODELS = "models=[random_guess,knn,svm_518,crnn]"
+MODELS = "models=[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
 def small(project: Path, epochs: int = 4) -> Path:
-    """Let networks train for a few epochs and the data set have few shards."""
-    for name, change in [
-        ("models", lambda table: table["crnn"]["training"].update(epochs=epochs)),
-        ("datasets", lambda table: table["local"].update(shards=3)),
-        ("datasets", lambda table: table["local_mels"].update(shards=2)),
-    ]:
-        path = project / "config" / f"{name}.yaml"
-        table = yaml.safe_load(path.read_text())
-        change(table)
-        path.write_text(yaml.safe_dump(table, sort_keys=False))
+    """Let networks train for a few epochs and the data sets have few shards."""
+    path = project / "config/datasets.yaml"
+    table = yaml.safe_load(path.read_text())
+    training = {"epochs": epochs, "least_steps": 0}
+    table["local"].update(shards=3, training=training)
+    table["local_mels"].update(shards=2, training=training)
+    path.write_text(yaml.safe_dump(table, sort_keys=False))
     return project
 
 
@@ -72,18 +77,40 @@ def test_products(finished: Path) -> None:
     assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 518)
     table = pd.read_csv(results / "report/results.csv")
     assert list(table.columns) == COLUMNS
-    assert len(table) == 3 * 4
+    assert len(table) == 3 * 8
     assert table["accuracy"].between(0, 1).all()
     assert (table["ci_low"] <= table["accuracy"]).all() and (
         table["accuracy"] <= table["ci_high"]
     ).all()
-    assert table.set_index("model").loc["crnn", "seeds"].tolist() == [2, 2, 2]
+    seeds = {"svm_518": 1, "crnn": 2, "causal_crnn": 2, "fusion_518": 2, "ensemble": 1}
+    for model, count in seeds.items():
+        assert table.set_index("model").loc[model, "seeds"].tolist() == [count] * 3
     page = (results / "report/results.md").read_text()
     assert "The artist leak" in page and "65.32" in page
     for protocol in ("random", "artist", "official"):
         for model in ("random_guess", "knn", "svm_518", "crnn"):
             figure = results / f"report/confusion/{protocol}/{model}.png"
             assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pages_of_the_best_network(finished: Path) -> None:
+    report = finished / "results/local/report"
+    best = load(finished / "results/local/best.safetensors")
+    assert best.facts["protocol"] == "artist" and best.facts["family"] == "crnn"
+    models = yaml.safe_load((finished / "config/models.yaml").read_text())
+    for name, heading in [("analysis", "Where it errs"), ("filters", "What the convolutions hear")]:
+        page = (report / f"{name}.html").read_text()
+        assert heading in page and models[best.facts["model"]]["title"] in page
+        assert "data:audio/mpeg;base64," in page and "data:image/png;base64," in page
+        assert 'src="http' not in page and "<link" not in page and "<script src" not in page
+    heard = pd.read_csv(report / "heard.csv")
+    assert set(heard["model"]) == {"crnn", "causal_crnn", "crnn_metadata"}
+    assert set(heard["protocol"]) == {"random", "artist", "official"}
+    whole = heard[heard["seconds"] == 30].set_index(["split", "model", "seed"])["accuracy"]
+    for (split, model, seed), accuracy in whole.items():
+        run = finished / "results/local/runs" / split / model / str(seed)
+        metrics = json.loads((run / "metrics.json").read_text())
+        assert metrics["test"]["accuracy"] == pytest.approx(accuracy)
 
 
 def test_no_artist_in_two_parts(finished: Path) -> None:
@@ -99,7 +126,9 @@ def test_no_artist_in_two_parts(finished: Path) -> None:
 def test_each_run_has_its_files(finished: Path) -> None:
     for run in (finished / "results/local/runs").glob("*/*/*"):
         names = {path.name for path in run.iterdir()}
-        model = "model.safetensors" if run.parent.name == "crnn" else "model.joblib"
+        kind = run.parent.name
+        model = "model.safetensors" if "crnn" in kind else "model.joblib"
+        model = "model.json" if kind in ("fusion_518", "ensemble") else model
         assert names == {"params.json", "history.csv", "predictions.parquet", "metrics.json", model}
         predictions = pd.read_parquet(run / "predictions.parquet")
         assert set(predictions["split"]) == {"validation", "test"}
@@ -111,7 +140,7 @@ def test_mlflow_shows_every_run(finished: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("local")
     runs = client.search_runs([experiment.experiment_id])
-    assert len(runs) == 3 * (2 + 1 + 1 + 2)
+    assert len(runs) == 3 * (2 + 1 + 1 + 2 + 2 + 2 + 2 + 1)
     names = {run.info.run_name: run for run in runs}
     network = names["crnn · artist · 2"]
     assert network.info.status == "FINISHED"
@@ -125,7 +154,8 @@ def test_mlflow_shows_every_run(finished: Path) -> None:
     )
     artifacts = {file.path for file in client.list_artifacts(network.info.run_id)}
     assert "confusion.png" in artifacts
-    assert len(client.search_logged_models([experiment.experiment_id])) == len(runs)
+    fusions = 3 * (2 + 1)
+    assert len(client.search_logged_models([experiment.experiment_id])) == len(runs) - fusions
 
 
 def test_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> None:
@@ -212,34 +242,49 @@ def test_delivered_spectrograms(
 def test_a_killed_training_resumes(
     tmp_path: Path, archives: Path, snakemake: Snakemake, finished: Path
 ) -> None:
-    """A training that dies leaves its checkpoint; the next run ends with the same weights."""
+    """Killed at random moments, three times over: the weights are those of a quiet training."""
     project = tmp_path / "killed"
     shutil.copytree(finished, project, symlinks=True)
-    run_folder = project / "results/local/runs/artist/crnn/1"
-    expected = (run_folder / "model.safetensors").read_bytes()
-    (run_folder / "model.safetensors").unlink()
-    training = project / "src/songnet/training.py"
-    text = training.read_text()
-    # Dies after the second epoch, in the first process only.
-    training.write_text(
-        text.replace(
-            "        state.add(row, model, optimizer)\n",
-            "        state.add(row, model, optimizer)\n"
-            "        import os\n"
-            "        if epoch == 2 and os.environ.get('DIE'):\n"
-            "            os.kill(os.getpid(), 9)\n",
-        )
-    )
-    target = "results/local/runs/artist/crnn/1/model.safetensors"
-    command = [*config(archives), "--", target]
-    died = snakemake(project, *command, DIE="1")
-    assert died.returncode != 0
-    assert not (run_folder / "model.safetensors").exists()
-    assert list((project / "results/local/checkpoints").glob("*.pt"))
+    small(project, epochs=20)
+    model = project / "results/local/runs/artist/causal_crnn/1/model.safetensors"
+    command = [*config(archives), "--", str(model.relative_to(project))]
+    quiet = snakemake(project, *command)
+    assert quiet.returncode == 0, quiet.stdout[-5000:]
+    expected = load_file(model)
+    epochs = len(pd.read_csv(model.with_name("history.csv")))
+    rng = random.Random(1)
+    model.unlink()
+    for _ in range(3):
+        kill_a_training(project, command, rng)
+        assert not model.exists()
+        checkpoints = list((project / "results/local/checkpoints").glob("*.pt"))
+        assert len(checkpoints) == 1
     resumed = snakemake(project, *command)
     assert resumed.returncode == 0, resumed.stdout[-5000:]
-    # The weights agree; the metadata names another digest of the code.
-    assert (run_folder / "model.safetensors").read_bytes()[-10_000:] == expected[-10_000:]
+    assert len(pd.read_csv(model.with_name("history.csv"))) == epochs
+    for name, tensor in load_file(model).items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def kill_a_training(project: Path, command: list[str], rng: random.Random) -> None:
+    """Start the workflow and kill -9 its training at a random moment after its next epoch."""
+    arguments = [sys.executable, "-m", "snakemake", "--cores", "1", *command]
+    workflow = subprocess.Popen(
+        arguments, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    begun = time.time()
+    folder = project / "results/local/checkpoints"
+    while not any(path.stat().st_mtime > begun for path in folder.glob("*.pt")):
+        assert workflow.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 0.5))
+    trainings = [
+        child
+        for child in psutil.Process(workflow.pid).children(recursive=True)
+        if any("train_crnn" in part for part in child.cmdline())
+    ]
+    trainings[-1].kill()
+    assert workflow.wait(120) != 0
 
 
 def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:

@@ -18,7 +18,7 @@ from songnet.provenance import source_digest
 
 STARTED = time.time()
 DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")
-ALL_MODELS = configuration.read_yaml(ROOT / "config" / "models.yaml")
+ALL_MODELS = configuration.read_models(ROOT / "config" / "models.yaml")
 
 try:
     config = configuration.check(
@@ -35,6 +35,7 @@ except SongNetError as error:
     sys.exit(f"songnet: error: {error}")
 
 RESULTS = f"results/{config['dataset']}"
+SAMPLED = configuration.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = configuration.archive_paths(config, DATASET)
 SHARDS = [f"{i:03d}" for i in range(DATASET["shards"])]
 # The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
@@ -43,6 +44,9 @@ SPLITS = {
     for protocol in config["protocols"]
     for seed in (config["split_seeds"] if protocol != "official" else config["split_seeds"][:1])
 }
+# Pages show the network that is best under the protocol that says most about new music.
+FAIREST = next(p for p in ("artist", "official", "random") if p in config["protocols"])
+FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
 RUN = f"{RESULTS}/runs/{{protocol}}/{{model}}/{{seed}}"
 
 
@@ -54,9 +58,16 @@ wildcard_constraints:
     archive=r"fma_\w+",
 
 
-def source(rule_name):
-    """Digest of the code behind a rule: its script and the modules that this imports."""
-    return source_digest(ROOT / "workflow" / "scripts" / f"{rule_name}.py")
+# Where jobs run on this machine; a profile tells of the GPUs of a cluster (train_crnn:gpu=1).
+GPU = int(configuration.has_gpu())
+
+
+def source(rule_name, models=()):
+    """Digest of the code behind a rule: its script, the networks of models, all their imports."""
+    networks = [MODELS[model]["network"] for model in models if "network" in MODELS[model]]
+    modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in networks]
+    script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
+    return source_digest(script, *(ROOT / "src" / module for module in modules))
 
 
 def model_seeds(model):
@@ -64,12 +75,16 @@ def model_seeds(model):
     return config["seeds"] if MODELS[model]["seeded"] else config["seeds"][:1]
 
 
+def family_models(family):
+    """Models of a family (None: all)."""
+    return [model for model, entry in MODELS.items() if family in (None, entry["family"])]
+
+
 def family_files(family, path):
     """A file of every run of a family (None: of all); {protocol} stays a wildcard."""
     return [
         path.replace("{model}", model).replace("{seed}", str(seed))
-        for model, entry in MODELS.items()
-        if family in (None, entry["family"])
+        for model in family_models(family)
         for seed in model_seeds(model)
     ]
 
@@ -79,13 +94,59 @@ def run_files(name, family=None, protocols=SPLITS):
     return expand(family_files(family, f"{RUN}/{name}"), protocol=protocols)
 
 
+def pages():
+    """What is made of networks only."""
+    if not family_models("crnn"):
+        return []
+    names = ["report/heard.png", "report/analysis.html", "report/filters.html"]
+    return [f"{RESULTS}/{name}" for name in names + ["examples"] * (DATASET["source"] != "mels")]
+
+
 def run_params(wildcards):
     """What a run is made of; it goes to params.json and to MLflow."""
-    protocol, split_seed = SPLITS[wildcards.protocol]
+    return described_run(wildcards.protocol, wildcards.model, int(wildcards.seed))
+
+
+def described_run(split, model, seed):
+    """What shapes a run, as far as the configuration says."""
+    protocol, split_seed = SPLITS[split]
+    entry = MODELS[model]
+    if entry["family"] == "crnn":
+        # A network that learned from delivered spectrograms cannot hear audio.
+        mel = config["mel"] if DATASET["source"] != "mels" else None
+        training = entry["training"] | DATASET.get("training", {})
+        entry = entry | {"training": training, "mel": mel}
     return {
         "dataset": config["dataset"],
         "protocol": protocol,
         "split_seed": split_seed,
-        "model": wildcards.model,
-        "seed": int(wildcards.seed),
-    } | MODELS[wildcards.model]
+        "model": model,
+        "seed": seed,
+    } | entry
+
+
+def fusion_runs(wildcards):
+    """All runs of fusions under a protocol, with the predictions of their members."""
+    return [
+        described_run(wildcards.protocol, model, seed)
+        | {"predictions": member_predictions(wildcards.protocol, model, seed)}
+        for model in family_models("fusion")
+        for seed in model_seeds(model)
+    ]
+
+
+def member_predictions(split, model, seed):
+    """Predictions that a fusion reads: its seed's where it has seeds, else those of all seeds."""
+    return {
+        member: expand(
+            f"{RUN}/predictions.parquet",
+            protocol=split,
+            model=member,
+            seed=(
+                seed
+                if MODELS[model]["seeded"] and MODELS[member]["seeded"]
+                else model_seeds(member)
+            ),
+        )
+        for member in MODELS[model]["members"]
+    }

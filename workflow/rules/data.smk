@@ -30,7 +30,31 @@ if DATASET["source"] == "synthesis":
             "../scripts/make_demo.py"
 
 
-if DATASET["source"] == "download" and config["archives"] is None:
+if SAMPLED:
+
+    rule download_sample:
+        """Fetch some clips of each genre out of the remote archives."""
+        output:
+            metadata=protected(METADATA_ZIP),
+            clips=protected(CLIP_ARCHIVES[0]),
+        log:
+            f"{RESULTS}/logs/download_sample.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download_sample.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=240,
+        params:
+            urls=config["mirrors"] + DATASET["urls"],
+            subset=DATASET["subset"],
+            genres=config["genres"] or DATASET["genres"],
+            tracks_per_genre=config["tracks_per_genre"],
+        script:
+            "../scripts/download_sample.py"
+
+elif DATASET["source"] == "download" and config["archives"] is None:
 
     rule download:
         """Fetch one archive and check its SHA-1."""
@@ -74,8 +98,9 @@ rule select_tracks:
         kind=DATASET["source"],
         subset=DATASET["subset"],
         genres=config["genres"] or DATASET["genres"],
+        tracks_per_genre=config["tracks_per_genre"],
         shards=len(SHARDS),
-        checksums=DATASET.get("files", {}),
+        checksums={} if SAMPLED else DATASET.get("files", {}),
         source=source("select_tracks"),
     script:
         "../scripts/select_tracks.py"

@@ -3,7 +3,10 @@
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/predictions.parquet
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/metrics.json
+#   results/{dataset}/best.safetensors        the best network by validation accuracy
+#   results/{dataset}/heard/{protocol}.csv    accuracy of networks against seconds heard
 #   results/{dataset}/report/results.csv      one row for each protocol and model
+#   results/{dataset}/report/differences.csv  the best network against every other model
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
@@ -19,7 +22,7 @@ TRAINED = {
 
 # One job for all runs of a family under a protocol: loading the libraries takes far longer than
 # predicting.
-for family in sorted({entry["family"] for entry in MODELS.values()}):
+for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINED)):
 
     rule:
         name:
@@ -44,13 +47,100 @@ for family in sorted({entry["family"] for entry in MODELS.values()}):
         params:
             family=family,
             evaluation=config["evaluation"],
-            source=source("evaluate"),
+            source=source("evaluate", family_models(family)),
         script:
             "../scripts/evaluate.py"
 
 
+if family_models("fusion"):
+
+    rule fuse:
+        """Fuse models by their predictions; only the validation part decides on the weights."""
+        input:
+            tracks=rules.index_tracks.output.tracks,
+            split=rules.split_tracks.output.split,
+            archives=rules.select_tracks.output.archives,
+            predictions=lambda wildcards: [
+                path
+                for run in fusion_runs(wildcards)
+                for paths in run["predictions"].values()
+                for path in paths
+            ],
+        output:
+            params=family_files("fusion", f"{RUN}/params.json"),
+            history=family_files("fusion", f"{RUN}/history.csv"),
+            model=family_files("fusion", f"{RUN}/model.json"),
+            predictions=family_files("fusion", f"{RUN}/predictions.parquet"),
+            metrics=family_files("fusion", f"{RUN}/metrics.json"),
+        log:
+            f"{RESULTS}/logs/fuse/{{protocol}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/fuse/{{protocol}}.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            runs=fusion_runs,
+            evaluation=config["evaluation"],
+            source=source("fuse"),
+        script:
+            "../scripts/fuse.py"
+
+
+if family_models("crnn"):
+
+    rule choose_network:
+        """Keep the network that is best on the validation part, for the pages and for use."""
+        input:
+            models=run_files("model.safetensors", "crnn", FAIREST_SPLITS),
+            histories=run_files("history.csv", "crnn", FAIREST_SPLITS),
+            metrics=run_files("metrics.json", "crnn", FAIREST_SPLITS),
+        output:
+            f"{RESULTS}/best.safetensors",
+        log:
+            f"{RESULTS}/logs/choose_network.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/choose_network.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            dataset=DATASET,
+            source=source("choose_network", family_models("crnn")),
+        script:
+            "../scripts/choose_network.py"
+
+    rule accuracy_heard:
+        """Accuracy of networks that hear only the beginning of each clip."""
+        input:
+            models=family_files("crnn", TRAINED["crnn"]),
+            data=EVALUATION_DATA["crnn"],
+            tracks=rules.index_tracks.output.tracks,
+            split=rules.split_tracks.output.split,
+        output:
+            f"{RESULTS}/heard/{{protocol}}.csv",
+        log:
+            f"{RESULTS}/logs/accuracy_heard/{{protocol}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/accuracy_heard/{{protocol}}.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=120,
+        params:
+            seconds=config["heard_seconds"],
+            source=source("accuracy_heard", family_models("crnn")),
+        script:
+            "../scripts/accuracy_heard.py"
+
+
 rule collect_results:
-    """Gather all runs into three tables."""
+    """Gather all runs into tables."""
     input:
         tracks=rules.index_tracks.output.tracks,
         metrics=run_files("metrics.json"),
@@ -63,6 +153,12 @@ rule collect_results:
             caption="../report/results.rst",
             category="Results",
             labels={"what": "results table"},
+        ),
+        differences=report(
+            f"{RESULTS}/report/differences.csv",
+            caption="../report/differences.rst",
+            category="Results",
+            labels={"what": "the best network against the others"},
         ),
         genres=report(
             f"{RESULTS}/report/genres.csv",
@@ -82,6 +178,7 @@ rule collect_results:
         runtime=10,
     params:
         evaluation=config["evaluation"],
+        reference=config["reference"],
         source=source("collect_results"),
     script:
         "../scripts/collect_results.py"

@@ -39,8 +39,8 @@ rule index_tracks:
     input:
         selection=rules.select_tracks.output.selection,
         unmatched=rules.select_tracks.output.unmatched,
-        clips=expand(rules.mel_shard.output.clips, shard=SHARDS),
-        npy=expand(rules.mel_shard.output.npy, shard=SHARDS),
+        clips=expand(rules.mel_shard.output.clips, shard=SHARDS if CLIP_ARCHIVES else []),
+        npy=expand(rules.mel_shard.output.npy, shard=SHARDS if CLIP_ARCHIVES else []),
     output:
         tracks=f"{RESULTS}/tracks.parquet",
         mel=f"{RESULTS}/mel/index.parquet",

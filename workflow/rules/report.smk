@@ -2,6 +2,10 @@
 #
 #   results/{dataset}/report/results.md       the table, the leak, the hardest genres, the data
 #   results/{dataset}/report/*.png            figures
+#   results/{dataset}/report/analysis.html    where the best network errs
+#   results/{dataset}/report/filters.html     what its convolutions hear
+#   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
+#   results/{dataset}/report/heard.csv        accuracy of all networks against seconds heard
 #   results/{dataset}/report/confusion/{protocol}/{model}.png
 
 
@@ -9,6 +13,7 @@ rule results_table:
     """Write the results table; `snakemake results_table` renders it anew from files."""
     input:
         results=rules.collect_results.output.results,
+        differences=rules.collect_results.output.differences,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
         tracks=rules.index_tracks.output.tracks,
@@ -92,3 +97,125 @@ rule figures:
         source=source("figures"),
     script:
         "../scripts/figures.py"
+
+
+if family_models("crnn"):
+
+    rule heard_figure:
+        """Draw how soon one can tell."""
+        input:
+            expand(rules.accuracy_heard.output, protocol=SPLITS),
+        output:
+            table=f"{RESULTS}/report/heard.csv",
+            figure=report(
+                f"{RESULTS}/report/heard.png",
+                caption="../report/heard.rst",
+                category="Results",
+                labels={"what": "accuracy against seconds heard"},
+            ),
+        log:
+            f"{RESULTS}/logs/heard_figure.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/heard_figure.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            dataset=DATASET,
+            models=MODELS,
+            source=source("heard_figure"),
+        script:
+            "../scripts/heard_figure.py"
+
+    rule analyse_errors:
+        """Write the page on errors, confidence and artists of the best network."""
+        input:
+            network=rules.choose_network.output,
+            predictions=run_files("predictions.parquet", "crnn", FAIREST_SPLITS),
+            tracks=rules.index_tracks.output.tracks,
+            split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+            mel=rules.index_tracks.output.mel,
+            npy=rules.index_tracks.input.npy,
+            clips=CLIP_ARCHIVES,
+        output:
+            page=report(
+                f"{RESULTS}/report/analysis.html",
+                caption="../report/analysis.rst",
+                category="Results",
+                labels={"what": "where the best network errs"},
+            ),
+            reliability=f"{RESULTS}/report/reliability.png",
+        log:
+            f"{RESULTS}/logs/analyse_errors.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/analyse_errors.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            dataset=DATASET,
+            models=MODELS,
+            source=source("analyse_errors", family_models("crnn")),
+        script:
+            "../scripts/analyse_errors.py"
+
+    rule show_filters:
+        """Write the page on what the convolutions of the best network hear."""
+        input:
+            network=rules.choose_network.output,
+            tracks=rules.index_tracks.output.tracks,
+            split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+            mel=rules.index_tracks.output.mel,
+            npy=rules.index_tracks.input.npy,
+            clips=CLIP_ARCHIVES,
+        output:
+            report(
+                f"{RESULTS}/report/filters.html",
+                caption="../report/filters.rst",
+                category="Results",
+                labels={"what": "what the convolutions hear"},
+            ),
+        log:
+            f"{RESULTS}/logs/show_filters.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/show_filters.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=120,
+        params:
+            dataset=DATASET,
+            models=MODELS,
+            source=source("show_filters", family_models("crnn")),
+        script:
+            "../scripts/show_filters.py"
+
+    if DATASET["source"] != "mels":
+
+        rule pick_examples:
+            """Take a test clip of each genre out of the archive, to be heard."""
+            input:
+                tracks=rules.index_tracks.output.tracks,
+                split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+                clips=CLIP_ARCHIVES,
+            output:
+                directory(f"{RESULTS}/examples"),
+            log:
+                f"{RESULTS}/logs/pick_examples.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/pick_examples.tsv"
+            conda:
+                "../../envs/cpu.yaml"
+            resources:
+                mem_mb=500,
+                runtime=10,
+            params:
+                subset=DATASET["subset"],
+                source=source("pick_examples"),
+            script:
+                "../scripts/pick_examples.py"

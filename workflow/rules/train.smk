@@ -55,16 +55,17 @@ rule train_crnn:
     wildcard_constraints:
         model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "crnn"]),
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/gpu.yaml" if GPU else "../../envs/cpu.yaml"
     # One thread each: trainings run side by side, and a figure never depends on --cores.
     threads: 1
     resources:
         mem_mb=3000,
         runtime=720,
+        gpu=GPU,
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
         live=config["tracking"]["live"],
-        source=source("train_crnn"),
+        source=lambda wildcards: source("train_crnn", [wildcards.model]),
     script:
         "../scripts/train_crnn.py"

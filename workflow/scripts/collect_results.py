@@ -1,4 +1,4 @@
-"""Gather all runs into three tables."""
+"""Gather all runs into tables."""
 
 from songnet.job import job
 
@@ -8,12 +8,21 @@ with job(snakemake):
     import pandas as pd
 
     from songnet.files import replacing
-    from songnet.results import confusion_table, genre_table, read_runs, results_table
+    from songnet.results import (
+        confusion_table,
+        difference_table,
+        genre_table,
+        read_runs,
+        results_table,
+    )
 
     runs = read_runs([Path(path).parent for path in snakemake.input.metrics])
     artists = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])["artist_id"]
     tables = {
         "results": results_table(runs, artists, **snakemake.params.evaluation),
+        "differences": difference_table(
+            runs, artists, **snakemake.params.evaluation, reference=snakemake.params.reference
+        ),
         "genres": genre_table(runs),
         "confusions": confusion_table(runs),
     }

@@ -5,18 +5,18 @@ from songnet.job import job
 with job(snakemake):
     import pandas as pd
 
-    from songnet.evaluation import part_metrics, prediction_table
-    from songnet.files import replacing, write_json
+    from songnet.evaluation import prediction_table, write_evaluation
 
     tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
-    wanted = parts[parts != "train"].sort_index()
-    truth = tracks.loc[wanted.index, "genre"].to_numpy()
+    parts = pd.read_parquet(snakemake.input.split)
+    wanted = parts[parts["split"] != "train"].sort_values("track_id")
+    wanted = wanted.assign(genre=tracks["genre"].loc[wanted["track_id"]].to_numpy())
     if snakemake.params.family == "baseline":
         from songnet.baselines import Predictor
     else:
-        from songnet.training import Predictor
-    predictor = Predictor(snakemake.input.data, wanted.index, snakemake.threads)
+        from songnet.prediction import Predictor
+    known = tracks.loc[wanted["track_id"]]
+    predictor = Predictor(snakemake.input.data, known, snakemake.threads)
     for model, predictions, metrics in zip(
         snakemake.input.models,
         snakemake.output.predictions,
@@ -24,13 +24,7 @@ with job(snakemake):
         strict=True,
     ):
         genres, predicted, probabilities = predictor.predict(model)
-        table = prediction_table(
-            wanted.index.to_numpy(), wanted.to_numpy(), truth, predicted, probabilities, genres
+        table = prediction_table(wanted, predicted, probabilities, genres)
+        write_evaluation(
+            predictions, metrics, table, tracks["artist_id"], **snakemake.params.evaluation
         )
-        with replacing(predictions) as temporary:
-            table.to_parquet(temporary, index=False)
-        found = {
-            part: part_metrics(rows, tracks["artist_id"], genres, **snakemake.params.evaluation)
-            for part, rows in table.groupby("split")
-        }
-        write_json(metrics, {"genre_names": genres, **found})

@@ -6,16 +6,17 @@ with job(snakemake) as log:
     import pandas as pd
 
     from songnet.files import replacing
-    from songnet.tracks import check_genres, index_tracks
+    from songnet.tracks import check_genres, index_tracks, no_clips
 
+    selection = pd.read_parquet(snakemake.input.selection)
     text = {"sha1": str, "problem": str, "shard": str}
-    clips = pd.concat([pd.read_csv(path, dtype=text) for path in snakemake.input.clips])
-    clips = clips.set_index("track_id")
-    tracks, quarantine = index_tracks(
-        pd.read_parquet(snakemake.input.selection),
-        clips,
-        pd.read_csv(snakemake.input.unmatched),
-    )
+    if snakemake.input.clips:
+        clips = pd.concat([pd.read_csv(path, dtype=text) for path in snakemake.input.clips])
+        clips = clips.set_index("track_id")
+    else:
+        clips = no_clips(selection.index)
+    unmatched = pd.read_csv(snakemake.input.unmatched)
+    tracks, quarantine = index_tracks(selection, clips, unmatched)
     check_genres(tracks, parts=3)
     tracks["mel_shard"] = clips.loc[tracks.index, "shard"]
     log.info("%d tracks usable, %d quarantined", len(tracks), len(quarantine))

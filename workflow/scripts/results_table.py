@@ -14,6 +14,7 @@ with job(snakemake):
         dataset=snakemake.params.dataset,
         models=snakemake.params.models,
         results=pd.read_csv(snakemake.input.results),
+        differences=pd.read_csv(snakemake.input.differences),
         genres=pd.read_csv(snakemake.input.genres),
         confusions=pd.read_csv(snakemake.input.confusions),
         tracks=pd.read_parquet(snakemake.input.tracks),

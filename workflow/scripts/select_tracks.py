@@ -7,17 +7,16 @@ with job(snakemake) as log:
 
     metadata, clips = snakemake.input.metadata, snakemake.input.clips
     sums = files.checked_sums([metadata, *clips], snakemake.params.checksums)
-    if snakemake.params.kind == "mels":
+    table = tracks.read_tracks(metadata)
+    params = snakemake.params
+    inside = tracks.wanted_tracks(table, params.subset, params.genres, params.tracks_per_genre)
+    if not clips:
+        available = set(inside.index)
+    elif params.kind == "mels":
         available = archives.mel_ids(clips)
     else:
         available = archives.clip_ids(clips[0])
-    selection, unmatched = tracks.select_tracks(
-        tracks.read_tracks(metadata),
-        available,
-        snakemake.params.subset,
-        snakemake.params.genres,
-        snakemake.params.shards,
-    )
+    selection, unmatched = tracks.select_tracks(inside, table.index, available, params.shards)
     log.info("%d tracks selected, %d unmatched", len(selection), len(unmatched))
     with files.replacing(snakemake.output.selection) as temporary:
         selection.to_parquet(temporary)

@@ -9,17 +9,20 @@ with job(snakemake) as log:
     import pandas as pd
     import torch
 
-    from songnet import crnn
+    from songnet.batches import Part
+    from songnet.devices import own_gpu
     from songnet.files import replacing, write_json
+    from songnet.metadata import metadata_fields
+    from songnet.networks import NetworkConfig, make_network, save
     from songnet.runs import run_record
     from songnet.shards import MelShards
     from songnet.tracking import LiveRun
-    from songnet.training import Part, TrainingConfig, train_crnn
+    from songnet.training import TrainingConfig, train_network
 
     run = snakemake.params.run
     torch.set_num_threads(snakemake.threads)
     record = run_record(run, snakemake.params.source, snakemake.input)
-    tracks = pd.read_parquet(snakemake.input.tracks, columns=["genre"])
+    tracks = pd.read_parquet(snakemake.input.tracks)
     parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
     genres = sorted(tracks["genre"].unique())
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
@@ -27,7 +30,8 @@ with job(snakemake) as log:
     def part(name: str) -> Part:
         """Tracks of one part."""
         track_ids = parts.index[parts == name].to_numpy()
-        return Part(track_ids, labels[track_ids].to_numpy())
+        metadata = metadata_fields(tracks.loc[track_ids])
+        return Part(track_ids, labels[track_ids].to_numpy(), metadata)
 
     shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
     live = LiveRun(snakemake.input.tracking, record, enabled=snakemake.params.live)
@@ -40,18 +44,22 @@ with job(snakemake) as log:
         log.info("%s", history[-1])
 
     checkpoint = Path(snakemake.params.checkpoints, f"{record['key']}-{snakemake.threads}.pt")
-    model, history = train_crnn(
-        shards,
-        part("train"),
-        part("validation"),
-        crnn.CRNNConfig(shards.n_mels, len(genres), **run["parameters"]),
-        TrainingConfig(**run["training"]),
-        seed=run["seed"],
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        progress=f"{run['model']} {snakemake.wildcards.protocol} {run['seed']}",
-    )
+    torch.manual_seed(run["seed"])
+    data = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
+    network = make_network(run["network"], data, run["parameters"])
+    with own_gpu():
+        history = train_network(
+            network,
+            shards,
+            part("train"),
+            part("validation"),
+            TrainingConfig.from_table(run["training"]),
+            seed=run["seed"],
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            progress=f"{run['model']} {snakemake.wildcards.protocol} {run['seed']}",
+        )
     on_epoch(history)
-    crnn.save(model, genres, record, snakemake.output.model)
+    save(network, genres, record, snakemake.output.model)
     write_json(snakemake.output.params, record)
     checkpoint.unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""Training of the C-RNN against a plain way to do it, side by side.
+
+The plain way: whole clips, one compressed file of spectrogram a track, read one by one; Conv1d
+over (batch, bands, time), an LSTM, Adam with a constant rate. It trains until its validation
+accuracy no longer rises; SongNet's `crnn` trains until it reaches the same accuracy.
+
+    python benchmarks/training_speed.py results/DATASET [--repeats 3] [--epochs 15]
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tabulate import tabulate
+from torch import Tensor, nn
+
+from songnet import training
+from songnet.batches import Part, random_crops
+from songnet.configuration import read_models
+from songnet.metadata import metadata_fields
+from songnet.networks import NetworkConfig, make_network
+from songnet.shards import MelShards
+
+ROOT = Path(__file__).parents[1]
+Curve = list[tuple[float, float]]  # seconds of training so far, validation accuracy
+
+
+class Plain(nn.Module):
+    """The same sizes as `crnn`, as a tutorial would write them."""
+
+    def __init__(self, n_mels: int, n_genres: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs in (n_mels, 64, 64):
+            layers += [nn.Conv1d(inputs, 64, 5, padding=2), nn.BatchNorm1d(64), nn.ReLU(),
+                       nn.MaxPool1d(2), nn.Dropout(0.3)]  # fmt: skip
+        self.convolutions = nn.Sequential(*layers)
+        self.recurrence = nn.LSTM(64, 96, batch_first=True)
+        self.output = nn.Linear(96, n_genres)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, M, T) -> scores (B, C) after the last step."""
+        x, _ = self.recurrence(self.convolutions(x).transpose(1, 2))
+        return self.output(x[:, -1])
+
+
+def train_plainly(
+    folder: Path, train: Part, validation: Part, n_genres: int, epochs: int, seed: int
+) -> Curve:
+    """Train on files ``folder/<track_id>.npz``."""
+
+    def batches(part: Part, order: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in np.array_split(order, max(1, len(order) // 32)):
+            mels = [np.load(folder / f"{part.track_ids[i]}.npz")["mel"] for i in rows]
+            x = torch.from_numpy(np.stack(mels).astype(np.float32)) / 40 + 1
+            yield x, torch.from_numpy(part.labels[rows])
+
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = Plain(np.load(next(folder.glob("*.npz")))["mel"].shape[0], n_genres)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    curve: Curve = []
+    start = time.perf_counter()
+    for _ in range(epochs):
+        network.train()
+        for x, y in batches(train, rng.permutation(len(train.labels))):
+            loss = nn.functional.cross_entropy(network(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.eval()
+        with torch.no_grad():
+            hits = [
+                (network(x).argmax(1) == y).sum().item()
+                for x, y in batches(validation, np.arange(len(validation.labels)))
+            ]
+        curve.append((time.perf_counter() - start, sum(hits) / len(validation.labels)))
+    return curve
+
+
+class _ReachedError(Exception):
+    """The accuracy to reach is reached."""
+
+
+def train_songnet(
+    shards: MelShards, train: Part, validation: Part, n_genres: int, target: float, seed: int
+) -> tuple[Curve, float]:
+    """Train `crnn` until it reaches an accuracy; the share of time that loading takes."""
+    entry = read_models(ROOT / "config/models.yaml")["crnn"]
+    curve: Curve = []
+    loading: list[float] = []
+    start = time.perf_counter()
+
+    def on_epoch(history: list[training.Row]) -> None:
+        loading.append(history[-1]["loading"])
+        accuracy = history[-1]["validation_accuracy"]
+        curve.append((time.perf_counter() - start, accuracy))
+        if accuracy >= target:
+            raise _ReachedError
+
+    try:
+        torch.manual_seed(seed)
+        data = NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second)
+        network = make_network(entry["network"], data, entry["parameters"])
+        config = training.TrainingConfig.from_table(entry["training"])
+        with tempfile.TemporaryDirectory() as folder:
+            training.train_network(
+                network, shards, train, validation, config, seed, Path(folder, "a.pt"), on_epoch
+            )
+    except _ReachedError:
+        pass
+    return curve, float(np.mean(loading))
+
+
+def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -> float:
+    """Peak of a training's own memory in MB, without mapped files, with each track so often."""
+    many = Part(*(np.concatenate([array] * times) for array in
+                  (part.track_ids, part.labels, part.metadata)))  # fmt: skip
+    peak = 0
+
+    def look() -> None:
+        nonlocal peak
+        status = Path("/proc/self/status").read_text()
+        peak = max(peak, int(status.partition("RssAnon:")[2].split()[0]))
+
+    network = make_network(
+        "songnet.crnn.CRNN", NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second), {}
+    )
+    network.train()
+    rng = np.random.default_rng(0)
+    frames = round(10 * shards.frames_per_second)
+    for mel, labels, _ in random_crops(shards, many, frames, 32, 0.0, rng):
+        loss = nn.functional.nll_loss(network(mel).so_far[:, -1], labels)
+        loss.backward()
+        look()
+    return peak / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", type=Path, help="results/DATASET with splits and spectrograms")
+    parser.add_argument("--split", default="artist")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=15, help="of the plain training")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    tracks = pd.read_parquet(arguments.results / "tracks.parquet")
+    parts = pd.read_parquet(arguments.results / f"splits/{arguments.split}.parquet")
+    parts = parts.set_index("track_id")["split"]
+    genres = sorted(tracks["genre"].unique())
+    labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
+
+    def part(name: str) -> Part:
+        ids = parts.index[parts == name].to_numpy()
+        return Part(ids, labels[ids].to_numpy(), metadata_fields(tracks.loc[ids]))
+
+    train, validation = part("train"), part("validation")
+    mel = arguments.results / "mel"
+    shards = MelShards(mel, pd.read_parquet(mel / "index.parquet"))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        longest = max(shards.frames(int(i)) for i in tracks.index)
+        for track_id in np.concatenate([train.track_ids, validation.track_ids]):
+            clip = np.full((shards.n_mels, longest), -100.0, np.float32)
+            clip[:, : shards.frames(int(track_id))] = shards.mel(int(track_id))
+            np.savez_compressed(Path(folder, f"{track_id}.npz"), mel=clip)
+        for seed in range(1, arguments.repeats + 1):
+            plain = train_plainly(
+                Path(folder), train, validation, len(genres), arguments.epochs, seed
+            )
+            target = max(accuracy for _, accuracy in plain)
+            needed = next(seconds for seconds, accuracy in plain if accuracy >= target)
+            ours, loading = train_songnet(shards, train, validation, len(genres), target, seed)
+            reached = ours[-1][1] >= target
+            rows.append(
+                {
+                    "seed": seed,
+                    "validation accuracy %": 100 * target,
+                    "plain s": needed,
+                    "SongNet s": ours[-1][0] if reached else float("nan"),
+                    "SongNet / plain": ours[-1][0] / needed if reached else float("nan"),
+                    "loading % of SongNet's time": 100 * loading,
+                }
+            )
+            print(rows[-1], flush=True)
+    print(tabulate(rows, headers="keys", floatfmt=".2f"))
+    few, many = (anonymous_memory(shards, train, len(genres), times) for times in (1, 4))
+    print(f"memory of the training's own: {few:.0f} MB, with four times the tracks {many:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

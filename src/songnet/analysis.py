@@ -1,0 +1,228 @@
+"""Where a model errs, how sure it is of it, and whose music it mistakes for whose."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+# Predictions below are rows of `songnet.evaluation.prediction_table`, tracks of tracks.parquet.
+
+
+def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
+    """How each genre fares.
+
+    Returns:
+        One row a genre, hardest first: genre, tracks, accuracy, top2 (share whose two likeliest
+        genres hold the right one), precision, confidence (mean probability of the verdict), and
+        for each genre the share of tracks that was called so, named ``called <genre>``.
+    """
+    at = {genre: i for i, genre in enumerate(genres)}
+    table = predictions.assign(
+        right=predictions["genre"] == predictions["predicted"],
+        second=_rank_of_truth(predictions, genres) < 2,
+        confidence=predictions[genres].max(axis=1),
+    )
+    rows = []
+    for genre, group in table.groupby("genre"):
+        called = table[table["predicted"] == genre]
+        shares = np.bincount(group["predicted"].map(at), minlength=len(genres)) / len(group)
+        rows.append(
+            {
+                "genre": genre,
+                "tracks": len(group),
+                "accuracy": group["right"].mean(),
+                "top2": group["second"].mean(),
+                "precision": called["right"].mean() if len(called) else 0.0,
+                "confidence": group["confidence"].mean(),
+            }
+            | {f"called {name}": share for name, share in zip(genres, shares, strict=True)}
+        )
+    return pd.DataFrame(rows).sort_values("accuracy", ignore_index=True)
+
+
+def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:
+    """Share of verdicts whose ``top`` likeliest genres hold the right one."""
+    return float((_rank_of_truth(predictions, genres) < top).mean())
+
+
+def _rank_of_truth(predictions: pd.DataFrame, genres: list[str]) -> NDArray[np.int64]:
+    """How many genres each track was thought to be rather than its own, (n,)."""
+    probabilities = predictions[genres].to_numpy()
+    truth = predictions["genre"].map({genre: i for i, genre in enumerate(genres)}).to_numpy()
+    of_truth = probabilities[np.arange(len(truth)), truth][:, None]
+    return np.asarray((probabilities > of_truth).sum(axis=1))
+
+
+def reliability(predictions: pd.DataFrame, genres: list[str], bins: int = 10) -> pd.DataFrame:
+    """Accuracy against confidence, the probability of the verdict.
+
+    Returns:
+        One row for each of equally wide bins of confidence that holds tracks: low, high,
+        confidence and accuracy (means), tracks.
+    """
+    confidence = predictions[genres].max(axis=1)
+    edges = np.linspace(0, 1, bins + 1)
+    table = pd.DataFrame(
+        {
+            "bin": np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1),
+            "confidence": confidence,
+            "accuracy": (predictions["genre"] == predictions["predicted"]).astype(float),
+        }
+    )
+    found = table.groupby("bin").agg(
+        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), tracks=("bin", "size")
+    )
+    found.insert(0, "low", edges[found.index])
+    found.insert(1, "high", edges[found.index + 1])
+    return found.reset_index(drop=True)
+
+
+def calibration_error(reliability: pd.DataFrame) -> float:
+    """Expected calibration error: mean gap between confidence and accuracy, weighted by tracks.
+
+    (Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.)
+    """
+    gaps = (reliability["confidence"] - reliability["accuracy"]).abs()
+    return float(np.average(gaps, weights=reliability["tracks"]))
+
+
+def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 3) -> pd.DataFrame:
+    """Artists with several test tracks, those most often mistaken first.
+
+    Args:
+        predictions: of the test part.
+        tracks: of the data set.
+        least: verdicts that an artist must have.
+
+    Returns:
+        artist, genre (most frequent), verdicts, accuracy, called (most frequent wrong verdict),
+        share (of verdicts that it makes).
+    """
+    table = predictions.join(tracks[["artist_id", "artist"]], on="track_id")
+    rows = []
+    for artist_id, group in table.dropna(subset="artist_id").groupby("artist_id"):
+        if len(group) < least:
+            continue
+        wrong = group[group["genre"] != group["predicted"]]["predicted"].value_counts()
+        name = group["artist"].iloc[0]
+        rows.append(
+            {
+                "artist": name if isinstance(name, str) else f"artist {artist_id:.0f}",
+                "genre": group["genre"].mode()[0],
+                "verdicts": len(group),
+                "accuracy": (group["genre"] == group["predicted"]).mean(),
+                "called": wrong.index[0] if len(wrong) else "",
+                "share": wrong.iloc[0] / len(group) if len(wrong) else 0.0,
+            }
+        )
+    columns = ["artist", "genre", "verdicts", "accuracy", "called", "share"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.sort_values(["share", "verdicts"], ascending=False, ignore_index=True)
+
+
+def nearest_artists(
+    known: pd.DataFrame,
+    known_embeddings: NDArray[np.float32],
+    heard: pd.DataFrame,
+    heard_embeddings: NDArray[np.float32],
+    neighbours: int = 3,
+) -> pd.DataFrame:
+    """For each heard artist the known artists whose music is nearest in embedding space.
+
+    An artist stands where the mean of the tracks' embeddings points; nearness is the cosine.
+
+    Args:
+        known: rows of tracks (training part).
+        known_embeddings: (len(known), H).
+        heard: rows of tracks (test part).
+        heard_embeddings: (len(heard), H).
+        neighbours: number of known artists for each.
+
+    Returns:
+        artist, genre, neighbour, neighbour_genre, rank (from 1), cosine.
+    """
+    there, places = _artist_places(known, known_embeddings)
+    here, points = _artist_places(heard, heard_embeddings)
+    cosines = points @ places.T
+    nearest = np.argsort(-cosines, axis=1)[:, :neighbours]
+    return pd.DataFrame(
+        [
+            {
+                "artist": here["artist"].iloc[i],
+                "genre": here["genre"].iloc[i],
+                "neighbour": there["artist"].iloc[j],
+                "neighbour_genre": there["genre"].iloc[j],
+                "rank": rank,
+                "cosine": float(cosines[i, j]),
+            }
+            for i, row in enumerate(nearest)
+            for rank, j in enumerate(row, start=1)
+        ],
+        columns=["artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"],
+    )
+
+
+def _artist_places(
+    tracks: pd.DataFrame, embeddings: NDArray[np.float32]
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Name, most frequent genre and mean direction of each artist."""
+    groups = list(tracks.assign(row=np.arange(len(tracks))).groupby("artist_id"))
+    names = pd.DataFrame(
+        [
+            {
+                "artist": group["artist"].iloc[0]
+                if isinstance(group["artist"].iloc[0], str)
+                else f"artist {artist_id:.0f}",
+                "genre": group["genre"].mode()[0],
+            }
+            for artist_id, group in groups
+        ]
+    )
+    means = np.array([embeddings[group["row"]].mean(axis=0) for _, group in groups], np.float64)
+    return names, means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+class SecondaryLabels(NamedTuple):
+    """What FMA's further labels of a track (``genres_all``) say about the errors."""
+
+    tracks: int  # with labels of several of the genres
+    wrong: int
+    excused: int  # wrong ones whose verdict is among the track's further labels
+    pairs: list[tuple[str, str, int]]  # genre, further label, tracks; most frequent first
+
+
+def secondary_labels(
+    predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str]
+) -> SecondaryLabels:
+    """Compare verdicts with all labels that a track bears."""
+    table = predictions.join(tracks["top_genres"], on="track_id")
+    labels = [set(row) if row is not None else set() for row in table["top_genres"]]
+    others = [
+        (row & set(genres)) - {genre} for row, genre in zip(labels, table["genre"], strict=True)
+    ]
+    wrong = (table["genre"] != table["predicted"]).to_numpy()
+    excused = [p in other for p, other in zip(table["predicted"], others, strict=True)]
+    counts = pd.Series(
+        [(genre, label) for genre, other in zip(table["genre"], others, strict=True)
+         for label in sorted(other)], dtype=object,
+    ).value_counts()  # fmt: skip
+    pairs = [(genre, label, int(count)) for (genre, label), count in counts.items()]
+    return SecondaryLabels(
+        sum(map(bool, others)), int(wrong.sum()), int((wrong & np.array(excused)).sum()), pairs
+    )
+
+
+def surely_wrong(
+    predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str], count: int = 20
+) -> list[dict[str, Any]]:
+    """The tracks whose wrong verdicts are the most probable, in the mean over runs.
+
+    Returns:
+        track_id, artist, title, license, genre, predicted, probability.
+    """
+    means = predictions.groupby(["track_id", "genre"])[genres].mean()
+    table = means.assign(predicted=means.idxmax(axis=1), probability=means.max(axis=1))
+    table = table.reset_index().query("genre != predicted").nlargest(count, "probability")
+    table = table.join(tracks[["artist", "title", "license"]], on="track_id")
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

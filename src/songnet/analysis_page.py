@@ -1,0 +1,137 @@
+"""The analysis as sentences and tables; every sentence follows from the figures."""
+
+from typing import Any
+
+import pandas as pd
+
+from songnet.analysis import SecondaryLabels, calibration_error
+
+
+def genre_rows(errors: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
+    """Rows of `analysis.genre_errors` with the shares of verdicts as one table each."""
+    return [
+        {str(name): value for name, value in row.items() if not str(name).startswith("called ")}
+        | {"called": {genre: row[f"called {genre}"] for genre in genres}}
+        for row in errors.to_dict("records")
+    ]
+
+
+def genre_text(rows: list[dict[str, Any]]) -> str:
+    """What happens to the two hardest genres, and which is the easiest."""
+    sentences = []
+    for row in rows[:2]:
+        wrong = {genre: share for genre, share in row["called"].items() if genre != row["genre"]}
+        called = sorted((genre for genre in wrong if wrong[genre]), key=lambda g: -wrong[g])[:2]
+        text = (
+            f"{row['genre']} is found in {_percent(row['accuracy'])} of its tracks "
+            f"({_percent(row['top2'])} among the two likeliest genres)"
+        )
+        if called:
+            most = " and ".join(f"{genre} ({_percent(wrong[genre])})" for genre in called)
+            text += f"; its other tracks are called {most} most often"
+        text += f". Of what is called {row['genre']}, {_percent(row['precision'])} is."
+        sentences.append(text)
+    easiest = rows[-1]
+    sentences.append(f"The easiest genre is {easiest['genre']}, {_percent(easiest['accuracy'])}.")
+    return " ".join(sentences)
+
+
+def calibration_text(reliability: pd.DataFrame) -> str:
+    """Whether the probabilities can be taken at their word."""
+    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["tracks"]
+    gap /= reliability["tracks"].sum()
+    error = calibration_error(reliability)
+    lean = "too sure" if gap > 0 else "not sure enough"
+    text = f"The expected calibration error is {_percent(error)}: "
+    if error < 0.05:
+        return text + "a verdict of probability p is right in nearly a share p of the cases."
+    return text + f"on the whole the network is {lean} of itself, by {_percent(abs(gap))}."
+
+
+def labels_text(labels: SecondaryLabels) -> str:
+    """How many errors name a label that the track also bears."""
+    if not labels.tracks:
+        return "No track bears labels of more than one of these genres, so nothing can be said."
+    pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
+    share = labels.excused / labels.wrong if labels.wrong else 0.0
+    return (
+        f"{labels.tracks} verdicts are on tracks that bear labels of several of these genres, most "
+        f"often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({_percent(share)}) "
+        "name a genre that the track also bears."
+    )
+
+
+def artists_text(artists: pd.DataFrame) -> str:
+    """How evenly the errors fall on artists."""
+    if artists.empty:
+        return "No artist has three verdicts or more, so nothing can be said."
+    always, never = (artists["accuracy"] == 1).mean(), (artists["accuracy"] == 0).mean()
+    return (
+        f"Of {len(artists)} artists with three verdicts or more, {_percent(always)} are always "
+        f"found and {_percent(never)} never: tracks of one artist are right or wrong together, "
+        "which is why the intervals of the results table resample artists."
+    )
+
+
+def neighbour_genres(neighbours: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
+    """Genres of the nearest artists, for each genre."""
+    nearest = neighbours[neighbours["rank"] == 1]
+    rows = []
+    for genre, group in nearest.groupby("genre"):
+        counts = group["neighbour_genre"].value_counts(normalize=True)
+        shares = {name: float(counts.get(name, 0.0)) for name in genres}
+        rows.append(
+            {"genre": genre, "shares": shares, "artists": len(group), "same": shares[str(genre)]}
+        )
+    return rows
+
+
+def neighbours_text(neighbours: pd.DataFrame) -> str:
+    """How often the nearest artist plays the same genre."""
+    nearest = neighbours[neighbours["rank"] == 1]
+    if nearest.empty:
+        return "No artist is known, so nothing can be said."
+    same = (nearest["genre"] == nearest["neighbour_genre"]).mean()
+    return (
+        "Where the network places an artist: the mean direction of the tracks in the space of what "
+        f"its last layer reads. For {_percent(same)} of {len(nearest)} artists the nearest artist "
+        "that it was trained on plays the same genre."
+    )
+
+
+def neighbour_rows(neighbours: pd.DataFrame) -> list[dict[str, str]]:
+    """One row an artist, its nearest artists as a text."""
+    rows = []
+    for (artist, genre), group in neighbours.groupby(["artist", "genre"], sort=False):
+        nearest = "; ".join(
+            f"{row.neighbour} ({row.neighbour_genre}, {row.cosine:.2f})"
+            for row in group.itertuples()
+        )
+        rows.append({"artist": artist, "genre": genre, "nearest": nearest})
+    return rows
+
+
+def credit(track: Any) -> str:
+    """Artist, title and licence of a track, as far as they are known."""
+    names = [text for text in (track["artist"], track["title"]) if isinstance(text, str)]
+    licence = track["license"] if isinstance(track["license"], str) else "licence not given"
+    return f"{': '.join(names) or 'unnamed'} ({licence})"
+
+
+def filter_text(shares: dict[str, float]) -> str:
+    """Genres of the clips that drive a filter most, most frequent first."""
+    top = sorted(shares, key=lambda genre: -shares[genre])[:3]
+    return ", ".join(f"{_percent(shares[genre])} {genre}" for genre in top if shares[genre])
+
+
+def effect_text(accuracy_lost: float, clips: int) -> str:
+    """What silencing a filter costs."""
+    changed = round(abs(accuracy_lost) * clips)
+    if not changed:
+        return "changes no accuracy"
+    points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
+    return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,52 @@
+"""Random changes of training examples that leave their genre alone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly examples are changed; zeros change nothing."""
+
+    mixup: float = 0.0  # parameter of the Beta distribution (Zhang et al., "mixup", 2018)
+    mask_bands: int = 0  # widest of two masks over bands (Park et al., "SpecAugment", 2019)
+    mask_share: float = 0.0  # widest of two masks over time, as a share of the crop
+    gain_db: float = 0.0  # standard deviation of a change of level
+    equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
+
+    def change(self, mel: Tensor, fill: Tensor) -> Tensor:
+        """Equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
+        B, M, T = mel.shape
+        if self.gain_db:
+            mel = mel + self.gain_db * torch.randn(B, 1, 1).to(mel)
+        if self.equaliser_db:
+            points = self.equaliser_db * torch.randn(B, 1, 5)
+            curve = interpolate(points, size=M, mode="linear", align_corners=True)
+            mel = mel + curve.transpose(1, 2).to(mel)
+        for _ in range(2 if self.mask_bands or self.mask_share else 0):
+            bands = _stretches(B, M, self.mask_bands)[:, :, None]
+            frames = _stretches(B, T, round(self.mask_share * T))[:, None, :]
+            mel = torch.where((bands | frames).to(mel.device), fill, mel)
+        return mel
+
+    def mix(self, mel: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix every example of a batch with another one: (B, M, T) and (B, C)."""
+        if not self.mixup:
+            return mel, targets
+        share = torch.distributions.Beta(self.mixup, self.mixup).sample((len(mel),))
+        # The larger share stays in place, so that an example keeps most of its own label.
+        share = torch.maximum(share, 1 - share).to(mel)
+        other = torch.randperm(len(mel)).to(mel.device)
+        mel = mel * share[:, None, None] + mel[other] * (1 - share[:, None, None])
+        return mel, targets * share[:, None] + targets[other] * (1 - share[:, None])
+
+
+def _stretches(B: int, length: int, widest: int) -> Tensor:
+    """One random stretch a row, up to ``widest`` long, as a mask (B, length)."""
+    width = torch.randint(0, widest + 1, (B, 1))
+    first = (torch.rand(B, 1) * (length - width)).long()
+    at = torch.arange(length)
+    return (at >= first) & (at < first + width)

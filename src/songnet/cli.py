@@ -1,0 +1,214 @@
+"""The command ``songnet``."""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from songnet import __version__
+from songnet.errors import SongNetError
+
+if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
+    from songnet.classify import Classified
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; 0 where all went well."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SongNetError as error:
+        print(f"songnet: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read us has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="songnet", description="Music genres in real time.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    classify = commands.add_parser("classify", help="say what audio files are")
+    classify.add_argument("files", nargs="+", metavar="FILE", help="mp3, wav, flac, ogg; any rate")
+    classify.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
+                          help="files at a time (default: one for each core)")  # fmt: skip
+    form = classify.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, as JSON")
+    form.add_argument("--csv", action="store_true", help="one row a file")
+    classify.set_defaults(run=_classify)
+
+    listen = commands.add_parser(
+        "listen", help="classify raw samples from a pipe as they come",
+        description="For example: ffmpeg -i song.m4a -f s16le -ac 1 -ar 44100 - | songnet listen",
+    )  # fmt: skip
+    listen.add_argument("--rate", type=_positive, default=44_100, metavar="HZ")
+    listen.add_argument("--channels", type=_positive, default=1, metavar="N")
+    listen.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le")
+    listen.add_argument("--json", action="store_true", help="one line of JSON for each step")
+    listen.set_defaults(run=_listen)
+
+    serve = commands.add_parser("serve", help="open the page that classifies music as it plays")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: only this machine)"
+    )
+    serve.add_argument("--port", type=_positive, default=8765, metavar="N")
+    serve.add_argument("--no-browser", action="store_true", help="only serve; open nothing")
+    serve.set_defaults(run=_serve)
+
+    export = commands.add_parser("export", help="write one step of the network as ONNX")
+    export.add_argument("output", metavar="FILE.onnx")
+    export.set_defaults(run=_export)
+
+    for command in (classify, listen, serve, export):
+        command.add_argument(
+            "--model", metavar="FILE", help="network (default: newest results/*/best.safetensors)"
+        )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from songnet.classify import Classified, as_json, classify_files, find_model
+
+    model = find_model(options.model)
+    plain = not (options.json or options.csv)
+    if plain:
+        print(_about(model.facts))
+    results: list[Classified] = []
+    jobs = min(options.jobs, len(options.files))
+    found = classify_files(model, options.files, jobs)
+    for result in tqdm(found, total=len(options.files), unit="file", disable=None, leave=False):
+        results.append(result)
+        if result.error:
+            tqdm.write(f"songnet: error: {result.file}: {result.error}", file=sys.stderr)
+        elif plain:
+            tqdm.write(_line(result))
+    if options.json:
+        print(json.dumps(as_json(model, results), indent=2))
+    elif options.csv:
+        _write_csv(results, model.genres)
+    return int(any(result.error for result in results))
+
+
+def _about(facts: dict[str, object]) -> str:
+    measured = facts.get("measured")
+    text = f"{facts.get('title')}, trained on {facts.get('dataset_title')}"
+    if isinstance(measured, dict):
+        text += (
+            f"; right on {100 * measured['accuracy']:.0f} % of {measured['tracks']} unheard tracks"
+        )
+    note = facts.get("note")
+    return f"{text}\n{note}\n" if note else f"{text}\n"
+
+
+def _line(result: "Classified") -> str:
+    assert result.verdict is not None and result.probabilities is not None
+    top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
+    shares = "  ".join(f"{genre} {100 * share:.0f} %" for genre, share in top)
+    turns = " · ".join(f"{_clock(at)} {genre}" for at, genre in result.timeline[:12])
+    more = " …" if len(result.timeline) > 12 else ""
+    unsure = "  (unsure)" if result.verdict.unsure else ""
+    return f"{result.file}  {_clock(result.seconds)}\n  {shares}{unsure}\n  {turns}{more}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["file", "seconds", "verdict", "unsure", *genres, "error"])
+    for result in results:
+        if result.verdict is None or result.probabilities is None:
+            writer.writerow([result.file, "", "", "", *[""] * len(genres), result.error])
+        else:
+            shares = [round(result.probabilities[genre], 6) for genre in genres]
+            row = [result.file, round(result.seconds, 3), result.verdict.genre]
+            writer.writerow([*row, result.verdict.unsure, *shares, ""])
+
+
+def _listen(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.live import Live
+
+    from songnet.classify import find_model
+    from songnet.listen import headline, listen, picture, read_samples
+
+    if sys.stdin.isatty():
+        raise SongNetError("listen reads samples from a pipe: ffmpeg ... | songnet listen")
+    model = find_model(options.model)
+    # Unbuffered: a step shall not wait until a buffer is full.
+    pipe = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    pieces = read_samples(pipe, options.format, options.channels, options.rate)
+    steps = listen(model, pieces, options.rate)
+    step = None
+    if options.json:
+        for step in steps:
+            shares = {name: dict(zip(model.genres, map(float, values), strict=True))
+                      for name, values in (("now", step.now), ("so_far", step.so_far))}  # fmt: skip
+            print(json.dumps({"seconds": round(step.seconds, 3)} | shares), flush=True)
+    else:
+        console = Console()
+        with Live(console=console, transient=True, refresh_per_second=8) as live:
+            for step in steps:
+                live.update(picture(step, model))
+        if step is not None:
+            console.print(headline(step, model))
+    if step is None:
+        raise SongNetError(f"too little music: a step is {model.step_seconds:.2f} s")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import socket
+    import threading
+    import webbrowser
+
+    from songnet.classify import find_model
+    from songnet.server import create_app, serve
+
+    model = find_model(options.model)
+    examples = model.path.parent / "examples"
+    hosts = None if options.host in ("127.0.0.1", "localhost") else ["*"]
+    app = create_app(model, examples if examples.exists() else None, hosts=hosts)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.host, options.port))
+        except OSError as error:
+            raise SongNetError(
+                f"--port: {options.host}:{options.port}: {error.strerror}; choose another"
+            ) from None
+    address = f"http://{options.host}:{options.port}/"
+    print(f"{_about(model.facts)}SongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    if not options.no_browser:
+        threading.Timer(1, webbrowser.open, [address]).start()
+    serve(app, options.host, options.port)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from songnet.classify import find_model
+    from songnet.export import export_onnx
+
+    model = find_model(options.model)
+    export_onnx(model, options.output)
+    print(f"{_about(model.facts)}written to {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Where networks run: the CPU, or a GPU that no other training holds."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+
+def device() -> torch.device:
+    """Return the present GPU where there is one, else the CPU.
+
+    ``CUDA_VISIBLE_DEVICES=`` in the environment hides GPUs.
+    """
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def own_gpu() -> Iterator[int | None]:
+    """Wait until a GPU is free of other trainings and make it the present one.
+
+    Yields:
+        Its number; None, at once, where there is no GPU.
+    """
+    if not torch.cuda.is_available():
+        yield None
+        return
+    number, lock = _free_gpu(torch.cuda.device_count())
+    try:
+        torch.cuda.set_device(number)
+        yield number
+    finally:
+        lock.release()
+
+
+def _free_gpu(count: int, pause: float = 1.0) -> tuple[int, FileLock]:
+    """Lock the first of ``count`` GPUs that is free. A lock ends with its process, however."""
+    locks = [FileLock(Path(tempfile.gettempdir(), f"songnet-gpu-{i}.lock")) for i in range(count)]
+    while True:
+        for number, lock in enumerate(locks):
+            try:
+                lock.acquire(blocking=False)
+                return number, lock
+            except Timeout:
+                continue
+        time.sleep(pause)
+
+
+def to_device(tensor: Tensor) -> Tensor:
+    """Copy a batch to `device`; from pinned memory, so that the GPU need not wait for it."""
+    if device().type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device(), non_blocking=True)
+
+
+def autocast(mixed_precision: bool | None) -> torch.autocast:
+    """Mixed precision with bfloat16, which needs no scaling of the loss.
+
+    Args:
+        mixed_precision: None for where it pays, on a GPU that has bfloat16.
+    """
+    where = device().type
+    if mixed_precision is None:
+        mixed_precision = where == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(where, torch.bfloat16, enabled=mixed_precision)

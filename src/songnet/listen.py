@@ -1,0 +1,73 @@
+"""Raw samples from a pipe, classified as they come."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from songnet.realtime import Model, Step, Stream, verdict
+
+FORMATS = {"s16le": ("<i2", 2**15), "s32le": ("<i4", 2**31), "f32le": ("<f4", 1)}
+
+
+def read_samples(
+    pipe: BinaryIO, kind: str, channels: int, rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Samples as they arrive, at most a tenth of a second at a time.
+
+    Args:
+        pipe: unbuffered, or anything with ``read``.
+        kind: key of FORMATS.
+        channels: interleaved.
+        rate: Hz.
+
+    Yields:
+        (n, channels) float32; what is not finite is silence.
+    """
+    dtype, scale = FORMATS[kind]
+    size = np.dtype(dtype).itemsize * channels
+    rest = b""
+    while piece := pipe.read(size * max(1, rate // 10)):
+        rest += piece
+        whole = len(rest) // size * size
+        samples = np.frombuffer(rest[:whole], dtype).reshape(-1, channels)
+        rest = rest[whole:]
+        yield np.nan_to_num(samples.astype(np.float32) / scale, posinf=0.0, neginf=0.0)
+
+
+def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> Iterator[Step]:
+    """Steps as soon as they are complete."""
+    stream = Stream(model, rate)
+    for samples in pieces:
+        yield from stream.push(samples)
+    yield from stream.finish()
+
+
+def picture(step: Step, model: Model) -> RenderableType:
+    """Bars of all genres: now, and so far."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("", Text("now", style="bold"), "", Text("so far", style="bold"), "")
+    for i in np.argsort(-step.so_far):
+        table.add_row(
+            model.genres[i],
+            ProgressBar(total=1, completed=float(step.now[i]), width=24),
+            f"{100 * step.now[i]:3.0f} %",
+            ProgressBar(total=1, completed=float(step.so_far[i]), width=24),
+            f"{100 * step.so_far[i]:3.0f} %",
+        )
+    return Group(headline(step, model), table)
+
+
+def headline(step: Step, model: Model) -> Text:
+    """Time and verdict."""
+    found = verdict(step.so_far, model.genres)
+    minutes, seconds = divmod(int(step.seconds), 60)
+    text = Text(f"{minutes}:{seconds:02d}  ")
+    text.append(found.genre, style="bold")
+    text.append(f"  {100 * found.probability:.0f} %" + ("  (unsure)" if found.unsure else ""))
+    return text

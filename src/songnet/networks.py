@@ -1,0 +1,178 @@
+"""What all networks share: standardised input, verdicts at every step, files of weights."""
+
+import importlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from songnet.errors import SongNetError
+from songnet.files import replacing
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What the data say. M mel bands, C genres."""
+
+    n_mels: int
+    n_genres: int
+    frames_per_second: float
+
+
+class Verdicts(NamedTuple):
+    """Log-probabilities at every step, (B, steps, C), and what they are read from."""
+
+    now: Tensor  # of the music around the step
+    so_far: Tensor  # of all music up to the step; the last one is the clip's verdict
+    heard: Tensor  # (B, steps, H) recurrent states up to the step, pooled; the last: an embedding
+
+
+State = tuple[Tensor, ...]  # all that a network remembers of what it has heard
+
+
+class Network(nn.Module):
+    """Base class: subclasses name their Config and give `frames_per_step` and a way to hear.
+
+    That way is `stream` with `silence` where no step looks ahead, else `forward`.
+
+    ``mean`` and ``std`` (M, 1) in dB are those of the training part, for each mel band.
+    """
+
+    Config: ClassVar[type[NetworkConfig]]
+    convolutions: nn.Sequential
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config: Any = config
+        self.register_buffer("mean", torch.zeros(config.n_mels, 1))
+        self.register_buffer("std", torch.ones(config.n_mels, 1))
+
+    def standardise(self, mel: Tensor) -> Tensor:
+        """Zero mean and unit variance in every band: (B, M, T) in dB -> (B, M, T)."""
+        return (mel - self.mean) / self.std
+
+    def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
+        """Take the statistics of the training part.
+
+        Args:
+            mean: (M, 1) in dB.
+            std: (M, 1) in dB.
+            metadata: (n, fields) of `songnet.metadata`; nan where unknown.
+        """
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def forward(self, mel: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from spectrograms (B, M, T) in dB and metadata (B, fields)."""
+        return self.stream(mel, self.silence(len(mel)), metadata)[0]
+
+    def stream(
+        self, mel: Tensor, state: State, metadata: Tensor | None = None
+    ) -> tuple[Verdicts, State]:
+        """Hear whole steps: (B, M, steps * frames_per_step); verdicts, and the state after them."""
+        raise NotImplementedError
+
+    def silence(self, batch: int) -> State:
+        """State of a network that has heard nothing yet."""
+        raise NotImplementedError
+
+    @classmethod
+    def streams(cls) -> bool:
+        """Whether it can classify music as it plays, with the verdicts that whole clips get."""
+        return cls.stream is not Network.stream
+
+    @property
+    def frames_per_step(self) -> int:
+        """Frames that one step covers; no shorter clip gives a step."""
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """What each layer of convolutions gives: modules with outputs (B, filters, ..., time)."""
+        return [module for module in self.convolutions if isinstance(module, nn.ReLU)]
+
+
+def network_class(path: str) -> type[Network]:
+    """Find a network by its import path, e.g. ``songnet.crnn.CRNN``.
+
+    Only SongNet's own modules count, so that a file of weights cannot name other code.
+
+    Raises:
+        SongNetError: there is no such network.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        if not module.startswith("songnet."):
+            raise ImportError
+        found = getattr(importlib.import_module(module), name)
+        if not issubclass(found, Network):
+            raise TypeError
+    except (ImportError, AttributeError, TypeError):
+        raise SongNetError(f"{path!r} is not a network of SongNet") from None
+    return found
+
+
+def make_network(path: str, data: NetworkConfig, parameters: dict[str, Any]) -> Network:
+    """Build the network that an entry of models.yaml describes.
+
+    Args:
+        path: import path of the class.
+        data: what the data say.
+        parameters: further fields of the class's Config.
+
+    Raises:
+        SongNetError: path or parameters are wrong.
+    """
+    kind = network_class(path)
+    try:
+        return kind(kind.Config(**asdict(data), **parameters))
+    except TypeError as error:
+        raise SongNetError(f"models.yaml: parameters of {path}: {error}") from None
+
+
+def save(network: Network, genres: list[str], facts: dict[str, Any], path: str | Path) -> None:
+    """Write weights as safetensors; class, configuration, genres and facts are its metadata."""
+    metadata = {
+        "network": f"{type(network).__module__}.{type(network).__name__}",
+        "config": asdict(network.config),
+        "genres": genres,
+        "facts": facts,
+    }
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+
+
+class Saved(NamedTuple):
+    """What a file of weights holds."""
+
+    network: Network  # ready to predict
+    genres: list[str]
+    facts: dict[str, Any]
+
+
+def load(path: str | Path) -> Saved:
+    """Read what `save` wrote, without pickle.
+
+    Raises:
+        SongNetError: the file is missing or was not written by `save`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        kind = network_class(metadata["network"])
+        network = kind(kind.Config(**metadata["config"]))
+        network.load_state_dict(tensors)
+        return Saved(network.eval(), metadata["genres"], metadata["facts"])
+    except Exception as error:
+        raise SongNetError(f"{path}: not a network saved by SongNet: {error}") from None

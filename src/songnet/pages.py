@@ -1,0 +1,105 @@
+"""HTML pages that open offline: everything they show is inside the file."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import soundfile as sf
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+
+from songnet.archives import member_name, open_zip, read_member
+from songnet.audio import decode, to_mono
+from songnet.files import replacing
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+# Okabe and Ito's colours, then darker ones; genres take them in alphabetical order.
+COLOURS = [
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800", "#555555",
+    "#004466", "#7A5200", "#00573F", "#7A3500", "#7A4060", "#2A6A8A", "#6B6200", "#999999",
+]  # fmt: skip
+EXCERPT_RATE = 22_050  # Hz, of audio in pages
+
+
+def genre_colours(genres: list[str]) -> dict[str, str]:
+    """Choose a colour for each genre."""
+    return {genre: COLOURS[i % len(COLOURS)] for i, genre in enumerate(sorted(genres))}
+
+
+def write_page(template: str, path: str | Path, **values: Any) -> None:
+    """Fill a template of ``songnet/templates`` and write the page.
+
+    Args:
+        template: file name.
+        path: of the page.
+        values: what the template names; a missing one is an error.
+    """
+    environment = Environment(
+        loader=PackageLoader("songnet"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
+    page = environment.get_template(template).render(**values)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as an address that holds them; ``kind`` is their MIME type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def spectrogram_image(mel: NDArray[np.floating[Any]]) -> str:
+    """Draw a mel-spectrogram (M, T) in dB as a PNG, low bands at the bottom."""
+    file = io.BytesIO()
+    mel = np.nan_to_num(mel.astype(np.float32))
+    plt.imsave(file, mel, cmap="magma", origin="lower", vmin=mel.max() - 70, vmax=mel.max())
+    return data_uri(file.getvalue(), "image/png")
+
+
+class Excerpts:
+    """Cuts audio for pages out of an archive.
+
+    Args:
+        archives: of the data set; only an archive of clips has sound.
+        subset: FMA's subset.
+    """
+
+    def __init__(self, archives: list[str], subset: str) -> None:
+        self._archive = next((path for path in archives if path.endswith(".zip")), None)
+        self._subset = subset
+
+    def audio(self, track_id: int, start: float, seconds: float) -> str:
+        """Cut a part of a clip, as mono MP3; empty where the data set has no audio.
+
+        Args:
+            track_id: of the clip.
+            start: seconds from its beginning.
+            seconds: length.
+        """
+        if self._archive is None:
+            return ""
+        with open_zip(self._archive) as archive:
+            clip = decode(read_member(archive, member_name(self._subset, track_id)))
+        samples = to_mono(clip, EXCERPT_RATE)
+        first = int(start * EXCERPT_RATE)
+        samples = samples[first : first + int(seconds * EXCERPT_RATE)]
+        # Clips sound equally loud, and no click starts or ends them.
+        samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)
+        ramp = np.minimum(1, np.arange(len(samples)) / (0.01 * EXCERPT_RATE))
+        file = io.BytesIO()
+        sf.write(
+            file,
+            samples * ramp * ramp[::-1],
+            EXCERPT_RATE,
+            format="MP3",
+            bitrate_mode="CONSTANT",
+            compression_level=0.8,
+        )  # 40 kbit/s
+        return data_uri(file.getvalue(), "audio/mpeg")

@@ -1,0 +1,124 @@
+"""Trained networks on whole clips."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from songnet.batches import Ids, whole_clips
+from songnet.devices import device, to_device
+from songnet.metadata import metadata_fields
+from songnet.networks import Network, Verdicts, load
+from songnet.shards import MelShards
+
+Probabilities = NDArray[np.float32]
+
+
+class ClipClassifier(nn.Module):
+    """A network with one input and one output: spectrograms (B, M, T) in dB -> (B, genres)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Probabilities of whole clips."""
+        return self.network(mel).so_far[:, -1].exp()
+
+
+def predict_clips(
+    network: Network,
+    shards: MelShards,
+    track_ids: Ids,
+    metadata: NDArray[np.float32],
+    seconds: float | None = None,
+    batch_size: int = 16,
+) -> Probabilities:
+    """Log-probabilities of clips.
+
+    Args:
+        network: in any mode; is left in evaluation mode.
+        shards: spectrograms.
+        track_ids: (n,).
+        metadata: (n, fields).
+        seconds: how much of each clip is heard; None for all.
+        batch_size: clips at a time.
+
+    Returns:
+        (n, genres).
+    """
+    out = np.empty((len(track_ids), network.config.n_genres), np.float32)
+    for places, verdicts in _verdicts(network, shards, track_ids, metadata, seconds, batch_size):
+        out[places] = verdicts.so_far[:, -1].cpu().numpy()
+    return out
+
+
+def embed_clips(
+    network: Network,
+    shards: MelShards,
+    track_ids: Ids,
+    metadata: NDArray[np.float32],
+    batch_size: int = 16,
+) -> NDArray[np.float32]:
+    """Embeddings of whole clips, (n, H) of length 1; arguments as in `predict_clips`."""
+    places, found = [], []
+    for at, verdicts in _verdicts(network, shards, track_ids, metadata, None, batch_size):
+        places.append(at)
+        found.append(verdicts.heard[:, -1].cpu().numpy())
+    out: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(places))]
+    return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+
+@torch.no_grad()
+def _verdicts(
+    network: Network,
+    shards: MelShards,
+    track_ids: Ids,
+    metadata: NDArray[np.float32],
+    seconds: float | None,
+    batch_size: int,
+) -> Iterator[tuple[Ids, Verdicts]]:
+    network.eval()
+    for places, mel in whole_clips(shards, track_ids, batch_size, seconds):
+        known = torch.from_numpy(metadata[places])
+        yield places, network(to_device(mel), to_device(known))
+
+
+class Predictor:
+    """Applies saved networks to the same tracks.
+
+    Args:
+        data: path of mel/index.parquet, then of the shards beside it.
+        tracks: tracks to predict, rows of tracks.parquet.
+        threads: of torch.
+    """
+
+    def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._shards = MelShards(Path(data[0]).parent, pd.read_parquet(data[0]))
+        self._track_ids = tracks.index.to_numpy()
+        self._metadata = metadata_fields(tracks)
+
+    def hears(self, path: str, seconds: float) -> bool:
+        """Whether so short a beginning is enough for one step of a saved network."""
+        frames = round(seconds * self._shards.frames_per_second)
+        return frames >= load(path).network.frames_per_step
+
+    def predict(
+        self, path: str, seconds: float | None = None
+    ) -> tuple[list[str], NDArray[np.str_], Probabilities]:
+        """Genres, verdicts (n,) and probabilities (n, genres) of one saved network.
+
+        Args:
+            path: file of weights.
+            seconds: how much of each clip is heard; None for all.
+        """
+        network, genres, _ = load(path)
+        logs = predict_clips(
+            network.to(device()), self._shards, self._track_ids, self._metadata, seconds
+        )
+        return genres, np.array(genres)[logs.argmax(axis=1)], np.exp(logs)

@@ -1,0 +1,244 @@
+// The page: music goes to the engine as it plays, and what comes back is drawn.
+
+import { decode, record, Stream } from "./audio.js";
+import { Chart } from "./chart.js";
+
+const LEAD = 0.6; // seconds that the engine is ahead of the playhead
+const element = (id) => document.getElementById(id);
+const player = element("player");
+const about = await (await fetch("about")).json();
+const chart = new Chart(about, { onSeek: seek });
+
+let piece = null; // what is heard at the moment
+let serial = 0; // of pieces; a decoder that comes too late is ignored
+
+describe();
+fillExamples();
+resetGenres();
+setInterval(feed, 100);
+requestAnimationFrame(movePlayhead);
+
+element("file").addEventListener("change", (event) => {
+  if (event.target.files[0]) openClip(event.target.files[0], event.target.files[0].name);
+  event.target.value = "";
+});
+element("examples").addEventListener("change", async (event) => {
+  if (!event.target.value) return;
+  const answer = await fetch(`examples/${encodeURIComponent(event.target.value)}`);
+  openClip(await answer.blob(), event.target.value);
+});
+element("microphone").addEventListener("click", toggleMicrophone);
+element("smoothing").addEventListener("input", (event) => {
+  element("smoothing-value").textContent = `${event.target.value} s`;
+  if (piece) show();
+});
+player.addEventListener("seeking", feed);
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    element("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop" && event.dataTransfer.files[0]) {
+      openClip(event.dataTransfer.files[0], event.dataTransfer.files[0].name);
+    }
+  });
+}
+
+/** Decode a clip, then play it and hear it. */
+async function openClip(blob, name) {
+  stop();
+  const mine = serial;
+  say("");
+  let clip;
+  try {
+    clip = await decode(await blob.arrayBuffer());
+  } catch {
+    return mine === serial && say(`${name}: this browser finds no audio in it.`);
+  }
+  if (mine !== serial) return;
+  if (clip.seconds > about.max_seconds) {
+    return say(`${name}: longer than ${about.max_seconds / 3600} hours.`);
+  }
+  begin(clip.rate, clip.seconds);
+  Object.assign(piece, { clip, sent: 0 });
+  player.src = URL.createObjectURL(blob);
+  player.hidden = false;
+  player.play().catch(() => {}); // where a page may not begin to play, the user presses play
+}
+
+async function toggleMicrophone() {
+  if (piece?.microphone) {
+    piece.microphone.stop();
+    piece.stream.end();
+    piece.microphone = null;
+    return element("microphone").setAttribute("aria-pressed", "false");
+  }
+  stop();
+  const mine = serial;
+  say("");
+  try {
+    const microphone = await record((samples) => piece?.microphone === microphone && piece.stream.send(samples));
+    if (mine !== serial) return microphone.stop();
+    begin(microphone.rate, null);
+    piece.microphone = microphone;
+    element("microphone").setAttribute("aria-pressed", "true");
+  } catch (error) {
+    say(`The microphone cannot be used: ${error.message}`);
+  }
+}
+
+/** Begin a piece of music. */
+function begin(rate, seconds) {
+  const mine = { steps: [], microphone: null, clip: null };
+  mine.stream = new Stream(rate, {
+    onSteps(steps) {
+      if (piece !== mine || !steps.length) return;
+      mine.steps.push(...steps);
+      chart.addMel(steps);
+      show();
+    },
+    onEnd() {
+      document.body.dataset.state = "ended";
+    },
+    onError(problem) {
+      if (piece === mine) say(problem);
+    },
+  });
+  piece = mine;
+  document.body.dataset.state = "hearing";
+  chart.reset(seconds);
+}
+
+/** End the piece at hand. */
+function stop() {
+  serial++;
+  if (piece) {
+    piece.stream.close();
+    piece.microphone?.stop();
+  }
+  piece = null;
+  element("microphone").setAttribute("aria-pressed", "false");
+  player.pause();
+  player.hidden = true;
+  if (player.src) URL.revokeObjectURL(player.src);
+  player.removeAttribute("src");
+  resetGenres();
+  document.body.dataset.state = "idle";
+}
+
+/** Send what the playhead has reached. What is skipped is sent at once, so that nothing is unheard. */
+function feed() {
+  const clip = piece?.clip;
+  if (!clip || piece.sent === null || !piece.stream.ready) return;
+  const reached = Math.min(clip.samples.length, Math.ceil((player.currentTime + LEAD) * clip.rate));
+  if (player.currentTime === 0 && player.paused) return;
+  // Ten seconds at a time: the page stays alive while a long jump is made up for.
+  const until = Math.min(reached, piece.sent + 10 * clip.rate);
+  if (until > piece.sent) {
+    piece.stream.send(clip.samples.subarray(piece.sent, until));
+    piece.sent = until;
+  }
+  if (piece.sent === clip.samples.length) {
+    piece.stream.end();
+    piece.sent = null;
+  }
+}
+
+function seek(seconds) {
+  if (!piece?.clip) return;
+  player.currentTime = Math.min(seconds, piece.clip.seconds);
+  feed();
+}
+
+/** Draw what is known. */
+function show() {
+  const now = smoothed(piece.steps.map((step) => step.now));
+  chart.draw(piece.steps.map((step) => step.seconds), now);
+  const last = piece.steps.at(-1);
+  pronounce(element("now"), now.at(-1));
+  pronounce(element("so-far"), last.so_far);
+  fillGenres(now.at(-1), last.so_far);
+}
+
+/** Mean over the last seconds: the future is not known yet. */
+function smoothed(rows) {
+  const window = Math.max(1, Math.round(element("smoothing").value / about.step_seconds));
+  const sums = new Array(about.genres.length).fill(0);
+  return rows.map((row, i) => {
+    const gone = i >= window ? rows[i - window] : null;
+    const count = Math.min(i + 1, window);
+    return row.map((p, g) => (sums[g] += p - (gone ? gone[g] : 0)) / count);
+  });
+}
+
+function pronounce(place, probabilities) {
+  const order = about.genres.map((_, g) => g).sort((a, b) => probabilities[b] - probabilities[a]);
+  const [first, second] = order;
+  const unsure = probabilities[first] - probabilities[second] < about.close_call;
+  const genre = about.genres[first];
+  const text = unsure ? `unsure: ${genre} or ${about.genres[second]}?` : genre;
+  // Only a new text is read out.
+  if (place.textContent !== text) place.textContent = text;
+  place.style.borderColor = unsure ? "transparent" : about.colours[genre];
+  place.dataset.genre = genre;
+}
+
+function fillGenres(now, soFar) {
+  about.genres.forEach((genre, g) => {
+    const cells = element("genres").tBodies[0].rows[g].cells;
+    [now[g], soFar[g]].forEach((p, i) => {
+      const [number, bar] = cells[i + 1].children;
+      number.textContent = `${(100 * p).toFixed(0)} %`;
+      bar.style.width = `${60 * p}%`;
+    });
+  });
+}
+
+function resetGenres() {
+  const body = element("genres").tBodies[0];
+  body.replaceChildren(
+    ...about.genres.map((genre) => {
+      const row = document.createElement("tr");
+      const colour = about.colours[genre];
+      row.innerHTML = `<th scope="row"><i></i></th>` + `<td><span>–</span><i></i></td>`.repeat(2);
+      row.cells[0].append(genre);
+      row.querySelectorAll("i").forEach((mark) => (mark.style.background = colour));
+      row.querySelectorAll("td i").forEach((bar) => (bar.style.width = "0"));
+      return row;
+    }),
+  );
+  for (const id of ["now", "so-far"]) {
+    element(id).textContent = "–";
+    element(id).style.borderColor = "transparent";
+    delete element(id).dataset.genre;
+  }
+}
+
+function fillExamples() {
+  const select = element("examples");
+  select.disabled = !about.examples.length;
+  select.closest("label").hidden = !about.examples.length;
+  for (const example of about.examples) {
+    select.add(new Option(`${example.genre}: ${example.credit}`, example.file));
+  }
+}
+
+function describe() {
+  const measured = about.measured;
+  const parts = [`${about.title ?? about.model}, trained on ${about.dataset_title ?? about.dataset} (${about.protocol} split).`];
+  if (measured) {
+    const percent = (p) => `${(100 * p).toFixed(1)} %`;
+    parts.push(`Right on ${percent(measured.accuracy)} of ${measured.tracks} tracks that it had not heard, 95 % interval ${percent(measured.ci_low)} to ${percent(measured.ci_high)}.`);
+  }
+  if (about.note) parts.push(about.note);
+  parts.push(`A step is ${about.step_seconds.toFixed(2)} s. Nothing leaves this machine.`);
+  element("about").textContent = parts.join(" ");
+}
+
+function movePlayhead() {
+  if (piece?.clip) chart.movePlayhead(player.currentTime);
+  requestAnimationFrame(movePlayhead);
+}
+
+function say(text) {
+  element("message").textContent = text;
+}

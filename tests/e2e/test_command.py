@@ -1,0 +1,185 @@
+"""The command `songnet` as a user runs it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from songnet.audio import decode, to_mono
+from songnet.mel import mel_spectrogram
+from songnet.realtime import load_model
+
+
+def songnet(
+    *arguments: str | Path, stdin: bytes | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "songnet.cli", *map(str, arguments)],
+        input=stdin, capture_output=True, timeout=120, cwd=folder,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def variants(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One clip at several rates, in several formats."""
+    folder = tmp_path_factory.mktemp("variants")
+    clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[0].read_bytes()))
+    mono = to_mono(clip, 22_050)
+    found = []
+    for kind, rate in [("wav", 48_000), ("flac", 44_100), ("ogg", 32_000), ("mp3", 22_050)]:
+        import soxr
+
+        samples = soxr.resample(mono, 22_050, rate)
+        path = folder / f"song.{kind}"
+        sf.write(path, np.column_stack([samples, samples]), rate)
+        found.append(path)
+    return found
+
+
+def test_files_of_many_kinds_get_one_verdict(trained: Path, variants: list[Path]) -> None:
+    run = songnet("classify", *variants, "--model", trained, "--json")
+    assert run.returncode == 0, run.stderr.decode()
+    found = json.loads(run.stdout)
+    assert found["model"]["dataset_title"] == "clips of the tests"
+    assert [Path(row["file"]).suffix for row in found["files"]] == [".wav", ".flac", ".ogg", ".mp3"]
+    for row in found["files"]:
+        assert row["verdict"] == "Rock"
+        assert row["seconds"] == pytest.approx(30, abs=0.2)
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        assert row["timeline"][0]["seconds"] == 0
+    rock = [row["probabilities"]["Rock"] for row in found["files"]]
+    assert max(rock) - min(rock) < 0.1
+
+
+def test_the_command_says_what_the_offline_model_says(trained: Path, clips: Path) -> None:
+    files = sorted(clips.glob("*.mp3"))[::4]
+    run = songnet("classify", *files, "--model", trained, "--json", "--jobs", "2")
+    model = load_model(trained)
+    for file, row in zip(files, json.loads(run.stdout)["files"], strict=True):
+        samples = to_mono(decode(io.BytesIO(file.read_bytes())), 22_050)
+        mel = mel_spectrogram(samples, model.mel).astype(np.float16).astype(np.float32)
+        with torch.no_grad():
+            expected = model.saved.network(torch.from_numpy(mel)[None]).so_far[0, -1].exp()
+        np.testing.assert_allclose(list(row["probabilities"].values()), expected, atol=1e-4)
+
+
+def test_a_broken_file_gives_one_line_and_the_rest_go_on(
+    trained: Path, variants: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.mp3").touch()
+    (tmp_path / "noise.mp3").write_bytes(np.random.default_rng(0).bytes(10_000))
+    sf.write(tmp_path / "short.wav", np.zeros(2_000), 22_050)
+    (tmp_path / "folder.mp3").mkdir()
+    bad = [tmp_path / name for name in ("empty.mp3", "noise.mp3", "short.wav", "folder.mp3", "no")]
+    run = songnet("classify", *bad, variants[0], "--model", trained, "--csv")
+    assert run.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(run.stdout.decode())))
+    assert [row["verdict"] for row in rows] == ["", "", "", "", "", "Rock"]
+    lines = [line for line in run.stderr.decode().splitlines() if "error" in line]
+    assert len(lines) == 5
+    for path, reason in zip(
+        bad, ["empty file", "not decodable", "too short", "a folder", "no such file"], strict=True
+    ):
+        assert any(line.startswith(f"songnet: error: {path}: {reason}") for line in lines)
+    assert "Traceback" not in run.stderr.decode()
+
+
+def test_plain_text_names_model_verdict_and_turns(trained: Path, variants: list[Path]) -> None:
+    run = songnet("classify", variants[0], "--model", trained)
+    text = run.stdout.decode()
+    assert "causal C-RNN, trained on clips of the tests; right on 90 % of 30 unheard" in text
+    assert "The music is synthetic." in text
+    assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
+
+
+def test_without_a_network_there_is_a_hint(tmp_path: Path, variants: list[Path]) -> None:
+    run = songnet("classify", variants[0], folder=tmp_path)
+    assert run.returncode == 1
+    assert b"no network below results/: train one with `make run`" in run.stderr
+
+
+@pytest.mark.parametrize("kind", ["s16le", "f32le"])
+def test_a_pipe_hears_what_the_file_holds(trained: Path, clips: Path, kind: str) -> None:
+    file = sorted(clips.glob("Folk*.mp3"))[0]
+    samples, rate = sf.read(file, dtype="float32")
+    raw = samples if kind == "f32le" else (samples * 2**15).clip(-(2**15), 2**15 - 1).astype("<i2")
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    run = songnet(
+        "listen", "--rate", str(rate), "--channels", str(channels), "--format", kind,
+        "--json", "--model", trained, stdin=raw.tobytes() + b"x",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr.decode()
+    steps = [json.loads(line) for line in run.stdout.splitlines()]
+    whole = json.loads(songnet("classify", file, "--model", trained, "--json").stdout)
+    # Sixteen bits raise the floor of silence, which the network hears.
+    within = 1e-4 if kind == "f32le" else 0.1
+    assert steps[-1]["so_far"] == pytest.approx(whole["files"][0]["probabilities"], abs=within)
+
+
+def test_steps_come_while_the_music_plays(trained: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "songnet.cli", "listen", "--rate", "22050", "--json",
+         "--model", str(trained)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 2, dtype="<i2")
+    process.stdin.write(noise.tobytes())
+    process.stdin.flush()
+    # The pipe is still open, and yet there are steps: 2 s hold four of them.
+    for i in range(1, 5):
+        step = json.loads(process.stdout.readline())
+        assert step["seconds"] == pytest.approx(i * 16 * 512 / 22_050, abs=1e-3)
+    process.stdin.close()
+    assert process.wait(30) == 0
+
+
+def test_the_terminal_shows_the_verdict(trained: Path) -> None:
+    noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 3, dtype="<i2").tobytes()
+    run = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise)
+    assert run.returncode == 0, run.stderr.decode()
+    assert "0:02" in run.stdout.decode() and "%" in run.stdout.decode()
+    few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
+    assert few.returncode == 1 and b"too little music" in few.stderr
+
+
+def test_a_terminal_is_no_pipe(trained: Path) -> None:
+    leader, follower = os.openpty()
+    run = subprocess.run(
+        [sys.executable, "-m", "songnet.cli", "listen", "--model", str(trained)],
+        stdin=follower, capture_output=True, timeout=60,
+    )  # fmt: skip
+    os.close(leader)
+    os.close(follower)
+    assert run.returncode == 1 and b"listen reads samples from a pipe" in run.stderr
+
+
+def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    run = songnet("export", tmp_path / "step.onnx", "--model", trained)
+    assert run.returncode == 0, run.stderr.decode()
+    session = onnxruntime.InferenceSession(str(tmp_path / "step.onnx"))
+    facts = session.get_modelmeta().custom_metadata_map
+    model = load_model(trained)
+    assert json.loads(facts["genres"]) == model.genres
+    assert json.loads(facts["mel"])["hop_length"] == 512
+    states = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()[1:]}
+    samples = to_mono(decode(io.BytesIO(sorted(clips.glob("*.mp3"))[5].read_bytes())), 22_050)
+    mel = mel_spectrogram(samples, model.mel)[:, : 30 * 16]
+    with torch.no_grad():
+        expected = model.saved.network(torch.from_numpy(mel)[None])
+    for step in range(30):
+        piece = mel[None, :, 16 * step : 16 * (step + 1)]
+        now, so_far, *after = session.run(None, {"mel": piece, **states})
+        states = dict(zip(states, after, strict=True))
+        np.testing.assert_allclose(now[0], expected.now[0, step].exp(), atol=1e-5)
+        np.testing.assert_allclose(so_far[0], expected.so_far[0, step].exp(), atol=1e-5)

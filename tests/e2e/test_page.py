@@ -1,0 +1,188 @@
+"""The page in a real browser."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile as sf
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from songnet.audio import decode
+from tests.e2e.conftest import Server
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium whose microphone hears a clip."""
+    sound = tmp_path_factory.mktemp("microphone") / "rock.wav"
+    clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[2].read_bytes()))
+    sf.write(sound, clip.samples, clip.sample_rate, subtype="PCM_16")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox", "--autoplay-policy=no-user-gesture-required",
+                "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={sound}", "--disable-background-networking",
+            ],
+        )  # fmt: skip
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page, freshly opened; its scripts meet no error and fetch nothing from elsewhere."""
+    context = browser.new_context(viewport={"width": 1100, "height": 1000})
+    page = context.new_page()
+    problems: list[str] = []
+    elsewhere: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((f"http://{server.host}/", "blob:", "data:"))
+            else elsewhere.append(request.url)
+        ),
+    )
+    open_page(page, server)
+    yield page
+    context.close()
+    assert not problems
+    assert not elsewhere
+
+
+def open_page(page: Page, server: Server) -> None:
+    page.goto(f"http://{server.host}/")
+    expect(page.locator("#about")).to_contain_text("clips of the tests")
+
+
+def points(page: Page) -> int:
+    """Steps that the chart shows."""
+    return int(page.evaluate("document.getElementById('chart').data[0].x.length"))
+
+
+def wait_for_points(page: Page, count: int) -> None:
+    page.wait_for_function(
+        f"document.getElementById('chart').data[0].x.length >= {count}", timeout=30_000
+    )
+
+
+def test_it_says_what_it_is(page: Page) -> None:
+    about = page.locator("#about")
+    expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
+    expect(about).to_contain_text("Right on 90.0 % of 30 tracks")
+    expect(about).to_contain_text("The music is synthetic.")
+
+
+def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path) -> None:
+    file = sorted(clips.glob("Electronic*.mp3"))[1]
+    page.set_input_files("#file", file)
+    wait_for_points(page, 3)
+    few = points(page)
+    assert few < 40  # the chart grows with the music, it is not there at once
+    wait_for_points(page, few + 3)
+    # Jump to the end: all is heard at once, and the verdict is the command's.
+    page.evaluate("document.getElementById('player').currentTime = 29.5")
+    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
+    run = subprocess.run(
+        [sys.executable, "-m", "songnet.cli", "classify", str(file), "--json", "--model",
+         str(trained)], capture_output=True, check=True,
+    )  # fmt: skip
+    expected = json.loads(run.stdout)["files"][0]
+    assert page.get_attribute("#so-far", "data-genre") == expected["verdict"]
+    rows = page.locator("#genres tbody tr")
+    for i, probability in enumerate(expected["probabilities"].values()):
+        shown = rows.nth(i).locator("td").nth(1).locator("span").inner_text()
+        assert int(shown.split()[0]) == pytest.approx(100 * probability, abs=3)
+    assert points(page) == pytest.approx(expected["seconds"] / 0.3715, abs=1)
+
+
+def test_a_click_seeks(page: Page) -> None:
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 2)
+    box = page.locator("#spectrogram").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    assert page.evaluate("document.getElementById('player').currentTime") == pytest.approx(
+        15, abs=2
+    )
+    wait_for_points(page, 38)
+
+
+def test_smoothing_changes_now(page: Page) -> None:
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 6)
+    page.evaluate("document.getElementById('player').pause()")
+    page.wait_for_timeout(500)
+    read = "document.getElementById('chart').data.map(trace => Array.from(trace.y))"
+    before = page.evaluate(read)
+    page.locator("#smoothing").fill("0")
+    after = page.evaluate(read)
+    assert before != after
+    assert [y[0] for y in before] == [y[0] for y in after]
+
+
+def test_the_microphone_is_heard(page: Page) -> None:
+    page.click("#microphone")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+    wait_for_points(page, 20)
+    assert page.get_attribute("#so-far", "data-genre") == "Rock"
+    page.click("#microphone")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
+    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=30_000)
+
+
+def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:
+    other = page.context.new_page()
+    open_page(other, server)
+    for tab, genre in ((page, "Folk"), (other, "Rock")):
+        tab.set_input_files("#file", sorted(clips.glob(f"{genre}*.mp3"))[3])
+    for tab in (page, other):
+        tab.evaluate("document.getElementById('player').currentTime = 29.5")
+    for tab, genre in ((page, "Folk"), (other, "Rock")):
+        tab.bring_to_front()
+        tab.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
+        assert tab.get_attribute("#so-far", "data-genre") == genre
+
+
+def test_a_reload_in_mid_stream(page: Page, server: Server) -> None:
+    for _ in range(3):
+        page.select_option("#examples", index=1)
+        wait_for_points(page, 3)
+        page.reload()
+        expect(page.locator("#about")).to_contain_text("clips of the tests")
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 3)
+
+
+def test_what_is_no_audio_is_said_so(page: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "noise.mp3"
+    bad.write_bytes(os.urandom(5_000))
+    page.set_input_files("#file", bad)
+    expect(page.locator("#message")).to_have_text("noise.mp3: this browser finds no audio in it.")
+    # A good one after it is heard.
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 2)
+    expect(page.locator("#message")).to_be_empty()
+
+
+def test_the_keyboard_reaches_everything(page: Page) -> None:
+    for name in ("file", "examples", "microphone", "smoothing"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == name
+
+
+def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

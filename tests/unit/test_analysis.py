@@ -1,0 +1,107 @@
+"""Errors, confidence, artists: against figures counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet import analysis, analysis_page
+
+GENRES = ["Folk", "Pop", "Rock"]
+
+
+def predictions() -> pd.DataFrame:
+    """Six verdicts: Folk 2 of 2 right, Pop 0 of 2, Rock 1 of 2."""
+    rows = [
+        (1, "Folk", "Folk", 0.8, 0.1, 0.1),
+        (2, "Folk", "Folk", 0.6, 0.3, 0.1),
+        (3, "Pop", "Rock", 0.0, 0.1, 0.9),
+        (4, "Pop", "Folk", 0.5, 0.2, 0.3),
+        (5, "Rock", "Rock", 0.2, 0.1, 0.7),
+        (6, "Rock", "Pop", 0.1, 0.5, 0.4),
+    ]
+    table = pd.DataFrame(rows, columns=["track_id", "genre", "predicted", *GENRES])
+    table.insert(1, "split", "test")
+    return table
+
+
+def tracks() -> pd.DataFrame:
+    """What is known of the six tracks."""
+    return pd.DataFrame(
+        {
+            "artist_id": [10.0, 10, 20, 20, 20, np.nan],
+            "artist": ["A", "A", "B", "B", "B", None],
+            "genre": ["Folk", "Folk", "Pop", "Pop", "Rock", "Rock"],
+            "title": [f"song {i}" for i in range(1, 7)],
+            "license": "CC BY",
+            "top_genres": [["Folk"], ["Folk"], ["Pop", "Rock"], ["Pop"], ["Folk", "Rock"], None],
+        },
+        index=pd.Index(range(1, 7), name="track_id"),
+    )
+
+
+def test_errors_of_each_genre() -> None:
+    errors = analysis.genre_errors(predictions(), GENRES)
+    assert list(errors["genre"]) == ["Pop", "Rock", "Folk"]  # hardest first
+    pop = errors.set_index("genre").loc["Pop"]
+    # Pop comes second once in two tracks (0.9, 0.1, 0.0), third once (0.5, 0.3, 0.2).
+    assert (pop["accuracy"], pop["top2"], pop["precision"]) == (0, 0.5, 0)
+    assert [pop[f"called {genre}"] for genre in GENRES] == [0.5, 0, 0.5]
+    assert pop["confidence"] == pytest.approx(0.7)
+    assert errors.set_index("genre")["precision"]["Folk"] == pytest.approx(2 / 3)
+    assert analysis.top_accuracy(predictions(), GENRES, 1) == 0.5
+    assert analysis.top_accuracy(predictions(), GENRES, 2) == pytest.approx(5 / 6)
+    text = analysis_page.genre_text(analysis_page.genre_rows(errors, GENRES))
+    assert text.startswith("Pop is found in 0.0 % of its tracks (50.0 % among the two likeliest")
+    assert "called Folk (50.0 %) and Rock (50.0 %) most often" in text
+    assert text.endswith("The easiest genre is Folk, 100.0 %.")
+
+
+def test_calibration() -> None:
+    found = analysis.reliability(predictions(), GENRES, bins=5)
+    # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
+    # and (0.8, 1] with 0 of 1.
+    np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
+    np.testing.assert_allclose(found["accuracy"], [1 / 3, 1, 0])
+    assert list(found["tracks"]) == [3, 2, 1]
+    error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
+    assert analysis.calibration_error(found) == pytest.approx(error)
+    # Too sure by (0.6 - 0.5 + 0.9) / 6.
+    assert f"too sure of itself, by {100 * (4 / 6 - 0.5):.1f} %" in (
+        analysis_page.calibration_text(found)
+    )
+
+
+def test_artists() -> None:
+    found = analysis.artist_errors(predictions(), tracks(), least=2)
+    assert found.to_dict("records") == [
+        {"artist": "B", "genre": "Pop", "verdicts": 3, "accuracy": pytest.approx(1 / 3),
+         "called": "Rock", "share": pytest.approx(1 / 3)},
+        {"artist": "A", "genre": "Folk", "verdicts": 2, "accuracy": 1.0, "called": "", "share": 0},
+    ]  # fmt: skip
+    none = analysis.artist_errors(predictions(), tracks(), least=9)
+    assert none.empty
+    assert "nothing can be said" in analysis_page.artists_text(none)
+
+
+def test_nearest_artists() -> None:
+    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]]
+    embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
+    found = analysis.nearest_artists(known, embeddings, heard, np.array([[0.6, 0.8]], np.float32))
+    # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
+    assert list(found["neighbour"]) == ["A", "B"]
+    np.testing.assert_allclose(found["cosine"], [(1.8 * 0.6 + 0.6 * 0.8) / 1.8974, 0.8], rtol=1e-4)
+    assert "For 0.0 % of 1 artists" in analysis_page.neighbours_text(found)
+
+
+def test_secondary_labels() -> None:
+    found = analysis.secondary_labels(predictions(), tracks(), GENRES)
+    # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
+    assert (found.tracks, found.wrong, found.excused) == (2, 3, 1)
+    assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
+    assert "1 (33.3 %)" in analysis_page.labels_text(found)
+
+
+def test_surely_wrong_comes_first() -> None:
+    found = analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
+    assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]
+    assert analysis_page.credit(found[0]) == "B: song 3 (CC BY)"

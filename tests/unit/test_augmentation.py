@@ -1,0 +1,50 @@
+"""Augmentation changes what it says, as strongly as it says."""
+
+import pytest
+import torch
+
+from songnet.augmentation import Augmentation
+
+MEL = torch.arange(16 * 64 * 100, dtype=torch.float32).reshape(16, 64, 100) / 1e4
+FILL = torch.full((64, 1), -99.0)
+
+
+def test_nothing_by_default() -> None:
+    assert torch.equal(Augmentation().change(MEL, FILL), MEL)
+    targets = torch.eye(16)
+    mel, same = Augmentation().mix(MEL, targets)
+    assert torch.equal(mel, MEL) and torch.equal(same, targets)
+
+
+def test_masks_are_no_wider_than_asked() -> None:
+    torch.manual_seed(0)
+    changed = Augmentation(mask_bands=10, mask_share=0.2).change(MEL, FILL)
+    masked = changed == -99
+    bands, frames = masked.all(dim=2).sum(1), masked.all(dim=1).sum(1)
+    assert 0 < bands.max() <= 20 and 0 < frames.max() <= 40
+    assert torch.equal(changed[~masked], MEL[~masked])
+
+
+def test_gain_moves_a_whole_clip() -> None:
+    torch.manual_seed(0)
+    moved = Augmentation(gain_db=3).change(MEL.repeat(64, 1, 1), FILL) - MEL.repeat(64, 1, 1)
+    torch.testing.assert_close(moved, moved[:, :1, :1].expand_as(moved), atol=1e-4, rtol=0)
+    assert float(moved[:, 0, 0].std()) == pytest.approx(3, abs=0.2)
+
+
+def test_equaliser_is_smooth_and_constant_in_time() -> None:
+    torch.manual_seed(0)
+    curve = Augmentation(equaliser_db=4).change(MEL, FILL) - MEL
+    torch.testing.assert_close(curve, curve[:, :, :1].expand_as(curve), atol=1e-4, rtol=0)
+    assert float(curve[:, 1:, 0].sub(curve[:, :-1, 0]).abs().max()) < 2
+    assert float(curve.abs().max()) > 3
+
+
+def test_mixup_keeps_most_of_each_example() -> None:
+    torch.manual_seed(0)
+    targets = torch.eye(16)
+    mel, mixed = Augmentation(mixup=0.4).mix(MEL, targets)
+    torch.testing.assert_close(mixed.sum(1), torch.ones(16))
+    assert (mixed.diagonal() >= 0.5).all() and (mixed.diagonal() < 1).any()
+    # Spectrograms are mixed in the same shares as targets.
+    torch.testing.assert_close(mel.flatten(1), mixed @ MEL.flatten(1), atol=1e-4, rtol=1e-5)

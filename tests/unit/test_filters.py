@@ -1,0 +1,84 @@
+"""What drives filters: a planted sound is found where it was planted."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from songnet.batches import Part
+from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.crnn import CRNN, CRNNConfig
+from songnet.filters import layer_activities, silenced, telling_filters
+from songnet.networks import Network
+from songnet.shards import MelShards
+
+FPS = 20.0
+FRAMES = 200
+
+
+def planted(tmp_path: Path) -> tuple[MelShards, Part]:
+    """Twelve clips of 10 s; those of genre 1 have a loud second from 6 s on."""
+    rng = np.random.default_rng(0)
+    mels = rng.normal(-60, 3, (12, 32, FRAMES)).astype(np.float16)
+    labels = np.arange(12) % 2
+    mels[labels == 1, :, 120:140] += 40
+    np.save(tmp_path / "000.npy", mels)
+    index = pd.DataFrame(
+        {"shard": "000.npy", "row": range(12), "frames": FRAMES, "seconds": FRAMES / FPS},
+        index=pd.Index(range(100, 112)),
+    )
+    part = Part(index.index.to_numpy(), labels, np.zeros((12, 3), np.float32))
+    return MelShards(tmp_path, index), part
+
+
+@pytest.fixture(params=["crnn", "causal"])
+def network(request: pytest.FixtureRequest) -> Network:
+    """An untrained network whose standardisation suits the planted clips."""
+    torch.manual_seed(0)
+    net: Network
+    if request.param == "crnn":
+        net = CRNN(CRNNConfig(32, 2, FPS, channels=[8, 8, 8]))
+    else:
+        net = CausalCRNN(CausalCRNNConfig(32, 2, FPS, channels=[8, 8, 8]))
+    net.set_statistics(
+        torch.full((32, 1), -60.0), torch.full((32, 1), 10.0), np.zeros((1, 3), np.float32)
+    )
+    return net.eval()
+
+
+def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> None:
+    shards, part = planted(tmp_path)
+    layers = layer_activities(network, shards, part, excerpt_seconds=1.0)
+    assert len(layers) == 3
+    for activity in layers:
+        assert activity.strength.shape == activity.start.shape == (12, 8)
+    found = telling_filters(
+        network, shards, part, ["quiet", "loud"], pd.Series(1.0, index=part.track_ids),
+        filters=2, excerpts=3, excerpt_seconds=1.0,
+    )  # fmt: skip
+    assert [filter.layer for filter in found] == [1, 1, 2, 2, 3, 3]
+    driven = [filter for filter in found if filter.f_statistic > 100]
+    assert len(driven) >= 3
+    for filter in driven:
+        assert filter.genres["loud"] == 1
+        (excerpt,) = filter.excerpts  # all clips are of one artist
+        assert part.labels[excerpt.track_id - 100] == 1
+        assert excerpt.start == pytest.approx(6.0, abs=1.0)
+
+
+def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: Network) -> None:
+    shards, _ = planted(tmp_path)
+    mel = torch.from_numpy(shards.mel(101).astype(np.float32))[None]
+    with torch.no_grad():
+        before = network(mel).so_far
+        for layer in network.layers:
+            heard: list[torch.Tensor] = []
+            with silenced(layer, 3):
+                hook = layer.register_forward_hook(lambda m, i, out, h=heard: h.append(out))
+                network(mel)
+                hook.remove()
+            assert heard[0][:, 3].abs().max() == 0
+            assert heard[0].abs().max() > 0
+        torch.testing.assert_close(network(mel).so_far, before, rtol=0, atol=0)

@@ -1,0 +1,55 @@
+"""Late fusion: the pool's formula, weights from validation alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet.fusion import fit_weights, fuse, fuse_runs
+
+GENRES = ["Folk", "Pop", "Rock"]
+
+
+def test_pool_is_the_normalised_product_of_powers() -> None:
+    a, b = np.array([[0.7, 0.2, 0.1]]), np.array([[0.2, 0.5, 0.3]])
+    expected = a**0.8 * b**0.3
+    np.testing.assert_allclose(
+        fuse([a, b], np.array([0.8, 0.3])), expected / expected.sum(), rtol=1e-12
+    )
+
+
+def test_weights_prefer_the_member_that_knows() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 400)
+    knows = rng.dirichlet(np.ones(3), 400)
+    knows[np.arange(400), truth] += 1
+    knows /= knows.sum(axis=1, keepdims=True)
+    guesses = rng.dirichlet(np.ones(3), 400)
+    weights = fit_weights([knows, guesses], truth)
+    assert weights[0] > 0.5 and weights[1] == pytest.approx(0, abs=0.1)
+
+
+def table(seed: int, skill: float) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    truth = np.arange(300) % 3
+    probabilities = rng.dirichlet(np.ones(3), 300)
+    probabilities[np.arange(300), truth] += skill
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    out = pd.DataFrame({"track_id": np.arange(300), "genre": np.array(GENRES)[truth]})
+    out["split"] = np.where(np.arange(300) < 150, "validation", "test")
+    out["predicted"] = np.array(GENRES)[probabilities.argmax(axis=1)]
+    return out.join(pd.DataFrame(probabilities, columns=pd.Index(GENRES)))
+
+
+def accuracy(predictions: pd.DataFrame) -> float:
+    return float((predictions["genre"] == predictions["predicted"]).mean())
+
+
+def test_fusion_beats_its_members_and_never_reads_test_labels() -> None:
+    runs = {"a": [table(1, 0.4), table(2, 0.4)], "b": [table(3, 0.4)]}
+    fusion = fuse_runs(runs)
+    assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)
+    assert set(fusion.weights) == {"a", "b"}
+    for tables in runs.values():
+        for one in tables:
+            one.loc[one["split"] == "test", "genre"] = "Folk"
+    assert fuse_runs(runs).weights == fusion.weights

@@ -1,0 +1,41 @@
+"""Metadata in the C-RNN: only what is known before anyone labels a track."""
+
+import numpy as np
+import pandas as pd
+
+from songnet.metadata import FIELDS, metadata_fields
+from songnet.tracks import OPTIONAL, REQUIRED
+
+KNOWN_BEFORE = {"duration", "bit_rate", "released"}
+
+
+def tracks() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "duration": [168, 0, None],
+            "bit_rate": [256000, None, 192000],
+            "released": ["2009-01-05 00:00:00", None, "not a date"],
+            "genre": ["Rock", "Folk", "Pop"],
+            "genres_all": ["[12]", "[17]", "[10]"],
+            "artist_id": [1, 2, 3],
+        }
+    )
+
+
+def test_values() -> None:
+    table = metadata_fields(tracks())
+    assert table.shape == (3, len(FIELDS)) and table.dtype == np.float32
+    np.testing.assert_allclose(table[0], [np.log(168), np.log(256000), 2009], rtol=1e-6)
+    assert np.isnan(table[1]).all()
+    assert np.isnan(table[2]).tolist() == [True, False, True]
+
+
+def test_no_other_column_is_read() -> None:
+    """Genre fields, tags, artist and album leak: neither their values nor their names matter."""
+    others = (set(REQUIRED.values()) | set(OPTIONAL.values())) - KNOWN_BEFORE
+    changed = tracks()
+    for column in others:
+        changed[column] = "something else"
+    np.testing.assert_array_equal(metadata_fields(changed), metadata_fields(tracks()))
+    bare = tracks()[sorted(KNOWN_BEFORE)]
+    np.testing.assert_array_equal(metadata_fields(bare), metadata_fields(tracks()))

@@ -1,0 +1,121 @@
+"""Networks: verdicts are probabilities, causal ones never look ahead, files hold what was saved."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from songnet.causal_crnn import CausalCRNN
+from songnet.crnn import CRNN
+from songnet.errors import SongNetError
+from songnet.metadata import FIELDS
+from songnet.networks import Network, NetworkConfig, load, make_network, save
+
+SMALL = {"songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8}} | {
+    "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
+}
+
+
+def network(path: str, n_mels: int = 64, rate: float = 43.07, **parameters: Any) -> Network:
+    torch.manual_seed(0)
+    data = NetworkConfig(n_mels, 3, rate)
+    return make_network(path, data, SMALL[path] | parameters).eval()
+
+
+@pytest.mark.parametrize("path", SMALL)
+@pytest.mark.parametrize(("rate", "n_mels"), [(43.07, 128), (21.5, 64), (4.27, 96)])
+def test_verdicts_are_probabilities(path: str, rate: float, n_mels: int) -> None:
+    model = network(path, n_mels, rate)
+    steps = 7
+    mel = torch.randn(2, n_mels, steps * model.frames_per_step + model.frames_per_step - 1)
+    for logs in model(mel)[:2]:
+        assert logs.shape == (2, steps, 3)
+        torch.testing.assert_close(logs.exp().sum(-1), torch.ones(2, steps))
+
+
+def test_crnn_averages_its_steps() -> None:
+    now, so_far, _ = network("songnet.crnn.CRNN")(torch.randn(2, 64, 80))
+    torch.testing.assert_close(so_far[:, 4].exp(), now[:, :5].exp().mean(dim=1))
+
+
+@pytest.mark.parametrize("rate", [43.07, 4.27])
+def test_causal_crnn_never_looks_ahead(rate: float) -> None:
+    """What follows a step changes nothing before it, and a cut clip gives the same steps."""
+    model = network("songnet.causal_crnn.CausalCRNN", rate=rate)
+    frames = model.frames_per_step
+    mel = -40 + 10 * torch.randn(1, 64, 20 * frames)
+    whole = model(mel)
+    for steps in (1, 7, 19):
+        changed = mel.clone()
+        changed[:, :, steps * frames :] += 30
+        for a, b, c in zip(whole, model(changed), model(mel[:, :, : steps * frames]), strict=True):
+            torch.testing.assert_close(a[:, :steps], b[:, :steps], atol=1e-5, rtol=0)
+            torch.testing.assert_close(a[:, :steps], c, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(43.07, 0.3715), (21.53, 0.3715), (4.27, 0.4684)])
+def test_steps_are_about_as_long_as_asked(rate: float, seconds: float) -> None:
+    model = network("songnet.causal_crnn.CausalCRNN", rate=rate)
+    assert model.frames_per_step / rate == pytest.approx(seconds, abs=1e-3)
+
+
+def test_metadata_change_the_verdict_so_far_only() -> None:
+    model = network("songnet.causal_crnn.CausalCRNN", metadata=True)
+    rng = np.random.default_rng(0)
+    table = rng.normal(5, 2, (40, len(FIELDS))).astype(np.float32)
+    table[::3, 1] = np.nan
+    table[:, 2] = np.nan  # never known
+    model.set_statistics(torch.zeros(64, 1), torch.ones(64, 1), table)
+    mel = torch.randn(40, 64, 64)
+    with_them, without = model(mel, torch.from_numpy(table)), model(mel)
+    assert torch.equal(with_them.now, without.now)
+    assert not torch.allclose(with_them.so_far, without.so_far)
+    unknown = torch.full((40, len(FIELDS)), torch.nan)
+    assert torch.equal(model(mel, unknown).so_far, without.so_far)
+    assert with_them.so_far.isfinite().all()
+
+
+@pytest.mark.parametrize("path", SMALL)
+def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
+    model = network(path)
+    model.set_statistics(
+        torch.full((64, 1), -30.0), torch.full((64, 1), 9.0), np.zeros((2, 3), np.float32)
+    )
+    save(model, ["a", "b", "c"], {"seed": 1}, tmp_path / "model.safetensors")
+    loaded, genres, facts = load(tmp_path / "model.safetensors")
+    assert isinstance(loaded, CRNN if path.endswith(".CRNN") else CausalCRNN)
+    assert genres == ["a", "b", "c"] and facts == {"seed": 1}
+    mel = torch.randn(2, 64, 64)
+    assert torch.equal(loaded(mel).so_far, model(mel).so_far)
+
+
+def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"\x80\x04." * 50)
+    with pytest.raises(SongNetError, match=r"broken\.safetensors: not a network saved by SongNet"):
+        load(broken)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, foreign, {"network": '"os.system"', "config": "{}"})
+    with pytest.raises(SongNetError, match=r"'os\.system' is not a network of SongNet"):
+        load(foreign)
+    data = NetworkConfig(64, 3, 43.0)
+    with pytest.raises(SongNetError, match=r"parameters of songnet\.crnn\.CRNN: .*width"):
+        make_network("songnet.crnn.CRNN", data, {"width": 3})
+
+
+@pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
+def test_streaming_equals_hearing_at_once(rate: float) -> None:
+    model = network("songnet.causal_crnn.CausalCRNN", 64, rate)
+    assert model.streams() and not network("songnet.crnn.CRNN", 64, rate).streams()
+    mel = torch.randn(2, 64, 12 * model.frames_per_step)
+    whole = model(mel)
+    state, pieces = model.silence(2), []
+    for steps in (1, 1, 3, 5, 2):
+        verdicts, state = model.stream(mel[..., : steps * model.frames_per_step], state)
+        mel = mel[..., steps * model.frames_per_step :]
+        pieces.append(verdicts)
+    for at_once, piecewise in zip(whole, zip(*pieces, strict=True), strict=True):
+        torch.testing.assert_close(torch.cat(piecewise, dim=1), at_once, rtol=0, atol=2e-6)

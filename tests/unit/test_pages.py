@@ -1,0 +1,62 @@
+"""Pages hold everything they show."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from jinja2 import UndefinedError
+
+from songnet.archives import member_name
+from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
+
+
+def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
+    import zipfile
+
+    samples = np.zeros(44_100 * 4, np.float32)
+    time = np.arange(44_100) / 44_100
+    samples[2 * 44_100 : 3 * 44_100] = 0.2 * np.sin(2 * np.pi * 440 * time)
+    clip = io.BytesIO()
+    sf.write(clip, np.column_stack([samples, samples]), 44_100, format="MP3")
+    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
+        archive.writestr(member_name("small", 7), clip.getvalue())
+    uri = Excerpts([str(tmp_path / "fma_small.zip")], "small").audio(7, 2.0, 1.0)
+    kind, _, content = uri.partition(",")
+    assert kind == "data:audio/mpeg;base64"
+    heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+    assert (rate, heard.ndim) == (22_050, 1)
+    assert len(heard) / rate == pytest.approx(1.0, abs=0.1)
+    assert np.abs(heard).max() == pytest.approx(0.9, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(heard))
+    assert np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
+    assert Excerpts(["mels-00.npz"], "small").audio(7, 2.0, 1.0) == ""
+
+
+def test_spectrograms_stand_upright() -> None:
+    from matplotlib.image import imread
+
+    mel = np.full((8, 5), -80.0)
+    mel[0] = 0.0  # the lowest band is loud
+    content = base64.b64decode(spectrogram_image(mel).partition(",")[2])
+    image = imread(io.BytesIO(content))
+    assert image.shape[:2] == (8, 5)
+    assert image[-1, 0, :3].sum() > 2 > image[0, 0, :3].sum()
+
+
+def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    values = {
+        "dataset": {"title": "<b>", "note": ""}, "model": {"title": "m"}, "protocol": "artist",
+        "part": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
+        "colours": genre_colours(["Rock", "Folk"]), "layers": {},
+    }  # fmt: skip
+    write_page("filters.html", page, version="1", **values)
+    text = page.read_text()
+    assert "&lt;b&gt;" in text
+    assert "<b>" not in text
+    assert "http" not in text  # nothing to fetch
+    with pytest.raises(UndefinedError):
+        write_page("filters.html", page, version="1")

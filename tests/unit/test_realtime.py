@@ -1,0 +1,154 @@
+"""What is heard piece by piece equals what is heard at once."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from songnet.audio import Clip, to_mono
+from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.crnn import CRNN, CRNNConfig
+from songnet.errors import SongNetError
+from songnet.mel import MelConfig, mel_spectrogram
+from songnet.networks import save
+from songnet.realtime import Model, Step, Stream, load_model, verdict
+
+MEL = MelConfig(n_mels=64)
+GENRES = ["Folk", "Pop", "Rock"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """An untrained network with lively weights, through its file."""
+    torch.manual_seed(0)
+    network = CausalCRNN(CausalCRNNConfig(MEL.n_mels, 3, MEL.sample_rate / MEL.hop_length))
+    network.set_statistics(
+        torch.full((64, 1), -40.0), torch.full((64, 1), 15.0), np.zeros((1, 3), np.float32)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(2.0)
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    save(network, GENRES, {"model": "causal_crnn", "mel": asdict(MEL)}, path)
+    return load_model(path)
+
+
+def music(seconds: float, rate: int, channels: int = 1) -> NDArray[np.float32]:
+    rng = np.random.default_rng(3)
+    time = np.arange(int(seconds * rate)) / rate
+    tone = np.sin(2 * np.pi * (200 + 300 * np.sin(time)) * time) * (np.sin(3 * time) > 0)
+    shape = (len(time),) if channels == 1 else (len(time), channels)
+    noise = 0.05 * rng.standard_normal(shape)
+    return (0.3 * tone.reshape(-1, *[1] * (len(shape) - 1)) + noise).astype(np.float32)
+
+
+def at_once(model: Model, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Verdicts so far of the offline path, (steps, C)."""
+    mel = mel_spectrogram(to_mono(Clip(samples, rate), MEL.sample_rate), MEL)
+    rounded = torch.from_numpy(mel.astype(np.float16).astype(np.float32))[None]
+    with torch.no_grad():
+        return model.saved.network(rounded).so_far[0].exp().numpy()
+
+
+def piecewise(
+    model: Model, samples: NDArray[np.float32], rate: int, sizes: list[int]
+) -> list[Step]:
+    stream, steps, at, i = Stream(model, rate), [], 0, 0
+    while at < len(samples):
+        size = sizes[i % len(sizes)]
+        steps += stream.push(samples[at : at + size])
+        at, i = at + size, i + 1
+    return steps + stream.finish()
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 8_000])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("size", [160, 1_000, 22_050, 10**9])
+def test_exact_for_all_chunks(model: Model, rate: int, channels: int, size: int) -> None:
+    samples = music(4.3, rate, channels)
+    expected = at_once(model, samples, rate)
+    assert len(expected) == 11 and np.ptp(expected, axis=0).max() > 0.01
+    steps = piecewise(model, samples, rate, [size])
+    np.testing.assert_allclose([step.so_far for step in steps], expected, atol=1e-4)
+    mels = np.concatenate([step.mel for step in steps], axis=1)
+    mono = to_mono(Clip(samples, rate), MEL.sample_rate)
+    np.testing.assert_allclose(mels, mel_spectrogram(mono, MEL)[:, : mels.shape[1]], atol=1e-3)
+
+
+def test_exact_sample_by_sample(model: Model) -> None:
+    samples = music(1.6, 44_100)
+    steps = piecewise(model, samples, 44_100, [1])
+    np.testing.assert_allclose(
+        [step.so_far for step in steps], at_once(model, samples, 44_100), atol=1e-4
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 30_000), min_size=1, max_size=6), st.integers(1, 80_000))
+def test_exact_for_random_chunks(model: Model, sizes: list[int], length: int) -> None:
+    samples = music(4, 22_050)[:length]
+    steps = piecewise(model, samples, 22_050, [*sizes, 5_000])
+    assert len(steps) == (1 + length // 512) // 16
+    if steps:
+        expected = at_once(model, samples, 22_050)
+        np.testing.assert_allclose([step.so_far for step in steps], expected, atol=1e-4)
+
+
+def test_a_step_comes_as_soon_as_its_last_sample(model: Model) -> None:
+    stream = Stream(model, 22_050)
+    # Frame 15 is centred at 15 * 512 and ends half a window later.
+    needed = 15 * 512 + 1024
+    assert stream.push(music(1, 22_050)[: needed - 1]) == []
+    (step,) = stream.push(np.zeros(1, np.float32))
+    assert step.seconds == pytest.approx(16 * 512 / 22_050)
+
+
+@pytest.mark.slow
+def test_an_hour_needs_no_more_memory_than_a_minute(model: Model) -> None:
+    def held(stream: Stream) -> int:
+        arrays = [*stream._frames._pieces, stream._mel]
+        return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in stream._state)
+
+    minute = music(60, 22_050)
+    stream = Stream(model, 22_050)
+    stream.push(minute)
+    after_a_minute = held(stream)
+    for _ in range(59):
+        stream.push(minute)
+    assert held(stream) <= 1.5 * after_a_minute < 2**20
+
+
+def test_two_streams_do_not_hear_each_other(model: Model) -> None:
+    samples = music(3, 22_050)
+    first, second = Stream(model, 22_050), Stream(model, 22_050)
+    steps = []
+    for start in range(0, len(samples), 5_000):
+        steps += first.push(samples[start : start + 5_000])
+        second.push(-0.5 * samples[::-1][start : start + 5_000])
+    expected = at_once(model, samples, 22_050)[: len(steps)]
+    np.testing.assert_allclose([step.so_far for step in steps], expected, atol=1e-4)
+
+
+def test_verdicts() -> None:
+    assert verdict(np.array([0.1, 0.6, 0.3], np.float32), GENRES)[::2] == ("Pop", False)
+    assert verdict(np.array([0.1, 0.47, 0.43], np.float32), GENRES)[::2] == ("Pop", True)
+
+
+def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(SongNetError, match="no such file"):
+        load_model(path)
+    save(CRNN(CRNNConfig(64, 3, 43.0)), GENRES, {"model": "crnn", "mel": asdict(MEL)}, path)
+    with pytest.raises(SongNetError, match="crnn looks ahead"):
+        load_model(path)
+    save(CausalCRNN(CausalCRNNConfig(64, 3, 4.3)), GENRES, {"model": "x", "mel": None}, path)
+    with pytest.raises(SongNetError, match="spectrograms without audio"):
+        load_model(path)
+    path.write_bytes(b"not weights")
+    with pytest.raises(SongNetError, match="not a network saved by SongNet"):
+        load_model(path)

@@ -1,0 +1,159 @@
+"""Clips out of remote archives: from a real server that counts bytes and misbehaves."""
+
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from songnet.archives import clip_ids, member_name
+from songnet.errors import SongNetError
+from songnet.sample import METADATA, fetch_sample
+from songnet.tracks import read_tracks, wanted_tracks
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder with Range, counts, and lets every n-th answer go wrong in a given way."""
+
+    def __init__(self, folder: Path, fault: str, every: int) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder, self.fault, self.every = folder, fault, every
+        self.answers = self.sent = 0
+        self.random = np.random.default_rng(1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.answers += 1
+        fault = self.server.fault if self.server.answers % self.server.every == 0 else ""
+        file = self.server.folder / self.path.strip("/")
+        if fault.isdigit() or not file.exists():
+            return self.send_error(int(fault) if fault else 404)
+        content = file.read_bytes()
+        first, _, last = self.headers.get("Range", "bytes=0-")[6:].partition("-")
+        start = int(first) if first else max(0, len(content) - int(last))
+        stop = int(last) + 1 if first and last else len(content)
+        body = content[start:stop]
+        if self.server.fault == "whole files":
+            body = content
+        self.send_response(200 if self.server.fault == "whole files" else 206)
+        self.send_header("Content-Length", str(len(body)))
+        if self.server.fault != "whole files":
+            self.send_header(
+                "Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(content)}"
+            )
+        self.end_headers()
+        if fault == "cut":
+            body = body[: self.server.random.integers(len(body))]
+        if fault == "wrong byte":
+            middle = len(body) // 2
+            body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+        self.server.sent += len(body)
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(archives: Path) -> Iterator[Serve]:
+    servers = []
+
+    def start(fault: str = "", every: int = 3) -> Server:
+        server = Server(archives, fault, every)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def fetch(server: Server, folder: Path, pause: float = 0.01) -> None:
+    fetch_sample(
+        [server.url], "small", None, 4, folder / "fma_metadata.zip", folder / "fma_small.zip", pause
+    )
+
+
+def check(archives: Path, folder: Path) -> None:
+    """The sample holds the wanted clips to the byte, and nothing lies about."""
+    wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
+    assert set(wanted["genre"].value_counts()) == {4}
+    assert clip_ids(folder / "fma_small.zip") == set(wanted.index)
+    with (
+        zipfile.ZipFile(archives / "fma_small.zip") as whole,
+        zipfile.ZipFile(folder / "fma_small.zip") as part,
+    ):
+        for track_id in wanted.index:
+            name = member_name("small", track_id)
+            assert part.read(name) == whole.read(name)
+    assert {path.name for path in folder.iterdir()} == {"fma_metadata.zip", "fma_small.zip"}
+
+
+def test_only_what_is_wanted_crosses_the_network(
+    archives: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve()
+    fetch(server, tmp_path)
+    check(archives, tmp_path)
+    wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
+    size = 0
+    with zipfile.ZipFile(archives / "fma_small.zip") as clips:
+        size += sum(clips.getinfo(member_name("small", i)).compress_size for i in wanted.index)
+    with zipfile.ZipFile(archives / "fma_metadata.zip") as metadata:
+        size += sum(metadata.getinfo(name).compress_size for name in METADATA)
+    assert size < server.sent <= 1.2 * size + 2 * 2**20
+    # The bound says something: the archive is larger.
+    assert (archives / "fma_small.zip").stat().st_size > 2 * size
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "cut", "wrong byte"])
+def test_faults_are_overcome(archives: Path, tmp_path: Path, serve: Serve, fault: str) -> None:
+    fetch(serve(fault), tmp_path)
+    check(archives, tmp_path)
+
+
+def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve) -> None:
+    broken = serve("cut", every=1)
+    with pytest.raises(SongNetError, match="127"):
+        fetch(broken, tmp_path, pause=0.001)
+    assert not (tmp_path / "fma_small.zip").exists()
+    # Stopped in the middle of the clips.
+    server = serve()
+    full = server.sent
+    fetch(server, tmp_path)
+    full = server.sent
+    (tmp_path / "fma_small.zip.parts").mkdir()
+    with zipfile.ZipFile(tmp_path / "fma_small.zip") as archive:
+        for info in archive.infolist()[:6]:
+            part = tmp_path / "fma_small.zip.parts" / Path(info.filename).name
+            part.write_bytes(archive.read(info))
+    (tmp_path / "fma_small.zip").unlink()
+    again = serve()
+    fetch(again, tmp_path)
+    assert again.sent < 0.8 * full
+    check(archives, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("whole files", "leave tracks_per_genre out"), ("404", "answers 404")]
+)
+def test_what_cannot_be_overcome_is_one_line(
+    tmp_path: Path, serve: Serve, fault: str, reason: str
+) -> None:
+    with pytest.raises(SongNetError, match=reason):
+        fetch(serve(fault, every=1), tmp_path)

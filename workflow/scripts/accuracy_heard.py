@@ -1,0 +1,31 @@
+"""Accuracy of networks that hear only the beginning of each clip."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+    from tqdm import tqdm
+
+    from songnet.files import replacing
+    from songnet.prediction import Predictor
+
+    tracks = pd.read_parquet(snakemake.input.tracks)
+    parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
+    part = "test" if (parts == "test").any() else "validation"
+    known = tracks.loc[parts.index[parts == part].sort_values()]
+    predictor = Predictor(snakemake.input.data, known, snakemake.threads)
+    rows = []
+    for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):
+        split, model, seed = Path(path).parts[-4:-1]
+        for seconds in snakemake.params.seconds:
+            if not predictor.hears(path, seconds):
+                continue
+            _, predicted, _ = predictor.predict(path, seconds)
+            accuracy = (predicted == known["genre"]).mean()
+            protocol = split.partition("-")[0]
+            rows.append((protocol, split, model, seed, part, seconds, accuracy, len(known)))
+    columns = ["protocol", "split", "model", "seed", "part", "seconds", "accuracy", "tracks"]
+    with replacing(snakemake.output[0]) as temporary:
+        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)

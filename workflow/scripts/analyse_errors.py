@@ -1,0 +1,80 @@
+"""Write the page on errors, confidence and artists of the best network."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+    import torch
+
+    from songnet import __version__, analysis, analysis_page, figures
+    from songnet.metadata import metadata_fields
+    from songnet.networks import load
+    from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
+    from songnet.prediction import embed_clips
+    from songnet.shards import MelShards
+
+    dataset = snakemake.params.dataset
+    torch.set_num_threads(snakemake.threads)
+    network, genres, facts = load(snakemake.input.network[0])
+    tracks = pd.read_parquet(snakemake.input.tracks)
+    shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
+    parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
+    part = "test" if (parts == "test").any() else "validation"
+    runs = [
+        pd.read_parquet(path)
+        for path in snakemake.input.predictions
+        if Path(path).parts[-3] == facts["model"]
+    ]
+    predictions = pd.concat(runs).query("split == @part")
+
+    known, heard = (tracks.loc[parts.index[parts == name]] for name in ("train", part))
+    embeddings = [
+        embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
+        for rows in (known, heard)
+    ]
+    neighbours = analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
+    genre_rows = analysis_page.genre_rows(analysis.genre_errors(predictions, genres), genres)
+    reliability = analysis.reliability(predictions, genres)
+    figures.reliability_figure(reliability, snakemake.output.reliability)
+    artists = analysis.artist_errors(predictions, tracks)
+    labels = analysis.secondary_labels(predictions, tracks, genres)
+    excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
+    wrong = [
+        {
+            "genre": row["genre"],
+            "text": f"called {row['predicted']}, {100 * row['probability']:.0f} %",
+            "credit": analysis_page.credit(row),
+            "image": spectrogram_image(shards.mel(row["track_id"])),
+            "audio": excerpts.audio(row["track_id"], 0, 10),
+        }
+        for row in analysis.surely_wrong(predictions, tracks, genres)
+    ]
+    right = predictions["genre"] == predictions["predicted"]
+    write_page(
+        "analysis.html",
+        snakemake.output.page,
+        version=__version__,
+        dataset=dataset,
+        model=snakemake.params.models[facts["model"]],
+        protocol=facts["protocol"],
+        part=part,
+        verdicts=len(predictions),
+        tracks=predictions["track_id"].nunique(),
+        runs=len(runs),
+        accuracy=right.mean(),
+        top2=analysis.top_accuracy(predictions, genres, 2),
+        colours=genre_colours(genres),
+        genres=genre_rows,
+        genre_text=analysis_page.genre_text(genre_rows),
+        reliability=snakemake.output.reliability,
+        calibration_text=analysis_page.calibration_text(reliability),
+        labels_text=analysis_page.labels_text(labels),
+        artists_text=analysis_page.artists_text(artists),
+        artists=artists.head(15).to_dict("records"),
+        neighbours_text=analysis_page.neighbours_text(neighbours),
+        neighbour_genres=analysis_page.neighbour_genres(neighbours, genres),
+        neighbours=analysis_page.neighbour_rows(neighbours),
+        surely_wrong=wrong,
+    )

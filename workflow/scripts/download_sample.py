@@ -1,0 +1,16 @@
+"""Fetch some clips of each genre out of the remote archives."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from songnet.sample import fetch_sample
+
+    params = snakemake.params
+    fetch_sample(
+        params.urls,
+        params.subset,
+        params.genres,
+        params.tracks_per_genre,
+        snakemake.output.metadata,
+        snakemake.output.clips,
+    )

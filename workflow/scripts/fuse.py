@@ -1,0 +1,29 @@
+"""Fuse the predictions of other models and measure."""
+
+from songnet.job import job
+
+with job(snakemake):
+    import pandas as pd
+
+    from songnet.evaluation import write_evaluation
+    from songnet.files import replacing, sha1, write_json
+    from songnet.fusion import fuse_runs
+    from songnet.runs import run_record
+
+    artists = pd.read_parquet(snakemake.input.tracks)["artist_id"]
+    output = snakemake.output
+    for i, run in enumerate(snakemake.params.runs):
+        paths = run.pop("predictions")
+        fusion = fuse_runs(
+            {name: [pd.read_parquet(path) for path in paths[name]] for name in paths}
+        )
+        write_evaluation(
+            output.predictions[i], output.metrics[i], fusion.predictions, artists,
+            **snakemake.params.evaluation,
+        )  # fmt: skip
+        with replacing(output.history[i]) as temporary:
+            fusion.history.to_csv(temporary, index=False)
+        write_json(output.model[i], {"weights": fusion.weights})
+        fused = {path: sha1(path) for name in paths for path in paths[name]}
+        record = run_record(run | {"fused": fused}, snakemake.params.source, snakemake.input)
+        write_json(output.params[i], record)

@@ -1,0 +1,14 @@
+"""Draw accuracy against seconds heard."""
+
+from songnet.job import job
+
+with job(snakemake):
+    import pandas as pd
+
+    from songnet.figures import heard_figure
+    from songnet.files import replacing
+
+    heard = pd.concat([pd.read_csv(path) for path in snakemake.input])
+    with replacing(snakemake.output.table) as temporary:
+        heard.to_csv(temporary, index=False)
+    heard_figure(heard, snakemake.params.models, snakemake.params.dataset, snakemake.output.figure)

@@ -1,0 +1,73 @@
+"""Write the page on what the convolutions of the best network hear."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from itertools import groupby
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from songnet import __version__
+    from songnet.analysis_page import credit, effect_text, filter_text
+    from songnet.batches import Part
+    from songnet.filters import telling_filters
+    from songnet.metadata import metadata_fields
+    from songnet.networks import load
+    from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
+    from songnet.shards import MelShards
+
+    SECONDS = 3.0
+    dataset = snakemake.params.dataset
+    torch.set_num_threads(snakemake.threads)
+    network, genres, facts = load(snakemake.input.network[0])
+    tracks = pd.read_parquet(snakemake.input.tracks)
+    shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
+    parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
+    name = "test" if (parts == "test").any() else "validation"
+    heard = tracks.loc[parts.index[parts == name].sort_values()]
+    labels = np.searchsorted(genres, heard["genre"])
+    part = Part(heard.index.to_numpy(), labels, metadata_fields(heard))
+    excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
+
+    def item(excerpt):
+        """One clip of the page."""
+        first = round(excerpt.start * shards.frames_per_second)
+        last = first + round(SECONDS * shards.frames_per_second)
+        track = heard.loc[excerpt.track_id]
+        return {
+            "genre": track["genre"],
+            "text": f"from {excerpt.start:.1f} s",
+            "credit": credit(track),
+            "image": spectrogram_image(shards.mel(excerpt.track_id, first, last)),
+            "audio": excerpts.audio(excerpt.track_id, excerpt.start, SECONDS),
+        }
+
+    found = telling_filters(
+        network, shards, part, genres, tracks["artist_id"], excerpt_seconds=SECONDS
+    )
+    filters = [
+        filter._asdict()
+        | {
+            "text": filter_text(filter.genres),
+            "effect": effect_text(filter.accuracy_lost, len(heard)),
+            "played": [item(excerpt) for excerpt in filter.excerpts],
+        }
+        for filter in found
+    ]
+    write_page(
+        "filters.html",
+        snakemake.output[0],
+        version=__version__,
+        dataset=dataset,
+        model=snakemake.params.models[facts["model"]],
+        protocol=facts["protocol"],
+        part=name,
+        clips=len(heard),
+        excerpt_seconds=f"{SECONDS:g}",
+        has_audio=bool(filters[0]["played"][0]["audio"]),
+        colours=genre_colours(genres),
+        layers={layer: list(rows) for layer, rows in groupby(filters, lambda row: row["layer"])},
+    )
