@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +23,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last, since several writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # The name is fixed, so what a killed writer left is written over by the next. The suffix stays
+    # last, since several writers choose their format by it.
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
