@@ -4,6 +4,7 @@
 part; ``official`` is FMA's own column.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,18 @@ def split_summary(
             "points": round(100 * float(away.loc[genre, part]), 2),
         }
     return summary
+
+
+def held_out(tracks: pd.DataFrame, split: str | Path) -> tuple[str, pd.DataFrame]:
+    """Tracks that judge a network: the test part, or validation where a protocol has no test part.
+
+    Args:
+        tracks: rows of tracks.parquet.
+        split: file of the split.
+
+    Returns:
+        The part's name, and its tracks in the order of their ids.
+    """
+    parts = pd.read_parquet(split).set_index("track_id")["split"]
+    part = "test" if (parts == "test").any() else "validation"
+    return part, tracks.loc[parts.index[parts == part].sort_values()]

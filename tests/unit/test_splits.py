@@ -1,5 +1,7 @@
 """Divisions keep their promises on any data."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songnet.errors import SongNetError
-from songnet.splits import PARTS, split_summary, split_tracks
+from songnet.splits import PARTS, held_out, split_summary, split_tracks
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 
@@ -72,3 +74,13 @@ def test_a_genre_without_enough_artists_is_named() -> None:
     tracks.loc[tracks["genre"] == "genre 2", "artist_id"] = 1.0
     with pytest.raises(SongNetError, match="genre 2"):
         split_tracks(tracks, "artist", SHARES, 1)
+
+
+@pytest.mark.parametrize(("parts", "part"), [(PARTS, "test"), (PARTS[:2], "validation")])
+def test_the_part_that_judges(tmp_path: Path, parts: list[str], part: str) -> None:
+    tracks = pd.DataFrame({"genre": "Rock"}, index=pd.Index(range(12), name="track_id"))
+    split = pd.DataFrame({"track_id": range(11, -1, -1), "split": np.resize(parts, 12)})
+    split.to_parquet(tmp_path / "split.parquet")
+    name, rows = held_out(tracks, tmp_path / "split.parquet")
+    assert name == part
+    assert rows.index.tolist() == sorted(split["track_id"][split["split"] == part])

@@ -10,11 +10,10 @@ with job(snakemake):
 
     from songnet.files import replacing
     from songnet.prediction import Predictor
+    from songnet.splits import held_out
 
     tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
-    part = "test" if (parts == "test").any() else "validation"
-    known = tracks.loc[parts.index[parts == part].sort_values()]
+    part, known = held_out(tracks, snakemake.input.split)
     predictor = Predictor(snakemake.input.data, known, snakemake.threads)
     rows = []
     for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):

@@ -14,6 +14,7 @@ with job(snakemake):
     from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
     from songnet.prediction import embed_clips
     from songnet.shards import MelShards
+    from songnet.splits import held_out
 
     dataset = snakemake.params.dataset
     torch.set_num_threads(snakemake.threads)
@@ -21,15 +22,14 @@ with job(snakemake):
     tracks = pd.read_parquet(snakemake.input.tracks)
     shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
     parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
-    part = "test" if (parts == "test").any() else "validation"
+    known = tracks.loc[parts.index[parts == "train"]]
+    part, heard = held_out(tracks, snakemake.input.split[0])
     runs = [
         pd.read_parquet(path)
         for path in snakemake.input.predictions
         if Path(path).parts[-3] == facts["model"]
     ]
     predictions = pd.concat(runs).query("split == @part")
-
-    known, heard = (tracks.loc[parts.index[parts == name]] for name in ("train", part))
     embeddings = [
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
         for rows in (known, heard)

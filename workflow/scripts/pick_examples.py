@@ -10,11 +10,10 @@ with job(snakemake):
     from songnet.analysis_page import credit
     from songnet.archives import member_name, open_zip, read_member
     from songnet.files import replacing, write_json
+    from songnet.splits import held_out
 
     tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
-    part = "test" if (parts == "test").any() else "validation"
-    heard = tracks.loc[parts.index[parts == part].sort_values()]
+    _, heard = held_out(tracks, snakemake.input.split[0])
     folder = Path(snakemake.output[0])
     examples = []
     with open_zip(snakemake.input.clips[0]) as archive:

@@ -18,6 +18,7 @@ with job(snakemake):
     from songnet.networks import load
     from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
     from songnet.shards import MelShards
+    from songnet.splits import held_out
 
     SECONDS = 3.0
     dataset = snakemake.params.dataset
@@ -25,9 +26,7 @@ with job(snakemake):
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
     shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
-    parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
-    name = "test" if (parts == "test").any() else "validation"
-    heard = tracks.loc[parts.index[parts == name].sort_values()]
+    name, heard = held_out(tracks, snakemake.input.split[0])
     labels = np.searchsorted(genres, heard["genre"])
     part = Part(heard.index.to_numpy(), labels, metadata_fields(heard))
     excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
