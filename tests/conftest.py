@@ -17,10 +17,11 @@ import pytest
 import torch
 
 from songnet.archives import member_name
-from songnet.audio import UnusableClipError, decode, to_mono
+from songnet.audio import decode, to_mono
 from songnet.batches import Part
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.demo import make_demo
+from songnet.errors import UnusableClipError
 from songnet.files import write_json
 from songnet.mel import MelConfig, mel_spectrogram
 from songnet.networks import save

@@ -1,15 +1,29 @@
 """Archives in FMA's layout: clips inside a zip, or mel-spectrograms inside NPZ files."""
 
+import bz2
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songnet.errors import SongNetError
+from songnet.errors import SongNetError, UnusableClipError
+
+# Members are never unpacked to disk, and larger ones are refused: a zip can hold a terabyte of
+# zeros in a kilobyte. FMA's clips have up to 1.2 MB, its tracks.csv 0.26 GB, features.csv 0.95 GB.
+CLIP_BYTES = 256 << 20
+TABLE_BYTES = 4 << 30
+# What Python raises for a member that is damaged, encrypted or packed in a way that it cannot read.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
 
 
 def member_name(subset: str, track_id: int) -> str:
@@ -17,11 +31,20 @@ def member_name(subset: str, track_id: int) -> str:
     return f"fma_{subset}/{track_id // 1000:03d}/{track_id:06d}.mp3"
 
 
-def clip_ids(archive: str | Path) -> set[int]:
-    """Track numbers of the mp3 members of an audio archive."""
+def clip_ids(archive: str | Path, subset: str) -> set[int]:
+    """Track numbers of the clips of an audio archive; members of other names are none.
+
+    Raises:
+        SongNetError: it has no clip of FMA's names.
+    """
     with open_zip(archive) as file:
-        stems = [Path(name).stem for name in file.namelist() if name.endswith(".mp3")]
-    return {int(stem) for stem in stems if stem.isdigit()}
+        names = set(file.namelist())
+    stems = {Path(name).stem for name in names if name.endswith(".mp3")}
+    numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
+    numbers = {number for number in numbers if member_name(subset, number) in names}
+    if not numbers:
+        raise SongNetError(f"{archive}: has no clip of a name like {member_name(subset, 2)}")
+    return numbers
 
 
 @contextmanager
@@ -36,12 +59,107 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
         raise SongNetError(f"{path}: not a sound zip archive: {error}") from None
 
 
-def read_member(archive: zipfile.ZipFile, name: str) -> io.BytesIO:
-    """Read one member whole into memory."""
+@contextmanager
+def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Open a table in an archive, to be read as a stream.
+
+    Raises:
+        SongNetError: there is none, it is too large, or it is damaged.
+    """
+    if name not in archive.NameToInfo:
+        raise SongNetError(f"{archive.filename}: has no {name}")
     try:
-        return io.BytesIO(archive.read(name))
+        with io.BufferedReader(_Member(archive, name, TABLE_BYTES), 1 << 20) as file:
+            yield file
+    except _TooLargeError as error:
+        raise SongNetError(f"{archive.filename}: {name} {error}") from None
+    except DAMAGED as error:
+        raise SongNetError(f"{archive.filename}: {name} is damaged: {_reason(error)}") from None
+
+
+def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesIO:
+    """Read one clip into memory.
+
+    Raises:
+        UnusableClipError: the archive does not have it, it is too large, or it is damaged.
+        OSError: the disk cannot read it.
+    """
+    try:
+        with io.BufferedReader(_Member(archive, member_name(subset, track_id), CLIP_BYTES)) as file:
+            return io.BytesIO(file.read())
     except KeyError:
-        raise SongNetError(f"{archive.filename}: has no {name}") from None
+        raise UnusableClipError("not in the archive") from None
+    except _TooLargeError as error:
+        raise UnusableClipError(f"the file {error}") from None
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnusableClipError(f"damaged in the archive, {_reason(error)}") from None
+
+
+@contextmanager
+def still_sound(archive: zipfile.ZipFile, track_id: int) -> Iterator[None]:
+    """Read a clip that was sound when the mel jobs read it.
+
+    Raises:
+        SongNetError: it is not any more.
+    """
+    try:
+        yield
+    except UnusableClipError as error:
+        raise SongNetError(
+            f"{archive.filename}: track {track_id} was sound and is not any more ({error}); "
+            "`--forcerun select_tracks` looks at all clips anew"
+        ) from None
+
+
+class _TooLargeError(Exception):
+    """A member that is larger than any of its kind."""
+
+
+class _Member(io.RawIOBase):
+    """A member that is unpacked in small pieces, and never further than the archive promises."""
+
+    SIZE = 4096  # packed bytes at a time: LZMA makes 30 MB of them at most
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, limit: int) -> None:
+        self._info = archive.getinfo(name)
+        if self._info.file_size > limit:
+            size = self._info.file_size / 2**20
+            raise _TooLargeError(f"is too large: {size:.0f} MB, at most {limit >> 20}")
+        self._crc = self._count = 0
+        if self._info.compress_type == zipfile.ZIP_BZIP2:
+            # zipfile unpacks all that it has read, and BZIP2 packs a gigabyte into a kilobyte.
+            packed = copy(self._info)
+            packed.compress_type, packed.file_size = zipfile.ZIP_STORED, packed.compress_size
+            del packed.CRC
+            self._file: IO[bytes] = bz2.BZ2File(archive.open(packed))
+        else:
+            self._file = archive.open(name)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(min(len(buffer), self.SIZE))
+        self._count += len(piece)
+        self._crc = zlib.crc32(piece, self._crc)
+        size = self._info.file_size
+        if self._count > size or (not piece and (self._count, self._crc) != (size, self._info.CRC)):
+            raise zipfile.BadZipFile("Bad CRC-32")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _reason(error: BaseException) -> str:
+    """Why a member cannot be read; the archive's own words stay out."""
+    if isinstance(error, RuntimeError):
+        return "encrypted, or packed in an unknown way"
+    return "its CRC-32 is wrong" if "CRC" in str(error) else "it cannot be unpacked"
 
 
 # --- spectrograms without audio -----------------------------------------------------------------

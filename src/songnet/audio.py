@@ -9,11 +9,13 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from songnet.errors import UnusableClipError
+
 Samples = NDArray[np.float32]
-
-
-class UnusableClipError(Exception):
-    """A clip that the quarantine lists; the message is the reason."""
+# A few bytes can claim any length, rate and number of channels; these bound what is decoded.
+MAX_SECONDS = 3600.0
+MAX_RATE = 192_000  # Hz
+MAX_CHANNELS = 8
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,29 @@ class Clip:
         return 1 if self.samples.ndim == 1 else self.samples.shape[1]
 
 
-def decode(file: io.BytesIO, min_seconds: float = 0.0) -> Clip:
-    """Decode a whole file with libsndfile.
+def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Clip:
+    """Decode a file with libsndfile.
+
+    Args:
+        file: its bytes.
+        min_seconds: shorter clips are unusable.
+        max_seconds: what follows is not decoded.
 
     Raises:
-        UnusableClipError: empty, no audio, shorter than ``min_seconds``, silent or not finite.
+        UnusableClipError: empty, no audio, shorter than ``min_seconds``, silent, not finite, or
+            of a rate or number of channels that no music has.
     """
     if not file.getbuffer().nbytes:
         raise UnusableClipError("empty file")
     try:
-        samples, sample_rate = sf.read(file, dtype="float32")
+        with sf.SoundFile(file) as sound:
+            rate, channels = sound.samplerate, sound.channels
+            if rate > MAX_RATE or channels > MAX_CHANNELS:
+                raise UnusableClipError(f"no music: {channels} channels at {rate} Hz")
+            samples = sound.read(int(max_seconds * rate), dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:
         raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
-    clip = Clip(samples, sample_rate)
+    clip = Clip(samples, rate)
     if clip.seconds < min_seconds:
         raise UnusableClipError(f"too short: {clip.seconds:.1f} s, minimum {min_seconds:g} s")
     if not np.isfinite(samples).all():

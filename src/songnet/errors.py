@@ -1,4 +1,4 @@
-"""The one exception that users see."""
+"""What can be wrong with what users give."""
 
 
 class SongNetError(Exception):
@@ -6,3 +6,7 @@ class SongNetError(Exception):
 
     The message is one line that names the configuration key or the file.
     """
+
+
+class UnusableClipError(Exception):
+    """A clip that the quarantine lists; the message is the reason."""

@@ -11,7 +11,7 @@ import soundfile as sf
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from songnet.archives import member_name, open_zip, read_member
+from songnet.archives import open_zip, read_clip, still_sound
 from songnet.audio import decode, to_mono
 from songnet.files import replacing
 
@@ -85,8 +85,9 @@ class Excerpts:
         """
         if self._archive is None:
             return ""
-        with open_zip(self._archive) as archive:
-            clip = decode(read_member(archive, member_name(self._subset, track_id)))
+        with open_zip(self._archive) as archive, still_sound(archive, track_id):
+            content = read_clip(archive, self._subset, track_id)
+            clip = decode(content, max_seconds=start + seconds + 1)
         samples = to_mono(clip, EXCERPT_RATE)
         first = int(start * EXCERPT_RATE)
         samples = samples[first : first + int(seconds * EXCERPT_RATE)]

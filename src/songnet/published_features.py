@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from pyarrow import csv
 
-from songnet.archives import open_zip, read_member
+from songnet.archives import open_member, open_zip
 from songnet.errors import SongNetError
 
 NAME = "fma_metadata/features.csv"
@@ -23,15 +23,13 @@ def read_features(metadata_zip: str, track_ids: pd.Index) -> pd.DataFrame:
         SongNetError: the archive has no features.csv, or it lacks a track.
     """
     with open_zip(metadata_zip) as archive:
-        if NAME not in archive.namelist():
-            read_member(archive, NAME)  # names the archive and the missing member
-        with archive.open(NAME) as file:
+        with open_member(archive, NAME) as file:
             columns = pd.read_csv(file, header=[0, 1, 2], index_col=0, nrows=0).columns
         names = ["track_id", *(".".join(column) for column in columns)]
         types = dict.fromkeys(names, "float32") | {"track_id": "int64"}
         # Three header rows and one that names the index.
         read = csv.ReadOptions(column_names=names, skip_rows=4, block_size=16 << 20)
-        with archive.open(NAME) as file:
+        with open_member(archive, NAME) as file:
             blocks = csv.open_csv(
                 file, read, convert_options=csv.ConvertOptions(column_types=types)
             )

@@ -7,6 +7,7 @@ is missing.
 import contextlib
 import logging
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ log = logging.getLogger("songnet")
 
 KEY = "songnet.key"  # tag that ties an MLflow run to params.json
 COMPLETE = "songnet.complete"
+MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
 def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
@@ -236,7 +238,10 @@ def _upload(
         values |= {
             f"{part}/{name}": found[name] for name in names if part == "test" or name != "accuracy"
         }
-        values |= {f"{part}/f1/{genre}": scores["f1"] for genre, scores in found["genres"].items()}
+        values |= {
+            f"{part}/f1/{MLFLOW_REFUSES.sub('_', genre)}": scores["f1"]
+            for genre, scores in found["genres"].items()
+        }
     now = _timestamp()
     client.log_batch(run_id, metrics=[Metric(k, v, now, 0) for k, v in values.items()])
     for name in ("params.json", "history.csv", "metrics.json", "predictions.parquet"):

@@ -1,13 +1,21 @@
 """Which tracks take part: FMA's tracks.csv, the selection, the quarantine."""
 
+import csv
 import re
 import zipfile
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
-from songnet.archives import open_zip, read_member
+from songnet.archives import open_member, open_zip
 from songnet.errors import SongNetError
 
+MOST_TRACKS = 2_000_000  # twenty times FMA; a larger table is an accident or an attack
+# Names of genres reach tables, pages, file formats and MLflow, so they are plain words: "=1+1",
+# "<script>" or "a|b" are none.
+PLAIN_NAME = re.compile(r"\w([\w &'’.,:;()+-]|/(?=[\w ])){0,99}")
 SUBSETS = ["small", "medium", "large", "full"]
 # tracks.csv columns that SongNet uses, and what they are called here.
 REQUIRED = {
@@ -36,24 +44,20 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
         genres of all labels (``genres_all``) as lists, None where they are not known.
 
     Raises:
-        SongNetError: no tracks.csv, missing columns, or text that is not UTF-8.
+        SongNetError: no tracks.csv, missing columns, text that is not UTF-8, or too many tracks.
     """
     name = "fma_metadata/tracks.csv"
     with open_zip(metadata_zip) as archive:
-        file = read_member(archive, name)
+        try:
+            tracks = _read_columns(archive, name)
+        except (ValueError, csv.Error) as error:
+            raise SongNetError(
+                f"{metadata_zip}: {name} is not a table of tracks: {error}"
+            ) from None
         top_genres = _top_genres(archive)
     try:
-        table = pd.read_csv(file, index_col=0, header=[0, 1], low_memory=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise SongNetError(f"{metadata_zip}: {name} is not a table of tracks: {error}") from None
-    missing = [".".join(column) for column in REQUIRED if column not in table.columns]
-    if missing:
-        raise SongNetError(f"{metadata_zip}: {name} lacks the columns {', '.join(missing)}")
-    renamed = {new: table.get(old) for old, new in (REQUIRED | OPTIONAL).items()}
-    tracks = pd.DataFrame(renamed, index=table.index)
-    try:
         tracks.index = tracks.index.astype("int64").rename("track_id")
-    except ValueError:
+    except (TypeError, ValueError):
         raise SongNetError(f"{metadata_zip}: {name} has a track_id that is no number") from None
     if tracks.index.has_duplicates:
         twice = tracks.index[tracks.index.duplicated()][0]
@@ -67,13 +71,57 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
     return tracks.sort_index()
 
 
+def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
+    """Read the columns that are used, in blocks: memory follows what is kept, not what is there."""
+    with open_member(archive, name) as file:
+        lines = [file.readline(1 << 20).decode("utf-8-sig") for _ in range(3)]
+    first, second, third = ([*next(csv.reader([line]), []), ""] for line in lines)
+    if not second[:-1]:
+        raise ValueError("it has no two header rows")
+    columns = list(zip(first[:-1], second[:-1], strict=False))
+    missing = [".".join(column) for column in REQUIRED if column not in columns]
+    if missing:
+        raise SongNetError(f"{archive.filename}: {name} lacks the columns {', '.join(missing)}")
+    used = {column: new for column, new in (REQUIRED | OPTIONAL).items() if column in columns}
+    names = [str(i) for i in range(len(columns))]
+    wanted = ["0", *(str(columns.index(column)) for column in used)]
+    # pandas writes a third header row with the name of the index.
+    read = arrow_csv.ReadOptions(column_names=names, skip_rows=2 if third[0].isdigit() else 3)
+    convert = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), include_columns=wanted,
+        strings_can_be_null=True,
+    )  # fmt: skip
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    blocks: list[Any] = []
+    count = 0
+    with (
+        open_member(archive, name) as file,
+        arrow_csv.open_csv(file, read, parse, convert) as reader,
+    ):
+        for block in reader:
+            count += len(block)
+            if count > MOST_TRACKS:
+                raise ValueError(f"it has more than {MOST_TRACKS:,} rows")
+            blocks.append(block)
+    table = pa.Table.from_batches(blocks, reader.schema).to_pandas()
+    tracks = table.set_index("0").set_axis(list(used.values()), axis=1)
+    for column in ("artist_id", "duration", "bit_rate"):
+        if column in tracks:
+            numbers = pd.to_numeric(tracks[column], errors="coerce")
+            # Artists may bear names instead of numbers.
+            if column != "artist_id" or (numbers.notna() == tracks[column].notna()).all():
+                tracks[column] = numbers
+    return tracks.reindex(columns=[*REQUIRED.values(), *OPTIONAL.values()])
+
+
 def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
     """Name of the top genre of every genre number; empty where the archive has no genres.csv."""
     name = "fma_metadata/genres.csv"
     if name not in archive.namelist():
         return {}
     try:
-        table = pd.read_csv(read_member(archive, name), index_col="genre_id")
+        with open_member(archive, name) as file:
+            table = pd.read_csv(file, index_col="genre_id", nrows=MOST_TRACKS)
         return table["top_level"].map(table["title"]).dropna().to_dict()
     except (KeyError, ValueError, UnicodeDecodeError) as error:
         raise SongNetError(
@@ -124,12 +172,14 @@ def select_tracks(
 
     Returns:
         The selection with a column ``shard``, and the quarantine (track_id, reason) of tracks
-        that only one of table and archive knows.
+        that only one of table and archive knows, or whose genre has no plain name.
     """
+    plain = inside["genre"].map(lambda genre: PLAIN_NAME.fullmatch(genre) is not None)
     found = inside.index.isin(list(available))
-    problems = dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
+    problems = dict.fromkeys(inside.index[~plain], "the name of its genre is no plain text")
+    problems |= dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
     problems |= dict.fromkeys(available - set(known), "in the archive, not in tracks.csv")
-    selected = inside[found].copy()
+    selected = inside[found & plain].copy()
     selected["shard"] = [i * shards // max(1, len(selected)) for i in range(len(selected))]
     return selected, _quarantine(problems)
 

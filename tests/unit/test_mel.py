@@ -9,7 +9,8 @@ import pytest
 import soundfile as sf
 from librosa import filters  # type: ignore[attr-defined]
 
-from songnet.audio import UnusableClipError, decode, decode_blocks, to_mono
+from songnet.audio import decode, decode_blocks, to_mono
+from songnet.errors import UnusableClipError
 from songnet.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
 from songnet.shards import Mel
 

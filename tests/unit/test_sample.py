@@ -93,7 +93,7 @@ def check(archives: Path, folder: Path) -> None:
     """The sample holds the wanted clips to the byte, and nothing lies about."""
     wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
     assert set(wanted["genre"].value_counts()) == {4}
-    assert clip_ids(folder / "fma_small.zip") == set(wanted.index)
+    assert clip_ids(folder / "fma_small.zip", "small") == set(wanted.index)
     with (
         zipfile.ZipFile(archives / "fma_small.zip") as whole,
         zipfile.ZipFile(folder / "fma_small.zip") as part,

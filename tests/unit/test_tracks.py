@@ -32,7 +32,7 @@ def test_reads_what_the_demo_writes(archives: Path) -> None:
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
     assert len(tracks) == 36 + len(BROKEN)
     assert tracks["subset"].cat.ordered
-    assert clip_ids(archives / "fma_small.zip") == set(tracks.index)
+    assert clip_ids(archives / "fma_small.zip", "small") == set(tracks.index)
     assert set(tracks["official_split"]) == {"training", "validation", "test"}
     homes = tracks.groupby("artist_id")["official_split"].nunique()
     assert (homes == 1).all()

@@ -10,20 +10,23 @@ with job(snakemake):
     from tqdm import tqdm
 
     from songnet import fma_features
-    from songnet.archives import member_name, open_zip, read_member
+    from songnet.archives import open_zip, read_clip, still_sound
     from songnet.audio import decode, to_mono
     from songnet.files import replacing
 
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["shard"])
     track_ids = tracks.index[tracks["shard"] == int(snakemake.wildcards.shard)]
-    limit = int(snakemake.params.clip_seconds * fma_features.SAMPLE_RATE)
+    seconds = snakemake.params.clip_seconds
+    limit = int(seconds * fma_features.SAMPLE_RATE)
     fma_features.compile_kernels(snakemake.params.cache)
     rows = []
     with open_zip(snakemake.input.clips[0]) as archive:
         for track_id in tqdm(
             track_ids, desc=f"features {Path(snakemake.output[0]).stem}", unit="clip", disable=None
         ):
-            clip = decode(read_member(archive, member_name(snakemake.params.subset, track_id)))
+            with still_sound(archive, track_id):
+                content = read_clip(archive, snakemake.params.subset, track_id)
+                clip = decode(content, max_seconds=seconds + 1)
             samples = to_mono(clip, fma_features.SAMPLE_RATE)[:limit]
             rows.append(fma_features.fma_features(samples))
     columns = fma_features.columns()

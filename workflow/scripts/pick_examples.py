@@ -8,7 +8,7 @@ with job(snakemake):
     import pandas as pd
 
     from songnet.analysis_page import credit
-    from songnet.archives import member_name, open_zip, read_member
+    from songnet.archives import open_zip, read_clip, still_sound
     from songnet.files import replacing, write_json
     from songnet.splits import held_out
 
@@ -19,7 +19,8 @@ with job(snakemake):
     with open_zip(snakemake.input.clips[0]) as archive:
         for genre, group in heard.groupby("genre"):
             track_id = group.index[0]
-            content = read_member(archive, member_name(snakemake.params.subset, track_id))
+            with still_sound(archive, track_id):
+                content = read_clip(archive, snakemake.params.subset, track_id)
             with replacing(folder / f"{track_id:06d}.mp3") as temporary:
                 temporary.write_bytes(content.getbuffer())
             examples.append(

@@ -15,7 +15,7 @@ with job(snakemake) as log:
     elif params.kind == "mels":
         available = archives.mel_ids(clips)
     else:
-        available = archives.clip_ids(clips[0])
+        available = archives.clip_ids(clips[0], params.subset)
     selection, unmatched = tracks.select_tracks(inside, table.index, available, params.shards)
     log.info("%d tracks selected, %d unmatched", len(selection), len(unmatched))
     with files.replacing(snakemake.output.selection) as temporary:

@@ -1,0 +1,177 @@
+"""Archives made to do harm: they get neither to the disk nor at more memory than is fair."""
+
+import bz2
+import io
+import struct
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from songnet import archives as songnet_archives
+from songnet import tracks as songnet_tracks
+from songnet.archives import clip_ids, open_zip, read_clip, still_sound
+from songnet.audio import decode
+from songnet.errors import SongNetError, UnusableClipError
+from songnet.tracks import read_tracks, select_tracks, wanted_tracks
+
+HEADER = "track_id,set,set,track,artist,track\n,split,subset,genre_top,id,title\n,,,,,\n"
+CLIP = "fma_small/000/000002.mp3"
+
+
+def archive_of(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def metadata_of(path: Path, rows: str | bytes) -> str:
+    content = HEADER.encode() + (rows.encode() if isinstance(rows, str) else rows)
+    return str(archive_of(path, {"fma_metadata/tracks.csv": content}))
+
+
+def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> Path:
+    """Write ``value`` so many bytes behind the last header of a kind."""
+    content = bytearray(path.read_bytes())
+    at = content.rindex(header) + place
+    content[at : at + len(value)] = value
+    path.write_bytes(content)
+    return path
+
+
+def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
+    names = ["../../000007.mp3", "/etc/000008.mp3", "fma_small/../../000009.mp3", "a/²/².mp3",
+             "fma_small/000/2.mp3", "fma_small/000/000002.mp3/000010.mp3", CLIP]  # fmt: skip
+    path = archive_of(tmp_path / "a.zip", dict.fromkeys(names, b"x"))
+    assert clip_ids(path, "small") == {2}
+    with pytest.raises(SongNetError, match=r"no clip of a name like fma_large/000/000002\.mp3"):
+        clip_ids(path, "large")
+
+
+def damaged(path: Path, case: str) -> Path:
+    """An archive whose one clip cannot be read, for a reason."""
+    archive_of(path, {CLIP: bytes(2000)})
+    if case == "too large":
+        return patched(path, 24, struct.pack("<I", 3_000_000_000))
+    if case == "its CRC-32 is wrong":
+        return patched(path, 16, b"\0\1\2\3")
+    if case == "encrypted":
+        return patched(patched(path, 8, b"\1"), 6, b"\1", b"PK\3\4")
+    if case == "unknown way":
+        return patched(path, 10, b"\x63\0")
+    return patched(path, 30 + len(CLIP) + 10, b"\xff" * 20, b"PK\3\4")
+
+
+@pytest.mark.parametrize(
+    "case", ["too large", "its CRC-32 is wrong", "encrypted", "unknown way", "cannot be unpacked"]
+)
+def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
+    with open_zip(damaged(tmp_path / "a.zip", case)) as archive:
+        with pytest.raises(UnusableClipError, match=case) as error:
+            read_clip(archive, "small", 2)
+        assert "\n" not in str(error.value)
+        with (
+            pytest.raises(SongNetError, match="track 2 was sound and is not any more"),
+            still_sound(archive, 2),
+        ):
+            read_clip(archive, "small", 2)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """200 MB of zeros in 200 bytes, whose header promises 1000 bytes."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(CLIP, bz2.compress(bytes(2 * 10**8)))
+    for header, method, size in [(b"PK\1\2", 10, 24), (b"PK\3\4", 8, 22)]:
+        patched(path, method, struct.pack("<H", zipfile.ZIP_BZIP2), header)
+        patched(path, size, struct.pack("<I", 1000), header)
+    tracemalloc.start()
+    with open_zip(path) as archive, pytest.raises(UnusableClipError, match="CRC-32 is wrong"):
+        read_clip(archive, "small", 2)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_a_clip_cannot_claim_hours(tmp_path: Path) -> None:
+    """Hours of silence are a few kilobytes of FLAC; a header of WAV can claim anything."""
+    file = io.BytesIO()
+    with sf.SoundFile(file, "w", 44_100, 2, format="FLAC", subtype="PCM_16") as sound:
+        sound.write(0.1 * np.random.default_rng(0).standard_normal((44_100, 2)))
+        for _ in range(10):
+            sound.write(np.zeros((60 * 44_100, 2), np.int16))
+    tracemalloc.start()
+    clip = decode(file_at_start(file), max_seconds=31)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    assert clip.seconds == 31
+    claims = io.BytesIO()
+    sf.write(claims, np.ones(10, np.float32), 1_000_000, format="WAV")
+    with pytest.raises(UnusableClipError, match="no music: 1 channels at 1000000 Hz"):
+        decode(file_at_start(claims))
+
+
+def file_at_start(file: io.BytesIO) -> io.BytesIO:
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize(
+    "genre",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "a|b",
+        "a/../b",
+        "<script>alert(1)</script>",
+        "a\nb",
+        "x" * 200,
+    ],
+)
+def test_a_genre_is_plain_text(tmp_path: Path, genre: str) -> None:
+    rows = f'2,training,small,"{genre}",1,x\n3,training,small,Old-Time / Historic,1,=1+1\n'
+    tracks = read_tracks(metadata_of(tmp_path / "m.zip", rows))
+    assert tracks["title"].tolist() == ["x", "=1+1"]
+    inside = wanted_tracks(tracks, "small", None, None)
+    selected, unmatched = select_tracks(inside, tracks.index, {2, 3}, 1)
+    assert dict(unmatched.to_numpy()) == {2: "the name of its genre is no plain text"}
+    assert selected["genre"].tolist() == ["Old-Time / Historic"]
+
+
+@pytest.mark.parametrize(
+    "genre", ["Hip-Hop", "R&B", "Musique concrète", "クラシック", "80's (live)"]
+)
+def test_names_of_genres_in_use_are_plain(genre: str) -> None:
+    assert songnet_tracks.PLAIN_NAME.fullmatch(genre)
+
+
+def test_more_text_than_is_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"{i},training,small,Rock,1,x\n" for i in range(2, 5002))
+    path = metadata_of(tmp_path / "m.zip", rows)
+    monkeypatch.setattr(songnet_tracks, "MOST_TRACKS", 4000)
+    with pytest.raises(SongNetError, match="it has more than 4,000 rows"):
+        read_tracks(path)
+    monkeypatch.setattr(songnet_archives, "TABLE_BYTES", 10 << 10)
+    with pytest.raises(SongNetError, match=r"tracks\.csv is too large"):
+        read_tracks(path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b"2,training,small,Rock\xff,1,x\n",
+        b'2,training,small,"Rock\n',
+        b"2,training,small\n",
+        b"2,training,small,Rock,1,\0\n3\n",
+    ],
+)
+def test_text_that_is_no_table(tmp_path: Path, rows: bytes) -> None:
+    path = metadata_of(tmp_path / "m.zip", rows)
+    with pytest.raises(SongNetError, match="is not a table of tracks") as error:
+        read_tracks(path)
+    assert "\n" not in str(error.value)
