@@ -101,7 +101,9 @@ def _make_shard(
     read: Callable[[int], Found],
     shape: tuple[int, ...],
 ) -> None:
-    mels: list[NDArray[np.float16]] = []
+    # Filled in place: a list of spectrograms would be held twice when it is put together.
+    mels = np.full((len(selected), *shape), FLOOR_DB, np.float16)
+    sound = 0
     rows: dict[int, dict[str, Any]] = {}
     for track_id in tqdm(selected.index, desc=Path(npy).stem, unit="clip", disable=None):
         try:
@@ -110,11 +112,10 @@ def _make_shard(
             rows[track_id] = {"row": -1, "problem": str(unusable)}
             continue
         frames = min(mel.shape[1], shape[1])
-        row = np.full(shape, FLOOR_DB, np.float16)
-        row[:, :frames] = mel[:, :frames]
-        rows[track_id] = facts | {"row": len(mels), "frames": frames}
-        mels.append(row)
-    if not mels and len(rows) >= SUSPICIOUS:
+        mels[sound, :, :frames] = mel[:, :frames]
+        rows[track_id] = facts | {"row": sound, "frames": frames}
+        sound += 1
+    if not sound and len(rows) >= SUSPICIOUS:
         first, fact = next(iter(rows.items()))
         raise SongNetError(
             f"{source}: none of the {len(rows)} clips of shard {Path(npy).stem} can be used "
@@ -123,7 +124,7 @@ def _make_shard(
     clips = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=CLIP_COLUMNS)
     clips["shard"] = Path(npy).name
     with replacing(npy) as temporary:
-        np.save(temporary, np.stack(mels) if mels else np.empty((0, *shape), np.float16))
+        np.save(temporary, mels[:sound])
     with replacing(clips_csv) as temporary:
         clips.to_csv(temporary, index_label="track_id")
 
