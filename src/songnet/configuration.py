@@ -227,6 +227,12 @@ def features_source(config: Table, dataset: Table) -> str:
     return kind
 
 
+def feature_columns(models: Table) -> str:
+    """Which of the published features the selected models need: mfcc or all."""
+    kinds = {entry.get("features", "mfcc") for entry in models.values()}
+    return "all" if "all" in kinds else "mfcc"
+
+
 def has_gpu() -> bool:
     """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
     return Path("/proc/driver/nvidia/gpus").exists()

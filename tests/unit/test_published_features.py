@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.published_features import make_metadata, measured
 
 from songnet.errors import SongNetError
 from songnet.fma_features import columns
-from songnet.published_features import read_features
+from songnet.published_features import NAME, read_features
 
 
 @pytest.fixture
@@ -34,6 +35,13 @@ def test_wanted_rows_in_the_wanted_order(published: tuple[str, pd.DataFrame]) ->
     assert found["mfcc"].shape == (4, 140)
 
 
+def test_wanted_columns(published: tuple[str, pd.DataFrame]) -> None:
+    path, table = published
+    found = read_features(path, pd.Index([7, 2]), "mfcc")
+    assert found.columns.equals(columns(("mfcc",)))
+    np.testing.assert_allclose(found, table.loc[[7, 2], found.columns], rtol=1e-6)
+
+
 def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
     with pytest.raises(SongNetError, match=r"lacks 1 of the tracks \(first: 999\)"):
         read_features(published[0], pd.Index([2, 999]))
@@ -45,3 +53,17 @@ def test_an_archive_without_the_file(tmp_path: Path) -> None:
         archive.writestr("fma_metadata/tracks.csv", "")
     with pytest.raises(SongNetError, match=r"has no fma_metadata/features\.csv"):
         read_features(str(path), pd.Index([2]))
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """The benchmark in small: two files of 50 and 100 MB, of which 30 rows are wanted."""
+    sizes, peaks = [], []
+    for tracks in (5_500, 11_000):
+        path = tmp_path / f"{tracks}.zip"
+        make_metadata(path, tracks, zipfile.ZIP_STORED)
+        with zipfile.ZipFile(path) as archive:
+            sizes.append(archive.getinfo(NAME).file_size / 1e6)
+        peaks.append(measured(path, 30)[2])
+    # As long as FMA's rows.
+    assert sizes[1] == pytest.approx(951 * 11_000 / 106_574, rel=0.05)
+    assert peaks[1] - peaks[0] < 0.3 * (sizes[1] - sizes[0])

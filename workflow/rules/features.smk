@@ -57,6 +57,7 @@ rule fma_features:
         runtime=30,
     params:
         kind=FEATURES_SOURCE,
+        columns=configuration.feature_columns(MODELS),
         source=source("fma_features"),
     script:
         "../scripts/fma_features.py"

@@ -1,0 +1,100 @@
+"""Reading of FMA's metadata at its true size: 106,574 tracks, 950 MB of features.
+
+    python -m benchmarks.published_features [--folder DIR]
+
+An archive of that size is made first (400 MB), which takes a few minutes.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+from songnet.fma_features import columns
+from songnet.published_features import NAME, read_features
+from songnet.tracks import read_tracks
+
+TRACKS = 106_574
+CYCLE = 2_000  # rows of numbers that repeat: 18 MB, far more than a block of bzip2
+TEXT = 2_300  # characters of biography and album notes a track, so that tracks.csv has 260 MB
+
+
+def make_metadata(path: Path, tracks: int, packing: int = zipfile.ZIP_BZIP2) -> None:
+    """Write ``fma_metadata.zip`` with tracks.csv and features.csv, rows as long as FMA's.
+
+    Args:
+        path: of the archive.
+        tracks: how many; FMA has 106,574.
+        packing: of the members; FMA's is BZIP2.
+    """
+    rng = np.random.default_rng(0)
+    names = columns()
+    head = pd.DataFrame(columns=names, index=pd.Index([], name="track_id")).to_csv()
+    # FMA's own format.
+    rows = [",".join(f"{x:.10e}" for x in row) for row in rng.normal(size=(CYCLE, len(names)))]
+    ids = np.arange(2, tracks + 2)
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        with archive.open(NAME, "w", force_zip64=True) as file:
+            file.write(head.encode())
+            for i in ids:
+                file.write(f"{i},{rows[i % CYCLE]}\n".encode())
+        words = "".join(rng.choice(list("etaoin shrdlu"), TEXT * CYCLE))
+        with archive.open("fma_metadata/tracks.csv", "w", force_zip64=True) as file:
+            file.write(b",artist,artist,set,set,track\n,bio,id,split,subset,genre_top\n")
+            file.write(b"track_id,,,,,\n")
+            for i in ids:
+                bio = words[TEXT * (i % CYCLE) : TEXT * (i % CYCLE + 1)]
+                file.write(f"{i},{bio},{i % 16_341},training,large,Rock\n".encode())
+
+
+def measured(path: Path, wanted: int, kind: str = "all") -> tuple[float, float, float]:
+    """Seconds, processor seconds and peak memory in MB of one reading, in a process of its own.
+
+    Args:
+        path: of the archive.
+        wanted: so many tracks' features; 0 for tracks.csv instead.
+        kind: of features, as for `read_features`.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure, (str(path), wanted, kind))
+
+
+def _measure(path: str, wanted: int, kind: str) -> tuple[float, float, float]:
+    start, before = time.perf_counter(), time.process_time()
+    if wanted:
+        read_features(path, pd.RangeIndex(2, wanted + 2), kind)
+    else:
+        read_tracks(path)
+    seconds, busy = time.perf_counter() - start, time.process_time() - before
+    return seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", help="where the archive goes; a temporary one if left out")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        path = Path(folder, "fma_metadata.zip")
+        make_metadata(path, TRACKS)
+        with zipfile.ZipFile(path) as archive:
+            sizes = {Path(i.filename).name: i.file_size / 1e6 for i in archive.infolist()}
+        print({name: f"{size:.0f} MB" for name, size in sizes.items()}, flush=True)
+        rows = [
+            ("tracks.csv", *measured(path, 0)),
+            ("MFCC of fma_small", *measured(path, 8_000, "mfcc")),
+            ("all features of fma_small", *measured(path, 8_000)),
+            ("all features of all tracks", *measured(path, TRACKS)),
+        ]
+    print(tabulate(rows, ["", "s", "CPU s", "peak MB"], floatfmt=".1f"))
+
+
+if __name__ == "__main__":
+    main()
