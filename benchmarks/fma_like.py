@@ -1,0 +1,186 @@
+"""FMA-small's list of tracks, and archives of its size and shape made of a few clips."""
+
+import hashlib
+import io
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+from songnet.archives import clip_ids, member_name, open_zip, read_clip
+from songnet.audio import decode
+from songnet.demo import GENRE_IDS
+from songnet.errors import UnusableClipError
+from songnet.synthesis import RATE as SYNTHESIS_RATE
+from songnet.synthesis import make_artist, make_track
+from songnet.tracks import read_tracks
+
+# Seconds of FMA-small's broken clips; of three nothing but the tag is there.
+BROKEN = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0.0, 108925: 0.0, 133297: 0.0}
+TRACKS_PER_GENRE = {"training": 800, "validation": 100, "test": 100}
+WITHOUT_ARTIST = 79
+LARGEST_ID = 155_066
+RATE, SECONDS = 44_100, 30
+LEVEL = (320 - 256) / (320 - 32)  # libsndfile's name of 256 kbit/s, FMA-small's mean
+
+
+def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
+    """FMA-small's 8,000 tracks.
+
+    Args:
+        folder: where FMA's ``fma_metadata.zip`` lies; where a list ``fma_small_official_split.csv``
+            (track_id, split, genre_top) lies beside it, that list counts, and the archive tells
+            the artists that it knows. Without a folder, all is invented in the same numbers.
+
+    Returns:
+        Index track_id in order; genre, official_split, artist_id.
+    """
+    rng = np.random.default_rng(0)
+    if folder is None:
+        others = np.setdiff1d(np.arange(2, LARGEST_ID + 1), list(BROKEN))
+        number = len(GENRE_IDS) * sum(TRACKS_PER_GENRE.values())
+        # The broken ones come first, so that they are training tracks, as FMA's.
+        ids = np.append(list(BROKEN), rng.choice(others, number - len(BROKEN), replace=False))
+        tracks = pd.DataFrame(index=pd.Index(ids, name="track_id"))
+        tracks["genre"] = np.tile(list(GENRE_IDS), number // len(GENRE_IDS))
+        parts = np.repeat(list(TRACKS_PER_GENRE), list(TRACKS_PER_GENRE.values()))
+        tracks["official_split"] = np.repeat(parts, len(GENRE_IDS))
+        tracks["artist_id"] = _invented_artists(tracks, rng)
+        tracks.loc[rng.choice(tracks.index, WITHOUT_ARTIST, replace=False), "artist_id"] = np.nan
+        return tracks.sort_index()
+    known = read_tracks(str(Path(folder, "fma_metadata.zip")))
+    known = known.loc[known["subset"] <= "small", ["genre", "official_split", "artist_id"]]
+    listed = Path(folder, "fma_small_official_split.csv")
+    if not listed.exists():
+        return known
+    tracks = pd.read_csv(listed, index_col="track_id")[["genre_top", "split"]]
+    tracks.columns = pd.Index(["genre", "official_split"])
+    # The list leaves out the clips without audio; each genre has a thousand tracks.
+    lacking = sorted(set(BROKEN) - set(tracks.index))
+    genres = tracks["genre"].value_counts()
+    short = [genre for genre in sorted(genres.index) for _ in range(1000 - genres[genre])]
+    for track_id, genre in zip(lacking, short, strict=True):
+        tracks.loc[track_id] = {"genre": genre, "official_split": "training"}
+    tracks["artist_id"] = known["artist_id"].reindex(tracks.index)
+    strangers = tracks[~tracks.index.isin(known.index)]
+    tracks.loc[strangers.index, "artist_id"] = _invented_artists(strangers, rng)
+    return tracks.sort_index()
+
+
+def _invented_artists(tracks: pd.DataFrame, rng: np.random.Generator) -> "pd.Series[float]":
+    """Artists of one part each: half have one track, a few have hundreds, some two genres."""
+    artists = pd.Series(np.nan, index=tracks.index)
+    first = 1_000_000  # beyond FMA's own numbers
+    for _, part in tracks.groupby("official_split"):
+        for _, group in part.groupby("genre"):
+            sizes = np.minimum(rng.zipf(2.1, len(group)), 200)
+            artists[group.index] = first + np.repeat(np.arange(len(group)), sizes)[: len(group)]
+            first += len(group)
+        mixed = rng.choice(part.index, len(part) // 10, replace=False)
+        artists[mixed] = artists[rng.permutation(mixed)].to_numpy()
+    return artists
+
+
+def in_rounds(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Reorder so that the first 8 k tracks are k of each genre, drawn at random."""
+    shuffled = tracks.sample(frac=1, random_state=0)
+    turn = shuffled.groupby("genre").cumcount()
+    return shuffled.loc[turn.sort_values(kind="stable").index]
+
+
+def write_metadata(path: Path, tracks: pd.DataFrame) -> None:
+    """Write ``fma_metadata.zip`` with the columns of tracks.csv that the workflow needs."""
+    table = pd.DataFrame(
+        {
+            ("artist", "id"): tracks["artist_id"].astype("Int64"),
+            ("set", "split"): tracks["official_split"],
+            ("set", "subset"): "small",
+            ("track", "genre_top"): tracks["genre"],
+        }
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("fma_metadata/tracks.csv", table.sort_index().to_csv())
+
+
+def clip_pool(number: int, source: Path | None, workers: int) -> list[bytes]:
+    """Clips of 30 s, 44.1 kHz, stereo, 256 kbit/s.
+
+    Args:
+        number: how many at most.
+        source: an audio archive whose first clips are encoded anew; None composes some.
+        workers: processes.
+    """
+    with ProcessPoolExecutor(workers) as pool:
+        if source is None:
+            return list(pool.map(_composed, range(number)))
+        ids = sorted(clip_ids(source, _subset(source)))[:number]
+        return list(filter(None, pool.map(partial(_taken, source), ids)))
+
+
+def _composed(i: int) -> bytes:
+    genre = list(GENRE_IDS)[i % len(GENRE_IDS)]
+    rng = np.random.default_rng(i)
+    return _encoded(make_track(make_artist(genre, rng), SECONDS, rng), SYNTHESIS_RATE)
+
+
+def _subset(archive: Path) -> str:
+    return archive.stem.removeprefix("fma_")
+
+
+def _taken(source: Path, track_id: int) -> bytes:
+    with open_zip(source) as archive:
+        try:
+            clip = decode(read_clip(archive, _subset(source), track_id), min_seconds=29)
+        except UnusableClipError:
+            return b""
+    return _encoded(clip.samples, clip.sample_rate)
+
+
+def _encoded(samples: NDArray[np.float32], rate: int) -> bytes:
+    """MP3; what is mono gets a second channel that lags by a millisecond."""
+    if samples.ndim == 1:
+        samples = np.stack([samples, np.roll(samples, rate // 1000)], axis=1)
+    samples = soxr.resample(samples, rate, RATE)
+    file = io.BytesIO()
+    sf.write(file, samples[: SECONDS * RATE], RATE, format="MP3", bitrate_mode="CONSTANT",
+             compression_level=LEVEL)  # fmt: skip
+    return file.getvalue()
+
+
+def clip_of(track_id: int, pool: list[bytes]) -> bytes:
+    """A clip under a title of its own, so that no two files are alike."""
+    title = f"track {track_id}".encode()
+    frame = b"TIT2" + (1 + len(title)).to_bytes(4, "big") + bytes(3) + title
+    tag = b"ID3\x03\x00\x00" + len(frame).to_bytes(4, "big") + frame  # below 128: one digit
+    if track_id not in BROKEN:
+        return tag + pool[track_id % len(pool)]
+    noise = np.random.default_rng(track_id).normal(size=(int(BROKEN[track_id] * RATE), 2)) / 10
+    return tag + (_encoded(noise.astype(np.float32), RATE) if len(noise) else b"")
+
+
+def grow_archive(path: Path, tracks: pd.DataFrame, pool: list[bytes], listed: pd.DataFrame) -> None:
+    """Add what an audio archive lacks of some tracks.
+
+    Args:
+        path: ``fma_small.zip``; it need not be there yet.
+        tracks: that the archive shall have.
+        pool: from `clip_pool`.
+        listed: all that it may ever have; their sums are the first member, FMA's ``checksums``.
+    """
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
+        there = set(archive.namelist())
+        if not there:
+            names = [member_name("small", i).removeprefix("fma_small/") for i in listed.index]
+            sums = [hashlib.sha1(clip_of(i, pool)).hexdigest() for i in listed.index]
+            lines = [f"{value}  {name}\n" for value, name in zip(sums, names, strict=True)]
+            archive.writestr("fma_small/checksums", "".join(lines))
+        for track_id in tracks.index:
+            name = member_name("small", track_id)
+            if name not in there:
+                archive.writestr(name, clip_of(track_id, pool))

@@ -1,0 +1,228 @@
+"""The workflow from download to a trained C-RNN on archives of FMA-small's size.
+
+Archives with FMA-small's list of tracks and size of clips are made of a few hundred clips and
+served from this machine; the workflow downloads, indexes, splits, makes spectrograms and trains
+the C-RNN for one epoch, at several numbers of tracks. Written are a table and a figure of time,
+peak memory and disk against tracks.
+
+    python -m benchmarks.rehearsal [--tracks 1000 2000 4000 8000] [--clips fma_small.zip]
+        [--list DIR] [--hop-length 512] [--cores 2] [--out results/rehearsal]
+
+8,000 tracks need 20 GB of disk while it runs.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import psutil
+import yaml
+
+from benchmarks.fma_like import (
+    BROKEN,
+    clip_pool,
+    grow_archive,
+    in_rounds,
+    small_tracks,
+    write_metadata,
+)
+from songnet.files import sha1
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).parents[1]
+TRACKS_PER_SHARD = 125  # as FMA-small has
+RESULTS = "results/fma_small"
+SCRIPT = re.compile(r"tmp\w+\.(\w+)\.py")  # Snakemake's name of the script of a job
+# What the columns of the table are made of.
+STAGES = {
+    "download": ["download"],
+    "index": ["select_tracks", "index_tracks", "split_tracks"],
+    "mel": ["mel_shard"],
+    "training": ["train_crnn"],
+    "evaluation": ["evaluate"],
+}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; yields its address."""
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/"
+        http.shutdown()
+
+
+def prepare(project: Path, archives: Path, url: str, tracks: int) -> None:
+    """Copy the workflow and let its fma_small be our archives."""
+    for name in ("src", "workflow", "config", "profiles", "envs"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+    path = project / "config/datasets.yaml"
+    table = yaml.safe_load(path.read_text())
+    table["fma_small"] |= {
+        "files": {file.name: {"sha1": sha1(file)} for file in archives.glob("*.zip")},
+        "urls": [url],
+        "shards": max(1, round(tracks / TRACKS_PER_SHARD)),
+        "training": {"epochs": 1},
+    }
+    path.write_text(yaml.safe_dump(table, sort_keys=False))
+
+
+def run(project: Path, cores: int, settings: list[str]) -> pd.DataFrame:
+    """Run the workflow and watch its jobs.
+
+    Returns:
+        For each script: ``cpu`` seconds of all its jobs, and ``peak`` MB of the largest of them,
+        without mapped files, which the kernel may drop at will.
+    """
+    command = [
+        sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", "dataset=fma_small",
+        "models=[crnn]", "protocols=[artist]", "seeds=[1]", *settings, "--", "crnn",
+    ]  # fmt: skip
+    log = project / "log.txt"
+    seen: dict[tuple[str, int], tuple[float, float]] = {}
+    with log.open("w") as file:
+        workflow = psutil.Popen(command, cwd=project, stdout=file, stderr=subprocess.STDOUT)
+        while workflow.poll() is None:
+            for process in workflow.children(recursive=True):
+                _look(process, seen)
+            time.sleep(0.25)
+    if workflow.returncode:
+        sys.exit(log.read_text()[-3000:])
+    rows = [(script, cpu, peak) for (script, _), (cpu, peak) in seen.items()]
+    jobs = pd.DataFrame(rows, columns=["script", "cpu", "peak"])
+    return jobs.groupby("script").agg({"cpu": "sum", "peak": "max"})
+
+
+def _look(process: psutil.Process, seen: dict[tuple[str, int], tuple[float, float]]) -> None:
+    try:
+        script = SCRIPT.search(" ".join(process.cmdline()))
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        times = process.cpu_times()
+    except (psutil.Error, OSError):
+        return  # it has ended
+    memory = status.partition("RssAnon:")[2].split()
+    if script is None or not memory:
+        return
+    key = (script[1], process.pid)
+    peak = max(int(memory[0]) / 1000, seen.get(key, (0.0, 0.0))[1])
+    cpu = times.user + times.system + times.children_user + times.children_system
+    seen[key] = (cpu, peak)
+
+
+def rehearse(
+    archives: Path, tracks: int, cores: int, settings: list[str], folder: Path
+) -> dict[str, float]:
+    """One run; returns a row of the table."""
+    with served(archives) as url, tempfile.TemporaryDirectory(dir=folder) as name:
+        project = Path(name)
+        prepare(project, archives, url, tracks)
+        before, start = os.times(), time.perf_counter()
+        jobs = run(project, cores, settings)
+        wall, after = time.perf_counter() - start, os.times()
+        results = project / RESULTS
+        usable = pd.read_parquet(results / "tracks.parquet")
+        quarantine = pd.read_csv(results / "quarantine.csv")
+        listed = set(usable.index) | set(quarantine["track_id"])
+        if len(listed) != tracks or not set(quarantine["track_id"]) <= set(BROKEN):
+            sys.exit(f"{len(usable)} usable and {len(quarantine)} quarantined of {tracks} tracks")
+        mel = sum(file.stat().st_size for file in (results / "mel").glob("*.npy"))
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+    row: dict[str, float] = {
+        "tracks": tracks,
+        "quarantined": len(quarantine),
+        "archive GB": (archives / "fma_small.zip").stat().st_size / 1e9,
+        "spectrograms GB": mel / 1e9,
+        "wall s": wall,
+        "CPU s": cpu,
+        "CPU ms a track": 1000 * cpu / tracks,
+    }
+    for stage, scripts in STAGES.items():
+        jobs_of = jobs.loc[jobs.index.intersection(scripts)]
+        row[f"{stage} ms a track"] = 1000 * jobs_of["cpu"].sum() / tracks
+        row[f"{stage} peak MB"] = jobs_of["peak"].max()
+    return row
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Draw time, memory and disk against tracks."""
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    for stage in STAGES:
+        axes[0].plot(table["tracks"], table[f"{stage} ms a track"], "o-", label=stage)
+        axes[1].plot(table["tracks"], table[f"{stage} peak MB"], "o-", label=stage)
+    axes[0].plot(table["tracks"], table["CPU ms a track"], "ko-", label="all, Snakemake too")
+    axes[0].set_ylabel("processor time a track, ms")
+    axes[1].set_ylabel("peak memory of a job, MB")
+    axes[2].plot(table["tracks"], table["archive GB"], "o-", label="archive")
+    axes[2].plot(table["tracks"], table["spectrograms GB"], "o-", label="spectrograms")
+    axes[2].set_ylabel("disk, GB")
+    for axis in axes:
+        axis.set_xlabel("tracks")
+        axis.set_xlim(0, None)
+        axis.set_ylim(0, None)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def main(words: list[str] | None = None) -> pd.DataFrame:
+    """Measure, print, write ``table.md``, ``table.csv`` and ``figure.svg``."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tracks", type=int, nargs="+", default=[1000, 2000, 4000, 8000])
+    parser.add_argument("--clips", type=Path, help="audio archive to take clips from")
+    parser.add_argument("--pool", type=int, default=300, help="how many clips")
+    parser.add_argument("--list", help="folder with FMA's fma_metadata.zip, for its true list")
+    parser.add_argument("--hop-length", type=int, default=512)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("results/rehearsal"))
+    arguments = parser.parse_args(words)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    folder = arguments.out.resolve()
+    listed = in_rounds(small_tracks(arguments.list)).head(max(arguments.tracks))
+    pool = clip_pool(arguments.pool, arguments.clips, arguments.cores)
+    settings = [f"mel={{hop_length: {arguments.hop_length}}}"]
+    rows = []
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        archives = Path(name)
+        for tracks in sorted(arguments.tracks):
+            write_metadata(archives / "fma_metadata.zip", listed.head(tracks))
+            grow_archive(archives / "fma_small.zip", listed.head(tracks), pool, listed)
+            rows.append(rehearse(archives, tracks, arguments.cores, settings, folder))
+            print({key: round(value, 2) for key, value in rows[-1].items()}, flush=True)
+            table = pd.DataFrame(rows)
+            table.to_csv(folder / "table.csv", index=False)
+            text = table.set_index("tracks").T.to_markdown(floatfmt=".2f")
+            (folder / "table.md").write_text(text + "\n")
+    draw(table, folder / "figure.svg")
+    print(text)
+    return table
+
+
+if __name__ == "__main__":
+    main()

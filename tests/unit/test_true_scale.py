@@ -1,0 +1,174 @@
+"""Index, selection and splits on a list of FMA-small's size, with FMA's known faults.
+
+SONGNET_FMA names a folder with FMA's own fma_metadata.zip (see benchmarks/fma_like.py); without
+it, a list of the same size and shape is invented.
+"""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from benchmarks.fma_like import (
+    BROKEN,
+    WITHOUT_ARTIST,
+    clip_of,
+    grow_archive,
+    in_rounds,
+    small_tracks,
+    write_metadata,
+)
+
+from songnet.archives import clip_ids, member_name
+from songnet.mel import MelConfig
+from songnet.shards import CLIP_COLUMNS, make_audio_shard
+from songnet.splits import PARTS, split_summary, split_tracks
+from songnet.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
+
+SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
+SHARDS = 64
+
+
+@pytest.fixture(scope="module")
+def listed() -> pd.DataFrame:
+    return small_tracks(os.environ.get("SONGNET_FMA"))
+
+
+@pytest.fixture(scope="module")
+def selected(listed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    path = tmp_path_factory.mktemp("metadata") / "fma_metadata.zip"
+    write_metadata(path, listed)
+    tracks = read_tracks(str(path))
+    inside = wanted_tracks(tracks, "small", None, None)
+    selection, unmatched = select_tracks(inside, tracks.index, set(listed.index), SHARDS)
+    assert unmatched.empty
+    return selection
+
+
+@pytest.fixture(scope="module")
+def twins(listed: pd.DataFrame) -> list[tuple[int, int]]:
+    """Pairs of tracks of different parts and artists whose files are the same."""
+    sound = in_rounds(listed.drop(index=list(BROKEN)))
+    training = sound.index[sound["official_split"] == "training"][:40]
+    test = sound.index[sound["official_split"] == "test"][:40]
+    return list(zip(training, test, strict=True))
+
+
+@pytest.fixture(scope="module")
+def usable(
+    selected: pd.DataFrame, twins: list[tuple[int, int]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tracks and quarantine of all FMA-small, as its shards would report its faults."""
+    clips = pd.DataFrame(index=selected.index, columns=CLIP_COLUMNS)
+    clips["problem"] = clips["problem"].astype(object)
+    clips["row"] = selected.groupby("shard").cumcount()
+    clips[["frames", "seconds", "sample_rate", "channels"]] = [1292, 30.0, 44_100, 2]
+    clips["sha1"] = [f"{i:040x}" for i in selected.index]
+    for first, second in twins:
+        clips.loc[second, "sha1"] = clips.loc[first, "sha1"]
+    clips.loc[list(BROKEN), "problem"] = "too short or no audio"
+    return index_tracks(selected, clips, pd.DataFrame(columns=["track_id", "reason"]))
+
+
+def test_the_list_has_fmas_shape(listed: pd.DataFrame, selected: pd.DataFrame) -> None:
+    assert selected.index.equals(listed.index)
+    assert len(selected) == 8000
+    assert set(selected["genre"].value_counts()) == {1000}
+    assert selected["artist_id"].isna().sum() == WITHOUT_ARTIST
+    sizes = selected.groupby("shard").size()
+    assert len(sizes) == SHARDS
+    assert sizes.max() - sizes.min() <= 1
+    counts = pd.crosstab(selected["official_split"], selected["genre"])
+    assert {part: set(row) for part, row in counts.iterrows()} == {
+        "training": {800}, "validation": {100}, "test": {100}
+    }  # fmt: skip
+
+
+def test_six_clips_are_broken_and_twins_stand_there_once(
+    usable: tuple[pd.DataFrame, pd.DataFrame], twins: list[tuple[int, int]]
+) -> None:
+    tracks, quarantine = usable
+    reasons = quarantine.set_index("track_id")["reason"]
+    assert set(reasons.index) == {*BROKEN, *(max(pair) for pair in twins)}
+    for pair in twins:
+        assert reasons[max(pair)] == f"byte-identical to track {min(pair)}"
+        assert min(pair) in tracks.index
+    assert len(tracks) == 8000 - len(reasons)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], seed: int) -> None:
+    tracks, _ = usable
+    parts = split_tracks(tracks, "artist", SHARES, seed)
+    assert set(parts) == set(PARTS)
+    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+    # They could be anybody's: one of them in test could be an artist of training.
+    assert set(parts[tracks["artist_id"].isna()]) == {"train"}
+    summary = split_summary(tracks, parts, SHARES)
+    assert summary["test_artists_in_train"] == 0
+    assert abs(summary["largest_deviation"]["points"]) <= 2
+
+
+def test_the_official_division_knows_no_artist_twice(
+    usable: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    tracks, _ = usable
+    parts = split_tracks(tracks, "official", SHARES, 1)
+    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+    known = tracks["artist_id"].notna()
+    assert split_summary(tracks, parts, None)["test_tracks_by_train_artists"] == 0
+    assert known.sum() > 7800
+
+
+def test_a_taste_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
+    write_metadata(tmp_path / "fma_metadata.zip", listed)
+    tracks = read_tracks(str(tmp_path / "fma_metadata.zip"))
+    taste = wanted_tracks(tracks, "small", None, 50)
+    assert set(taste["genre"].value_counts()) == {50}
+    assert len(taste) == 400
+    # Drawn from everywhere, not from the first albums.
+    assert taste["artist_id"].nunique() > 200
+
+
+def encoded(seconds: float, rate: int, channels: int) -> bytes:
+    samples = np.random.default_rng(rate).normal(size=(int(seconds * rate), channels)) / 10
+    file = io.BytesIO()
+    sf.write(file, samples.astype(np.float32), rate, format="MP3")
+    return file.getvalue()
+
+
+def test_faults_are_found_by_rule_whatever_their_number(
+    listed: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Broken clips, short ones, mixed rates: what decides is the audio."""
+    path = tmp_path / "fma_small.zip"
+    pool = [encoded(30, 44_100, 2)]
+    sound = in_rounds(listed.drop(index=list(BROKEN))).index[:3]
+    chosen = listed.loc[[*BROKEN, *sound]]
+    grow_archive(path, chosen, pool, chosen)
+    mixed = {900_001: (30, 48_000, 2), 900_002: (30, 22_050, 1), 900_003: (12, 32_000, 1),
+             900_004: (4, 44_100, 2)}  # fmt: skip
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
+        for track_id, form in mixed.items():
+            archive.writestr(member_name("small", track_id), encoded(*form))
+        assert archive.testzip() is None
+    assert clip_ids(path, "small") == {*chosen.index, *mixed}
+    ids = pd.DataFrame(index=pd.Index(sorted(clip_ids(path, "small")), name="track_id"))
+    npy, csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
+    make_audio_shard(npy, csv, str(path), ids, "small", MelConfig(), 5, 30)
+    clips = pd.read_csv(csv, index_col="track_id")
+    problems = clips["problem"].dropna()
+    assert set(problems.index) == {*BROKEN, 900_004}
+    for track_id, seconds in BROKEN.items():
+        assert problems[track_id].startswith("too short" if seconds else "not decodable")
+    assert clips.loc[sound, "sha1"].nunique() == 3  # their tags tell them apart
+    assert clip_of(sound[0], pool) != clip_of(sound[1], pool)
+    usable = clips.drop(index=problems.index)
+    assert set(usable["sample_rate"]) == {44_100, 48_000, 22_050, 32_000}
+    assert (usable["frames"].drop(900_003) == 1292).all()
+    assert usable.loc[900_003, "frames"] == MelConfig().frames(12)
+    assert np.load(npy).shape == (len(usable), 128, 1292)
