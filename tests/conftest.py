@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from songnet.archives import member_name
 from songnet.audio import decode, to_mono
@@ -107,6 +108,17 @@ def copy_project(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
     return folder
+
+
+def small(project: Path, epochs: int = 4) -> Path:
+    """Let networks train for a few epochs and the data sets have few shards."""
+    path = project / "config/datasets.yaml"
+    table = yaml.safe_load(path.read_text())
+    training = {"epochs": epochs, "least_steps": 0}
+    table["local"].update(shards=3, training=training)
+    table["local_mels"].update(shards=2, training=training)
+    path.write_text(yaml.safe_dump(table, sort_keys=False))
+    return project
 
 
 @pytest.fixture

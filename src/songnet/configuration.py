@@ -212,6 +212,18 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
     return [str(folder / name) for name in archive_names(dataset)]
 
 
+def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
+
+    An archive that is replaced by an older file is another one too, but not newer than what was
+    made of the first.
+    """
+    if config["archives"] is None:
+        return None
+    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
 def features_source(config: Table, dataset: Table) -> str:
     """Where the baselines' features come from: published, computed or mels.
 

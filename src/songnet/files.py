@@ -1,13 +1,16 @@
 """Files that are either complete or absent, and their digests."""
 
 import errno
+import fcntl
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from songnet.errors import SongNetError
 
@@ -27,21 +30,63 @@ def replacing(path: str | Path) -> Iterator[Path]:
     # last, since several writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        yield temporary
-        temporary.replace(path)
-    except Exception as error:
-        if _is_full(path.parent, error):
-            raise SongNetError(f"{path}: no space left; free some and run again") from error
+        with _own(temporary):
+            try:
+                yield temporary
+                temporary.replace(path)
+            except BaseException as error:
+                full = isinstance(error, Exception) and _is_full(path.parent, error)
+                temporary.unlink(missing_ok=True)
+                if full:
+                    raise _no_space(path) from error
+                raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise _no_space(path) from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _own(temporary: Path) -> IO[bytes]:
+    """Create a temporary file and lock it; a lock ends with its process, however that ends.
+
+    Jobs outlive a Snakemake that is killed: the next run's job waits here until they are through,
+    or two would write one file.
+    """
+    while True:
+        file = temporary.open("ab")
+        with suppress(OSError):  # network file systems without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        # Who held the lock may have given the file its final name.
+        if temporary.exists() and temporary.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()
+
+
+def _no_space(path: Path) -> SongNetError:
+    return SongNetError(f"{path}: no space left; free some and run again")
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _is_full(folder: Path, error: Exception) -> bool:
     """Whether an error came from a full disk; libraries word it in many ways, or not at all."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL:
         return True
     return "No space left" in str(error) or shutil.disk_usage(folder).free < 2**16
+
+
+def date_to_now(folder: str | Path) -> None:
+    """Give files of the future today's date.
+
+    Snakemake compares dates. A clock that ran ahead and was set back leaves products that would
+    seem newer than all that is made after them.
+    """
+    now = time.time()
+    for path in Path(folder).rglob("*"):
+        with suppress(OSError):  # not ours, or gone
+            if path.lstat().st_mtime > now:
+                os.utime(path, (now, now), follow_symlinks=False)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -1,8 +1,10 @@
 """Files are complete or absent, and the code behind a result is known."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from songnet.errors import SongNetError
-from songnet.files import read_json, replacing, sha1, write_json
+from songnet.files import date_to_now, read_json, replacing, sha1, write_json
 from songnet.provenance import PACKAGE, source_digest
 
 
@@ -28,6 +30,41 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         temporary.write_text("new")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
+
+
+def write_slowly(path: Path, text: str, started: Path) -> None:
+    with replacing(path) as temporary, temporary.open("w") as file:
+        started.touch()
+        for sign in text:
+            file.write(sign)
+            file.flush()
+            time.sleep(0.02)
+
+
+def test_two_writers_take_turns(tmp_path: Path) -> None:
+    """A job that outlived its Snakemake, and the same job of the next run."""
+    path, started = tmp_path / "product.txt", tmp_path / "started"
+    context = multiprocessing.get_context("fork")
+    first = context.Process(target=write_slowly, args=(path, "a" * 50, started))
+    first.start()
+    while not started.exists():
+        time.sleep(0.01)
+    with replacing(path) as temporary:
+        assert path.read_text() == "a" * 50, "the first is through"
+        temporary.write_text("b")
+    first.join()
+    assert first.exitcode == 0 and path.read_text() == "b"
+    assert {file.name for file in tmp_path.iterdir()} == {"product.txt", "started"}
+
+
+def test_dates_of_the_future_become_today(tmp_path: Path) -> None:
+    now = time.time()
+    for name, seconds in [("old", -1000), ("future", 90_000)]:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (now + seconds, now + seconds))
+    date_to_now(tmp_path)
+    assert (tmp_path / "old").stat().st_mtime == pytest.approx(now - 1000)
+    assert now <= (tmp_path / "future").stat().st_mtime <= time.time()
 
 
 def test_json_and_sha1(tmp_path: Path) -> None:

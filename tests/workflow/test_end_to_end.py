@@ -22,20 +22,9 @@ from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
-from tests.conftest import GENRES, Snakemake, copy_project
+from tests.conftest import GENRES, Snakemake, copy_project, small
 
 MODELS = "models=[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
-
-
-def small(project: Path, epochs: int = 4) -> Path:
-    """Let networks train for a few epochs and the data sets have few shards."""
-    path = project / "config/datasets.yaml"
-    table = yaml.safe_load(path.read_text())
-    training = {"epochs": epochs, "least_steps": 0}
-    table["local"].update(shards=3, training=training)
-    table["local_mels"].update(shards=2, training=training)
-    path.write_text(yaml.safe_dump(table, sort_keys=False))
-    return project
 
 
 def config(archives: Path, **settings: str) -> list[str]:

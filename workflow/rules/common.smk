@@ -12,7 +12,7 @@ os.environ |= {
 }
 sys.path.insert(0, str(ROOT / "src"))
 
-from songnet import configuration, summary
+from songnet import configuration, files, summary
 from songnet.errors import SongNetError
 from songnet.provenance import source_digest
 
@@ -37,6 +37,8 @@ except SongNetError as error:
 RESULTS = f"results/{config['dataset']}"
 SAMPLED = configuration.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = configuration.archive_paths(config, DATASET)
+# Where archives are fetched to or made; None for one's own.
+FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(DATASET["shards"])]
 # The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
 SPLITS = {
