@@ -1,21 +1,20 @@
 """FMA's 518 features of a clip: 11 descriptors in 74 dimensions, 7 statistics of each over time.
 
 Source: M. Defferrard et al., "FMA: A Dataset for Music Analysis" (ISMIR 2017), whose features.csv
-has the same column names. Every descriptor is librosa's; all share one STFT and one constant-Q
-transform. They are computed at one sample rate for all clips, so that the rate of a file, a habit
-of its uploader, cannot serve as a hint.
+has the same column names. Every descriptor equals librosa's (0.11); all share one Fourier and one
+constant-Q transform. They are computed at one sample rate for all clips, so that the rate of a
+file, a habit of its uploader, cannot serve as a hint.
 """
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.fft import dct
+
+from songnet import chroma, cqt, spectral
+from songnet.mel import MelConfig, mel_bands
 
 SAMPLE_RATE = 22_050  # Hz
 DIMENSIONS = {
@@ -47,21 +46,6 @@ def columns(features: tuple[str, ...] = tuple(DIMENSIONS)) -> pd.MultiIndex:
     return pd.MultiIndex.from_tuples(names, names=["feature", "statistics", "number"])
 
 
-def compile_kernels(cache: str | Path) -> None:
-    """Compile librosa's inner loops, or load them where another process already did.
-
-    numba's cache breaks when processes fill it at the same time (numba issue 10128), so they take
-    turns, in a cache of their own.
-
-    Args:
-        cache: folder, kept between runs. Call before librosa is imported.
-    """
-    Path(cache).mkdir(parents=True, exist_ok=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(cache).resolve())
-    with FileLock(Path(cache) / "lock"):
-        fma_features(np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32))
-
-
 def fma_features(samples: Array) -> Array:
     """Compute the 518 features.
 
@@ -71,26 +55,26 @@ def fma_features(samples: Array) -> Array:
     Returns:
         (518,) in the order of `columns`.
     """
-    import librosa
-
-    stft = np.abs(librosa.stft(samples, n_fft=2048, hop_length=512))
-    cqt = np.abs(librosa.cqt(samples, sr=SAMPLE_RATE, hop_length=512, n_bins=84, tuning=None))
-    cens = librosa.feature.chroma_cens(C=cqt, n_chroma=12, n_octaves=7)
-    mel = librosa.feature.melspectrogram(sr=SAMPLE_RATE, S=stft**2)
+    spectra = spectral.magnitudes(samples)
+    power = spectra**2
+    constant_q = cqt.constant_q(samples, chroma.estimate_tuning(spectra, SAMPLE_RATE))
+    notes = chroma.fold_octaves(constant_q)
+    cens = chroma.chroma_cens(notes)
+    centroid, bandwidth = spectral.centroid_and_bandwidth(spectra, SAMPLE_RATE)
     descriptors = {
         "chroma_cens": cens,
-        "chroma_cqt": librosa.feature.chroma_cqt(C=cqt, n_chroma=12, n_octaves=7),
-        "chroma_stft": librosa.feature.chroma_stft(S=stft**2, n_chroma=12),
-        "mfcc": librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20),
-        "rmse": librosa.feature.rms(S=stft),
-        "spectral_bandwidth": librosa.feature.spectral_bandwidth(S=stft),
-        "spectral_centroid": librosa.feature.spectral_centroid(S=stft),
-        "spectral_contrast": librosa.feature.spectral_contrast(S=stft, n_bands=6),
-        "spectral_rolloff": librosa.feature.spectral_rolloff(S=stft),
-        "tonnetz": librosa.feature.tonnetz(chroma=cens),
-        "zcr": librosa.feature.zero_crossing_rate(samples, frame_length=2048, hop_length=512),
+        "chroma_cqt": chroma.normalised(notes, np.inf),
+        "chroma_stft": chroma.chroma_stft(power, SAMPLE_RATE),
+        "mfcc": mfcc(spectral.decibels(mel_bands(power, MelConfig())).T),
+        "rmse": spectral.root_mean_square(spectra),
+        "spectral_bandwidth": bandwidth[None],
+        "spectral_centroid": centroid[None],
+        "spectral_contrast": spectral.contrast(spectra, SAMPLE_RATE),
+        "spectral_rolloff": spectral.rolloff(spectra, SAMPLE_RATE),
+        "tonnetz": chroma.tonnetz(cens),
+        "zcr": spectral.zero_crossing_rate(samples),
     }
-    return np.concatenate([statistics(descriptors[name]) for name in DIMENSIONS])
+    return statistics(descriptors)
 
 
 def mfcc_features(mel: Array) -> Array:
@@ -103,28 +87,40 @@ def mfcc_features(mel: Array) -> Array:
         (140,) in the order of ``columns(("mfcc",))``. The coefficients are the first 20 of the
         orthonormal DCT-II over the mel bands, as ``librosa.feature.mfcc(S=mel)``.
     """
-    return statistics(dct(mel.astype(np.float32), axis=0, norm="ortho")[:20])
+    return statistics({"mfcc": mfcc(mel.astype(np.float32))})
 
 
-def statistics(descriptor: Array) -> Array:
+def mfcc(mel: Array) -> Array:
+    """(n_mels, frames) in dB -> (20, frames)."""
+    return dct(mel, axis=0, norm="ortho")[: DIMENSIONS["mfcc"]]
+
+
+def statistics(descriptors: dict[str, Array]) -> Array:
     """Seven statistics over time, FMA's definition.
 
     Args:
-        descriptor: (dimensions, frames).
+        descriptors: of each (dimensions, frames), in the order of DIMENSIONS.
 
     Returns:
-        (7 x dimensions,): all dimensions of the first statistic, then of the next. Skewness and
-        kurtosis of a constant row are 0.
+        In the order of `columns`. Skewness and kurtosis of a constant row are 0.
     """
-    descriptor = descriptor.astype(np.float64)  # third and fourth moments lose digits in float32
-    values = [
-        stats.kurtosis(descriptor, axis=1),
-        descriptor.max(axis=1),
-        descriptor.mean(axis=1),
-        np.median(descriptor, axis=1),
-        descriptor.min(axis=1),
-        stats.skew(descriptor, axis=1),
-        descriptor.std(axis=1),
-    ]
-    # Moments of a constant row are 0 / 0.
-    return np.nan_to_num(np.concatenate(values)).astype(np.float32)
+    # Third and fourth moments lose digits in float32.
+    rows = np.concatenate(list(descriptors.values())).astype(np.float64)
+    mean = rows.mean(axis=1)
+    deviation = rows - mean[:, None]
+    square = deviation**2
+    variance = square.mean(axis=1)
+    constant = variance <= (np.finfo(np.float64).eps * mean) ** 2
+    divisor = np.where(constant, 1, variance)
+    found = {
+        "kurtosis": np.where(constant, 0, (square**2).mean(axis=1) / divisor**2 - 3),
+        "max": rows.max(axis=1),
+        "mean": mean,
+        "median": np.median(rows, axis=1),
+        "min": rows.min(axis=1),
+        "skew": np.where(constant, 0, (square * deviation).mean(axis=1) / divisor**1.5),
+        "std": np.sqrt(variance),
+    }
+    table = np.stack([found[name] for name in STATISTICS]).astype(np.float32)  # (7, dimensions)
+    ends = np.cumsum([len(descriptor) for descriptor in descriptors.values()])
+    return np.concatenate([part.ravel() for part in np.split(table, ends[:-1], axis=1)])

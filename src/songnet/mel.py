@@ -16,6 +16,7 @@ from scipy.fft import rfft
 FLOOR_POWER = 1e-10  # power_to_db's amin
 FLOOR_DB = -100.0
 BLOCK = 128  # frames a block: its spectra fit into the second-level cache
+NEIGHBOURS = 16  # mel bands that are summed at once
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,32 @@ def mel_frames(samples: NDArray[np.float32], config: MelConfig) -> NDArray[np.fl
         (n_mels, 1 + (samples - n_fft) // hop_length) in dB, not below -100.
     """
     frames = sliding_window_view(samples, config.n_fft)[:: config.hop_length]
-    window, filters = hann(config.n_fft), mel_filters(config)
+    window = hann(config.n_fft).astype(np.float32)
     power = np.empty((len(frames), config.n_mels), np.float32)
     for start in range(0, len(frames), BLOCK):
         spectrum = rfft(frames[start : start + BLOCK] * window, overwrite_x=True)
-        np.matmul(spectrum.real**2 + spectrum.imag**2, filters.T, out=power[start : start + BLOCK])
+        mel_bands(spectrum.real**2 + spectrum.imag**2, config, out=power[start : start + BLOCK])
     return decibels(power).T
+
+
+def mel_bands(
+    power: NDArray[np.float32], config: MelConfig, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Sum power spectra over the mel filters.
+
+    Args:
+        power: (frames, n_fft // 2 + 1).
+        config: sizes.
+        out: (frames, n_mels), written to if given.
+
+    Returns:
+        (frames, n_mels).
+    """
+    if out is None:
+        out = np.empty((len(power), config.n_mels), np.float32)
+    for bands, bins, filters in _narrow_filters(config):
+        np.matmul(power[:, bins], filters, out=out[:, bands])
+    return out
 
 
 def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -71,9 +92,10 @@ def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @cache
-def hann(size: int) -> NDArray[np.float32]:
+def hann(size: int) -> NDArray[np.float64]:
     """Periodic Hann window, as ``scipy.signal.get_window('hann', size)``."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+    window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    return window
 
 
 @cache
@@ -90,6 +112,22 @@ def mel_filters(config: MelConfig) -> NDArray[np.float32]:
     ramps = edges[:, None] - bins[None, :]
     triangles = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+
+
+@cache
+def _narrow_filters(config: MelConfig) -> list[tuple[slice, slice, NDArray[np.float32]]]:
+    """Neighbouring bands, the bins that they hear, and their filters (bins, bands) there.
+
+    Nine tenths of the whole matrix are zeros.
+    """
+    filters = mel_filters(config)
+    narrow = []
+    for first in range(0, config.n_mels, NEIGHBOURS):
+        bands = slice(first, first + NEIGHBOURS)
+        heard = np.flatnonzero(filters[bands].any(axis=0))
+        bins = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0, 1)
+        narrow.append((bands, bins, np.ascontiguousarray(filters[bands, bins].T)))
+    return narrow
 
 
 # Slaney, Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.

@@ -10,7 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-LIBRARIES = ["librosa", "mlflow", "numpy", "scikit-learn", "snakemake", "soundfile", "torch"]
+LIBRARIES = [
+    "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
+]  # fmt: skip
 
 
 def source_digest(*files: Path) -> str:

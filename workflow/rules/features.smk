@@ -7,7 +7,7 @@ FMA_FEATURES = f"{RESULTS}/features/fma.parquet"
 
 
 rule fma_features_shard:
-    """Compute the 518 features of one shard's clips with librosa."""
+    """Compute the 518 features of one shard's clips."""
     input:
         tracks=rules.index_tracks.output.tracks,
         clips=CLIP_ARCHIVES,
@@ -25,7 +25,6 @@ rule fma_features_shard:
     params:
         subset=DATASET["subset"],
         clip_seconds=config["clips"]["clip_seconds"],
-        cache="resources/numba",
         source=source("fma_features_shard"),
     script:
         "../scripts/fma_features_shard.py"

@@ -18,7 +18,6 @@ with job(snakemake):
     track_ids = tracks.index[tracks["shard"] == int(snakemake.wildcards.shard)]
     seconds = snakemake.params.clip_seconds
     limit = int(seconds * fma_features.SAMPLE_RATE)
-    fma_features.compile_kernels(snakemake.params.cache)
     rows = []
     with open_zip(snakemake.input.clips[0]) as archive:
         for track_id in tqdm(
