@@ -32,6 +32,7 @@ from songnet.training import TrainingConfig, train_network
 
 ROOT = Path(__file__).parent.parent
 GENRES = ["Rock", "Folk", "Electronic"]
+MODELS = "models=[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +150,20 @@ def snakemake() -> Snakemake:
         )
 
     return run
+
+
+def config(archives: Path, **settings: str) -> list[str]:
+    values = {"dataset": "local", "archives": str(archives), "seeds": "[1,2]"} | settings
+    return ["--config", MODELS, *(f"{key}={value}" for key, value in values.items())]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake
+) -> Path:
+    """A project folder after a complete run."""
+    project = small(copy_project(tmp_path_factory.mktemp("finished")))
+    run = snakemake(project, *config(archives))
+    assert run.returncode == 0, run.stdout[-5000:]
+    assert "test accuracy in %" in run.stdout
+    return project

@@ -22,26 +22,7 @@ from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
-from tests.conftest import GENRES, Snakemake, copy_project, small
-
-MODELS = "models=[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
-
-
-def config(archives: Path, **settings: str) -> list[str]:
-    values = {"dataset": "local", "archives": str(archives), "seeds": "[1,2]"} | settings
-    return ["--config", MODELS, *(f"{key}={value}" for key, value in values.items())]
-
-
-@pytest.fixture(scope="module")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake
-) -> Path:
-    """A project folder after a complete run."""
-    project = small(copy_project(tmp_path_factory.mktemp("finished")))
-    run = snakemake(project, *config(archives))
-    assert run.returncode == 0, run.stdout[-5000:]
-    assert "test accuracy in %" in run.stdout
-    return project
+from tests.conftest import GENRES, Snakemake, config, copy_project, small
 
 
 def jobs(output: str) -> dict[str, int]:

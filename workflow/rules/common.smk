@@ -64,6 +64,11 @@ wildcard_constraints:
 GPU = int(configuration.has_gpu())
 
 
+def memory(megabytes):
+    """Memory of a job, Snakemake's own 300 MB included; each new attempt asks for more."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def source(rule_name, models=()):
     """Digest of the code behind a rule: its script, the networks of models, all their imports."""
     networks = [MODELS[model]["network"] for model in models if "network" in MODELS[model]]

@@ -20,7 +20,7 @@ if DATASET["source"] == "synthesis":
             "../../envs/cpu.yaml"
         threads: 8
         resources:
-            mem_mb=1500,
+            mem_mb=memory(1500),
             runtime=30,
         params:
             genres=DATASET["genres"],
@@ -41,10 +41,11 @@ if SAMPLED:
             f"{RESULTS}/logs/download_sample.log",
         benchmark:
             f"{RESULTS}/benchmarks/download_sample.tsv"
+        localrule: True
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=1000,
+            mem_mb=memory(1000),
             runtime=240,
         params:
             urls=config["mirrors"] + DATASET["urls"],
@@ -64,10 +65,11 @@ elif DATASET["source"] == "download" and config["archives"] is None:
             f"{RESULTS}/logs/download/{{archive}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/download/{{archive}}.tsv"
+        localrule: True
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=1440,
         params:
             urls=config["mirrors"] + DATASET["urls"],
@@ -92,7 +94,7 @@ rule select_tracks:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     params:
         kind=DATASET["source"],

@@ -42,7 +42,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=memory(2000),
             runtime=60,
         params:
             family=family,
@@ -79,7 +79,7 @@ if family_models("fusion"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=1000,
+            mem_mb=memory(1000),
             runtime=10,
         params:
             runs=fusion_runs,
@@ -103,10 +103,11 @@ if family_models("crnn"):
             f"{RESULTS}/logs/choose_network.log",
         benchmark:
             f"{RESULTS}/benchmarks/choose_network.tsv"
+        localrule: True
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         params:
             dataset=DATASET,
@@ -130,7 +131,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=memory(2000),
             runtime=120,
         params:
             seconds=config["heard_seconds"],
@@ -171,10 +172,11 @@ rule collect_results:
         f"{RESULTS}/logs/collect_results.log",
     benchmark:
         f"{RESULTS}/benchmarks/collect_results.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         evaluation=config["evaluation"],

@@ -20,7 +20,7 @@ rule fma_features_shard:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=700,
+        mem_mb=memory(1000),
         runtime=60,
     params:
         subset=DATASET["subset"],
@@ -52,7 +52,7 @@ rule fma_features:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
         runtime=30,
     params:
         kind=FEATURES_SOURCE,

@@ -22,7 +22,7 @@ rule mel_shard:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=700,
+        mem_mb=memory(700),
         runtime=30,
     params:
         kind=DATASET["source"],
@@ -54,10 +54,11 @@ rule index_tracks:
         f"{RESULTS}/logs/index_tracks.log",
     benchmark:
         f"{RESULTS}/benchmarks/index_tracks.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         source=source("index_tracks"),

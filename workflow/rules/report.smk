@@ -32,10 +32,11 @@ rule results_table:
         f"{RESULTS}/logs/results_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/results_table.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         dataset=DATASET | {"name": config["dataset"]},
@@ -85,10 +86,11 @@ rule figures:
         f"{RESULTS}/logs/figures.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         dataset=DATASET,
@@ -117,10 +119,11 @@ if family_models("crnn"):
             f"{RESULTS}/logs/heard_figure.log",
         benchmark:
             f"{RESULTS}/benchmarks/heard_figure.tsv"
+        localrule: True
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         params:
             dataset=DATASET,
@@ -154,7 +157,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=memory(2000),
             runtime=60,
         params:
             dataset=DATASET,
@@ -186,7 +189,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=memory(2000),
             runtime=120,
         params:
             dataset=DATASET,
@@ -209,10 +212,11 @@ if family_models("crnn"):
                 f"{RESULTS}/logs/pick_examples.log",
             benchmark:
                 f"{RESULTS}/benchmarks/pick_examples.tsv"
+            localrule: True
             conda:
                 "../../envs/cpu.yaml"
             resources:
-                mem_mb=500,
+                mem_mb=memory(500),
                 runtime=10,
             params:
                 subset=DATASET["subset"],

@@ -15,10 +15,11 @@ rule split_tracks:
         f"{RESULTS}/logs/split_tracks/{{protocol}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/split_tracks/{{protocol}}.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         protocol=lambda wildcards: SPLITS[wildcards.protocol][0],

@@ -16,10 +16,11 @@ rule init_tracking:
         f"{RESULTS}/logs/init_tracking.log",
     benchmark:
         f"{RESULTS}/benchmarks/init_tracking.tsv"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         uri=TRACKING_URI,
@@ -45,7 +46,7 @@ rule log_runs:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         uri=TRACKING_URI,

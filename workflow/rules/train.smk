@@ -26,7 +26,7 @@ rule train_baseline:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         run=run_params,
@@ -43,7 +43,8 @@ rule train_crnn:
         npy=rules.index_tracks.input.npy,
         split=rules.split_tracks.output.split,
         archives=rules.select_tracks.output.archives,
-        tracking=f"{RESULTS}/mlflow/experiment.json",
+        # Another server, or one that is back, is no reason to train anew.
+        tracking=ancient(f"{RESULTS}/mlflow/experiment.json"),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",
@@ -59,7 +60,7 @@ rule train_crnn:
     # One thread each: trainings run side by side, and a figure never depends on --cores.
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=720,
         gpu=GPU,
     params:
