@@ -63,6 +63,8 @@ class CausalCRNN(Network):
             *_block(first, second, (3, 3), (1, 1), (2, pools[0]), config.dropout),
             *_block(second, third, (3, 3), (1, 1), (4, pools[1]), config.dropout),
         )
+        # Convolutions over few channels train faster so: 1.4 times on the processors tried.
+        self.convolutions.to(memory_format=torch.channels_last)
         bands = math.ceil(config.n_mels / 4) // 8
         if bands == 0:
             raise SongNetError("config key mel.n_mels: the causal C-RNN needs 29 bands or more")
@@ -94,7 +96,7 @@ class CausalCRNN(Network):
                 x = layer(x)
         x = self.projection(x.flatten(1, 2).transpose(1, 2))  # (B, steps, features)
         x, hidden = self.recurrence(x, hidden)  # (B, steps, hidden)
-        weight = self.attention(x).clamp(-8, 8).exp()  # (B, steps, 1)
+        weight = self.attention(x).float().clamp(-8, 8).exp()  # (B, steps, 1)
         totals = total[:, None] + (weight * x).cumsum(1)  # (B, steps, hidden)
         sums = weights[:, None] + weight.cumsum(1)  # (B, steps, 1)
         heard = totals / sums
@@ -103,8 +105,8 @@ class CausalCRNN(Network):
             about = self.metadata(metadata, heard)[:, None].expand(-1, heard.shape[1], -1)
             known = torch.cat([heard, about], dim=-1)
         verdicts = Verdicts(
-            self.now(self.dropout(x)).log_softmax(-1),
-            self.so_far(self.dropout(known)).log_softmax(-1),
+            self.now(self.dropout(x)).float().log_softmax(-1),
+            self.so_far(self.dropout(known)).float().log_softmax(-1),
             heard,
         )
         return verdicts, (*new_pasts, hidden, totals[:, -1], sums[:, -1])

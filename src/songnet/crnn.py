@@ -49,9 +49,11 @@ class CRNN(Network):
         """Verdicts from spectrograms (B, M, T) in dB; metadata are not used."""
         x = self.convolutions(self.standardise(mel))  # (B, channels, steps)
         x, _ = self.recurrence(x.transpose(1, 2))  # (B, steps, hidden)
-        now = self.output(x).log_softmax(dim=-1)  # (B, steps, C)
+        now = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
         counts = torch.arange(1, now.shape[1] + 1, device=now.device)[:, None]
-        return Verdicts(now, now.logcumsumexp(dim=1) - counts.log(), x.cumsum(dim=1) / counts)
+        return Verdicts(
+            now, now.logcumsumexp(dim=1) - counts.log(), x.float().cumsum(dim=1) / counts
+        )
 
     @property
     def frames_per_step(self) -> int:

@@ -61,9 +61,10 @@ def autocast(mixed_precision: bool | None) -> torch.autocast:
     """Mixed precision with bfloat16, which needs no scaling of the loss.
 
     Args:
-        mixed_precision: None for where it pays, on a GPU that has bfloat16.
+        mixed_precision: None for where it pays: a GPU or a processor that computes in bfloat16.
     """
     where = device().type
     if mixed_precision is None:
-        mixed_precision = where == "cuda" and torch.cuda.is_bf16_supported()
+        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+        mixed_precision = torch.cuda.is_bf16_supported() if where == "cuda" else native
     return torch.autocast(where, torch.bfloat16, enabled=mixed_precision)

@@ -47,7 +47,7 @@ class TrainingConfig(Augmentation):
     label_smoothing: float = 0.0
     step_loss: float = 0.0  # weight of the loss of the verdicts at single steps
     averaging: float = 0.0  # decay of the running average of weights that is kept; 0 for none
-    mixed_precision: bool | None = None  # bfloat16 where it does no harm; null: on a GPU only
+    mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
     compile: bool = False  # with torch.compile; pays on a GPU in long trainings
 
     @classmethod
