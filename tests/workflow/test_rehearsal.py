@@ -1,0 +1,23 @@
+"""The rehearsal at true scale, in small."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rehearsal import STAGES, main
+from songnet.mel import MelConfig
+
+
+def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
+    words = ["--tracks", "40", "--pool", "4", "--clips", str(archives / "fma_small.zip")]
+    row = main([*words, "--hop-length", "1024", "--out", str(tmp_path)]).iloc[0]
+    assert row["tracks"] == 40
+    assert row["quarantined"] == 0
+    frames = MelConfig(hop_length=1024).frames(30)
+    assert 1e9 * row["spectrograms GB"] == pytest.approx(40 * 128 * frames * 2, rel=0.01)
+    assert row["archive GB"] > 40 * 0.2e-3
+    for stage in STAGES:
+        assert row[f"{stage} ms a track"] > 0, stage
+        assert row[f"{stage} peak MB"] > 0, stage
+    assert sum(row[f"{stage} ms a track"] for stage in STAGES) < row["CPU ms a track"]
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "figure.svg"}
