@@ -13,6 +13,8 @@ from songnet.errors import SongNetError
 from songnet.files import digest
 
 Table = dict[str, Any]
+TOP_GENRES = range(16)  # FMA has so many
+TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
 def read_yaml(path: str | Path) -> Table:
@@ -198,6 +200,26 @@ def is_sampled(config: Table, dataset: Table) -> bool:
     """Whether single clips are fetched out of remote archives."""
     fetched = dataset["source"] == "download" and config["archives"] is None
     return fetched and config["tracks_per_genre"] is not None
+
+
+def dataset_note(config: Table, dataset: Table) -> str:
+    """Return the sentence that goes with every figure."""
+    if is_sampled(config, dataset):
+        return (
+            f"A taste: {config['tracks_per_genre']} tracks of each genre, too few for figures to "
+            "quote; the baselines' features were computed here, on the 30 s clips."
+        )
+    note: str = dataset["note"]
+    return note
+
+
+def shard_count(config: Table, dataset: Table) -> int:
+    """Return the number of jobs that share the clips: fewer for a taste."""
+    most: int = dataset["shards"]
+    if config["tracks_per_genre"] is None:
+        return most
+    genres = config["genres"] or dataset["genres"] or TOP_GENRES
+    return min(most, -(-config["tracks_per_genre"] * len(genres) // TASTE_SHARD))
 
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:

@@ -1,7 +1,9 @@
 """Download of archives: resumed after a break, checked before the file gets its final name."""
 
+import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from songnet.files import sha1
 # since its own retries fetch again what the first attempt already had.
 CURL = [
     "curl", "--fail", "--location", "--continue-at", "-", "--connect-timeout", "20",
-    "--speed-limit", "1024", "--progress-bar", "--write-out", "%{http_code}",
+    "--speed-limit", "1024", "--write-out", "%{http_code}",
 ]  # fmt: skip
 ATTEMPTS = 8  # in a row that bring nothing new
 FINAL = {"400", "401", "403", "404", "410"}  # answers that another attempt will not change
@@ -68,7 +70,12 @@ def _fetch(url: str, part: Path, pause: float, patience: int) -> str:
     while fruitless < ATTEMPTS:
         before = _size(part)
         command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
-        curl = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        # In a job, file 2 is the log and sys.stderr the terminal, where a bar is welcome.
+        if sys.stderr.isatty() and not os.environ.get("TQDM_DISABLE"):
+            command, terminal = [*command, "--progress-bar"], sys.stderr.fileno()
+        else:
+            command, terminal = [*command, "--no-progress-meter"], None
+        curl = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, text=True)
         answer, status = curl.stdout, curl.returncode
         if status == 0 or answer == "416":  # 416: nothing is missing
             return ""

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from songnet.configuration import check, read_models, read_yaml, selected_models
+from songnet.configuration import (
+    check,
+    dataset_note,
+    feature_columns,
+    read_models,
+    read_yaml,
+    selected_models,
+    shard_count,
+)
 from songnet.errors import SongNetError
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +112,26 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
 
 def test_every_key_has_a_description() -> None:
     assert all(rule["description"] for rule in SCHEMA["properties"].values())
+
+
+def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
+    small, large = DATASETS["fma_small"], DATASETS["fma_large"]
+    assert shard_count(checked(dataset="fma_small"), small) == 64
+    assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
+    assert shard_count(checked(dataset="fma_small", tracks_per_genre=900), small) == 64
+    assert (
+        shard_count(checked(dataset="fma_small", tracks_per_genre=3, genres=["Pop", "Rock"]), small)
+        == 1
+    )
+    assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
+    # Its features are not FMA's published ones.
+    assert "untrimmed" in dataset_note(checked(dataset="fma_small"), small)
+    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small)
+    assert "untrimmed" not in taste
+    assert "50 tracks" in taste
+
+
+def test_models_tell_which_published_columns_are_read() -> None:
+    some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
+    assert feature_columns(some) == "mfcc"
+    assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"

@@ -1,7 +1,9 @@
 """Downloads from a real server that misbehaves."""
 
+import contextlib
 import hashlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -169,3 +171,26 @@ def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
     assert server.sent <= len(CONTENT) - kept
+
+
+def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: Serve) -> None:
+    program = (
+        "import sys, types; from songnet.job import job; from songnet.download import download\n"
+        "with job(types.SimpleNamespace(log=['job.log'])): download(*eval(sys.argv[1]))"
+    )
+    arguments = repr(("a.zip", [serve("503", 1).url], SHA1, "a.zip", 0.01))
+    ours, theirs = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, arguments], cwd=tmp_path, env=environment, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        # The terminal of a process that has ended cannot be read.
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 1000):
+                shown += piece
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"100.0%" in shown
+    assert "%" not in (tmp_path / "job.log").read_text()

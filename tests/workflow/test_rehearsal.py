@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from benchmarks.rehearsal import STAGES, main
+
 from songnet.mel import MelConfig
 
 

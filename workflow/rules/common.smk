@@ -30,6 +30,7 @@ try:
     DATASET = DATASETS[config["dataset"]]
     MODELS = configuration.selected_models(config, DATASET, ALL_MODELS)
     FEATURES_SOURCE = configuration.features_source(config, DATASET)
+    DATASET = DATASET | {"note": configuration.dataset_note(config, DATASET)}
 except SongNetError as error:
     # One line, not a traceback through the Snakefile.
     sys.exit(f"songnet: error: {error}")
@@ -39,7 +40,7 @@ SAMPLED = configuration.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = configuration.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
 FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
-SHARDS = [f"{i:03d}" for i in range(DATASET["shards"])]
+SHARDS = [f"{i:03d}" for i in range(configuration.shard_count(config, DATASET))]
 # The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
 SPLITS = {
     protocol if seed == config["split_seeds"][0] else f"{protocol}-{seed}": (protocol, seed)
