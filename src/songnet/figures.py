@@ -1,6 +1,5 @@
 """Figures as PNG files. Colours are safe for colour-blind readers (Okabe-Ito, viridis)."""
 
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -198,24 +197,14 @@ def heard_figure(heard: pd.DataFrame, models: Models, dataset: dict[str, Any], p
     _finish(figure, "How soon can one tell?", dataset, path)
 
 
-def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
-    """Time and peak memory of each rule, from Snakemake's benchmark files.
+def runtime_figure(table: pd.DataFrame, dataset: dict[str, Any], path: str) -> None:
+    """Time and peak memory of each rule.
 
     Args:
-        benchmarks: folder whose first level names the rules.
+        table: from `songnet.results.runtime_table`.
         dataset: entry of datasets.yaml.
         path: PNG file.
     """
-    rows = []
-    for file in sorted(Path(benchmarks).rglob("*.tsv")):
-        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        rows.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
-    table = (
-        pd.concat(rows)
-        .groupby("rule")
-        .agg(jobs=("s", "size"), seconds=("s", "sum"), peak=("max_rss", "max"))
-    )
-    table = table.sort_values("seconds")
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9, 1.5 + 0.35 * len(table)), sharey=True, layout="constrained"
     )
@@ -224,7 +213,7 @@ def runtime_figure(benchmarks: str, dataset: dict[str, Any], path: str) -> None:
         (left, "seconds", "#0072B2", "seconds, all jobs"),
         (right, "peak", "#D55E00", "peak memory of a job, MB"),
     ]:
-        bars = axes.barh(labels, table[column].fillna(0), color=colour)
+        bars = axes.barh(labels, table[column], color=colour)
         axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
         axes.set_xlabel(label)
         axes.margins(x=0.15)

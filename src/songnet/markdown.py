@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from songnet.report_page import PROTOCOLS
+
 Models = dict[str, dict[str, Any]]
 
 
@@ -36,7 +38,7 @@ def results_page(
     protocols = list(dict.fromkeys(results["protocol"]))
     sections = [f"# SongNet on {dataset['title']}", *filter(None, [dataset["note"]])]
     for protocol in protocols:
-        sections += [f"## Protocol `{protocol}`", _PROTOCOLS[protocol]]
+        sections += [f"## Protocol `{protocol}`", PROTOCOLS[protocol]]
         sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
     sections += _to_the_digit(results, confusions, models)
     sections += _differences(differences, models)
@@ -44,14 +46,6 @@ def results_page(
     sections += ["## Genres", *(_genres(p, models, genres, confusions) for p in protocols)]
     sections += ["## Data", _data(tracks, quarantine, archives), _splits(splits)]
     return "\n\n".join(sections) + "\n"
-
-
-_PROTOCOLS = {
-    "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
-    "model that knows the artist knows the genre.",
-    "artist": "No artist stands in two parts: what a new artist's track would meet.",
-    "official": "FMA's own division, without common artists.",
-}
 
 
 def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:

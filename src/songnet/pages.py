@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import soundfile as sf
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from songnet.archives import open_zip, read_clip, still_sound
@@ -23,6 +24,7 @@ COLOURS = [
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800", "#555555",
     "#004466", "#7A5200", "#00573F", "#7A3500", "#7A4060", "#2A6A8A", "#6B6200", "#999999",
 ]  # fmt: skip
+TEMPLATES = Path(__file__).parent / "templates"
 EXCERPT_RATE = 22_050  # Hz, of audio in pages
 
 
@@ -43,11 +45,21 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
         loader=PackageLoader("songnet"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
+    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text())
     environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    environment.filters["points"] = lambda share: f"{100 * share:+.1f}".replace("-", "−")
     environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def plotly_js() -> str:
+    """Source of plotly's JavaScript, from its installed package."""
+    import plotly
+
+    return Path(plotly.__file__).with_name("package_data").joinpath("plotly.min.js").read_text()
 
 
 def data_uri(content: bytes, kind: str) -> str:

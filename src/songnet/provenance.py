@@ -55,7 +55,7 @@ def _imports(path: Path) -> frozenset[Path]:
     parts = [name.split(".")[1:] for name in names if name.startswith("songnet.")]
     files = [PACKAGE.joinpath(*part).with_suffix(".py") for part in parts]
     if "songnet.pages" in names:
-        files += PACKAGE.glob("templates/*.html")
+        files += PACKAGE.glob("templates/*")
     return frozenset(file for file in files if file.exists())
 
 

@@ -221,3 +221,21 @@ def genre_table(runs: list[Run]) -> pd.DataFrame:
 
 def _parts(group: list[Run]) -> list[str]:
     return [part for part in ("validation", "test") if part in group[0].metrics]
+
+
+def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
+    """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
+
+    Args:
+        benchmarks: folder whose first level names the rules.
+
+    Returns:
+        Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
+        0 where a job ended before Snakemake could measure it).
+    """
+    rows = []
+    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        rows.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+    columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
+    return pd.concat(rows).groupby("rule").agg(**columns).fillna(0).sort_values("seconds")

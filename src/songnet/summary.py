@@ -1,25 +1,42 @@
-"""The last lines of a workflow run: the results at a glance, or what went wrong."""
+"""The last lines of a workflow run: what was done, the results at a glance, or what went wrong."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from tabulate import tabulate
 
+TARGETS = {"all", "data", "features", "baselines", "crnn"}
 
-def success(results: str, note: str) -> str:
-    """Accuracies of every model under every protocol, the data set's note, where products are.
+
+def success(results: str, note: str, done: list[str], kept: int) -> str:
+    """What was done, accuracies of every model under every protocol, where to look.
 
     Reads results.csv without pandas: a run that has nothing to do shall end at once.
+
+    Args:
+        results: folder of the data set.
+        note: of the data set.
+        done: the rule of each job that ran.
+        kept: number of jobs whose products were there and up to date.
     """
     report = Path(results, "report")
-    lines = [f"SongNet: done. Everything is in {results}/"]
+    lines = ["SongNet: done.", _jobs(done, kept)]
     if (report / "results.csv").exists():
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
-        lines.append("  mlflow ui   shows every run")
-    for name in ("results.md", "accuracy.png", "confusion", "analysis.html", "filters.html"):
-        if (report / name).exists():
-            lines.append(f"  {report / name}")
+    lines.append(f"  {results}/   everything that was made")
+    if (report / "results.csv").exists():
+        lines.append("  mlflow ui   every run, side by side")
+    if (report / "index.html").exists():
+        lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
     return "\n".join(lines)
+
+
+def _jobs(done: list[str], kept: int) -> str:
+    """Jobs that ran, by rule, and how many had nothing to do; targets are no jobs."""
+    counts = Counter(rule for rule in done if rule not in TARGETS)
+    ran = ", ".join(rule if n == 1 else f"{rule} × {n}" for rule, n in sorted(counts.items()))
+    return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
 
 
 def _accuracies(path: Path) -> str:
@@ -46,8 +63,16 @@ def _percent(fraction: str) -> str:
     return f"{100 * float(fraction):.1f}" if fraction else ""
 
 
-def failure(results: str, started: float) -> str:
-    """Repeat the error lines of the jobs that failed since ``started`` (seconds since 1970)."""
+def failure(results: str, started: float, done: list[str], kept: int, left: int) -> str:
+    """Repeat the error lines of the jobs that failed, and say what is done and what is left.
+
+    Args:
+        results: folder of the data set.
+        started: of the run, seconds since 1970.
+        done: the rule of each job that ran.
+        kept: number of jobs whose products were there and up to date.
+        left: number of jobs that failed or were not reached.
+    """
     lines = []
     for log in sorted(Path(results, "logs").rglob("*.log")):
         if log.stat().st_mtime < started:
@@ -56,4 +81,4 @@ def failure(results: str, started: float) -> str:
         if " error: " in last:
             lines.append(f"  error: {last.partition(' error: ')[2]} (log: {log})")
     head = "SongNet: stopped. What is finished is kept, and the next run goes on from there."
-    return "\n".join([head, *lines])
+    return "\n".join([head, f"{_jobs(done, kept)} Failed or not reached: {left}.", *lines])

@@ -138,6 +138,7 @@ def test_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> 
     ("module", "expected"),
     [
         ("markdown", {"results_table"}),
+        ("report", {"report_page"}),
         ("figures", {"figures", "log_runs", "train_crnn", "evaluate_crnn"}),
         ("fma_features", {"fma_features_shard", "fma_features", "train_baseline"}),
         ("mel", {"mel_shard", "index_tracks", "split_tracks", "train_crnn"}),
@@ -163,12 +164,14 @@ def test_an_edit_reruns_what_uses_it(
         "fma_features_shard",
         "train_baseline",
     }
-    if module in ("markdown", "synthesis", "evaluation"):
+    if module in ("markdown", "report", "synthesis", "evaluation"):
         assert not upstream & set(planned)
     if not expected:
         assert not planned
     if module == "markdown":
-        assert set(planned) == {"results_table", "all"}
+        assert set(planned) == {"results_table", "report_page", "all"}
+    if module == "report":
+        assert set(planned) == {"report_page", "all"}
 
 
 def test_two_runs_agree(

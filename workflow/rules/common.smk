@@ -158,3 +158,10 @@ def member_predictions(split, model, seed):
         )
         for member in MODELS[model]["members"]
     }
+
+
+def job_counts():
+    """Rules of the jobs that ran; how many were up to date; how many are left."""
+    finished, needed = set(workflow.dag.finished_jobs), set(workflow.dag.needrun_jobs(False))
+    kept = sum(1 for job in workflow.dag.jobs if job not in needed and job not in finished)
+    return [job.rule.name for job in finished], kept, len(needed - finished)

@@ -1,5 +1,6 @@
 # What people read.
 #
+#   results/{dataset}/report/index.html       the report: all of it on one page
 #   results/{dataset}/report/results.md       the table, the leak, the hardest genres, the data
 #   results/{dataset}/report/*.png            figures
 #   results/{dataset}/report/analysis.html    where the best network errs
@@ -223,3 +224,47 @@ if family_models("crnn"):
                 source=source("pick_examples"),
             script:
                 "../scripts/pick_examples.py"
+
+
+rule report_page:
+    """Write the report, one page that opens offline; it comes last."""
+    input:
+        results=rules.collect_results.output.results,
+        differences=rules.collect_results.output.differences,
+        genres=rules.collect_results.output.genres,
+        confusions=rules.collect_results.output.confusions,
+        tracks=rules.index_tracks.output.tracks,
+        quarantine=rules.index_tracks.output.quarantine,
+        archives=rules.select_tracks.output.archives,
+        splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
+        params=run_files("params.json"),
+        histories=run_files("history.csv", family="crnn"),
+        heard=[f"{RESULTS}/report/heard.csv"] if family_models("crnn") else [],
+        # Pages that it links to; their jobs are then among those whose time it shows.
+        pages=[rules.results_table.output, rules.figures.output, pages()],
+    output:
+        report(
+            f"{RESULTS}/report/index.html",
+            caption="../report/report.rst",
+            category="Results",
+            labels={"what": "the report"},
+        ),
+    log:
+        f"{RESULTS}/logs/report_page.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report_page.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        dataset=DATASET,
+        models=MODELS,
+        config=config,
+        confidence=config["evaluation"]["confidence"],
+        neighbours=[Path(page).name for page in pages() if page.endswith(".html")],
+        benchmarks=f"{RESULTS}/benchmarks",
+        source=source("report_page"),
+    script:
+        "../scripts/report_page.py"

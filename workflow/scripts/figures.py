@@ -8,6 +8,7 @@ with job(snakemake):
     import pandas as pd
 
     from songnet import figures
+    from songnet.results import runtime_table
 
     dataset, models = snakemake.params.dataset, snakemake.params.models
     results = pd.read_csv(snakemake.input.results)
@@ -17,7 +18,8 @@ with job(snakemake):
         tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories
     }
     figures.training_figure(histories, models, dataset, snakemake.output.curves)
-    figures.runtime_figure(snakemake.params.benchmarks, dataset, snakemake.output.runtime)
+    runtime = runtime_table(snakemake.params.benchmarks)
+    figures.runtime_figure(runtime, dataset, snakemake.output.runtime)
     for path in snakemake.output.confusion:
         protocol, model = Path(path).parts[-2], Path(path).stem
         counts = confusions[(confusions["protocol"] == protocol) & (confusions["model"] == model)]

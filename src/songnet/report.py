@@ -1,0 +1,274 @@
+"""What the report shows, as plain values: tables of a run in, lists and numbers out.
+
+Nothing here is chosen by the test part: where the report names one model, validation chose it.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Models = dict[str, dict[str, Any]]
+Values = dict[str, Any]
+
+# The protocol that says most about new music comes first.
+FAIREST = ("artist", "official", "random")
+
+
+def shown_parts(confusions: pd.DataFrame) -> dict[str, str]:
+    """Part of each protocol that the report shows: test, or validation where there is no test.
+
+    Args:
+        confusions: confusions.csv.
+
+    Returns:
+        The fairest protocol first, those without a test part last.
+    """
+    parts = {
+        protocol: "test" if "test" in set(rows["part"]) else "validation"
+        for protocol, rows in confusions.groupby("protocol", sort=False)
+    }
+    return dict(sorted(parts.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
+
+
+def part_accuracy(confusions: pd.DataFrame, protocol: str, part: str) -> pd.Series:
+    """Accuracy of each model over all its runs.
+
+    Args:
+        confusions: confusions.csv.
+        protocol: of the split.
+        part: validation or test.
+    """
+    rows = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
+    right = rows[rows["genre"] == rows["predicted"]].groupby("model", sort=False)["tracks"].sum()
+    return right / rows.groupby("model", sort=False)["tracks"].sum()
+
+
+def chosen_model(confusions: pd.DataFrame, differences: pd.DataFrame, protocol: str) -> str:
+    """Model that the headline is about: the reference of differences.csv, or the best validated."""
+    references = differences.loc[differences["protocol"] == protocol, "reference"]
+    if len(references):
+        return str(references.iloc[0])
+    return str(part_accuracy(confusions, protocol, "validation").idxmax())
+
+
+def best_baseline(confusions: pd.DataFrame, models: Models, protocol: str) -> str | None:
+    """Baseline of the best validation accuracy; None where no baseline ran."""
+    accuracy = part_accuracy(confusions, protocol, "validation")
+    names = [name for name in accuracy.index if models[name]["family"] == "baseline"]
+    return str(accuracy[names].idxmax()) if names else None
+
+
+def headline(
+    results: pd.DataFrame,
+    differences: pd.DataFrame,
+    confusions: pd.DataFrame,
+    models: Models,
+    divisions: dict[str, Values],
+) -> Values:
+    """The figures of the first lines.
+
+    Args:
+        results: results.csv.
+        differences: differences.csv.
+        confusions: confusions.csv.
+        models: entries of models.yaml.
+        divisions: from `division`, by the name of the split.
+
+    Returns:
+        protocol, part, model, accuracy and its interval (None without a test part), runs, guess
+        (accuracy of guessing), tracks and artists of the part over all divisions; baseline, its
+        accuracy and the difference to it with an interval (None where nothing is compared); leak
+        (None where `random` and `artist` were not both measured).
+    """
+    protocol, part = next(iter(shown_parts(confusions).items()))
+    model = chosen_model(confusions, differences, protocol)
+    baseline = best_baseline(confusions, models, protocol)
+    accuracy = part_accuracy(confusions, protocol, part)
+    row = results[(results["protocol"] == protocol) & (results["model"] == model)].iloc[0]
+    sizes = [
+        next(size for size in rows["parts"] if size["part"] == part)
+        for name, rows in divisions.items()
+        if name.partition("-")[0] == protocol
+    ]
+    found: Values = {
+        "protocol": protocol,
+        "part": part,
+        "model": model,
+        "accuracy": float(accuracy[model]),
+        "ci_low": _number(row["ci_low"]),
+        "ci_high": _number(row["ci_high"]),
+        "runs": int(row["seeds"]),
+        "guess": 1 / confusions["genre"].nunique(),
+        "divisions": len(sizes),
+        "tracks": sum(size["tracks"] for size in sizes),
+        "artists": sum(size["artists"] for size in sizes),
+        "baseline": None if baseline in (None, model) else baseline,
+        "difference": None,
+        "leak": leaks(results).get(model),
+    }
+    if found["baseline"]:
+        found["baseline_accuracy"] = float(accuracy[baseline])
+        compared = differences[
+            (differences["protocol"] == protocol) & (differences["model"] == baseline)
+        ]
+        if len(compared):
+            columns = ["difference", "ci_low", "ci_high"]
+            found["difference"] = compared.iloc[0][columns].astype(float).tolist()
+    return found
+
+
+def leaks(results: pd.DataFrame) -> dict[str, float]:
+    """Accuracy under `random` less accuracy under `artist`, of each model that has both."""
+    table = results.pivot(index="model", columns="protocol", values="accuracy")
+    table = table.reindex(columns=["random", "artist"])
+    return (table["random"] - table["artist"]).dropna().to_dict()
+
+
+def result_rows(results: pd.DataFrame, models: Models) -> list[Values]:
+    """One row a model, in the order of models.yaml.
+
+    Returns:
+        model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd, seeds),
+        leak, poster, train_seconds (mean over protocols). Missing figures are None.
+    """
+    leak = leaks(results)
+    figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1", "seeds"]
+    rows = []
+    for name in (name for name in models if name in set(results["model"])):
+        own = results[results["model"] == name].set_index("protocol")
+        rows.append(
+            {
+                "model": name,
+                "title": models[name]["title"],
+                "family": models[name]["family"],
+                "protocols": {
+                    protocol: {figure: _number(row[figure]) for figure in figures}
+                    for protocol, row in own.iterrows()
+                },
+                "leak": leak.get(name),
+                "poster": _number(own["poster_accuracy"].iloc[0]),
+                "train_seconds": float(own["train_seconds"].mean()),
+            }
+        )
+    return rows
+
+
+def genre_values(
+    confusions: pd.DataFrame, genres: pd.DataFrame, parts: dict[str, str]
+) -> dict[str, dict[str, Values]]:
+    """Confusions and scores by genre for each protocol and model.
+
+    Args:
+        confusions: confusions.csv.
+        genres: genres.csv.
+        parts: from `shown_parts`.
+
+    Returns:
+        counts (true, predicted), precision, recall, f1 and tracks (a list over genres in
+        alphabetical order), summed over runs.
+    """
+    names = sorted(confusions["genre"].unique())
+    values: dict[str, dict[str, Values]] = {}
+    for protocol, part in parts.items():
+        values[protocol] = {}
+        shown = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
+        scores = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
+        for model, rows in shown.groupby("model", sort=False):
+            matrix = rows.pivot(index="genre", columns="predicted", values="tracks")
+            own = scores[scores["model"] == model].set_index("genre").loc[names]
+            values[protocol][str(model)] = {
+                "counts": matrix.loc[names, names].to_numpy().tolist(),
+                **{
+                    score: own[score].astype(float).round(6).tolist()
+                    for score in ("precision", "recall", "f1")
+                },
+                "tracks": own["tracks"].astype(int).tolist(),
+            }
+    return values
+
+
+def curves(histories: dict[tuple[str, str, str], pd.DataFrame]) -> list[Values]:
+    """Training curves, one for each run of a network.
+
+    Args:
+        histories: history.csv of each (split, model, seed).
+    """
+    columns = ["epoch", "train_loss", "validation_loss", "validation_accuracy"]
+    return [
+        {"split": split, "protocol": split.partition("-")[0], "model": model, "seed": seed}
+        | {column: history[column].round(6).tolist() for column in columns}
+        for (split, model, seed), history in histories.items()
+    ]
+
+
+def heard_lines(heard: pd.DataFrame) -> list[Values]:
+    """Accuracy against seconds heard: mean, least and most of the runs of each network.
+
+    Args:
+        heard: heard.csv.
+    """
+    lines = []
+    for (protocol, model), rows in heard.groupby(["protocol", "model"], sort=False):
+        of_runs = rows.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
+        lines.append(
+            {"protocol": protocol, "model": model, "part": rows["part"].iloc[0]}
+            | {"seconds": of_runs.index.tolist(), "runs": int(rows.groupby("seconds").size().max())}
+            | {name: of_runs[name].round(6).tolist() for name in of_runs}
+        )
+    return lines
+
+
+def division(tracks: pd.DataFrame, parts: pd.Series) -> Values:
+    """How one split divides tracks and artists.
+
+    Args:
+        tracks: tracks.parquet, index track_id; genre, artist_id.
+        parts: part of each track, index track_id.
+
+    Returns:
+        parts (part, tracks, artists), genres (genre, and for each part tracks and artists), and
+        leaked: share of test tracks whose artist also stands in training; None without a test part.
+    """
+    table = tracks.loc[parts.index, ["genre", "artist_id"]].assign(part=parts)
+    names = [name for name in ("train", "validation", "test") if name in set(parts)]
+
+    def size(rows: pd.DataFrame) -> Values:
+        return {"tracks": len(rows), "artists": int(rows["artist_id"].nunique())}
+
+    test = table[table["part"] == "test"]
+    trained = set(table.loc[table["part"] == "train", "artist_id"].dropna())
+    return {
+        "parts": [{"part": name} | size(table[table["part"] == name]) for name in names],
+        "genres": [
+            {"genre": genre, "sizes": [size(rows[rows["part"] == name]) for name in names]}
+            for genre, rows in table.groupby("genre")
+        ],
+        "leaked": float(test["artist_id"].isin(trained).mean()) if len(test) else None,
+    }
+
+
+def provenance(records: list[Values]) -> Values:
+    """Commits and versions behind the runs; more than one where runs are of different ages.
+
+    Args:
+        records: params.json of each run.
+
+    Returns:
+        commits, and for each library the versions.
+    """
+    names = list(dict.fromkeys(name for record in records for name in record["versions"]))
+    return {
+        "commits": sorted({record["commit"] for record in records} - {""}),
+        "versions": {
+            name: sorted(
+                {record["versions"][name] for record in records if name in record["versions"]}
+            )
+            for name in names
+        },
+    }
+
+
+def _number(value: Any) -> float | None:
+    """A number, None where it is missing: JSON knows no NaN."""
+    return None if value is None or np.isnan(value) else float(value)

@@ -1,0 +1,118 @@
+"""The report's sentences; every one follows from the figures."""
+
+from typing import Any
+
+Values = dict[str, Any]
+
+# What a protocol's tracks are, after "right on 53.4 % of".
+TRACKS = {
+    "artist": "tracks by artists that it has never heard",
+    "official": "tracks of FMA's official {part} part",
+    "random": "tracks of a random {part} part, where artists leak",
+}
+PROTOCOLS = {
+    "artist": "No artist stands in two parts: what a new artist's track would meet.",
+    "official": "FMA's own division, without common artists.",
+    "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
+    "model that knows the artist knows the genre.",
+}
+
+
+def title(found: Values, model: str) -> str:
+    """Which model, how good, on what: the heading.
+
+    Args:
+        found: from `songnet.report.headline`.
+        model: its title.
+    """
+    tracks = TRACKS[found["protocol"]].format(part=found["part"])
+    return f"{model[0].upper()}{model[1:]}: right on {percent(found['accuracy'])} of {tracks}"
+
+
+def certainty(found: Values, baseline: str | None, confidence: float) -> list[str]:
+    """How sure the heading is: interval, best baseline, leak.
+
+    Args:
+        found: from `songnet.report.headline`.
+        baseline: title of the best baseline, or None.
+        confidence: of the intervals.
+    """
+    sentences = [_interval(found, confidence)]
+    if baseline and found["difference"]:
+        sentences.append(_against(found, baseline))
+    elif baseline:
+        sentences.append(
+            f"The best baseline, {baseline}, reaches {percent(found['baseline_accuracy'])}."
+        )
+    if found["leak"] is not None:
+        sentences.append(
+            f"Under the random split, where artists stand in training and test, the same model "
+            f"seems {points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
+        )
+    return sentences
+
+
+def _interval(found: Values, confidence: float) -> str:
+    size = (
+        f"{found['tracks']:,} tracks of {found['artists']:,} artists"
+        + (f" in {found['divisions']} divisions" if found["divisions"] > 1 else "")
+        + f", {_count(found['runs'], 'run')}"
+    )
+    guess = f"Guessing is right on {percent(found['guess'])}."
+    if found["ci_low"] is None:
+        return (
+            f"There is no test part here, so this is the validation part ({size}), which also "
+            f"chose the model: a new measurement would find less. {guess}"
+        )
+    low, high = percent(found["ci_low"]), percent(found["ci_high"])
+    return f"{100 * confidence:g} % interval over artists: {low} to {high} ({size}). {guess}"
+
+
+def _against(found: Values, baseline: str) -> str:
+    difference, low, high = found["difference"]
+    if low > 0:
+        verdict = "more than chance explains"
+    elif high < 0:
+        verdict = "and the baseline is better by more than chance explains"
+    else:
+        verdict = "which chance alone could explain"
+    return (
+        f"The best baseline, {baseline}, is right on {percent(found['baseline_accuracy'])}: "
+        f"{points(abs(difference))} {'less' if difference >= 0 else 'more'} "
+        f"[{_signed(low)}, {_signed(high)}], track for track, {verdict}."
+    )
+
+
+def division_text(row: Values) -> str:
+    """Sizes of the parts and whether artists leak.
+
+    Args:
+        row: from `songnet.report.division`.
+    """
+    sizes = ", ".join(
+        f"{size['part']} {size['tracks']:,} tracks of {size['artists']:,} artists"
+        for size in row["parts"]
+    )
+    if row["leaked"] is None:
+        return f"{sizes}; no test part."
+    return (
+        f"{sizes}. {percent(row['leaked'])} of the test tracks are by artists of the training part."
+    )
+
+
+def percent(share: float) -> str:
+    """A share as percent."""
+    return f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """A difference of shares in points."""
+    return f"{100 * share:.1f} points"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")

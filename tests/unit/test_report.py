@@ -1,0 +1,137 @@
+"""The report's numbers and sentences."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet import report, report_page
+
+MODELS: dict[str, dict[str, Any]] = {
+    "knn": {"title": "kNN", "family": "baseline"},
+    "svm": {"title": "SVM", "family": "baseline"},
+    "crnn": {"title": "C-RNN", "family": "crnn"},
+}
+# Tracks of (Folk, Rock) that are right, of ten each, in (validation, test).
+RIGHT = {"knn": [(9, 5), (4, 4)], "svm": [(3, 3), (9, 9)], "crnn": [(9, 7), (8, 5)]}
+
+
+def confusions(parts: tuple[str, ...] = ("validation", "test")) -> pd.DataFrame:
+    rows = []
+    for protocol in ("random", "artist"):
+        for model, of_parts in RIGHT.items():
+            for part, right in zip(("validation", "test"), of_parts, strict=True):
+                for genre, other, count in zip(
+                    ("Folk", "Rock"), ("Rock", "Folk"), right, strict=True
+                ):
+                    if part in parts:
+                        rows.append((protocol, model, part, genre, genre, count))
+                        rows.append((protocol, model, part, genre, other, 10 - count))
+    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def results(accuracy: float = 0.65) -> pd.DataFrame:
+    rows = [
+        (protocol, model, 2, accuracy + leak, 0.5, 0.8, 0.6, None, 3.0, 0.01)
+        for protocol, leak in [("random", 0.1), ("artist", 0.0)]
+        for model in RIGHT
+    ]
+    columns = [
+        "protocol", "model", "seeds", "accuracy", "ci_low", "ci_high", "macro_f1",
+        "poster_accuracy", "train_seconds", "accuracy_sd",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def differences() -> pd.DataFrame:
+    columns = ["protocol", "model", "reference", "difference", "ci_low", "ci_high"]
+    return pd.DataFrame([("artist", "knn", "crnn", 0.25, 0.05, 0.4)], columns=columns)
+
+
+def divisions() -> dict[str, Any]:
+    tracks = pd.DataFrame(
+        {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]},
+        index=pd.Index([10, 11, 12, 13, 14]),
+    )
+    parts = pd.Series(["train", "test", "test", "validation", "test"], tracks.index)
+    return {"artist": report.division(tracks, parts)}
+
+
+def test_division_counts_tracks_and_artists() -> None:
+    found = divisions()["artist"]
+    assert found["parts"] == [
+        {"part": "train", "tracks": 1, "artists": 1},
+        {"part": "validation", "tracks": 1, "artists": 1},
+        {"part": "test", "tracks": 3, "artists": 2},
+    ]
+    assert found["genres"][1]["genre"] == "Rock"
+    assert found["genres"][1]["sizes"][2] == {"tracks": 2, "artists": 1}
+    assert found["leaked"] == pytest.approx(1 / 3)  # artist 1; nobody is no artist
+    assert "33.3 % of the test tracks" in report_page.division_text(found)
+
+
+def test_the_headline_is_chosen_on_validation() -> None:
+    found = report.headline(results(), differences(), confusions(), MODELS, divisions())
+    assert (found["protocol"], found["part"], found["model"]) == ("artist", "test", "crnn")
+    # kNN is the best baseline on validation, though SVM is the better one on test.
+    assert found["baseline"] == "knn" and found["baseline_accuracy"] == 0.4
+    assert found["accuracy"] == 0.65 and found["difference"] == [0.25, 0.05, 0.4]
+    assert found["leak"] == pytest.approx(0.1) and found["guess"] == 0.5
+    assert (found["tracks"], found["artists"]) == (3, 2)
+    assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
+    text = " ".join(report_page.certainty(found, "kNN", 0.95))
+    assert "50.0 % to 80.0 % (3 tracks of 2 artists, 2 runs)" in text
+    assert "25.0 points less [+5.0, +40.0], track for track, more than chance explains." in text
+    assert "seems 10.0 points better" in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [((-0.1, 0.3), "chance alone"), ((-0.3, -0.1), "the baseline is better")],
+)
+def test_what_chance_explains_is_said_so(interval: tuple[float, float], words: str) -> None:
+    found = report.headline(results(), differences(), confusions(), MODELS, divisions())
+    found["difference"] = [sum(interval) / 2, *interval]
+    assert words in " ".join(report_page.certainty(found, "kNN", 0.95))
+
+
+def test_without_a_test_part() -> None:
+    table = confusions(parts=("validation",))
+    missing = results().assign(accuracy=None, ci_low=None, ci_high=None)
+    nothing = differences().iloc[:0]
+    found = report.headline(missing, nothing, table, MODELS, divisions())
+    assert (found["part"], found["model"], found["ci_low"]) == ("validation", "crnn", None)
+    assert found["accuracy"] == 0.8 and found["leak"] is None
+    assert "no test part" in report_page.certainty(found, None, 0.95)[0]
+
+
+def test_rows_and_genres() -> None:
+    rows = report.result_rows(results(), MODELS)
+    assert [row["model"] for row in rows] == ["knn", "svm", "crnn"]
+    assert rows[0]["protocols"]["random"]["accuracy"] == pytest.approx(0.75)
+    assert rows[0]["poster"] is None and rows[0]["leak"] == pytest.approx(0.1)
+    scores = pd.DataFrame(
+        [
+            ("artist", model, "test", genre, 0.1, 0.2, 0.3, 10)
+            for model in RIGHT
+            for genre in ("Rock", "Folk")
+        ],
+        columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "tracks"],
+    )
+    values = report.genre_values(confusions(), scores, {"artist": "test"})
+    assert values["artist"]["crnn"]["counts"] == [[8, 2], [5, 5]]
+    assert values["artist"]["crnn"]["recall"] == [0.2, 0.2]
+
+
+def test_heard_and_provenance() -> None:
+    heard = pd.DataFrame(
+        [("artist", "crnn", "test", 1.0, 0.2), ("artist", "crnn", "test", 1.0, 0.4)],
+        columns=["protocol", "model", "part", "seconds", "accuracy"],
+    )
+    (line,) = report.heard_lines(heard)
+    assert (line["seconds"], line["runs"]) == ([1.0], 2)
+    assert (line["mean"], line["min"], line["max"]) == ([0.3], [0.2], [0.4])
+    records = [{"commit": "b", "versions": {"x": "1"}}, {"commit": "", "versions": {"x": "2"}}]
+    assert report.provenance(records) == {"commits": ["b"], "versions": {"x": ["1", "2"]}}

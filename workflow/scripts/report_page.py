@@ -1,0 +1,72 @@
+"""Write the page that a run ends with."""
+
+from songnet.job import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import pandas as pd
+    import yaml
+
+    from songnet import __version__, figures, pages, report, report_page
+    from songnet.files import read_json
+    from songnet.provenance import git_commit
+    from songnet.results import runtime_table
+
+    given = snakemake.input
+    models = snakemake.params.models
+    results, differences, genres, confusions = (
+        pd.read_csv(given[name]) for name in ("results", "differences", "genres", "confusions")
+    )
+    tracks = pd.read_parquet(given.tracks)
+    divisions = {
+        Path(path).stem: report.division(
+            tracks, pd.read_parquet(path).set_index("track_id")["split"]
+        )
+        for path in given.splits
+    }
+    histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
+    heard = report.heard_lines(pd.read_csv(given.heard[0])) if given.heard else []
+    found = report.headline(results, differences, confusions, models, divisions)
+    baseline = models[found["baseline"]]["title"] if found["baseline"] else None
+    parts = report.shown_parts(confusions)
+    rows = report.result_rows(results, models)
+    runtime = runtime_table(snakemake.params.benchmarks).reset_index()
+    pages.write_page(
+        "report.html",
+        snakemake.output[0],
+        version=__version__,
+        dataset=snakemake.params.dataset,
+        heading=report_page.title(found, models[found["model"]]["title"]),
+        certainty=report_page.certainty(found, baseline, snakemake.params.confidence),
+        found=found,
+        rows=rows,
+        protocols={name: report_page.PROTOCOLS[name] for name in parts},
+        parts=parts,
+        divisions={
+            name: row | {"text": report_page.division_text(row)} for name, row in divisions.items()
+        },
+        usable=len(tracks),
+        artists=tracks["artist_id"].nunique(),
+        quarantine=pd.read_csv(given.quarantine).to_dict("records"),
+        runtime=runtime.to_dict("records"),
+        provenance=report.provenance([read_json(path) for path in given.params]),
+        commit=git_commit(),
+        archives=read_json(given.archives),
+        config=yaml.safe_dump(snakemake.params.config, sort_keys=False, allow_unicode=True),
+        neighbours=snakemake.params.neighbours,
+        plotly=pages.plotly_js(),
+        data={
+            "genres": sorted(genres["genre"].unique()),
+            "titles": {row["model"]: row["title"] for row in rows},
+            "results": rows,
+            "parts": parts,
+            "chosen": found["model"],
+            "baselines": {name: report.best_baseline(confusions, models, name) for name in parts},
+            "values": report.genre_values(confusions, genres, parts),
+            "curves": report.curves(histories),
+            "heard": heard,
+            "runtime": runtime.to_dict("records"),
+            "colours": {"protocols": figures.COLOURS, "models": pages.COLOURS},
+        },
+    )
