@@ -161,9 +161,11 @@ def config(archives: Path, **settings: str) -> list[str]:
 def finished(
     tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake
 ) -> Path:
-    """A project folder after a complete run."""
+    """A project folder after a complete run; who changes anything in it puts it back."""
     project = small(copy_project(tmp_path_factory.mktemp("finished")))
     run = snakemake(project, *config(archives))
     assert run.returncode == 0, run.stdout[-5000:]
     assert "test accuracy in %" in run.stdout
+    assert "results/local/report/index.html   the report" in run.stdout
+    assert "train_crnn × 18" in run.stdout and "Skipped, since up to date: 0." in run.stdout
     return project

@@ -13,9 +13,10 @@ import pytest
 from songnet import baselines
 from songnet.errors import SongNetError
 from songnet.evaluation import part_metrics, prediction_table
-from songnet.files import write_json
+from songnet.files import read_json, write_json
 from songnet.fma_features import columns
-from songnet.tracking import LiveRun, initialise, upload_runs
+from songnet.tracking import LiveRun, initialise
+from songnet.uploads import best_run, upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
 
@@ -60,7 +61,10 @@ def test_uploads_once(run_folder: Path, tmp_path: Path) -> None:
     first = upload_runs(uri, "tiny", [run_folder], {})
     assert upload_runs(uri, "tiny", [run_folder], {}) == first
     client = mlflow.MlflowClient(uri)
-    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    experiment_id = client.get_experiment_by_name("tiny").experiment_id
+    runs = client.search_runs([experiment_id], "attributes.run_name LIKE 'svm%'")
+    parent = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
+    assert parent.info.run_name.startswith("workflow · ") and parent.info.status == "FINISHED"
     assert [run.info.run_name for run in runs] == ["svm · artist · 1"]
     assert runs[0].info.status == "FINISHED"
     assert {"test/accuracy", "test/f1/Rock", "validation/accuracy"} <= set(runs[0].data.metrics)
@@ -74,7 +78,7 @@ def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path)
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
     live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
     live.log_epoch({"epoch": 1, "validation_accuracy": 0.5})
-    history = [{"epoch": i, "validation_accuracy": i / 2} for i in (1, 2)]
+    history = [{"epoch": i, "seconds": 1, "validation_accuracy": i / 2} for i in (1, 2)]
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
@@ -128,3 +132,41 @@ def test_a_network_in_mlflow_hears_files(
         found.loc[0, bundle.genres].astype(float), list(expected.probabilities.values()), atol=1e-6
     )
     assert found["error"][1].startswith("not decodable")
+
+
+def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
+    accuracies = {"knn/1": 0.6, "crnn/1": 0.5, "crnn/2": 0.8, "fusion/1": 0.9}
+    folders = [tmp_path / "artist" / name for name in accuracies]
+    for folder, accuracy in zip(folders, accuracies.values(), strict=True):
+        part = {"accuracy": accuracy}
+        write_json(folder / "metrics.json", {"validation": part, "test": {"accuracy": 0.1}})
+    write_json(tmp_path / "artist/fusion/1/model.json", {})
+    assert best_run(folders) == tmp_path / "artist/crnn/2"
+    # One lucky run does not make a model the best.
+    write_json(folders[1] / "metrics.json", {"validation": {"accuracy": 0.1}})
+    assert best_run(folders) == tmp_path / "artist/knn/1"
+    write_json(folders[0] / "metrics.json", {"test": {"accuracy": 1.0}})
+    assert best_run(folders[:1]) is None
+
+
+def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> None:
+    history = [
+        {"epoch": i, "seconds": 1, "validation_accuracy": a} for i, a in [(1, 0.9), (2, 0.4)]
+    ]
+    pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
+    metrics = read_json(run_folder / "metrics.json")
+    kept = metrics["test"] | {"accuracy": 0.9}
+    write_json(run_folder / "metrics.json", metrics | {"validation": kept})
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    client = mlflow.MlflowClient(uri)
+    shown = client.get_run(run_id).data.metrics
+    assert (shown["validation/accuracy"], shown["train/seconds"]) == (0.9, 2)
+    version = client.get_model_version_by_alias("tiny-artist", "best")
+    assert version.run_id == run_id
+    loaded = mlflow.pyfunc.load_model("models:/tiny-artist@best")
+    assert set(loaded.predict(np.zeros((2, 140), np.float32))) <= {"Folk", "Rock"}
+    # The same best run needs no second version.
+    upload_runs(uri, "tiny", [run_folder], {})
+    assert len(client.search_model_versions("name = 'tiny-artist'")) == 1

@@ -109,14 +109,25 @@ def test_each_run_has_its_files(finished: Path) -> None:
 def test_mlflow_shows_every_run(finished: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("local")
-    runs = client.search_runs([experiment.experiment_id])
+    everything = client.search_runs([experiment.experiment_id])
+    (parent,) = (run for run in everything if "mlflow.parentRunId" not in run.data.tags)
+    assert parent.info.run_name.startswith("workflow · ") and parent.info.status == "FINISHED"
+    runs = [run for run in everything if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     assert len(runs) == 3 * (2 + 1 + 1 + 2 + 2 + 2 + 2 + 1)
     names = {run.info.run_name: run for run in runs}
     network = names["crnn · artist · 2"]
     assert network.info.status == "FINISHED"
     epochs = client.get_metric_history(network.info.run_id, "validation/accuracy")
-    assert [metric.step for metric in epochs] == [1, 2, 3, 4]
+    assert [metric.step for metric in epochs] == [1, 2, 3, 4, 4]  # then the kept one
     metrics = json.loads((finished / "results/local/runs/artist/crnn/2/metrics.json").read_text())
+    shown = {"train/seconds", "validation/accuracy", "test/accuracy", "test/f1/Rock"}
+    assert all(shown <= set(run.data.metrics) for run in runs)
+    accuracy = metrics["validation"]["accuracy"]
+    assert network.data.metrics["validation/accuracy"] == pytest.approx(accuracy)
+    for protocol in ("random", "artist", "official"):
+        best = client.get_model_version_by_alias(f"local-{protocol}", "best")
+        assert names[client.get_run(best.run_id).info.run_name].data.tags["protocol"] == protocol
     assert network.data.metrics["test/accuracy"] == pytest.approx(metrics["test"]["accuracy"])
     assert network.data.params["training.crop_seconds"] == "10"
     assert {"git_commit", "config_digest", "protocol", "split_seed", "sha1/fma_small.zip"} <= set(

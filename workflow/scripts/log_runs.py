@@ -6,7 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from songnet.files import write_json
-    from songnet.tracking import upload_runs
+    from songnet.uploads import upload_runs
 
     run_ids = upload_runs(
         snakemake.params.uri,

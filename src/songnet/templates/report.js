@@ -231,11 +231,13 @@ function drawRuntime() {
 function sortBy(button) {
   const head = button.closest("th");
   const body = head.closest("table").tBodies[0];
-  const ascending = head.getAttribute("aria-sort") === "descending";
+  // Names start at A, figures with the largest; another click turns the order.
+  const sorted = head.getAttribute("aria-sort");
+  const ascending = sorted ? sorted === "descending" : head.cellIndex === 0;
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
   const key = (row) => row.cells[head.cellIndex].dataset.value;
-  const compare = head.cellIndex ? (a, b) => key(a) - key(b) : (a, b) => key(b).localeCompare(key(a));
+  const compare = head.cellIndex ? (a, b) => key(a) - key(b) : (a, b) => key(a).localeCompare(key(b));
   const rows = [...body.rows].sort(compare);
   body.append(...(ascending ? rows : rows.reverse()));
 }

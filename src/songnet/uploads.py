@@ -1,0 +1,230 @@
+"""Finished runs to MLflow: figures, files, models, and the best model of each split by name."""
+
+import contextlib
+import logging
+import re
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from songnet.errors import SongNetError
+from songnet.files import digest, read_json
+from songnet.tracking import PARENT, find_experiment, log_history, open_run, timestamp
+
+COMPLETE = "songnet.complete"
+MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
+
+
+def upload_runs(
+    uri: str, dataset: str, folders: list[Path], config: dict[str, Any]
+) -> dict[str, str]:
+    """Bring MLflow up to date with the run folders; what is complete there is left alone.
+
+    Args:
+        uri: of the tracking server.
+        dataset: experiment name.
+        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``.
+        config: of the workflow, for tags.
+
+    Returns:
+        MLflow's run number of each folder.
+
+    Raises:
+        SongNetError: the server cannot be reached.
+    """
+    import mlflow
+    from tqdm import tqdm
+
+    try:
+        experiment_id = find_experiment(uri, dataset)
+    except Exception as error:
+        raise SongNetError(
+            f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({type(error).__name__}); "
+            "the results are complete, and the next run uploads them"
+        ) from None
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    run_ids = {}
+    for folder in tqdm(folders, desc="MLflow", unit="run", disable=None):
+        record = read_json(folder / "params.json")
+        run_id = open_run(client, experiment_id, record)
+        if COMPLETE not in client.get_run(run_id).data.tags:
+            _upload(client, run_id, folder, record, config)
+        run_ids[str(folder)] = run_id
+    _register_best(client, experiment_id, dataset, run_ids)
+    parents = {client.get_run(run_id).data.tags.get(PARENT) for run_id in run_ids.values()}
+    for parent in parents - {None}:
+        client.set_terminated(parent, "FINISHED")
+    return run_ids
+
+
+def _register_best(client: Any, experiment_id: str, dataset: str, run_ids: dict[str, str]) -> None:
+    """Give the best model of a split the alias `best`: ``models:/{dataset}-{split}@best``."""
+    import mlflow
+
+    best = best_run([Path(folder) for folder in run_ids])
+    if best is None:
+        return
+    run_id = run_ids[str(best)]
+    name = f"{dataset}-{best.parts[-3]}"
+    with contextlib.suppress(mlflow.MlflowException):  # it is there already
+        client.create_registered_model(name)
+    versions = {v.run_id: v for v in client.search_model_versions(f"name = '{name}'")}
+    version = versions.get(run_id)
+    if version is None:
+        (logged,) = client.search_logged_models(
+            [experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        )
+        version = mlflow.register_model(logged.model_uri, name)
+    client.set_registered_model_alias(name, "best", version.version)
+
+
+def best_run(folders: list[Path]) -> Path | None:
+    """The best run of the model with the best mean validation accuracy.
+
+    Fusions take no part: MLflow holds their members, not a model of their own.
+
+    Args:
+        folders: of runs on one split.
+
+    Returns:
+        None where no run has a validation part.
+    """
+    rows = []
+    for folder in folders:
+        metrics = read_json(folder / "metrics.json")
+        if "validation" in metrics and not (folder / "model.json").exists():
+            rows.append((folder, folder.parts[-2], metrics["validation"]["accuracy"]))
+    if not rows:
+        return None
+    table = pd.DataFrame(rows, columns=["folder", "model", "accuracy"])
+    model = table.groupby("model", sort=False)["accuracy"].mean().idxmax()
+    own = table[table["model"] == model]
+    return Path(own.loc[own["accuracy"].idxmax(), "folder"])
+
+
+def _upload(
+    client: Any, run_id: str, folder: Path, record: dict[str, Any], config: dict[str, Any]
+) -> None:
+    """Complete a run: history, metrics, files, confusion figure, model."""
+    from mlflow.entities import Metric, RunTag
+
+    history = pd.read_csv(folder / "history.csv")
+    log_history(client, run_id, history)
+    metrics = read_json(folder / "metrics.json")
+    values = {"train/seconds": float(history["seconds"].sum())}
+    for part in ("validation", "test"):
+        values |= _part_values(part, metrics[part]) if part in metrics else {}
+    # The table of runs shows the last step of a metric: here the model that was kept.
+    last = {"validation/accuracy": int(history["epoch"].iloc[-1])}
+    now = timestamp()
+    client.log_batch(run_id, metrics=[Metric(k, v, now, last.get(k, 0)) for k, v in values.items()])
+    for name in ("params.json", "history.csv", "metrics.json", "predictions.parquet"):
+        client.log_artifact(run_id, folder / name)
+    if record["family"] == "fusion":
+        client.log_artifact(run_id, folder / "model.json")
+    _log_confusion(client, run_id, metrics, record)
+    _log_model(run_id, folder, record)
+    tags = {COMPLETE: "true", "config_digest": digest(config)}
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+    client.set_terminated(run_id, "FINISHED")
+
+
+def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:
+    """Metrics of one part, named and scaled (0 to 1) alike for every model."""
+    names = ("accuracy", "macro_f1", "log_loss", "ci_low", "ci_high")
+    scores = {
+        f"{part}/{score}/{MLFLOW_REFUSES.sub('_', genre)}": values[score]
+        for genre, values in found["genres"].items()
+        for score in ("f1", "precision", "recall")
+    }
+    return {f"{part}/{name}": found[name] for name in names} | scores
+
+
+def _log_confusion(
+    client: Any, run_id: str, metrics: dict[str, Any], record: dict[str, Any]
+) -> None:
+    from songnet.figures import confusion_figure
+
+    names = metrics["genre_names"]
+    part = "test" if "test" in metrics else "validation"
+    counts = pd.DataFrame(
+        [
+            {"part": part, "genre": true, "predicted": predicted, "tracks": count}
+            for true, row in zip(names, metrics[part]["confusion"], strict=True)
+            for predicted, count in zip(names, row, strict=True)
+        ]
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary, "confusion.png")
+        title = f"{record['title']} · {record['protocol']} split · seed {record['seed']}"
+        confusion_figure(counts, title, {"source": ""}, str(path))
+        client.log_artifact(run_id, path)
+
+
+def _log_model(run_id: str, folder: Path, record: dict[str, Any]) -> None:
+    """Log the model with its signature. Named requirements save MLflow a long search."""
+    if record["family"] == "fusion":  # weights of members that are logged themselves
+        return
+    import mlflow
+    import numpy as np
+    from mlflow.models import infer_signature
+
+    with mlflow.start_run(run_id=run_id):
+        if record["family"] == "baseline":
+            import skops.io as skops
+
+            from songnet import baselines
+
+            baseline = baselines.load(folder / "model.joblib")
+            columns = baseline.pipeline.n_features_in_
+            example = np.zeros((1, columns), np.float32)
+            verdict = baseline.pipeline.predict(example)
+            mlflow.sklearn.log_model(
+                baseline.pipeline,
+                name="model",
+                signature=infer_signature(example, verdict),
+                pip_requirements=[f"scikit-learn=={version('scikit-learn')}"],
+                # The file was made by this workflow, so its types are trusted.
+                skops_trusted_types=skops.get_untrusted_types(data=skops.dumps(baseline.pipeline)),
+            )
+        else:
+            _log_network(folder / "model.safetensors", record)
+
+
+def _log_network(bundle: Path, record: dict[str, Any]) -> None:
+    """Log a network: as a model of audio files if it can hear, else as one of spectrograms."""
+    import mlflow
+    import torch
+    from mlflow.models import infer_signature
+
+    from songnet.networks import load
+    from songnet.prediction import ClipClassifier
+
+    network = load(bundle).network
+    requirements = [f"torch=={version('torch').partition('+')[0]}"]
+    if network.streams() and record.get("mel"):
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("mlflow_model.py")),
+            artifacts={"bundle": str(bundle)},
+            code_paths=[str(Path(__file__).parent)],
+            signature=infer_signature(pd.DataFrame({"file": ["song.mp3"]})),
+            pip_requirements=[*requirements, f"soundfile=={version('soundfile')}",
+                              f"soxr=={version('soxr')}", f"safetensors=={version('safetensors')}"],
+        )  # fmt: skip
+        return
+    # The exporter explains itself at length, to developers of torch.
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    classifier = ClipClassifier(network).eval()
+    mel = torch.zeros(1, network.config.n_mels, 16 * network.frames_per_step)
+    mlflow.pytorch.log_model(
+        classifier,
+        name="model",
+        signature=infer_signature(mel.numpy(), classifier(mel).detach().numpy()),
+        input_example=mel.numpy(),
+        pip_requirements=requirements,
+    )
