@@ -6,13 +6,21 @@ BIN := .venv/bin
 # One picture of the progress: the bars of single jobs would draw over it.
 SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 
-.PHONY: run test lint format lock clean
+.PHONY: run test faults fuzz lint format lock clean
 
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 
 test: .venv/installed lint
 	$(BIN)/pytest
+
+# Kills, full disks, hostile archives: about an hour; writes docs/faults.md.
+faults: .venv/installed
+	$(BIN)/pytest tests/faults -m "" --matrix docs
+
+# Mutated clips against the decoder.
+fuzz: .venv/installed
+	$(BIN)/python -m tests.faults.fuzz --minutes 10
 
 lint: .venv/installed
 	$(BIN)/ruff check .

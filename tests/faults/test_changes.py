@@ -1,0 +1,106 @@
+"""Changes: archives, clips and clocks that are not what they were, and two runs at once."""
+
+import os
+import shutil
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from songnet.archives import member_name
+from songnet.files import sha1
+from tests.faults.conftest import Place, errors
+from tests.faults.test_kills import jobs
+
+HOUR = 3600.0
+
+
+def own_archives(place: Place, folder: Path) -> Path:
+    """Copy the archives, dates and all; the path of the clips."""
+    copy = folder / "own"
+    shutil.copytree(place.archives, copy)
+    for path in place.archives.iterdir():
+        shutil.copystat(path, copy / path.name)
+    place.archives = copy
+    return copy / "fma_small.zip"
+
+
+def without(archive: Path, track_id: int) -> None:
+    """Leave one clip out, under a date long before the results."""
+    other = archive.with_name("other")
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            if name != member_name("small", track_id):
+                target.writestr(name, source.read(name))
+    os.utime(other, (time.time() - 1000 * HOUR,) * 2)
+    other.replace(archive)
+
+
+def test_archive_replaced_by_an_older_file(empty: Place) -> None:
+    """Its date is before that of the results, which are made anew all the same."""
+    assert empty.run("data").returncode == 0
+    archive = empty.archives / "fma_small.zip"
+    without(archive, 7)
+    run = empty.run("data")
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert 7 not in pd.read_parquet(empty.results / "tracks.parquet").index
+    quarantine = pd.read_csv(empty.results / "quarantine.csv").set_index("track_id")["reason"]
+    assert quarantine[7] == "in tracks.csv, not in the archive"
+    assert sha1(archive) in (empty.results / "archives.json").read_text()
+
+
+def test_two_snakemakes_at_once(empty: Place) -> None:
+    first = empty.start("data")
+    while not jobs(first, "mel_shard"):
+        assert first.poll() is None, empty.output()
+        time.sleep(0.05)
+    second = empty.run("data")
+    assert second.returncode != 0
+    assert "locked" in second.stdout and "other Snakemake process" in second.stdout
+    assert first.wait(600) == 0, empty.output()
+    assert "Nothing to be done" in empty.run("data").stdout
+
+
+@pytest.mark.faults
+def test_clip_that_turns_unreadable(place: Place, quiet: Place, tmp_path: Path) -> None:
+    """Bytes on the disk rot: size and date stay, and features and pages meet the clip."""
+    track_id = int(pd.read_parquet(place.results / "tracks.parquet").query("shard == 1").index[0])
+    archive = own_archives(place, tmp_path)
+    assert place.run().returncode == 0
+    before = archive.stat()
+    with zipfile.ZipFile(archive) as source:
+        at = source.getinfo(member_name("small", track_id)).header_offset + 2000
+    content = archive.read_bytes()
+    archive.write_bytes(content[:at] + bytes(500) + content[at + 500 :])
+    os.utime(archive, ns=(before.st_atime_ns, before.st_mtime_ns))
+    place.remove("features/*.parquet")
+    run = place.run()
+    assert run.returncode != 0
+    lines = errors(run.stdout)
+    assert any(f"track {track_id} was sound and is not any more" in line for line in lines), lines
+    # The archive is mended from a copy, and nothing else is needed.
+    archive.write_bytes(content)
+    os.utime(archive, ns=(before.st_atime_ns, before.st_mtime_ns))
+    run = place.run()
+    assert run.returncode == 0, run.stdout[-4000:]
+    place.check_like(quiet)
+
+
+@pytest.mark.faults
+def test_clock_set_back(place: Place, quiet: Place, tmp_path: Path) -> None:
+    """All products bear tomorrow's date; a stage is made anew, then a kill, then another run."""
+    for path in place.results.rglob("*"):
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime + 24 * HOUR))
+    archive = own_archives(place, tmp_path)
+    without(archive, 7)
+    target = str((place.results / "selection.parquet").relative_to(place.project))
+    assert place.run(target).returncode == 0
+    # What is left over seems not newer than the new selection.
+    run = place.run()
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert 7 not in pd.read_parquet(place.results / "tracks.parquet").index
+    predictions = pd.read_parquet(place.results / "runs/artist/knn/1/predictions.parquet")
+    assert 7 not in set(predictions["track_id"])
+    assert "Nothing to be done" in place.run().stdout

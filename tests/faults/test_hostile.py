@@ -1,0 +1,133 @@
+"""Hostile: archives that were made to do harm."""
+
+import bz2
+import resource
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet.archives import member_name
+from tests.faults.conftest import Place
+from tests.faults.fuzz import corpus, fuzz, mutated
+
+SCRIPT = "<script>alert(1)</script>"
+FORMULA = "=HYPERLINK(1)"
+# Tracks of the small archive and what happens to them.
+BOMB, LIAR, ROTTEN, CURSED, STOLEN, FUZZED = 4, 7, 8, 10, 11, [13, 14, 16, 17, 19]
+
+
+def make_hostile(archives: Path) -> None:
+    """Spoil the archives in every way at once; most clips stay sound."""
+    audio, metadata = archives / "fma_small.zip", archives / "fma_metadata.zip"
+    with zipfile.ZipFile(audio) as source:
+        clips = {name: source.read(name) for name in source.namelist()}
+    seeds = corpus()
+    clips |= {member_name("small", t): mutated(seeds, 1, t) for t in FUZZED}
+    del clips[member_name("small", STOLEN)]
+    with zipfile.ZipFile(audio, "w") as target:
+        for name, content in clips.items():
+            target.writestr(name, content)
+        for name in ("../../escaped.mp3", "/tmp/songnet-escaped.mp3", f"../{STOLEN:06d}.mp3",
+                     "fma_small/²/².mp3", f"{FORMULA}.mp3"):  # fmt: skip
+            target.writestr(name, b"harm")
+        target.getinfo(member_name("small", ROTTEN)).CRC ^= 1
+        target.getinfo(member_name("small", LIAR)).file_size = 3_000_000_000
+    put_bomb(audio, member_name("small", BOMB).encode())
+    with zipfile.ZipFile(metadata) as source:
+        tables = {name: source.read(name).decode() for name in source.namelist()}
+    rows = tables["fma_metadata/tracks.csv"].splitlines(keepends=True)
+    for i, row in enumerate(rows):
+        if row.startswith(f"{CURSED},"):
+            genre = next(g for g in ("Rock", "Folk", "Electronic") if f",{g}," in row)
+            rows[i] = row.replace(f",{genre},", f",{FORMULA},")
+        elif i > 2:
+            rows[i] = row.replace("Artist ", f"{SCRIPT} ").rstrip("\n") + f" {SCRIPT}\n"
+    tables["fma_metadata/tracks.csv"] = "".join(rows)
+    with zipfile.ZipFile(metadata, "w") as target:
+        for name, text in tables.items():
+            target.writestr(name, text)
+
+
+def put_bomb(path: Path, name: bytes) -> None:
+    """Let the headers of a clip point to 100 MB of zeros in 100 bytes, said to be 1000 bytes."""
+    packed = bz2.compress(bytes(10**8))
+    content = bytearray(path.read_bytes())
+    central = content.rindex(name) - 46
+    local = struct.unpack_from("<I", content, central + 42)[0]
+    for header, method, sizes in [(central, 10, 20), (local, 8, 18)]:
+        struct.pack_into("<H", content, header + method, zipfile.ZIP_BZIP2)
+        struct.pack_into("<II", content, header + sizes, len(packed), 1000)
+    start = local + 30 + len(name)
+    content[start : start + len(packed)] = packed
+    path.write_bytes(content)
+
+
+def check_quarantine(place: Place) -> None:
+    reasons = pd.read_csv(place.results / "quarantine.csv").set_index("track_id")["reason"]
+    assert reasons[BOMB] == reasons[ROTTEN] == "damaged in the archive, its CRC-32 is wrong"
+    assert reasons[LIAR].startswith("the file is too large: 2861 MB")
+    assert reasons[STOLEN] == "in tracks.csv, not in the archive"
+    assert reasons[CURSED] == "the name of its genre is no plain text"
+    tracks = pd.read_parquet(place.results / "tracks.parquet")
+    # Whatever the mutated clips are, they are in one list or the other.
+    assert all((track in reasons.index) != (track in tracks.index) for track in FUZZED)
+
+
+def check_outside(place: Place) -> None:
+    """Nothing was written but below the results and Snakemake's own notes."""
+    assert not Path("/tmp/songnet-escaped.mp3").exists()
+    assert not list(place.project.parent.rglob("*escaped*"))
+    allowed = {"results", ".snakemake", "resources", "mlflow.db", "mlartifacts"}
+    made = {path.name for path in place.project.iterdir()}
+    assert made - allowed == {"Snakefile", "src", "workflow", "config", "profiles", "envs"}
+    for path in place.results.rglob("*.csv"):
+        text = path.read_text()
+        assert FORMULA not in text and SCRIPT not in text, path
+
+
+def test_archives_full_of_harm(empty: Place) -> None:
+    make_hostile(empty.archives)
+    run = empty.run("data")
+    assert run.returncode == 0, run.stdout[-4000:]
+    check_quarantine(empty)
+    check_outside(empty)
+    for log in (empty.results / "benchmarks/mel_shard").glob("*.tsv"):
+        memory = pd.read_csv(log, sep="\t")["max_rss"].replace("-", np.nan).astype(float)
+        assert not (memory > 700).any(), "the job's memory request, MB"
+
+
+@pytest.mark.faults
+def test_archives_full_of_harm_to_the_end(empty: Place) -> None:
+    """Titles and artists are scripts; pages show them as text."""
+    make_hostile(empty.archives)
+    run = empty.run()
+    assert run.returncode == 0, run.stdout[-4000:]
+    check_quarantine(empty)
+    check_outside(empty)
+    for page in (empty.results / "report").glob("*.html"):
+        text = page.read_text()
+        assert SCRIPT not in text and "&lt;script&gt;alert(1)" in text, page
+    assert SCRIPT not in (empty.results / "report/results.md").read_text()
+
+
+def check_fuzz(seconds: float, seed: int) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    outcome = fuzz(seconds, seed)
+    assert outcome.tried > 0 and outcome.reasons["sound"] < outcome.tried
+    assert not outcome.crashed and not outcome.hung and not outcome.failed, outcome
+    # The child begins with the pages of this process.
+    assert outcome.memory < before + 400, "MiB"
+
+
+def test_mutated_clips_in_short() -> None:
+    check_fuzz(5, seed=1)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_mutated_clips_for_minutes(seed: int) -> None:
+    check_fuzz(60, seed)

@@ -1,0 +1,38 @@
+"""The plan of the largest data set: as many jobs whatever the number of tracks, soon made."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from tests.conftest import Snakemake
+
+SETTINGS = ["seeds=[1,2,3,4,5]", "protocols=[random,artist,official]"]
+
+
+def count(output: str) -> int:
+    found = re.search(r"^total\s+(\d+)", output, re.MULTILINE)
+    assert found, output[-3000:]
+    return int(found.group(1))
+
+
+def test_jobs_of_fma_large(project: Path, snakemake: Snakemake) -> None:
+    """106,574 tracks; jobs follow shards, models, protocols and seeds alone."""
+    models = yaml.safe_load((project / "config/models.yaml").read_text())
+    table: dict[str, dict[str, object]] = {}
+    for name, entry in models.items():
+        table[name] = table.get(str(entry.get("like")), {}) | entry
+    named = [f"models=[{','.join(table)}]"]
+    run = snakemake(project, "-n", "--config", "dataset=fma_large", *SETTINGS, *named)
+    assert run.returncode == 0, run.stdout[-3000:]
+    trainings = 3 * sum(
+        5 if entry["seeded"] else 1 for entry in table.values() if entry["family"] != "fusion"
+    )
+    datasets = yaml.safe_load((project / "config/datasets.yaml").read_text())
+    jobs = count(run.stdout)
+    assert jobs <= datasets["fma_large"]["shards"] + trainings + 40
+    # The smallest data set of the same kind differs by its shards and no more.
+    small = snakemake(project, "-n", "--config", "dataset=fma_small", *SETTINGS, *named)
+    assert count(small.stdout) - datasets["fma_small"]["shards"] == (
+        jobs - datasets["fma_large"]["shards"]
+    )
