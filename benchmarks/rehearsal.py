@@ -219,7 +219,7 @@ def main(words: list[str] | None = None) -> pd.DataFrame:
             table.to_csv(folder / "table.csv", index=False)
             text = table.set_index("tracks").T.to_markdown(floatfmt=".2f")
             (folder / "table.md").write_text(text + "\n")
-    draw(table, folder / "figure.svg")
+            draw(table, folder / "figure.svg")
     print(text)
     return table
 
