@@ -1,5 +1,6 @@
 """Where networks run: the CPU, or a GPU that no other training holds."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ def own_gpu() -> Iterator[int | None]:
     if not torch.cuda.is_available():
         yield None
         return
-    number, lock = _free_gpu(torch.cuda.device_count())
+    # By their own numbers: a scheduler that hands out GPUs lets each job count from 0.
+    count = torch.cuda.device_count()
+    number, lock = _free_gpu([str(torch.cuda.get_device_properties(i).uuid) for i in range(count)])
     try:
         torch.cuda.set_device(number)
         yield number
@@ -37,9 +40,11 @@ def own_gpu() -> Iterator[int | None]:
         lock.release()
 
 
-def _free_gpu(count: int, pause: float = 1.0) -> tuple[int, FileLock]:
-    """Lock the first of ``count`` GPUs that is free. A lock ends with its process, however."""
-    locks = [FileLock(Path(tempfile.gettempdir(), f"songnet-gpu-{i}.lock")) for i in range(count)]
+def _free_gpu(gpus: list[str], pause: float = 1.0) -> tuple[int, FileLock]:
+    """Lock the first GPU that is free and return its place. A lock ends with its process."""
+    folder = Path(tempfile.gettempdir(), f"songnet-{os.getuid()}")  # others could not open ours
+    folder.mkdir(exist_ok=True)
+    locks = [FileLock(folder / f"gpu-{gpu}.lock") for gpu in gpus]
     while True:
         for number, lock in enumerate(locks):
             try:

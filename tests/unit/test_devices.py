@@ -1,8 +1,13 @@
 """GPUs are taken one by one; what a GPU would do is done on the CPU here."""
 
+import multiprocessing
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -10,27 +15,84 @@ import torch
 from songnet.devices import _free_gpu, autocast, own_gpu, to_device
 
 
-def test_two_trainings_never_share_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of the test's own."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
+
+
+def test_a_killed_training_leaves_no_lock_behind() -> None:
     # Another process holds the first of two GPUs, then the second is the free one.
     holder = subprocess.Popen(
         [sys.executable, "-c",
          "from songnet.devices import _free_gpu\n"
-         "number, lock = _free_gpu(1)\nprint(number, flush=True)\ninput()"],
+         "number, lock = _free_gpu(['a'])\nprint(number, flush=True)\ninput()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert holder.stdout is not None
     assert holder.stdout.readline() == "0\n"
-    number, lock = _free_gpu(2)
+    number, lock = _free_gpu(["a", "b"])
     assert number == 1
     lock.release()
-    # A killed training leaves no lock behind.
     holder.kill()
     holder.wait()
-    number, lock = _free_gpu(1, pause=0.05)
+    number, lock = _free_gpu(["a"], pause=0.05)
     assert number == 0
     lock.release()
+
+
+def hold_a_gpu(events: Any) -> None:
+    """Take one of three GPUs for a moment and tell when."""
+    number, lock = _free_gpu(["a", "b", "c"], pause=0.01)
+    events.put((time.monotonic(), number, +1))
+    time.sleep(0.1)
+    events.put((time.monotonic(), number, -1))
+    lock.release()
+
+
+def test_eight_trainings_share_three_gpus() -> None:
+    context = multiprocessing.get_context("fork")
+    events = context.SimpleQueue()
+    trainings = [context.Process(target=hold_a_gpu, args=(events,)) for _ in range(8)]
+    for training in trainings:
+        training.start()
+    for training in trainings:
+        training.join(60)
+    assert [training.exitcode for training in trainings] == [0] * 8
+    held = {0: 0, 1: 0, 2: 0}
+    for _, number, change in sorted(events.get() for _ in range(16)):
+        held[number] += change
+        assert held[number] in (0, 1)
+
+
+@pytest.mark.parametrize(("uuid", "waits"), [("GPU-1", True), ("GPU-2", False)])
+def test_gpus_are_told_apart_by_their_own_numbers(
+    monkeypatch: pytest.MonkeyPatch, uuid: str, waits: bool
+) -> None:
+    """Two jobs of a scheduler that each see one GPU, number 0: the same or another."""
+    chosen: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.set_device", chosen.append)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda i: SimpleNamespace(uuid="GPU-1"))
+    held = threading.Event()
+    released: list[bool] = []
+
+    def hold() -> None:
+        _, lock = _free_gpu([uuid])
+        held.set()
+        time.sleep(0.5)
+        released.append(True)
+        lock.release()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(60)
+    with own_gpu() as number:
+        assert number == 0 and chosen == [0]
+        assert bool(released) is waits
+    other.join()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
