@@ -149,7 +149,8 @@ def open_parent(client: Any, experiment_id: str) -> str:
     """
     started = os.environ.get(INVOCATION) or time.strftime("%Y-%m-%d %H:%M:%S")
     name = digest([client.tracking_uri, experiment_id])
-    with FileLock(Path(tempfile.gettempdir(), f"songnet-mlflow-{name}.lock")):
+    # Another user's lock could not be opened.
+    with FileLock(Path(tempfile.gettempdir(), f"songnet-{os.getuid()}-mlflow-{name}.lock")):
         of_this = f"tags.`{INVOCATION}` = '{started}'"
         found = client.search_runs([experiment_id], of_this, max_results=1)
         if found:

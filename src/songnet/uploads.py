@@ -41,9 +41,11 @@ def upload_runs(
     try:
         experiment_id = find_experiment(uri, dataset)
     except Exception as error:
+        problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({type(error).__name__})"
+        if any(f"error code {code}" in str(error) for code in (401, 403)):
+            problem = f"MLFLOW_TRACKING_USERNAME and _PASSWORD: refused by {uri}"
         raise SongNetError(
-            f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({type(error).__name__}); "
-            "the results are complete, and the next run uploads them"
+            f"{problem}; the results are complete, and the next run uploads them"
         ) from None
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)

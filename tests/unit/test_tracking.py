@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,22 @@ def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> No
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
         upload_runs(DEAD, "tiny", [run_folder], {})
     assert len(list(run_folder.iterdir())) == 5
+
+
+def test_a_wrong_password_is_named(run_folder: Path) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(SongNetError, match="MLFLOW_TRACKING_USERNAME and _PASSWORD: refused"):
+            upload_runs(uri, "tiny", [run_folder], {})
+        server.shutdown()
 
 
 @pytest.fixture(autouse=True)

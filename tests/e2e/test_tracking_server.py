@@ -1,0 +1,205 @@
+"""A shared MLflow server on SQLite: many writers at once, and times when it is down."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet import baselines
+from songnet.files import read_json, write_json
+from songnet.fma_features import columns
+from songnet.tracking import PARENT, LiveRun, initialise
+from songnet.uploads import upload_runs
+from tests.conftest import Snakemake, config, small
+
+EPOCHS = 10
+WRITERS = 8
+MODEL = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "features": "mfcc"}
+
+
+class Server:
+    """An MLflow server that can be stopped and started again on the same port and files."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve inside the block."""
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1",
+                   "--port", str(self.port), "--backend-store-uri", "sqlite:///server.db",
+                   "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
+        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = (
+            "false"  # seven processes, of no use here
+        )
+        with (self.folder / "server.log").open("a") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            self._wait(process)
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+                return
+            time.sleep(0.2)
+        pytest.fail((self.folder / "server.log").read_text()[-3000:])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that does not run yet."""
+    # What MLflow's client sets is taken back after the test.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    return Server(tmp_path)
+
+
+def make_run(folder: Path, seed: int) -> dict[str, Any]:
+    """Write the files of a finished run and return its record."""
+    rng = np.random.default_rng(seed)
+    features = pd.DataFrame(rng.normal(size=(24, 140)), columns=columns(("mfcc",)), dtype="float32")
+    genres = pd.Series(np.tile(["Folk", "Rock"], 12))
+    parts = pd.Series(["train"] * 16 + ["validation"] * 8)
+    baseline, _ = baselines.fit_baseline(MODEL, features, genres, parts, seed=seed)
+    record = {
+        "dataset": "shared", "protocol": "artist", "split_seed": 1, "model": "knn", "seed": seed,
+        "title": "k nearest neighbours", "family": "baseline", **MODEL, "key": f"{seed:016x}",
+        "source": "x", "commit": "y", "archives": {}, "versions": {},
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    baselines.save(baseline, folder / "model.joblib")
+    history(seed).to_csv(folder / "history.csv", index=False)
+    pd.DataFrame({"track_id": [1]}).to_parquet(folder / "predictions.parquet")
+    scores = {"accuracy": seed / 100, "macro_f1": 0.5, "log_loss": 0.7, "ci_low": 0, "ci_high": 1,
+              "genres": {"Folk": {"f1": 0.5}, "Rock": {"f1": 0.5}},
+              "confusion": [[4, 0], [0, 4]]}  # fmt: skip
+    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], "test": scores})
+    write_json(folder / "params.json", record)
+    return record
+
+
+def history(seed: int) -> pd.DataFrame:
+    """Epochs whose values tell the run from all others."""
+    epochs = np.arange(1, EPOCHS + 1)
+    return pd.DataFrame({"epoch": epochs, "validation_accuracy": seed + epochs / 100})
+
+
+def write_one_run(uri: str, experiment: str, folder: Path, barrier: Any) -> None:
+    """What a training and the upload after it send, beside others that do the same."""
+    record = read_json(folder / "params.json")
+    barrier.wait(120)
+    live = LiveRun(experiment, record, enabled=True)
+    for row in history(record["seed"]).to_dict("records"):
+        live.log_epoch(row)
+    assert live._client is not None, "the server was given up"
+    upload_runs(uri, "shared", [folder], {})
+
+
+def runs_of(uri: str, experiment: str) -> list[Any]:
+    """All runs of an experiment but the parents of invocations."""
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    return [run for run in runs if PARENT in run.data.tags]
+
+
+def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
+    folders = [tmp_path / f"runs/{seed}" for seed in range(1, WRITERS + 1)]
+    for seed, folder in enumerate(folders, 1):
+        make_run(folder, seed)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.e2e.test_tracking_server", "skops.io", "mlflow.sklearn"])
+    with server.running():
+        experiment = str(tmp_path / "experiment.json")
+        write_json(experiment, initialise(server.uri, "shared"))
+        barrier = context.Barrier(WRITERS)
+        writers = [
+            context.Process(target=write_one_run, args=(server.uri, experiment, folder, barrier))
+            for folder in folders
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join(300)
+        assert [writer.exitcode for writer in writers] == [0] * WRITERS
+        runs = runs_of(server.uri, "shared")
+        assert sorted(run.info.run_name for run in runs) == sorted(
+            f"knn · artist · {seed}" for seed in range(1, WRITERS + 1)
+        )
+        client = mlflow.MlflowClient(server.uri)
+        for run in runs:
+            seed = int(run.data.params["seed"])
+            assert run.info.status == "FINISHED"
+            assert run.data.metrics["test/accuracy"] == seed / 100
+            steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
+            sent = history(seed)["validation_accuracy"].tolist()
+            assert [step.value for step in sorted(steps, key=lambda step: step.step)] == sent
+            files = {file.path for file in client.list_artifacts(run.info.run_id)}
+            assert files >= {"params.json", "history.csv", "metrics.json", "confusion.png"}
+        assert len(client.search_logged_models([runs[0].info.experiment_id])) == WRITERS
+
+
+def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
+    record = make_run(tmp_path / "runs/1", 1)
+    experiment = str(tmp_path / "experiment.json")
+    rows = history(1).to_dict("records")
+    with server.running():
+        write_json(experiment, initialise(server.uri, "shared"))
+        live = LiveRun(experiment, record, enabled=True)
+        live.log_epoch(rows[0])
+    for row in rows[1:]:
+        live.log_epoch(row)
+    with server.running():
+        first = upload_runs(server.uri, "shared", [tmp_path / "runs/1"], {})
+        assert upload_runs(server.uri, "shared", [tmp_path / "runs/1"], {}) == first
+        (run,) = runs_of(server.uri, "shared")
+        client = mlflow.MlflowClient(server.uri)
+        steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
+        assert sorted(step.step for step in steps) == list(range(1, EPOCHS + 1))
+
+
+def test_a_server_that_is_down_costs_no_training(
+    server: Server, project: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    """Down before, during and after the training; up for the next run, which uploads all, once."""
+    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
+    goal = [flag, *settings, "--", "results/local/mlflow/artist.json"]
+    run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
+    assert run.returncode != 0
+    message = f"error: MLFLOW_TRACKING_URI: {server.uri} cannot be reached"
+    assert message in run.stdout and "Traceback" not in run.stdout
+    model = project / "results/local/runs/artist/crnn/1/model.safetensors"
+    trained = model.stat().st_mtime_ns
+    with server.running():
+        for _ in range(2):
+            run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
+            assert run.returncode == 0, run.stdout[-3000:]
+        assert "Nothing to be done" in run.stdout
+        (uploaded,) = runs_of(server.uri, "local")
+    assert uploaded.info.status == "FINISHED" and "test/accuracy" in uploaded.data.metrics
+    assert model.stat().st_mtime_ns == trained
+    assert not (project / "mlflow.db").exists()
