@@ -1,0 +1,153 @@
+"""profiles/slurm on a real SLURM: a run that meets a kill, a scancel, a job over its memory."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import Snakemake, config, copy_project, small
+from tests.e2e import slurm
+from tests.e2e.slurm import Job
+
+pytestmark = pytest.mark.skipif(bool(slurm.lacking()), reason=slurm.lacking())
+
+
+class Survived(NamedTuple):
+    """A finished run and SLURM's jobs: at the kill of snakemake, and in the end."""
+
+    project: Path
+    killed: list[Job]
+    jobs: list[Job]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A cluster; its environment."""
+    with slurm.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def survived(
+    environment: dict[str, str],
+    archives: Path,
+    snakemake: Snakemake,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Survived:
+    """Run the workflow; kill snakemake while it trains, go on, then cancel a training."""
+    project = small(copy_project(tmp_path_factory.mktemp("survived")))
+    edit_profile(project / "profiles/slurm/config.yaml")
+    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]")
+    settings = [flag, *settings]
+    arguments = ["--profile", "profiles/slurm", *settings, "--", "results_table"]
+    with running(project, environment, arguments) as first:
+        wait_for(lambda: trainings(environment, "RUNNING"), first)
+        first.kill()
+    killed = slurm.queue(environment)
+    unlocked = snakemake(project, "--unlock", *settings)
+    assert unlocked.returncode == 0, unlocked.stdout
+    with running(project, environment, arguments) as second:
+        cancelled = wait_for(
+            lambda: [job for job in trainings(environment, "RUNNING") if job not in killed], second
+        )
+        slurm.cancel(environment, cancelled[0])
+        assert second.wait(300) == 0, (project / "snakemake.log").read_text()[-5000:]
+    return Survived(project, killed, slurm.queue(environment))
+
+
+def edit_profile(path: Path) -> None:
+    """Edit the two lines, let shards begin with too little memory, look at jobs more often."""
+    profile = yaml.safe_load(path.read_text())
+    assert list(profile["default-resources"]) == ["slurm_partition", "slurm_account"]
+    profile["default-resources"] = {"slurm_partition": "main"}  # without accounting, no account
+    profile["set-resources"]["mel_shard"] = {"mem_mb": "50 * 20 ** (attempt - 1)"}
+    profile["slurm-init-seconds-before-status-checks"] = 1
+    path.write_text(yaml.safe_dump(profile))
+
+
+@contextmanager
+def running(
+    project: Path, environment: dict[str, str], arguments: list[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start snakemake; it writes to snakemake.log."""
+    inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    with (project / "snakemake.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=project,
+            env=inherited | environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def trainings(environment: dict[str, str], *states: str) -> list[Job]:
+    """Jobs of the rule train_crnn in some states."""
+    jobs = slurm.queue(environment)
+    return [job for job in jobs if job.comment.startswith("rule_train") and job.state in states]
+
+
+def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[bytes]) -> list[Job]:
+    """Wait until there are such jobs, while snakemake is at work."""
+    while not (jobs := found()):
+        assert process.poll() is None, "snakemake ended before its time"
+        time.sleep(0.2)
+    return jobs
+
+
+def test_results_equal_those_of_a_local_run(survived: Survived, finished: Path) -> None:
+    here, there = (
+        pd.read_csv(project / "results/local/report/results.csv").drop(columns="train_seconds")
+        for project in (finished, survived.project)
+    )
+    same = here[(here["protocol"] == "artist") & (here["model"] == "crnn")]
+    pd.testing.assert_frame_equal(same.reset_index(drop=True), there, check_exact=True)
+
+
+def test_a_job_over_its_memory_gets_more(survived: Survived) -> None:
+    shards = [job for job in survived.jobs if "mel" in job.comment]
+    assert [(job.state, job.memory) for job in shards] == [
+        ("FAILED", "150M"),
+        ("COMPLETED", "3000M"),
+    ]
+    logs = list((survived.project / ".snakemake/slurm_logs").rglob(f"{shards[0].number}.log"))
+    assert "memory limit" in logs[0].read_text()
+
+
+def test_a_cancelled_training_is_tried_again_with_more_memory(survived: Survived) -> None:
+    (cancelled,) = [job for job in survived.jobs if job.state == "CANCELLED"]
+    again = [job for job in survived.jobs if job.comment == cancelled.comment][-1]
+    assert again.state == "COMPLETED"
+    first, second = (int(job.memory.removesuffix("M")) for job in (cancelled, again))
+    assert second == 2 * first
+
+
+def test_a_killed_snakemake_starts_again_beside_its_jobs(survived: Survived) -> None:
+    left = {job.number for job in survived.killed if job.state == "RUNNING"}
+    assert left
+    again = [
+        job for job in survived.jobs if job.number > max(job.number for job in survived.killed)
+    ]
+    assert {job.comment.partition("_wildcards")[0] for job in again} >= {
+        "rule_train_crnn", "rule_evaluate_crnn",
+    }  # fmt: skip
+    # What was finished before the kill is not done again.
+    assert not [job for job in again if "mel" in job.comment]
+
+
+def test_each_training_has_a_gpu_of_its_own(survived: Survived) -> None:
+    assert {job.gpus for job in survived.jobs if "train_crnn" in job.comment} == {"gres:gpu:1"}
+    assert {job.gpus for job in survived.jobs if "train_crnn" not in job.comment} == {"N/A"}
