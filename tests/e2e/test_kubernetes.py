@@ -1,0 +1,121 @@
+"""profiles/kubernetes, with a kubectl that checks manifests and runs their jobs here."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Snakemake, config, small
+
+VERSION = "1.31"
+# Stands in for an API server and a node: it checks a manifest against Kubernetes' own schema, runs
+# the container's command, and answers in the words of kubectl.
+KUBECTL = """\
+#!{python}
+import json, os, pathlib, signal, subprocess, sys
+import kubernetes_validate, yaml
+folder = pathlib.Path({folder!r})
+verb, *arguments = sys.argv[1:]
+if verb == "create":
+    manifest = yaml.safe_load(sys.stdin)
+    kubernetes_validate.validate(manifest, {version!r}, strict=True)
+    name = manifest["metadata"]["generateName"] + str(len(list(folder.glob("*.json"))))
+    (folder / f"{{name}}.json").write_text(json.dumps(manifest))
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    shell = 'trap "" HUP; "$@"; echo $? > ' + str(folder / f"{{name}}.rc")
+    with (folder / f"{{name}}.log").open("w") as log:
+        pod = subprocess.Popen(
+            ["sh", "-c", shell, "sh", *container["command"]], cwd=container["workingDir"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )
+    (folder / f"{{name}}.pid").write_text(str(pod.pid))
+    print(name, end="")
+elif verb == "get":
+    name = arguments[1]
+    code = folder / f"{{name}}.rc"
+    state = "" if not code.exists() else "Complete" if code.read_text() == "0\\n" else "Failed"
+    if (folder / f"{{name}}.json").exists():
+        print(name, state)
+elif verb == "delete":
+    for name in arguments[3:]:
+        os.killpg(int((folder / f"{{name}}.pid").read_text()), signal.SIGKILL)
+        (folder / f"{{name}}.json").unlink()
+"""
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> Path:
+    """A folder with `kubectl`; it fills with manifests, logs and exit codes of jobs."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    program = folder / "kubectl"
+    program.write_text(KUBECTL.format(python=sys.executable, folder=str(folder), version=VERSION))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+def test_jobs_run_in_pods_as_their_manifests_say(
+    kubectl: Path, project: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
+    run = snakemake(
+        small(project), "--profile", "profiles/kubernetes", "--seconds-between-status-checks", "1",
+        flag, *settings, "--", "results/local/runs/artist/crnn/1/model.safetensors",
+        PATH=f"{kubectl}:{os.environ['PATH']}",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-5000:]
+    assert len(pd.read_parquet(project / "results/local/tracks.parquet")) == 36
+    jobs = [yaml.safe_load(path.read_text()) for path in sorted(kubectl.glob("*.json"))]
+    wanted = []
+    for job in jobs:
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        assert container["workingDir"] == str(project)
+        limits = container["resources"]["limits"]
+        wanted.append(
+            (limits["memory"], limits["nvidia.com/gpu"], container["resources"]["requests"]["cpu"])
+        )
+    # The selection; three shards in a pod, two at a time for --cores 2; a training. Light rules
+    # need no pod.
+    assert wanted == [("2000M", "0", "1"), ("1400M", "0", "2"), ("3000M", "1", "1")]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "answer"), [("0\n", "success"), ("137\n", "failed"), (None, "running")]
+)
+def test_status_of_a_job(kubectl: Path, exit_code: str | None, answer: str) -> None:
+    (kubectl / "songnet-0.json").write_text("{}")
+    if exit_code is not None:
+        (kubectl / "songnet-0.rc").write_text(exit_code)
+    assert status(kubectl, "songnet-0") == answer
+
+
+def test_status_when_a_job_or_the_server_is_gone(kubectl: Path) -> None:
+    assert status(kubectl, "songnet-0") == "failed"
+    (kubectl / "kubectl").write_text("#!/bin/sh\nexit 1\n")
+    assert status(kubectl, "songnet-0") == "running"
+
+
+def status(kubectl: Path, job: str) -> str:
+    command = [str(ROOT / "profiles/kubernetes/status"), job]
+    environment = os.environ | {"PATH": f"{kubectl}:{os.environ['PATH']}"}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_manifests_of_the_setup_are_valid() -> None:
+    manifests = list(yaml.safe_load_all((ROOT / "profiles/kubernetes/setup.yaml").read_text()))
+    assert [manifest["kind"] for manifest in manifests] == [
+        "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding", "Pod",
+    ]  # fmt: skip
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, VERSION, strict=True)
+    manifests[0]["spec"]["accessMode"] = []
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifests[0], VERSION, strict=True)
