@@ -82,7 +82,7 @@ def test_jobs_run_in_pods_as_their_manifests_say(
         )
     # The selection; three shards in a pod, two at a time for --cores 2; a training. Light rules
     # need no pod.
-    assert wanted == [("2000M", "0", "1"), ("1400M", "0", "2"), ("3000M", "1", "1")]
+    assert wanted == [("1000M", "0", "1"), ("1400M", "0", "2"), ("3000M", "1", "1")]
 
 
 @pytest.mark.parametrize(

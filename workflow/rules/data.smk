@@ -94,7 +94,7 @@ rule select_tracks:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(1000),
         runtime=30,
     params:
         kind=DATASET["source"],

@@ -42,7 +42,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=memory(2000),
+            mem_mb=memory(1500),
             runtime=60,
         params:
             family=family,
@@ -131,7 +131,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=memory(2000),
+            mem_mb=memory(1500),
             runtime=120,
         params:
             seconds=config["heard_seconds"],

@@ -20,7 +20,7 @@ rule fma_features_shard:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(700),
         runtime=60,
     params:
         subset=DATASET["subset"],

@@ -158,7 +158,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=memory(2000),
+            mem_mb=memory(1500),
             runtime=60,
         params:
             dataset=DATASET,
@@ -190,7 +190,7 @@ if family_models("crnn"):
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=memory(2000),
+            mem_mb=memory(1500),
             runtime=120,
         params:
             dataset=DATASET,

@@ -46,7 +46,7 @@ rule log_runs:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(1500),
         runtime=60,
     params:
         uri=TRACKING_URI,
