@@ -171,7 +171,7 @@ def rehearse(
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     """Draw time, memory and disk against tracks."""
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     for stage in STAGES:
         axes[0].plot(table["tracks"], table[f"{stage} ms a track"], "o-", label=stage)
         axes[1].plot(table["tracks"], table[f"{stage} peak MB"], "o-", label=stage)
@@ -186,7 +186,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_xlim(0, None)
         axis.set_ylim(0, None)
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=8)
+    axes[2].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     figure.savefig(path)
     plt.close(figure)
 
