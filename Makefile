@@ -6,7 +6,7 @@ BIN := .venv/bin
 # One picture of the progress: the bars of single jobs would draw over it.
 SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 
-.PHONY: run test faults fuzz lint format lock clean
+.PHONY: run test faults fuzz lint format bench lock clean
 
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
@@ -33,6 +33,10 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+# benchmarks/results.md; on the demo, or on the clips of ARCHIVES=DIR; ONLY="extraction streaming".
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(if $(ARCHIVES),--archives $(ARCHIVES)) $(if $(RESULTS),--results $(RESULTS)) $(if $(ONLY),--only $(ONLY))
 
 # Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
 # CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.

@@ -1,86 +1,80 @@
 """Cost and latency of the streaming engine, beside hearing the last seconds anew at each step.
 
-    python benchmarks/realtime.py [--model FILE] [--seconds 60] [--repeats 5]
-
 Music is noise: the cost does not depend on what is heard.
 """
 
-import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tabulate import tabulate
 
+from benchmarks.measure import Section, in_turn, spread
 from songnet.audio import Clip, to_mono
-from songnet.classify import find_model
 from songnet.mel import mel_spectrogram
-from songnet.realtime import Model, Stream
+from songnet.realtime import Model, Stream, load_model
 
 RATE = 44_100  # Hz
 PIECE = 441  # samples: 10 ms, as a sound card gives them
 WINDOW = 10.0  # seconds that the other way hears anew, as long as a crop in training
+SECONDS = 40  # of music
 
 
-def streaming(model: Model, music: NDArray[np.float32]) -> tuple[list[float], list[float]]:
-    """Seconds of work for each step, and from the last piece of each step to its verdict."""
+def streaming(model: Model, music: NDArray[np.float32]) -> list[float]:
+    """Hear all; seconds from the last piece of each step to its verdict."""
     stream = Stream(model, RATE)
-    costs, latencies, cost = [], [], 0.0
+    latencies = []
     for start in range(0, len(music), PIECE):
         before = time.perf_counter()
-        steps = stream.push(music[start : start + PIECE])
-        spent = time.perf_counter() - before
-        cost += spent
-        if steps:
-            costs.append(cost / len(steps))
-            latencies.append(spent)
-            cost = 0.0
-    return costs, latencies
+        if stream.push(music[start : start + PIECE]):
+            latencies.append(time.perf_counter() - before)
+    return latencies
 
 
-def anew(model: Model, music: NDArray[np.float32]) -> list[float]:
-    """Seconds of work for each step when the last seconds are heard anew."""
-    costs = []
+def anew(model: Model, music: NDArray[np.float32], steps: int) -> None:
+    """Hear the last seconds anew, so many times."""
     size = int(WINDOW * RATE)
-    for end in range(size, len(music), int(model.step_seconds * RATE)):
-        before = time.perf_counter()
+    for end in np.linspace(size, len(music), steps).astype(int):
         samples = to_mono(Clip(music[end - size : end], RATE), model.mel.sample_rate)
         mel = torch.from_numpy(mel_spectrogram(samples, model.mel))[None]
         with torch.inference_mode():
             model.saved.network(mel)
-        costs.append(time.perf_counter() - before)
-    return costs
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
+def measure(path: Path, repeats: int) -> list[Section]:
+    """Compare with a saved network."""
     torch.set_num_threads(1)
-    model = find_model(arguments.model)
+    model = load_model(path)
     rng = np.random.default_rng(0)
-    music = (0.1 * rng.standard_normal(int(arguments.seconds * RATE))).astype(np.float32)
-    streaming(model, music[: 5 * RATE])
-    rows = []
-    for repeat in range(1, arguments.repeats + 1):
-        costs, latencies = streaming(model, music)
-        again = anew(model, music)
-        rows.append(
-            {
-                "repeat": repeat,
-                "step, ms": 1e3 * np.median(costs),
-                "% of the music it covers": 100 * np.median(costs) / model.step_seconds,
-                "p95 latency, ms": 1e3 * np.quantile(latencies, 0.95),
-                f"last {WINDOW:g} s anew, ms": 1e3 * np.median(again),
-                "anew / streaming": np.median(again) / np.median(costs),
-            }
+    music = (0.1 * rng.standard_normal(SECONDS * RATE)).astype(np.float32)
+    steps = int(SECONDS / model.step_seconds)
+    latencies: list[float] = []
+    times = in_turn(
+        {
+            "streaming": lambda: latencies.append(
+                float(np.quantile(streaming(model, music), 0.95))
+            ),
+            "anew": lambda: anew(model, music, steps),
+        },
+        repeats,
+    )
+    share = 100 * times["streaming"] / SECONDS
+    again = times["anew"] / times["streaming"]
+    rows = {
+        "work for a step, % of the music that it covers": spread(share),
+        "last samples of a step to its verdict, 95th percentile, ms": spread(
+            1e3 * np.array(latencies[1:]), 1
+        ),
+        f"last {WINDOW:g} s anew, × streaming": spread(again, 1),
+    }
+    title = model.saved.facts["title"]
+    return [
+        Section(
+            "Streaming",
+            f"The {title}, {model.step_seconds:.2f} s a step, 44.1 kHz in pieces of 10 ms, one "
+            f"core, against hearing the last {WINDOW:g} s anew at each step.",
+            [{"what": name, "value": value} for name, value in rows.items()],
+            {f"a step: last {WINDOW:g} s anew": again},
         )
-    print(tabulate(rows, headers="keys", floatfmt=".2f"))
-
-
-if __name__ == "__main__":
-    main()
+    ]

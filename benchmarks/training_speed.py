@@ -1,13 +1,10 @@
-"""Training of the C-RNN against a plain way to do it, side by side.
+"""Training of the C-RNN against a plain way to do it.
 
 The plain way: whole clips, one compressed file of spectrogram a track, read one by one; Conv1d
-over (batch, bands, time), an LSTM, Adam with a constant rate. It trains until its validation
-accuracy no longer rises; SongNet's `crnn` trains until it reaches the same accuracy.
-
-    python benchmarks/training_speed.py results/DATASET [--repeats 3] [--epochs 15]
+over (batch, bands, time), an LSTM, Adam with a constant rate. It trains for some epochs; SongNet's
+`crnn` trains until it reaches the best validation accuracy of these.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from tabulate import tabulate
 from torch import Tensor, nn
 
+from benchmarks.measure import Section, spread
 from songnet import training
 from songnet.batches import Part, random_crops
 from songnet.configuration import read_models
@@ -27,7 +24,7 @@ from songnet.networks import NetworkConfig, make_network
 from songnet.shards import MelShards
 
 ROOT = Path(__file__).parents[1]
-Curve = list[tuple[float, float]]  # seconds of training so far, validation accuracy
+Curve = list[tuple[float, float]]  # processor seconds so far, validation accuracy
 
 
 class Plain(nn.Module):
@@ -65,7 +62,7 @@ def train_plainly(
     network = Plain(np.load(next(folder.glob("*.npz")))["mel"].shape[0], n_genres)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     curve: Curve = []
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(epochs):
         network.train()
         for x, y in batches(train, rng.permutation(len(train.labels))):
@@ -79,7 +76,7 @@ def train_plainly(
                 (network(x).argmax(1) == y).sum().item()
                 for x, y in batches(validation, np.arange(len(validation.labels)))
             ]
-        curve.append((time.perf_counter() - start, sum(hits) / len(validation.labels)))
+        curve.append((time.process_time() - start, sum(hits) / len(validation.labels)))
     return curve
 
 
@@ -94,12 +91,12 @@ def train_songnet(
     entry = read_models(ROOT / "config/models.yaml")["crnn"]
     curve: Curve = []
     loading: list[float] = []
-    start = time.perf_counter()
+    start = time.process_time()
 
     def on_epoch(history: list[training.Row]) -> None:
         loading.append(history[-1]["loading"])
         accuracy = history[-1]["validation_accuracy"]
-        curve.append((time.perf_counter() - start, accuracy))
+        curve.append((time.process_time() - start, accuracy))
         if accuracy >= target:
             raise _ReachedError
 
@@ -141,18 +138,10 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
     return peak / 1024
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="results/DATASET with splits and spectrograms")
-    parser.add_argument("--split", default="artist")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=15, help="of the plain training")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    tracks = pd.read_parquet(arguments.results / "tracks.parquet")
-    parts = pd.read_parquet(arguments.results / f"splits/{arguments.split}.parquet")
-    parts = parts.set_index("track_id")["split"]
+def read_parts(results: Path, split: str) -> tuple[Part, Part, MelShards, int]:
+    """Training and validation parts, spectrograms, and the number of genres."""
+    tracks = pd.read_parquet(results / "tracks.parquet")
+    parts = pd.read_parquet(results / f"splits/{split}.parquet").set_index("track_id")["split"]
     genres = sorted(tracks["genre"].unique())
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
 
@@ -160,39 +149,51 @@ def main() -> None:
         ids = parts.index[parts == name].to_numpy()
         return Part(ids, labels[ids].to_numpy(), metadata_fields(tracks.loc[ids]))
 
-    train, validation = part("train"), part("validation")
-    mel = arguments.results / "mel"
-    shards = MelShards(mel, pd.read_parquet(mel / "index.parquet"))
-    rows = []
+    shards = MelShards(results / "mel", pd.read_parquet(results / "mel/index.parquet"))
+    return part("train"), part("validation"), shards, len(genres)
+
+
+def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10) -> list[Section]:
+    """Compare on the spectrograms of a finished run, one thread each."""
+    torch.set_num_threads(1)
+    train, validation, shards, n_genres = read_parts(results, split)
+    reached, ratios, loadings = 0, [], []
+    rates: dict[str, list[float]] = {"plain": [], "SongNet": []}
     with tempfile.TemporaryDirectory() as folder:
-        longest = max(shards.frames(int(i)) for i in tracks.index)
-        for track_id in np.concatenate([train.track_ids, validation.track_ids]):
+        track_ids = np.concatenate([train.track_ids, validation.track_ids])
+        longest = max(shards.frames(int(i)) for i in track_ids)
+        for track_id in track_ids:
             clip = np.full((shards.n_mels, longest), -100.0, np.float32)
             clip[:, : shards.frames(int(track_id))] = shards.mel(int(track_id))
             np.savez_compressed(Path(folder, f"{track_id}.npz"), mel=clip)
-        for seed in range(1, arguments.repeats + 1):
-            plain = train_plainly(
-                Path(folder), train, validation, len(genres), arguments.epochs, seed
-            )
+        for seed in range(1, repeats + 1):
+            plain = train_plainly(Path(folder), train, validation, n_genres, epochs, seed)
             target = max(accuracy for _, accuracy in plain)
             needed = next(seconds for seconds, accuracy in plain if accuracy >= target)
-            ours, loading = train_songnet(shards, train, validation, len(genres), target, seed)
-            reached = ours[-1][1] >= target
-            rows.append(
-                {
-                    "seed": seed,
-                    "validation accuracy %": 100 * target,
-                    "plain s": needed,
-                    "SongNet s": ours[-1][0] if reached else float("nan"),
-                    "SongNet / plain": ours[-1][0] / needed if reached else float("nan"),
-                    "loading % of SongNet's time": 100 * loading,
-                }
-            )
-            print(rows[-1], flush=True)
-    print(tabulate(rows, headers="keys", floatfmt=".2f"))
-    few, many = (anonymous_memory(shards, train, len(genres), times) for times in (1, 4))
-    print(f"memory of the training's own: {few:.0f} MB, with four times the tracks {many:.0f} MB")
-
-
-if __name__ == "__main__":
-    main()
+            ours, loading = train_songnet(shards, train, validation, n_genres, target, seed)
+            loadings.append(100 * loading)
+            for name, curve in (("plain", plain), ("SongNet", ours)):
+                rates[name].append(len(train.labels) * len(curve) / curve[-1][0])
+            if ours[-1][1] >= target:
+                reached += 1
+                ratios.append(needed / ours[-1][0])
+    few, many = (anonymous_memory(shards, train, n_genres, times) for times in (1, 4))
+    rows = {
+        "plain, clips a second": spread(rates["plain"], 0),
+        "SongNet, crops a second": spread(rates["SongNet"], 0),
+        "plain / SongNet, time to the same accuracy": (
+            spread(ratios) if ratios else "never reached"
+        ),
+        "seeds that reach it": f"{reached} of {repeats}",
+        "loading, % of SongNet's time": spread(loadings, 1),
+        "memory of its own, MB; with four times the tracks": f"{few:.0f}; {many:.0f}",
+    }
+    return [
+        Section(
+            "Training",
+            f"{len(train.labels)} tracks, one thread, processor time: {epochs} epochs of the plain "
+            "way, and SongNet's `crnn` until it validates as well as the best of them.",
+            [{"what": name, "value": value} for name, value in rows.items()],
+            {"training to the same accuracy: plain": np.array(ratios)} if ratios else {},
+        )
+    ]

@@ -1,0 +1,53 @@
+"""Measure everything, or some of it, and write ``benchmarks/results.md``.
+
+The demo is run in a folder of its own, and its network and spectrograms are used for the other
+benchmarks, unless --results and --archives name others.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+# Before numpy is loaded: every way has one core.
+os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+
+from benchmarks import extraction, realtime, training_speed, workflow
+from benchmarks.measure import Section, machine, report
+
+NAMES = ["workflow", "extraction", "training", "streaming"]
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--archives", type=Path, help="folder with fma_<subset>.zip")
+    parser.add_argument("--results", type=Path, help="results/DATASET of a finished run")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    options = parser.parse_args()
+    about = machine()
+    sections: list[Section] = []
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder, "project")
+        if "workflow" in options.only:
+            sections += workflow.measure(Path(folder), options.repeats)
+        elif options.archives is None or options.results is None:
+            project.mkdir()
+            workflow.run(workflow.copy_project(project))
+        archives = options.archives or project / "resources/demo"
+        results = options.results or project / "results/demo"
+        if "extraction" in options.only:
+            archive = next(iter(sorted(archives.glob("fma_[!m]*.zip"))), None)
+            archive = archive or archives / "fma_medium.zip"
+            sections += extraction.measure(archive.resolve(), options.repeats)
+        if "training" in options.only:
+            sections += training_speed.measure(results, options.repeats)
+        if "streaming" in options.only:
+            sections += realtime.measure(results / "best.safetensors", options.repeats)
+    report(sections, about, options.repeats, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Mel-spectrograms and the 518 features beside librosa, torch and decoding alone, on one core."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import soundfile as sf
+import soxr
+import torch
+from scipy import stats
+
+from benchmarks.measure import Section, Times, in_turn, spread
+from songnet.archives import clip_ids, member_name, open_zip
+from songnet.audio import decode, to_mono
+from songnet.fma_features import DIMENSIONS, SAMPLE_RATE, fma_features
+from songnet.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
+from songnet.shards import audio_reader
+
+CONFIG = MelConfig()
+SECONDS = 30.0
+Read = Callable[[int], io.BytesIO]
+
+
+def librosa_mel(file: io.BytesIO) -> np.ndarray:
+    """As a tutorial has it."""
+    samples, rate = librosa.load(file, sr=CONFIG.sample_rate)
+    return librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=rate))
+
+
+def torch_mel(file: io.BytesIO) -> torch.Tensor:
+    """As torchaudio's MelSpectrogram: ``torch.stft``, then a product with the filters."""
+    samples, rate = sf.read(file, dtype="float32", always_2d=True)
+    mono = soxr.resample(samples.mean(axis=1), rate, CONFIG.sample_rate)
+    window = torch.hann_window(CONFIG.n_fft)
+    spectrum = torch.stft(
+        torch.from_numpy(mono), CONFIG.n_fft, CONFIG.hop_length, window=window,
+        pad_mode="constant", return_complex=True,
+    )  # fmt: skip
+    mel = torch.from_numpy(mel_filters(CONFIG)) @ spectrum.abs() ** 2
+    return 10 * torch.log10(mel.clamp_min(1e-10))
+
+
+def librosa_features(samples: np.ndarray) -> np.ndarray:
+    """FMA's own recipe: librosa's descriptors, one STFT and one constant-Q transform for all."""
+    stft = np.abs(librosa.stft(samples, n_fft=2048, hop_length=512))
+    cqt = np.abs(librosa.cqt(samples, sr=SAMPLE_RATE, hop_length=512, n_bins=84, tuning=None))
+    octaves = {"n_chroma": 12, "n_octaves": 7, "bins_per_octave": 12}
+    cens = librosa.feature.chroma_cens(C=cqt, **octaves)
+    mel = librosa.feature.melspectrogram(sr=SAMPLE_RATE, S=stft**2)
+    found = {
+        "chroma_cens": cens,
+        "chroma_cqt": librosa.feature.chroma_cqt(C=cqt, **octaves),
+        "chroma_stft": librosa.feature.chroma_stft(S=stft**2, n_chroma=12),
+        "mfcc": librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20),
+        "rmse": librosa.feature.rms(S=stft),
+        "spectral_bandwidth": librosa.feature.spectral_bandwidth(S=stft),
+        "spectral_centroid": librosa.feature.spectral_centroid(S=stft),
+        "spectral_contrast": librosa.feature.spectral_contrast(S=stft, n_bands=6),
+        "spectral_rolloff": librosa.feature.spectral_rolloff(S=stft),
+        "tonnetz": librosa.feature.tonnetz(chroma=cens),
+        "zcr": librosa.feature.zero_crossing_rate(samples, frame_length=2048, hop_length=512),
+    }
+    functions = [stats.kurtosis, np.max, np.mean, np.median, np.min, stats.skew, np.std]
+    return np.concatenate(
+        [f(found[name].astype(np.float64), axis=1) for name in DIMENSIONS for f in functions]
+    )
+
+
+def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
+    """FMA's subset, and clips of full length, evenly from the whole archive."""
+    subset = archive.stem.removeprefix("fma_")
+    whole = []
+    with open_zip(archive) as file:
+        for track_id in sorted(clip_ids(archive, subset)):
+            try:
+                info = sf.info(io.BytesIO(file.read(member_name(subset, track_id))))
+            except (sf.LibsndfileError, zipfile.BadZipFile):
+                continue
+            if info.duration >= SECONDS - 1:
+                whole.append(track_id)
+    return subset, whole[:: max(1, len(whole) // count)][:count]
+
+
+def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
+    """Compare on some clips of an archive, all from the zip member on."""
+    torch.set_num_threads(1)
+    subset, clips = usable_clips(archive, count)
+    with open_zip(archive) as file:
+
+        def read(track_id: int) -> io.BytesIO:
+            return io.BytesIO(file.read(member_name(subset, track_id)))
+
+        songnet = audio_reader(file, subset, CONFIG, 5, SECONDS)
+
+        def on_all(way: Callable[[int], object]) -> Callable[[], object]:
+            return lambda: [way(track_id) for track_id in clips]
+
+        mel = in_turn(
+            {
+                "reading the zip member": on_all(read),
+                "reading and decoding": on_all(lambda i: sf.read(read(i), dtype="float32")),
+                "SongNet": on_all(lambda i: songnet(i)[0].astype(np.float16)),
+                "torch.stft": on_all(lambda i: torch_mel(read(i))),
+                "librosa": on_all(lambda i: librosa_mel(read(i))),
+            },
+            repeats,
+        )
+        samples = {i: to_mono(decode(read(i)), SAMPLE_RATE) for i in clips}
+        features = in_turn(
+            {
+                "SongNet": on_all(lambda i: fma_features(samples[i])),
+                "librosa": on_all(lambda i: librosa_features(samples[i])),
+            },
+            repeats,
+        )
+        about = _about([sf.info(read(i)) for i in clips], [len(read(i).getvalue()) for i in clips])
+    agreement = _agreement(list(samples.values()))
+    bare = mel["reading and decoding"] - mel["reading the zip member"]
+    without_reading = (mel["SongNet"] - mel["reading the zip member"]) / bare
+    clip = "processor time a clip, ms"
+    return [
+        Section(
+            "Mel-spectrograms",
+            f"{about} From the zip member to the spectrogram, one core. Without the time that "
+            f"unpacking takes, SongNet costs × {spread(without_reading)} of bare decoding. "
+            + agreement[0],
+            [
+                {
+                    "way": name,
+                    clip: spread(1e3 * times / len(clips), 1),
+                    "× reading and decoding": spread(times / mel["reading and decoding"]),
+                    "× SongNet": spread(times / mel["SongNet"]),
+                }
+                for name, times in mel.items()
+            ],
+            {
+                "mel: reading and decoding alone": mel["reading and decoding"] / mel["SongNet"],
+                "mel: torch.stft": mel["torch.stft"] / mel["SongNet"],
+                "mel: librosa": mel["librosa"] / mel["SongNet"],
+            },
+        ),
+        Section(
+            "The 518 features",
+            "The same clips, from decoded samples on; librosa's script shares one STFT and one "
+            "constant-Q transform, as FMA's own. " + agreement[1],
+            [
+                {
+                    "way": name,
+                    clip: spread(1e3 * times / len(clips), 1),
+                    "× SongNet": spread(times / features["SongNet"]),
+                }
+                for name, times in features.items()
+            ],
+            {"518 features: librosa": features["librosa"] / features["SongNet"]},
+        ),
+        _scaling(archive, subset, clips, repeats),
+    ]
+
+
+def _about(infos: list[Any], sizes: list[int]) -> str:
+    channels = sum(info.channels == 2 for info in infos)
+    rates = sorted({info.samplerate for info in infos})
+    rate = 8 * sum(sizes) / sum(info.duration for info in infos) / 1000
+    return (
+        f"{len(infos)} clips of {SECONDS:g} s, {channels} in stereo, "
+        f"{', '.join(map(str, rates))} Hz, {rate:.0f} kbit/s on average."
+    )
+
+
+def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
+    """How far SongNet's values are from librosa's, in words."""
+    worst, close = 0.0, []
+    for x in samples:
+        power = librosa.feature.melspectrogram(y=x, sr=CONFIG.sample_rate)
+        theirs = librosa.power_to_db(power, top_db=None)
+        above = theirs > FLOOR_DB + 0.1
+        worst = max(worst, float(np.abs(mel_spectrogram(x, CONFIG) - theirs)[above].max()))
+        ours, reference = fma_features(x), librosa_features(x)
+        # Skewness and kurtosis of nothing are 0 here and not a number there.
+        reference = np.nan_to_num(reference)
+        close.append(np.abs(ours - reference) <= np.maximum(1e-3 * np.abs(reference), 1e-5))
+    return (
+        f"Largest difference from librosa on the same samples, above the floor: {worst:.0e} dB.",
+        f"{100 * np.mean(close):.3f} % of the values are within 10⁻³ of librosa's.",
+    )
+
+
+WORKER = """
+import json, resource, sys, time
+from songnet.archives import open_zip, read_clip
+from songnet.audio import decode, to_mono
+from songnet.fma_features import SAMPLE_RATE, fma_features
+from songnet.mel import MelConfig
+from songnet.shards import audio_reader
+archive, subset, kind, *clips = sys.argv[1:]
+with open_zip(archive) as file:
+    mel = audio_reader(file, subset, MelConfig(), 5, 30)
+    def features(i):
+        return fma_features(to_mono(decode(read_clip(file, subset, i)), SAMPLE_RATE))
+    run = mel if kind == "mel" else features
+    run(int(clips[0]))
+    cpu, wall = time.process_time(), time.perf_counter()
+    for i in clips: run(int(i))
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+print(json.dumps([cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def _scaling(archive: Path, subset: str, clips: list[int], repeats: int) -> Section:
+    """One job alone against one on each core."""
+    cores = len(os.sched_getaffinity(0))
+    pinned = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+    def jobs(kind: str, count: int) -> Times:
+        """CPU seconds, seconds and MB of jobs at the same time: (jobs, 3)."""
+        command = [sys.executable, "-c", WORKER, str(archive), subset, kind, *map(str, clips)]
+        with tempfile.TemporaryDirectory() as folder:
+            running = [
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, cwd=folder, env=os.environ | pinned
+                )
+                for _ in range(count)
+            ]
+            return np.array([json.loads(job.communicate()[0]) for job in running])
+
+    rows = []
+    for kind, title in (("mel", "mel-spectrograms"), ("features", "518 features")):
+        alone, together = zip(*[(jobs(kind, 1), jobs(kind, cores)) for _ in range(repeats)],
+                              strict=True)  # fmt: skip
+        efficiency = [a[:, 0].mean() / t[:, 0].mean() for a, t in zip(alone, together, strict=True)]
+        everything = np.concatenate([*alone, *together])
+        rows.append(
+            {
+                "stage": title,
+                f"efficiency on {cores} cores, %": spread(100 * np.array(efficiency), 0),
+                "cores that a job keeps busy": spread(everything[:, 0] / everything[:, 1]),
+                "peak memory of a job, MB": f"{everything[:, 2].max():.0f}",
+            }
+        )
+    return Section(
+        "Scaling",
+        "Efficiency: processor time a clip of one job alone over that of jobs on all cores at the "
+        "same time. A job that kept more than one core busy would take from the others; less than "
+        "one says that the machine had other work.",
+        rows,
+    )

@@ -1,0 +1,123 @@
+"""What all benchmarks share: ways in turn, medians and ranges, the machine, the report."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+LIBRARIES = [
+    "librosa", "numpy", "scipy", "scikit-learn", "snakemake", "soundfile", "soxr", "torch",
+]  # fmt: skip
+Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one benchmark found."""
+
+    title: str
+    text: str
+    rows: list[dict[str, str]]
+    # What the figure shows: how many times the cost of SongNet's way another way has.
+    ratios: Mapping[str, Times] = field(default_factory=dict)
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, Times]:
+    """Time ways to do the same, one after the other in each repeat.
+
+    What else the machine does then falls on all of them. A round before the first is not counted.
+
+    Args:
+        ways: what to time.
+        repeats: number of rounds.
+        clock: processor time of this process if left out, which others' work does not lengthen.
+
+    Returns:
+        For each way the seconds of each repeat.
+    """
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for repeat in range(repeats + 1):
+        for name, run in ways.items():
+            before = clock()
+            run()
+            if repeat:
+                times[name].append(clock() - before)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def spread(values: Sequence[float] | Times, digits: int = 2) -> str:
+    """Median and range, e.g. ``1.42 (1.40 – 1.47)``."""
+    median, low, high = np.median(values), np.min(values), np.max(values)
+    return f"{median:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
+
+
+def machine() -> str:
+    """Processor, cores, memory, load and versions, as Markdown."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].partition(": ")[2] if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d} · {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB · load "
+        f"{os.getloadavg()[0]:.1f} at the beginning · {platform.system()} {platform.release()} · "
+        f"Python {platform.python_version()}, {libraries}"
+    )
+
+
+def report(sections: list[Section], about: str, repeats: int, folder: Path) -> None:
+    """Write ``results.md`` and its figure ``results.svg``."""
+    lines = [
+        "# What SongNet costs, beside other ways",
+        "",
+        f"Written by `make bench`. {about}",
+        "",
+        f"Each figure is the median of {repeats} repeats, with the lowest and the highest. All "
+        "ways take turns within a repeat, and ratios are taken within repeats.",
+        "",
+        "![How many times SongNet's cost other ways have](results.svg)",
+    ]
+    for section in sections:
+        table = tabulate(section.rows, headers="keys", tablefmt="github", disable_numparse=True)
+        lines += ["", f"## {section.title}", "", section.text, "", table]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.md").write_text("\n".join(lines) + "\n")
+    ratios = {name: values for section in sections for name, values in section.ratios.items()}
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "songnet"}):
+        figure = draw(ratios)
+        figure.savefig(folder / "results.svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+def draw(ratios: Mapping[str, Times]) -> Figure:
+    """Medians as bars, ranges as lines; one is SongNet."""
+    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.35 * len(ratios)), layout="constrained")
+    for place, values in enumerate(ratios.values()):
+        axes.barh(place, np.median(values), color="#4c72b0", height=0.6)
+        axes.plot([values.min(), values.max()], [place, place], color="#222222", linewidth=2)
+        axes.annotate(
+            f"{np.median(values):.1f}", (values.max(), place), (5, 0),
+            textcoords="offset points", va="center", fontsize=9,
+        )  # fmt: skip
+    axes.set_yticks(range(len(ratios)), list(ratios))
+    axes.axvline(1, color="#222222", linewidth=1, linestyle=":")
+    axes.invert_yaxis()
+    axes.set_xlabel("times the cost of SongNet's way")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
