@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ MODEL = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "features": "mfc
 
 
 class Server:
-    """An MLflow server that can be stopped and started again on the same port and files."""
+    """An MLflow server that can be stopped and started again, on the same port and files."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
@@ -39,10 +39,12 @@ class Server:
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
         self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Serve inside the block."""
+    def start(self) -> None:
+        """Return when it answers; at once if it runs."""
+        if self.process is not None:
+            return
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1",
                    "--port", str(self.port), "--backend-store-uri", "sqlite:///server.db",
                    "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
@@ -51,32 +53,38 @@ class Server:
             "false"  # seven processes, of no use here
         )
         with (self.folder / "server.log").open("a") as log:
-            process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        try:
-            self._wait(process)
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
-        end = time.monotonic() + 120
-        while time.monotonic() < end and process.poll() is None:
+        end = time.monotonic() + 300
+        while time.monotonic() < end and self.process.poll() is None:
             with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
                 return
             time.sleep(0.2)
         pytest.fail((self.folder / "server.log").read_text()[-3000:])
 
+    def stop(self) -> None:
+        """Kill it, as a power cut would."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server that does not run yet."""
-    # What MLflow's client sets is taken back after the test.
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests below, in their order; the first of them starts it."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what the client sets after each test; give a busy machine time to answer."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-    return Server(tmp_path)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
 
 
 def make_run(folder: Path, seed: int) -> dict[str, Any]:
@@ -127,79 +135,81 @@ def runs_of(uri: str, experiment: str) -> list[Any]:
     return [run for run in runs if PARENT in run.data.tags]
 
 
-def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
-    folders = [tmp_path / f"runs/{seed}" for seed in range(1, WRITERS + 1)]
-    for seed, folder in enumerate(folders, 1):
-        make_run(folder, seed)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.e2e.test_tracking_server", "skops.io", "mlflow.sklearn"])
-    with server.running():
-        experiment = str(tmp_path / "experiment.json")
-        write_json(experiment, initialise(server.uri, "shared"))
-        barrier = context.Barrier(WRITERS)
-        writers = [
-            context.Process(target=write_one_run, args=(server.uri, experiment, folder, barrier))
-            for folder in folders
-        ]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join(300)
-        assert [writer.exitcode for writer in writers] == [0] * WRITERS
-        runs = runs_of(server.uri, "shared")
-        assert sorted(run.info.run_name for run in runs) == sorted(
-            f"knn · artist · {seed}" for seed in range(1, WRITERS + 1)
-        )
-        client = mlflow.MlflowClient(server.uri)
-        for run in runs:
-            seed = int(run.data.params["seed"])
-            assert run.info.status == "FINISHED"
-            assert run.data.metrics["test/accuracy"] == seed / 100
-            steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-            sent = history(seed)["validation_accuracy"].tolist()
-            assert [step.value for step in sorted(steps, key=lambda step: step.step)] == sent
-            files = {file.path for file in client.list_artifacts(run.info.run_id)}
-            assert files >= {"params.json", "history.csv", "metrics.json", "confusion.png"}
-        assert len(client.search_logged_models([runs[0].info.experiment_id])) == WRITERS
-
-
-def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
-    record = make_run(tmp_path / "runs/1", 1)
-    experiment = str(tmp_path / "experiment.json")
-    rows = history(1).to_dict("records")
-    with server.running():
-        write_json(experiment, initialise(server.uri, "shared"))
-        live = LiveRun(experiment, record, enabled=True)
-        live.log_epoch(rows[0])
-    for row in rows[1:]:
-        live.log_epoch(row)
-    with server.running():
-        first = upload_runs(server.uri, "shared", [tmp_path / "runs/1"], {})
-        assert upload_runs(server.uri, "shared", [tmp_path / "runs/1"], {}) == first
-        (run,) = runs_of(server.uri, "shared")
-        client = mlflow.MlflowClient(server.uri)
-        steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-        assert sorted(step.step for step in steps) == list(range(1, EPOCHS + 1))
-
-
 def test_a_server_that_is_down_costs_no_training(
     server: Server, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
     flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
     goal = [flag, *settings, "--", "results/local/mlflow/artist.json"]
+    assert server.process is None
     run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode != 0
     message = f"error: MLFLOW_TRACKING_URI: {server.uri} cannot be reached"
     assert message in run.stdout and "Traceback" not in run.stdout
     model = project / "results/local/runs/artist/crnn/1/model.safetensors"
     trained = model.stat().st_mtime_ns
-    with server.running():
-        for _ in range(2):
-            run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
-            assert run.returncode == 0, run.stdout[-3000:]
-        assert "Nothing to be done" in run.stdout
-        (uploaded,) = runs_of(server.uri, "local")
+    server.start()
+    for _ in range(2):
+        run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
+        assert run.returncode == 0, run.stdout[-3000:]
+    assert "Nothing to be done" in run.stdout
+    (uploaded,) = runs_of(server.uri, "local")
     assert uploaded.info.status == "FINISHED" and "test/accuracy" in uploaded.data.metrics
     assert model.stat().st_mtime_ns == trained
     assert not (project / "mlflow.db").exists()
+
+
+def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
+    folders = [tmp_path / f"runs/{seed}" for seed in range(1, WRITERS + 1)]
+    for seed, folder in enumerate(folders, 1):
+        make_run(folder, seed)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.e2e.test_tracking_server", "skops.io", "mlflow.sklearn"])
+    server.start()
+    experiment = str(tmp_path / "experiment.json")
+    write_json(experiment, initialise(server.uri, "shared"))
+    barrier = context.Barrier(WRITERS)
+    writers = [
+        context.Process(target=write_one_run, args=(server.uri, experiment, folder, barrier))
+        for folder in folders
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(300)
+    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    runs = runs_of(server.uri, "shared")
+    assert sorted(run.info.run_name for run in runs) == sorted(
+        f"knn · artist · {seed}" for seed in range(1, WRITERS + 1)
+    )
+    client = mlflow.MlflowClient(server.uri)
+    for run in runs:
+        seed = int(run.data.params["seed"])
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test/accuracy"] == seed / 100
+        steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
+        sent = history(seed)["validation_accuracy"].tolist()
+        assert [step.value for step in sorted(steps, key=lambda step: step.step)] == sent
+        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert files >= {"params.json", "history.csv", "metrics.json", "confusion.png"}
+    assert len(client.search_logged_models([runs[0].info.experiment_id])) == WRITERS
+
+
+def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
+    record = make_run(tmp_path / "runs/1", 1)
+    experiment = str(tmp_path / "experiment.json")
+    rows = history(1).to_dict("records")
+    server.start()
+    write_json(experiment, initialise(server.uri, "dying"))
+    live = LiveRun(experiment, record, enabled=True)
+    live.log_epoch(rows[0])
+    server.stop()
+    for row in rows[1:]:
+        live.log_epoch(row)
+    server.start()
+    first = upload_runs(server.uri, "dying", [tmp_path / "runs/1"], {})
+    assert upload_runs(server.uri, "dying", [tmp_path / "runs/1"], {}) == first
+    (run,) = runs_of(server.uri, "dying")
+    client = mlflow.MlflowClient(server.uri)
+    steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
+    assert sorted(step.step for step in steps) == list(range(1, EPOCHS + 1))
