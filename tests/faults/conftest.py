@@ -22,6 +22,21 @@ ANSWERS = ["tracks.parquet", "quarantine.csv", "report/results.csv", "report/con
            "runs/artist/causal_crnn/1/predictions.parquet"]  # fmt: skip
 
 
+EVALUATED = ["runs/*/causal_crnn/1/metrics.json", "runs/*/causal_crnn/1/predictions.parquet"]
+PRODUCTS = {
+    "spectrograms": ["mel/*", "tracks.parquet", "quarantine.csv", "features/*", "splits/*", "runs",
+                     "report"],
+    "features": ["features/*", "runs/artist/knn", "report"],
+    "splits": ["splits/*", "runs", "report"],
+    "training": ["runs/artist/causal_crnn", "report"],
+    "evaluation": [*EVALUATED, "report"],
+    "table": ["report/results.md"],
+    "figures": ["report/accuracy.png"],
+    "page": ["report/analysis.html"],
+    "upload": ["mlflow/artist.json"],
+}  # fmt: skip
+
+
 class Place:
     """A copy of the project with archives of its own, where a run can be disturbed."""
 
@@ -52,9 +67,9 @@ class Place:
         """What the last run that was started has said."""
         return (self.project / "output").read_text()
 
-    def remove(self, *patterns: str) -> None:
-        """Remove products, so that a stage and all behind it run."""
-        for pattern in patterns:
+    def remove(self, stage: str) -> None:
+        """Remove the products of a stage, and of those behind it that need them."""
+        for pattern in PRODUCTS[stage]:
             for path in self.results.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -98,8 +113,8 @@ def quiet(request: pytest.FixtureRequest, snakemake: Snakemake) -> Place:
     if not place.project.exists():
         shutil.copytree(request.getfixturevalue("archives"), place.archives)
         small(copy_project(place.project), epochs=3)
-    run = place.run()
-    assert run.returncode == 0, run.stdout[-5000:]
+        run = place.run()
+        assert run.returncode == 0, run.stdout[-5000:]
     assert set(place.answers()) == set(ANSWERS)
     return place
 
