@@ -84,15 +84,17 @@ class LiveRun:
     """Sends each epoch of a training to MLflow; gives up, with a line in the log, if none answers.
 
     Args:
-        experiment_json: what `initialise` found.
+        experiment_json: what `initialise` found; without it the run is uploaded later.
         record: params.json of the run.
         enabled: False for no live metrics at all.
     """
 
     def __init__(self, experiment_json: str, record: dict[str, Any], enabled: bool) -> None:
-        experiment = read_json(experiment_json)
         self._client: Any = None
-        if not enabled or experiment["experiment_id"] is None:
+        if not enabled or not Path(experiment_json).exists():
+            return
+        experiment = read_json(experiment_json)
+        if experiment["experiment_id"] is None:
             return
         with self._giving_up():
             import mlflow

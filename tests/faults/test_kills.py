@@ -72,7 +72,7 @@ STAGES = {
     "a mel job": ("mel_shard", "spectrograms", RESULTS),
     "a feature job": ("fma_features_shard", "features", RESULTS),
     "a training": ("train_crnn", "training", RESULTS),
-    "the evaluation": ("evaluate_crnn", "evaluation", RESULTS),
+    "the evaluation": ("evaluate", "evaluation", RESULTS),
     "the table": ("results_table", "table", RESULTS),
     "the figures": ("figures", "figures", "results/local/report/accuracy.png"),
     "the page": ("analyse_errors", "page", "results/local/report/analysis.html"),

@@ -145,6 +145,21 @@ def test_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> 
     assert "Nothing to be done" in run.stdout
 
 
+def test_another_server_trains_nothing_anew_and_hides_no_job(
+    finished: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    page = finished / "results/local/report/results.md"
+    away = page.rename(finished / "results.md")
+    server = "http://127.0.0.1:9"
+    try:
+        run = snakemake(finished, "-n", *config(archives), MLFLOW_TRACKING_URI=server)
+    finally:
+        away.rename(page)
+    planned = jobs(run.stdout)
+    assert {"init_tracking", "log_runs", "results_table"} <= set(planned)
+    assert not {"train_crnn", "train_baseline"} & set(planned)
+
+
 @pytest.mark.parametrize(
     ("module", "expected"),
     [

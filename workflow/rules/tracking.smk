@@ -16,6 +16,8 @@ rule init_tracking:
         f"{RESULTS}/logs/init_tracking.log",
     benchmark:
         f"{RESULTS}/benchmarks/init_tracking.tsv"
+    # Before any training, which needs no file of it.
+    priority: 100
     localrule: True
     conda:
         "../../envs/cpu.yaml"

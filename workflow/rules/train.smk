@@ -43,8 +43,6 @@ rule train_crnn:
         npy=rules.index_tracks.input.npy,
         split=rules.split_tracks.output.split,
         archives=rules.select_tracks.output.archives,
-        # Another server, or one that is back, is no reason to train anew.
-        tracking=ancient(f"{RESULTS}/mlflow/experiment.json"),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",
@@ -66,6 +64,9 @@ rule train_crnn:
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
+        # No input: another server, or one that is back, is no reason to train anew. `ancient` would
+        # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
+        tracking=f"{RESULTS}/mlflow/experiment.json",
         live=config["tracking"]["live"],
         source=lambda wildcards: source("train_crnn", [wildcards.model]),
     script:

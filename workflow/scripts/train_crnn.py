@@ -34,7 +34,7 @@ with job(snakemake) as log:
         return Part(track_ids, labels[track_ids].to_numpy(), metadata)
 
     shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
-    live = LiveRun(snakemake.input.tracking, record, enabled=snakemake.params.live)
+    live = LiveRun(snakemake.params.tracking, record, enabled=snakemake.params.live)
 
     def on_epoch(history: list[dict[str, float]]) -> None:
         """Keep the files, MLflow and the log up to date."""
