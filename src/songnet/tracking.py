@@ -51,7 +51,8 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
             _initialize_tables(create_engine(uri))
         experiment_id = find_experiment(uri, dataset)
         client = mlflow.MlflowClient(uri)
-        client.set_experiment_tag(experiment_id, "mlflow.note.content", note)
+        text = f"{_views(experiment_id)} {note}".strip()
+        client.set_experiment_tag(experiment_id, "mlflow.note.content", text)
         # MLflow's pages then show training runs first, not chat traces.
         client.set_experiment_tag(
             experiment_id, "mlflow.experimentKind", "custom_model_development"
@@ -60,6 +61,13 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
     return {"uri": uri, "experiment": dataset, "experiment_id": experiment_id}
+
+
+def _views(experiment_id: str) -> str:
+    """Links to views of all runs, for the experiment's note: by date they hide in their parents."""
+    order = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
+    page = f"#/experiments/{experiment_id}/runs?{order}"
+    return f"[All runs, best first]({page}) · [as charts]({page}&compareRunsMode=CHART)"
 
 
 def find_experiment(uri: str, dataset: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -350,3 +351,10 @@ def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> Non
     planned = jobs(run.stdout)
     assert planned["download"] == 2 and planned["mel_shard"] == 64
     assert not (project / "resources").exists() and not (project / "results").exists()
+
+
+def test_every_rule_says_what_it_makes(project: Path, snakemake: Snakemake) -> None:
+    rules = re.findall(r"^(\w+) ?(.*)$", snakemake(project, "--list-rules").stdout, re.MULTILINE)
+    names = {name for name, text in rules if text.startswith("(") and text.endswith(".)")}
+    targets = {"data", "features", "baselines", "crnn", "figures", "results_table", "report_page"}
+    assert targets | {"all", "evaluate_crnn"} <= names

@@ -25,6 +25,7 @@ TRAINED = {
 for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINED)):
 
     rule:
+        """Predict the validation and test parts of a family's runs and measure them."""
         name:
             f"evaluate_{family}"
         input:

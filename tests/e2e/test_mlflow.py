@@ -1,0 +1,92 @@
+"""MLflow's pages on the store of a finished run, in a real browser."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def store(finished: Path) -> Iterator[str]:
+    """Address of `mlflow ui`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "ui", "--port", address.partition(":")[2], "--workers",
+         "1", "--backend-store-uri", f"sqlite:///{finished / 'mlflow.db'}"],
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://{address}/health", timeout=30)
+                break
+            time.sleep(0.2)
+        yield f"http://{address}/"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(store: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+
+
+def runs(store: str) -> tuple[str, dict[str, str]]:
+    """Number of the experiment, and of each run by its name."""
+    client = mlflow.MlflowClient(store)
+    experiment = client.get_experiment_by_name("local").experiment_id
+    found = client.search_runs([experiment])
+    return experiment, {run.info.run_name: run.info.run_id for run in found}
+
+
+def test_the_experiment_opens_on_its_runs(page: Page, store: str) -> None:
+    experiment, _ = runs(store)
+    page.goto(f"{store}#/experiments/{experiment}/runs")
+    expect(page.get_by_text("workflow · ").first).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="All runs, best first").first.click()
+    expect(page.get_by_text("crnn · artist · 1").first).to_be_visible(timeout=60_000)
+
+
+def test_the_compare_page_shows_runs_and_metrics(page: Page, store: str) -> None:
+    experiment, numbers = runs(store)
+    names = ["svm_518 · artist · 1", "crnn · artist · 1", "fusion_518 · artist · 1"]
+    chosen = json.dumps([numbers[name] for name in names])
+    page.goto(f"{store}#/compare-runs?runs={chosen}&experiments={json.dumps([experiment])}")
+    expect(page.get_by_text("Comparing 3 Runs")).to_be_visible(timeout=60_000)
+    for text in (*names, "test/accuracy", "validation/accuracy", "test/f1/Rock"):
+        expect(page.get_by_text(text, exact=True).first).to_be_attached(timeout=60_000)
+
+
+def test_curves_and_the_confusion_figure_show(page: Page, store: str) -> None:
+    experiment, numbers = runs(store)
+    run = f"{store}#/experiments/{experiment}/runs/{numbers['crnn · artist · 1']}"
+    page.goto(f"{run}/model-metrics")
+    expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached(
+        timeout=60_000
+    )
+    page.goto(f"{run}/artifacts/confusion.png")
+    figure = page.locator("img[src^='blob:'], img[src*='confusion.png']").first
+    expect(figure).to_be_visible(timeout=60_000)
+    assert figure.evaluate("image => image.naturalWidth") > 300
