@@ -139,9 +139,8 @@ def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:
     """Metrics of one part, named and scaled (0 to 1) alike for every model."""
     names = ("accuracy", "macro_f1", "log_loss", "ci_low", "ci_high")
     scores = {
-        f"{part}/{score}/{MLFLOW_REFUSES.sub('_', genre)}": values[score]
+        f"{part}/f1/{MLFLOW_REFUSES.sub('_', genre)}": values["f1"]
         for genre, values in found["genres"].items()
-        for score in ("f1", "precision", "recall")
     }
     return {f"{part}/{name}": found[name] for name in names} | scores
 
