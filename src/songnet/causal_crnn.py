@@ -64,7 +64,7 @@ class CausalCRNN(Network):
             *_block(second, third, (3, 3), (1, 1), (4, pools[1]), config.dropout),
         )
         # Convolutions over few channels train faster so: 1.4 times on the processors tried.
-        self.convolutions.to(memory_format=torch.channels_last)
+        self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         bands = math.ceil(config.n_mels / 4) // 8
         if bands == 0:
             raise SongNetError("config key mel.n_mels: the causal C-RNN needs 29 bands or more")
