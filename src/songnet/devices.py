@@ -1,15 +1,14 @@
 """Where networks run: the CPU, or a GPU that no other training holds."""
 
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
+
+from songnet.files import machine_lock
 
 
 def device() -> torch.device:
@@ -42,9 +41,7 @@ def own_gpu() -> Iterator[int | None]:
 
 def _free_gpu(gpus: list[str], pause: float = 1.0) -> tuple[int, FileLock]:
     """Lock the first GPU that is free and return its place. A lock ends with its process."""
-    folder = Path(tempfile.gettempdir(), f"songnet-{os.getuid()}")  # others could not open ours
-    folder.mkdir(exist_ok=True)
-    locks = [FileLock(folder / f"gpu-{gpu}.lock") for gpu in gpus]
+    locks = [machine_lock(f"gpu-{gpu}") for gpu in gpus]
     while True:
         for number, lock in enumerate(locks):
             try:

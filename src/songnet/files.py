@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock
 
 from songnet.errors import SongNetError
 
@@ -74,6 +77,13 @@ def _is_full(folder: Path, error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     return "No space left" in str(error) or shutil.disk_usage(folder).free < 2**16
+
+
+def machine_lock(name: str) -> FileLock:
+    """Return a lock among this user's processes on this machine; it ends with its process."""
+    folder = Path(tempfile.gettempdir(), f"songnet-{os.getuid()}")  # others' could not be opened
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
 
 
 def date_to_now(folder: str | Path) -> None:

@@ -192,7 +192,7 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
     for (_, protocol, model), group in _groups(runs).items():
         names = group[0].metrics["genre_names"]
         for part in _parts(group):
-            total = sum(np.array(run.metrics[part]["confusion"]) for run in group)
+            total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
             rows += [
                 (protocol, model, part, true, predicted, int(total[i, j]))
                 for i, true in enumerate(names)
@@ -208,7 +208,7 @@ def genre_table(runs: list[Run]) -> pd.DataFrame:
     for (_, protocol, model), group in _groups(runs).items():
         names = group[0].metrics["genre_names"]
         for part in _parts(group):
-            total = sum(np.array(run.metrics[part]["confusion"]) for run in group)
+            total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
             scores = genre_scores(total)
             rows += [
                 {"protocol": protocol, "model": model, "part": part, "genre": name}

@@ -105,7 +105,7 @@ def create_app(
 async def _classify_upload(request: Request, model: Model, limits: Limits) -> Response:
     """Body of a request, an audio file, as `songnet classify --json` would say it."""
     too_large = f"larger than {limits.upload_bytes / 2**20:g} MB"
-    with tempfile.NamedTemporaryFile(prefix="songnet-") as file:
+    with tempfile.NamedTemporaryFile(prefix="songnet-upload-") as file:
         size = 0
         async for piece in request.stream():
             size += len(piece)

@@ -7,15 +7,13 @@ what is missing.
 import contextlib
 import logging
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock
 
-from songnet.files import digest, read_json
+from songnet.files import digest, machine_lock, read_json
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -159,8 +157,7 @@ def open_parent(client: Any, experiment_id: str) -> str:
     """
     started = os.environ.get(INVOCATION) or time.strftime("%Y-%m-%d %H:%M:%S")
     name = digest([client.tracking_uri, experiment_id])
-    # Another user's lock could not be opened.
-    with FileLock(Path(tempfile.gettempdir(), f"songnet-{os.getuid()}-mlflow-{name}.lock")):
+    with machine_lock(f"mlflow-{name}"):
         of_this = f"tags.`{INVOCATION}` = '{started}'"
         found = client.search_runs([experiment_id], of_this, max_results=1)
         if found:

@@ -58,7 +58,7 @@ def post(server: Server, body: Any, path: str = "/classify", **headers: str) -> 
 
 
 def leftovers() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("songnet-*"))
+    return list(Path(tempfile.gettempdir()).glob("songnet-upload-*"))
 
 
 def test_a_stream_gets_the_verdict_of_the_file(server: Server, trained: Path, clips: Path) -> None:
