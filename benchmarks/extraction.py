@@ -17,6 +17,7 @@ import soundfile as sf
 import soxr
 import torch
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Section, Times, in_turn, spread
 from songnet.archives import clip_ids, member_name, open_zip
@@ -90,6 +91,7 @@ def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
     return subset, whole[:: max(1, len(whole) // count)][:count]
 
 
+@threadpool_limits.wrap(limits=1)
 def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
     """Compare on some clips of an archive, all from the zip member on."""
     torch.set_num_threads(1)
@@ -195,7 +197,8 @@ def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
 
 
 WORKER = """
-import json, resource, sys, time
+import json, sys, time
+from pathlib import Path
 from songnet.archives import open_zip, read_clip
 from songnet.audio import decode, to_mono
 from songnet.fma_features import SAMPLE_RATE, fma_features
@@ -205,13 +208,15 @@ archive, subset, kind, *clips = sys.argv[1:]
 with open_zip(archive) as file:
     mel = audio_reader(file, subset, MelConfig(), 5, 30)
     def features(i):
-        return fma_features(to_mono(decode(read_clip(file, subset, i)), SAMPLE_RATE))
+        fma_features(to_mono(decode(read_clip(file, subset, i)), SAMPLE_RATE))
     run = mel if kind == "mel" else features
     run(int(clips[0]))
     cpu, wall = time.process_time(), time.perf_counter()
     for i in clips: run(int(i))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-print(json.dumps([cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+# Not ru_maxrss: that of a child begins with the parent's.
+peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+print(json.dumps([cpu, wall, peak]))
 """
 
 
