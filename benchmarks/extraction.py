@@ -91,12 +91,11 @@ def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
     return subset, whole[:: max(1, len(whole) // count)][:count]
 
 
-@threadpool_limits.wrap(limits=1)
 def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
     """Compare on some clips of an archive, all from the zip member on."""
     torch.set_num_threads(1)
     subset, clips = usable_clips(archive, count)
-    with open_zip(archive) as file:
+    with threadpool_limits(limits=1), open_zip(archive) as file:
 
         def read(track_id: int) -> io.BytesIO:
             return io.BytesIO(file.read(member_name(subset, track_id)))
