@@ -56,7 +56,8 @@ rule fma_features:
         runtime=30,
     params:
         kind=FEATURES_SOURCE,
-        columns=configuration.feature_columns(MODELS),
+        # Of computed features all are there, whichever models run.
+        columns=(configuration.feature_columns(MODELS) if FEATURES_SOURCE == "published" else None),
         source=source("fma_features"),
     script:
         "../scripts/fma_features.py"
