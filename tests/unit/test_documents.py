@@ -4,6 +4,7 @@ import itertools
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,25 @@ def test_songnet_commands(command: str) -> None:
 def test_make_commands(command: str) -> None:
     targets = re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert COMMANDS[command][1] in targets
+
+
+def test_the_manual_has_every_key() -> None:
+    def keys(rule: dict[str, Any], above: str = "") -> list[str]:
+        names = []
+        for name, inner in rule["properties"].items():
+            below = keys(inner, f"{above}{name}.") if inner["type"] == "object" else []
+            names += below or [above + name]
+        return names
+
+    manual = (ROOT / "config/README.md").read_text()
+    schema = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+    missing = [
+        key
+        for key in keys(schema)
+        if f"`{key}`" not in manual and f"`{key.rpartition('.')[0]}`" not in manual
+    ]
+    assert not missing
+    # The file says what the schema would fill in.
+    assert read_yaml(ROOT / "config/config.yaml") == check(
+        {}, schema, {"demo": {"source": "synthesis"}}, {}
+    )
