@@ -42,7 +42,8 @@ def certainty(found: Values, baseline: str | None, confidence: float) -> list[st
         sentences.append(_against(found, baseline))
     elif baseline:
         sentences.append(
-            f"The best baseline, {baseline}, reaches {percent(found['baseline_accuracy'])}."
+            f"The baseline that validates best, {baseline}, reaches "
+            f"{percent(found['baseline_accuracy'])}."
         )
     if found["leak"] is not None:
         sentences.append(
@@ -77,7 +78,8 @@ def _against(found: Values, baseline: str) -> str:
     else:
         verdict = "which chance alone could explain"
     return (
-        f"The best baseline, {baseline}, is right on {percent(found['baseline_accuracy'])}: "
+        f"The baseline that validates best, {baseline}, is right on "
+        f"{percent(found['baseline_accuracy'])}: "
         f"{points(abs(difference))} {'less' if difference >= 0 else 'more'} "
         f"[{_signed(low)}, {_signed(high)}], track for track, {verdict}."
     )
