@@ -88,7 +88,9 @@ def mel_bands(
 
 def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``10 log10(power)``, not below -100 dB."""
-    result: NDArray[np.float32] = np.float32(10) * np.log10(np.maximum(power, FLOOR_POWER))
+    # numpy vectorises the natural logarithm, not that to base 10.
+    scale = np.float32(10 / np.log(10))
+    result: NDArray[np.float32] = scale * np.log(np.maximum(power, FLOOR_POWER))
     return result
 
 

@@ -7,6 +7,7 @@ borrow each layer from another genre.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -245,7 +246,9 @@ def _pitch(tonic: int, scale: list[int], degree: int) -> float:
     return float(440 * 2 ** ((tonic + 12 * octave + scale[index] - 69) / 12))
 
 
+@lru_cache(maxsize=128)
 def _note(frequency: float, seconds: float, timbre_name: str) -> Signal:
+    """Render a note; bars repeat theirs."""
     timbre = TIMBRES[timbre_name]
     time = np.arange(int((seconds + 0.05) * RATE), dtype=np.float32) / RATE
     phase = 2 * np.pi * frequency * time

@@ -87,32 +87,36 @@ def find_experiment(uri: str, dataset: str) -> str:
 
 
 class LiveRun:
-    """Sends each epoch of a training to MLflow; gives up, with a line in the log, if none answers.
+    """Sends the epochs of a training to MLflow; gives up, with a line in the log, if none answers.
 
     Args:
         experiment_json: what `initialise` found; without it the run is uploaded later.
         record: params.json of the run.
         enabled: False for no live metrics at all.
+        after: seconds of training before the first are sent. Loading MLflow takes some itself, and
+            what is over sooner need not be watched: it is uploaded later.
     """
 
-    def __init__(self, experiment_json: str, record: dict[str, Any], enabled: bool) -> None:
+    def __init__(
+        self, experiment_json: str, record: dict[str, Any], enabled: bool, after: float = 60.0
+    ) -> None:
+        known = enabled and Path(experiment_json).exists()
+        self._experiment = read_json(experiment_json) if known else {"experiment_id": None}
+        self._record, self._after = record, after
         self._client: Any = None
-        if not enabled or not Path(experiment_json).exists():
-            return
-        experiment = read_json(experiment_json)
-        if experiment["experiment_id"] is None:
+
+    def log_epochs(self, history: list[dict[str, float]]) -> None:
+        """Send the rows of history.csv that MLflow does not have."""
+        experiment_id = self._experiment["experiment_id"]
+        if experiment_id is None or sum(row["seconds"] for row in history) < self._after:
             return
         with self._giving_up():
-            import mlflow
+            if self._client is None:
+                import mlflow
 
-            self._client = mlflow.MlflowClient(experiment["uri"])
-            self._run_id = open_run(self._client, experiment["experiment_id"], record)
-
-    def log_epoch(self, row: dict[str, float]) -> None:
-        """Send one row of history.csv."""
-        if self._client is not None:
-            with self._giving_up():
-                log_history(self._client, self._run_id, pd.DataFrame([row]))
+                self._client = mlflow.MlflowClient(self._experiment["uri"])
+                self._run_id = open_run(self._client, experiment_id, self._record)
+            log_history(self._client, self._run_id, pd.DataFrame(history))
 
     @contextlib.contextmanager
     def _giving_up(self) -> Any:
@@ -120,7 +124,7 @@ class LiveRun:
             yield
         except Exception as error:
             log.warning("MLflow does not answer; the run is uploaded later: %s", error)
-            self._client = None
+            self._client, self._experiment = None, {"experiment_id": None}
 
 
 def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -93,7 +94,8 @@ def train_network(
         The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
         for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
     """
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As `use_deterministic_algorithms`, which would load torch's compiler.
+    torch.set_deterministic_debug_mode("warn")
     network.to(device())
     check_lengths(shards, [train, validation], network.frames_per_step)
     network.set_statistics(*band_statistics(shards, train.track_ids), train.metadata)
@@ -129,6 +131,16 @@ def train_network(
     return history
 
 
+class AdamW(torch.optim.AdamW):
+    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
@@ -139,7 +151,7 @@ class _Trainee:
         )
         matrices = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": others, "weight_decay": 0.0},

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,20 @@ def test_shards_load_no_learning_and_nothing_that_compiles() -> None:
 def test_baselines_load_no_torch() -> None:
     modules = loaded("import songnet.baselines, sklearn.svm")
     assert not modules & {"librosa", "matplotlib", "mlflow", "torch"}
+
+
+def test_training_loads_no_compiler_and_no_mlflow(tmp_path: Path) -> None:
+    code = f"""
+import numpy as np, pandas as pd, torch
+from songnet import batches, causal_crnn, shards, tracking, training
+np.save("{tmp_path}/000.npy", np.random.default_rng(1).normal(size=(4, 64, 90)).astype("f2"))
+index = pd.DataFrame({{"shard": "000.npy", "row": range(4), "frames": 90, "seconds": 3.0}})
+mels = shards.MelShards("{tmp_path}", index)
+part = batches.Part(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
+network = causal_crnn.CausalCRNN(causal_crnn.CausalCRNNConfig(64, 2, mels.frames_per_second))
+config = training.TrainingConfig(epochs=1, crop_seconds=2, averaging=0.9)
+training.train_network(network, mels, part, part, config, 1, "{tmp_path}/checkpoint.pt")
+"""
+    modules = loaded(code)
+    assert "torch" in modules
+    assert not modules & {"matplotlib", "mlflow", "sklearn", "sympy"}

@@ -78,23 +78,41 @@ def test_uploads_once(run_folder: Path, tmp_path: Path) -> None:
 def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
-    live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
-    live.log_epoch({"epoch": 1, "validation_accuracy": 0.5})
     history = [{"epoch": i, "seconds": 1, "validation_accuracy": i / 2} for i in (1, 2)]
+    LiveRun(str(tmp_path / "experiment.json"), record(), True, after=1).log_epochs(history[:1])
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
     assert [(metric.step, metric.value) for metric in steps] == [(1, 0.5), (2, 1.0)]
 
 
+def test_a_short_training_is_not_watched(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = initialise(uri, "tiny")
+    write_json(tmp_path / "experiment.json", experiment)
+    live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
+    history = [{"epoch": i, "seconds": 25, "validation_accuracy": i / 4} for i in (1, 2, 3)]
+    client = mlflow.MlflowClient(uri)
+    for epochs, sent in ((1, []), (2, []), (3, [1, 2, 3])):
+        live.log_epochs(history[:epochs])
+        runs = client.search_runs([experiment["experiment_id"]], "attributes.run_name LIKE 'svm%'")
+        steps = [
+            metric.step
+            for run in runs
+            for metric in client.get_metric_history(run.info.run_id, "validation/accuracy")
+        ]
+        assert steps == sent
+
+
 def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> None:
+    epochs = [{"epoch": 1.0, "seconds": 100.0}]
     experiment = initialise(DEAD, "tiny")
     assert experiment["experiment_id"] is None
     write_json(tmp_path / "experiment.json", experiment)
-    LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True).log_epoch({"epoch": 1})
+    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
     # It was there when the experiment was made, and died afterwards.
     write_json(tmp_path / "experiment.json", experiment | {"experiment_id": "1"})
-    LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True).log_epoch({"epoch": 1})
+    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
         upload_runs(DEAD, "tiny", [run_folder], {})
     assert len(list(run_folder.iterdir())) == 5

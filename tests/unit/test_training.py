@@ -16,7 +16,7 @@ from songnet.metadata import FIELDS
 from songnet.networks import Network, NetworkConfig, make_network
 from songnet.prediction import predict_clips
 from songnet.shards import MelShards
-from songnet.training import TrainingConfig, train_network
+from songnet.training import AdamW, TrainingConfig, train_network
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
@@ -171,10 +171,23 @@ def test_a_small_data_set_is_gone_through_several_times(
     shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: steps.append(1))
+    monkeypatch.setattr(AdamW, "step", lambda self: steps.append(1))
     config = replace(PLAIN, epochs=2, least_steps=9)  # four batches a pass, hence three passes
     run(shards, "songnet.crnn.CRNN", config, tmp_path / "a.pt")
     assert len(steps) == 2 * 12
+
+
+def test_the_optimizer_steps_as_torchs_own() -> None:
+    found = []
+    for kind in (AdamW, torch.optim.AdamW):
+        weight = torch.tensor([[1.0, -2.0]], requires_grad=True)
+        optimizer = kind([weight], lr=0.1, weight_decay=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (weight**3).sum().backward()
+            optimizer.step()
+        found.append(weight.detach())
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("change", [{"mixed_precision": True}, {"compile": True}])

@@ -117,6 +117,15 @@ def run_params(wildcards):
     return described_run(wildcards.protocol, wildcards.model, int(wildcards.seed))
 
 
+def family_runs(family):
+    """What every run of a family is made of, in the order of `family_files`."""
+    return lambda wildcards: [
+        described_run(wildcards.protocol, model, seed)
+        for model in family_models(family)
+        for seed in model_seeds(model)
+    ]
+
+
 def described_run(split, model, seed):
     """What shapes a run, as far as the configuration says."""
     protocol, split_seed = SPLITS[split]
@@ -138,10 +147,8 @@ def described_run(split, model, seed):
 def fusion_runs(wildcards):
     """All runs of fusions under a protocol, with the predictions of their members."""
     return [
-        described_run(wildcards.protocol, model, seed)
-        | {"predictions": member_predictions(wildcards.protocol, model, seed)}
-        for model in family_models("fusion")
-        for seed in model_seeds(model)
+        run | {"predictions": member_predictions(wildcards.protocol, run["model"], run["seed"])}
+        for run in family_runs("fusion")(wildcards)
     ]
 
 

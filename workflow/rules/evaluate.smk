@@ -16,7 +16,7 @@ EVALUATION_DATA = {
     "crnn": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
 }
 TRAINED = {
-    "baseline": rules.train_baseline.output.model,
+    "baseline": f"{RUN}/model.joblib",
     "crnn": rules.train_crnn.output.model,
 }
 

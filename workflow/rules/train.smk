@@ -1,4 +1,4 @@
-# One job for each model, protocol and seed. Training sees no track of the test part.
+# Training sees no track of the test part.
 #
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/
 #       params.json   everything that shapes the run
@@ -6,37 +6,38 @@
 #       model.*       joblib (baselines) or safetensors (C-RNN)
 
 
-rule train_baseline:
-    """Fit a scikit-learn estimator."""
-    input:
-        tracks=rules.index_tracks.output.tracks,
-        features=rules.fma_features.output,
-        split=rules.split_tracks.output.split,
-        archives=rules.select_tracks.output.archives,
-    output:
-        params=f"{RUN}/params.json",
-        history=f"{RUN}/history.csv",
-        model=f"{RUN}/model.joblib",
-    log:
-        f"{RESULTS}/logs/train_baseline/{{protocol}}/{{model}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train_baseline/{{protocol}}/{{model}}/{{seed}}.tsv"
-    wildcard_constraints:
-        model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "baseline"]),
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=60,
-    params:
-        run=run_params,
-        source=source("train_baseline"),
-    script:
-        "../scripts/train_baseline.py"
+if family_models("baseline"):
+
+    # One job for a protocol: loading scikit-learn takes far longer than most fits.
+    rule train_baseline:
+        """Fit the scikit-learn estimators."""
+        input:
+            tracks=rules.index_tracks.output.tracks,
+            features=rules.fma_features.output,
+            split=rules.split_tracks.output.split,
+            archives=rules.select_tracks.output.archives,
+        output:
+            params=family_files("baseline", f"{RUN}/params.json"),
+            histories=family_files("baseline", f"{RUN}/history.csv"),
+            models=family_files("baseline", f"{RUN}/model.joblib"),
+        log:
+            f"{RESULTS}/logs/train_baseline/{{protocol}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/train_baseline/{{protocol}}.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            mem_mb=memory(2000),
+            runtime=720,
+        params:
+            runs=family_runs("baseline"),
+            source=source("train_baseline"),
+        script:
+            "../scripts/train_baseline.py"
 
 
 rule train_crnn:
-    """Train a network on mel-spectrograms; a killed training resumes from its last epoch."""
+    """Train a network with one seed; a killed training resumes from its last epoch."""
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,

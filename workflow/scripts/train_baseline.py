@@ -1,21 +1,23 @@
-"""Fit a scikit-learn estimator."""
+"""Fit the scikit-learn estimators under one protocol."""
 
 from songnet.job import job
 
-with job(snakemake):
+with job(snakemake) as log:
     import pandas as pd
 
     from songnet import baselines
     from songnet.files import replacing, write_json
     from songnet.runs import run_record
 
-    run = snakemake.params.run
-    tracks = pd.read_parquet(snakemake.input.tracks, columns=["genre"])
+    output = snakemake.output
+    genres = pd.read_parquet(snakemake.input.tracks, columns=["genre"])["genre"]
     parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
-    baseline, history = baselines.fit_baseline(
-        run, pd.read_parquet(snakemake.input.features), tracks["genre"], parts, run["seed"]
-    )
-    baselines.save(baseline, snakemake.output.model)
-    with replacing(snakemake.output.history) as temporary:
-        pd.DataFrame([history]).to_csv(temporary, index=False)
-    write_json(snakemake.output.params, run_record(run, snakemake.params.source, snakemake.input))
+    features = pd.read_parquet(snakemake.input.features)
+    for i, run in enumerate(snakemake.params.runs):
+        log.info("%s, seed %d", run["model"], run["seed"])
+        baseline, history = baselines.fit_baseline(run, features, genres, parts, run["seed"])
+        baselines.save(baseline, output.models[i])
+        with replacing(output.histories[i]) as temporary:
+            pd.DataFrame([history]).to_csv(temporary, index=False)
+        record = run_record(run, snakemake.params.source, snakemake.input)
+        write_json(output.params[i], record)

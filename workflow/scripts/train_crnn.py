@@ -40,7 +40,7 @@ with job(snakemake) as log:
         """Keep the files, MLflow and the log up to date."""
         with replacing(snakemake.output.history) as temporary:
             pd.DataFrame(history).to_csv(temporary, index=False)
-        live.log_epoch(history[-1])
+        live.log_epochs(history)
         log.info("%s", history[-1])
 
     checkpoint = Path(snakemake.params.checkpoints, f"{record['key']}-{snakemake.threads}.pt")
