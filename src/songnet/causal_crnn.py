@@ -59,9 +59,9 @@ class CausalCRNN(Network):
         self._frames_per_step = 2**frames
         first, second, third = config.channels
         self.convolutions = nn.Sequential(
-            *_block(1, first, (5, stride + 2), (4, stride), (1, 1), config.dropout),
+            *_block(1, first, (5, stride + 2), (4, stride), (2, 1), config.dropout),
             *_block(first, second, (3, 3), (1, 1), (2, pools[0]), config.dropout),
-            *_block(second, third, (3, 3), (1, 1), (4, pools[1]), config.dropout),
+            *_block(second, third, (3, 3), (1, 1), (2, pools[1]), config.dropout),
         )
         # Convolutions over few channels train faster so: 1.4 times on the processors tried.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -116,7 +116,7 @@ class CausalCRNN(Network):
         config = self.config
         first, second, _ = config.channels
         bands = math.ceil(config.n_mels / 4)
-        pasts = [(1, config.n_mels), (first, bands), (second, bands // 2)]
+        pasts = [(1, config.n_mels), (first, bands // 2), (second, bands // 4)]
         shapes: list[tuple[int, ...]] = [(batch, *past, 2) for past in pasts]
         shapes += [(1, batch, config.hidden), (batch, config.hidden), (batch, 1)]
         return tuple(torch.zeros(shape, device=self.mean.device) for shape in shapes)

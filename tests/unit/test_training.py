@@ -126,7 +126,16 @@ def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> 
 
 def test_unknown_keys_are_named() -> None:
     with pytest.raises(SongNetError, match=r"models\.yaml: training: .*'epoch'"):
-        TrainingConfig.from_table({"epoch": 3})
+        TrainingConfig.from_table({"epoch": 3}, 100)
+
+
+def test_few_tracks_are_changed_more() -> None:
+    table = {"mixup": 0.1, "epochs": 3, "few_tracks": {"below": 50, "mixup": 1.0}}
+    assert TrainingConfig.from_table(table, 49) == TrainingConfig(mixup=1.0, epochs=3)
+    assert TrainingConfig.from_table(table, 50) == TrainingConfig(mixup=0.1, epochs=3)
+    assert TrainingConfig.from_table(table | {"few_tracks": None}, 1).mixup == 0.1
+    with pytest.raises(SongNetError, match=r"models\.yaml: training: .*mixdown"):
+        TrainingConfig.from_table({"few_tracks": {"below": 50, "mixdown": 1.0}}, 1)
 
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:

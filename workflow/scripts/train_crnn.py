@@ -47,13 +47,14 @@ with job(snakemake) as log:
     torch.manual_seed(run["seed"])
     data = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
     network = make_network(run["network"], data, run["parameters"])
+    train = part("train")
     with own_gpu():
         history = train_network(
             network,
             shards,
-            part("train"),
+            train,
             part("validation"),
-            TrainingConfig.from_table(run["training"]),
+            TrainingConfig.from_table(run["training"], len(train.track_ids)),
             seed=run["seed"],
             checkpoint=checkpoint,
             on_epoch=on_epoch,
