@@ -14,14 +14,11 @@ class Augmentation:
     mixup: float = 0.0  # parameter of the Beta distribution (Zhang et al., "mixup", 2018)
     mask_bands: int = 0  # widest of two masks over bands (Park et al., "SpecAugment", 2019)
     mask_share: float = 0.0  # widest of two masks over time, as a share of the crop
-    gain_db: float = 0.0  # standard deviation of a change of level
     equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
 
     def change(self, mel: Tensor, fill: Tensor) -> Tensor:
         """Equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
         B, M, T = mel.shape
-        if self.gain_db:
-            mel = mel + self.gain_db * torch.randn(B, 1, 1).to(mel)
         if self.equaliser_db:
             points = self.equaliser_db * torch.randn(B, 1, 5)
             curve = interpolate(points, size=M, mode="linear", align_corners=True)

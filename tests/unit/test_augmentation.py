@@ -1,6 +1,5 @@
 """Augmentation changes what it says, as strongly as it says."""
 
-import pytest
 import torch
 
 from songnet.augmentation import Augmentation
@@ -23,13 +22,6 @@ def test_masks_are_no_wider_than_asked() -> None:
     bands, frames = masked.all(dim=2).sum(1), masked.all(dim=1).sum(1)
     assert 0 < bands.max() <= 20 and 0 < frames.max() <= 40
     assert torch.equal(changed[~masked], MEL[~masked])
-
-
-def test_gain_moves_a_whole_clip() -> None:
-    torch.manual_seed(0)
-    moved = Augmentation(gain_db=3).change(MEL.repeat(64, 1, 1), FILL) - MEL.repeat(64, 1, 1)
-    torch.testing.assert_close(moved, moved[:, :1, :1].expand_as(moved), atol=1e-4, rtol=0)
-    assert float(moved[:, 0, 0].std()) == pytest.approx(3, abs=0.2)
 
 
 def test_equaliser_is_smooth_and_constant_in_time() -> None:

@@ -22,7 +22,7 @@ PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, lea
 # Everything that training can do at once.
 FULL = replace(
     PLAIN, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1, step_loss=0.3, mixup=0.2,
-    mask_bands=2, mask_share=0.1, gain_db=1, equaliser_db=1, stretch=0.1,
+    mask_bands=2, mask_share=0.1, equaliser_db=1, stretch=0.1,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
