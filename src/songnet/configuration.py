@@ -14,6 +14,10 @@ from songnet.files import digest
 
 Table = dict[str, Any]
 TOP_GENRES = range(16)  # FMA has so many
+PUBLISHED_NOTE = (
+    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
+    "not on the 30 s clips."
+)
 TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
@@ -202,15 +206,21 @@ def is_sampled(config: Table, dataset: Table) -> bool:
     return fetched and config["tracks_per_genre"] is not None
 
 
-def dataset_note(config: Table, dataset: Table) -> str:
-    """Return the sentence that goes with every figure."""
+def dataset_note(config: Table, dataset: Table, features: str) -> str:
+    """Return what goes with every figure.
+
+    Args:
+        config: from `check`.
+        dataset: entry of datasets.yaml.
+        features: from `features_source`.
+    """
     if is_sampled(config, dataset):
         return (
             f"A taste: {config['tracks_per_genre']} tracks of each genre, too few for figures to "
             "quote; the baselines' features were computed here, on the 30 s clips."
         )
-    note: str = dataset["note"]
-    return note
+    published = PUBLISHED_NOTE if features == "published" else ""
+    return f"{published} {dataset['note']}".strip()
 
 
 def shard_count(config: Table, dataset: Table) -> int:

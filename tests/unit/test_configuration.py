@@ -9,6 +9,7 @@ from songnet.configuration import (
     check,
     dataset_note,
     feature_columns,
+    features_source,
     read_models,
     read_yaml,
     selected_models,
@@ -125,10 +126,18 @@ def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
     )
     assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
     # Its features are not FMA's published ones.
-    assert "untrimmed" in dataset_note(checked(dataset="fma_small"), small)
-    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small)
+    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small, "computed")
     assert "untrimmed" not in taste
     assert "50 tracks" in taste
+
+
+@pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])
+def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> None:
+    config, dataset = checked(dataset=name), DATASETS[name]
+    note = dataset_note(config, dataset, features_source(config, dataset))
+    assert "untrimmed tracks, not on the 30 s clips" in note
+    assert dataset["note"] in note
+    assert "untrimmed" not in dataset_note(config, dataset, "computed")
 
 
 def test_models_tell_which_published_columns_are_read() -> None:

@@ -125,6 +125,7 @@ def test_the_posters_baselines_need_the_metadata_alone(
     assert run.returncode == 0, run.stdout[-3000:]
     results = pd.read_csv(project / "results/poster/report/results.csv").set_index("model")
     assert results.loc["svm", "accuracy"] == 1  # the genres lie far apart
+    assert "untrimmed tracks" in (project / "results/poster/report/results.md").read_text()
     # Broken clips have features as well, and FMA's notebook knows nothing of clips.
     assert len(pd.read_parquet(project / "results/poster/tracks.parquet")) == len(tracks)
     run = snakemake(project, *settings, "models=[svm,crnn]")

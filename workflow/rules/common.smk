@@ -32,7 +32,8 @@ try:
     DATASET = DATASETS[config["dataset"]]
     MODELS = configuration.selected_models(config, DATASET, ALL_MODELS)
     FEATURES_SOURCE = configuration.features_source(config, DATASET)
-    DATASET = DATASET | {"note": configuration.dataset_note(config, DATASET)}
+    NOTE = configuration.dataset_note(config, DATASET, FEATURES_SOURCE)
+    DATASET = DATASET | {"note": NOTE}
 except SongNetError as error:
     # One line, not a traceback through the Snakefile.
     sys.exit(f"songnet: error: {error}")
