@@ -150,6 +150,12 @@ def rehearse(
         if len(listed) != tracks or not set(quarantine["track_id"]) <= set(BROKEN):
             sys.exit(f"{len(usable)} usable and {len(quarantine)} quarantined of {tracks} tracks")
         mel = sum(file.stat().st_size for file in (results / "mel").glob("*.npy"))
+        disk = sum(
+            file.stat().st_size
+            for part in ("resources", "results")
+            for file in (project / part).rglob("*")
+            if file.is_file()
+        )
     cpu = (
         after.children_user + after.children_system - before.children_user - before.children_system
     )
@@ -158,6 +164,7 @@ def rehearse(
         "quarantined": len(quarantine),
         "archive GB": (archives / "fma_small.zip").stat().st_size / 1e9,
         "spectrograms GB": mel / 1e9,
+        "all files GB": disk / 1e9,
         "wall s": wall,
         "CPU s": cpu,
         "CPU ms a track": 1000 * cpu / tracks,

@@ -1,10 +1,13 @@
 """The benchmarks measure what they say, on small archives."""
 
+import bz2
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks import extraction
+from benchmarks.bzip2 import join, write_packed
 from benchmarks.measure import Section, in_turn, report, spread
 
 
@@ -33,6 +36,22 @@ def test_the_report_has_all_sections_and_a_figure(tmp_path: Path) -> None:
     page = (tmp_path / "results.md").read_text()
     assert "## Mel" in page and "| plain | 3.00 (2.00 – 4.00) |" in page and "A machine." in page
     assert "mel: plain" in (tmp_path / "results.svg").read_text()
+
+
+@pytest.mark.parametrize("size", [0, 500, 900_000, 1_900_000])
+def test_members_made_of_packed_blocks_are_zips_like_others(size: int, tmp_path: Path) -> None:
+    content, title = np.random.default_rng(size).bytes(size), b"a title"
+    packed = join(bz2.compress(content), bz2.compress(title))
+    assert bz2.decompress(packed) == content + title
+    path = tmp_path / "a.zip"
+    for name in ("a", "b"):
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
+            write_packed(archive, name, content + title, packed)
+            archive.writestr(f"{name}.txt", title)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.read("b") == content + title
+        assert archive.namelist() == ["a", "a.txt", "b", "b.txt"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
     frames = MelConfig(hop_length=1024).frames(30)
     assert 1e9 * row["spectrograms GB"] == pytest.approx(40 * 128 * frames * 2, rel=0.01)
     assert row["archive GB"] > 40 * 0.2e-3
+    kept = row["archive GB"] + row["spectrograms GB"]
+    assert kept < row["all files GB"] < kept + 0.1
     for stage in STAGES:
         assert row[f"{stage} ms a track"] > 0, stage
         assert row[f"{stage} peak MB"] > 0, stage
