@@ -28,7 +28,7 @@ BROKEN = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0.0, 108925: 0.0, 133297: 0
 TRACKS_PER_GENRE = {"training": 800, "validation": 100, "test": 100}
 WITHOUT_ARTIST = 79
 LARGEST_ID = 155_066
-RATE, SECONDS = 44_100, 30
+RATE = 44_100
 LEVEL = (320 - 256) / (320 - 32)  # libsndfile's name of 256 kbit/s, FMA-small's mean
 
 
@@ -110,38 +110,39 @@ def write_metadata(path: Path, tracks: pd.DataFrame) -> None:
         archive.writestr("fma_metadata/tracks.csv", table.sort_index().to_csv())
 
 
-def clip_pool(number: int, source: Path | None, workers: int) -> list[bytes]:
-    """Clips of 30 s, 44.1 kHz, stereo, 256 kbit/s.
+def clip_pool(number: int, source: Path | None, workers: int, seconds: int = 30) -> list[bytes]:
+    """Clips of 44.1 kHz, stereo, 256 kbit/s.
 
     Args:
         number: how many at most.
         source: an audio archive whose first clips are encoded anew; None composes some.
         workers: processes.
+        seconds: of each clip; of FMA's they are 30.
     """
     with ProcessPoolExecutor(workers) as pool:
         if source is None:
-            return list(pool.map(_composed, range(number)))
+            return list(pool.map(partial(_composed, seconds=seconds), range(number)))
         ids = sorted(clip_ids(source, _subset(source)))[:number]
-        return list(filter(None, pool.map(partial(_taken, source), ids)))
+        return list(filter(None, pool.map(partial(_taken, source, seconds=seconds), ids)))
 
 
-def _composed(i: int) -> bytes:
+def _composed(i: int, seconds: int) -> bytes:
     genre = list(GENRE_IDS)[i % len(GENRE_IDS)]
     rng = np.random.default_rng(i)
-    return _encoded(make_track(make_artist(genre, rng), SECONDS, rng), SYNTHESIS_RATE)
+    return _encoded(make_track(make_artist(genre, rng), seconds, rng), SYNTHESIS_RATE)
 
 
 def _subset(archive: Path) -> str:
     return archive.stem.removeprefix("fma_")
 
 
-def _taken(source: Path, track_id: int) -> bytes:
+def _taken(source: Path, track_id: int, seconds: int) -> bytes:
     with open_zip(source) as archive:
         try:
             clip = decode(read_clip(archive, _subset(source), track_id), min_seconds=29)
         except UnusableClipError:
             return b""
-    return _encoded(clip.samples, clip.sample_rate)
+    return _encoded(clip.samples[: seconds * clip.sample_rate], clip.sample_rate)
 
 
 def _encoded(samples: NDArray[np.float32], rate: int) -> bytes:
@@ -150,7 +151,7 @@ def _encoded(samples: NDArray[np.float32], rate: int) -> bytes:
         samples = np.stack([samples, np.roll(samples, rate // 1000)], axis=1)
     samples = soxr.resample(samples, rate, RATE)
     file = io.BytesIO()
-    sf.write(file, samples[: SECONDS * RATE], RATE, format="MP3", bitrate_mode="CONSTANT",
+    sf.write(file, samples, RATE, format="MP3", bitrate_mode="CONSTANT",
              compression_level=LEVEL)  # fmt: skip
     return file.getvalue()
 

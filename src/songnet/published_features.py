@@ -6,7 +6,6 @@ from itertools import islice
 from typing import IO
 
 import pandas as pd
-import pyarrow as pa
 from pyarrow import csv
 
 from songnet.archives import open_member, open_zip
@@ -42,12 +41,13 @@ def read_features(metadata_zip: str, track_ids: pd.Index, kind: str = "all") -> 
         convert = csv.ConvertOptions(column_types=types, include_columns=wanted)
         with open_member(archive, NAME) as file:
             blocks = [
-                csv.read_csv(io.BytesIO(lines), read, convert_options=convert)
+                csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
                 for lines in _wanted_lines(file, track_ids)
             ]
-    features = pa.concat_tables(blocks).to_pandas()
+    features = pd.concat(blocks) if blocks else pd.DataFrame(columns=wanted)
+    del blocks  # as large as the features
     features = features.set_index("track_id").set_axis(columns, axis=1)
-    lacking = track_ids.difference(features.index)
+    lacking = track_ids[~track_ids.isin(features.index)]
     if len(lacking):
         raise SongNetError(
             f"{metadata_zip}: {NAME} lacks {len(lacking)} of the tracks (first: {lacking[0]}); "

@@ -45,6 +45,8 @@ def test_wanted_columns(published: tuple[str, pd.DataFrame]) -> None:
 def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
     with pytest.raises(SongNetError, match=r"lacks 1 of the tracks \(first: 999\)"):
         read_features(published[0], pd.Index([2, 999]))
+    with pytest.raises(SongNetError, match=r"lacks 2 of the tracks \(first: 999\)"):
+        read_features(published[0], pd.Index([999, 998]))
 
 
 def test_an_archive_without_the_file(tmp_path: Path) -> None:
