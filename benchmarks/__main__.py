@@ -34,8 +34,7 @@ def main() -> None:
         if "workflow" in options.only:
             sections += workflow.measure(Path(folder), options.repeats)
         elif options.archives is None or options.results is None:
-            project.mkdir()
-            workflow.run(workflow.copy_project(project))
+            workflow.run(workflow.copy_project(project), *workflow.SHORT)
         archives = options.archives or project / "resources/demo"
         results = options.results or project / "results/demo"
         if "extraction" in options.only:
