@@ -63,7 +63,8 @@ def confusion_figure(counts: pd.DataFrame, title: str, dataset: dict[str, Any], 
         left=1.4 / (size + 1.2), bottom=1.5 / size, right=0.98, top=1 - 0.5 / size
     )
     image = axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100)
-    for (i, j), share in np.ndenumerate(shares):
+    for i, j in np.argwhere(shares):  # empty cells stay empty
+        share = shares[i, j]
         axes.text(
             j, i, f"{100 * share:.0f}\n({matrix.iat[i, j]})", ha="center", va="center",
             fontsize=7, color="black" if share > 0.6 else "white",
