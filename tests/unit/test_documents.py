@@ -1,12 +1,16 @@
-"""Commands in the documents name what exists; the workflow's own tests run such commands."""
+"""Commands and messages in the documents are real; the workflow's own tests run such commands."""
 
-import itertools
+import ast
+import inspect
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import snakemake.exceptions
+import yaml
 
 from songnet.cli import _parser
 from songnet.configuration import check, read_models, read_yaml
@@ -16,9 +20,11 @@ PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").
 
 
 def commands(path: Path) -> list[list[str]]:
-    """Lines of the fenced blocks as words; `[TARGET]` stands for what the reader puts there."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    """Commands as words, from fenced blocks and from text; `[TARGET]` is the reader's choice."""
+    text = path.read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
     starts = ("snakemake ", "songnet ", "make ")
     return [shlex.split(line, comments=True) for line in lines if line.startswith(starts)]
 
@@ -32,17 +38,20 @@ def test_documents_have_commands() -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("snakemake ")])
 def test_snakemake_commands(command: str, tmp_path: Path) -> None:
-    words = [word for word in COMMANDS[command] if word != "[TARGET]" and word != "[--config"]
     config: dict[str, object] = {}
-    for before, word in itertools.pairwise(words):
-        if before == "--configfile":
+    option = ""
+    for word in COMMANDS[command]:
+        if word.startswith("--"):
+            option = word
+        elif option == "--configfile":
             config |= read_yaml(ROOT / word)
-        elif before == "--profile":
+        elif option == "--profile":
             assert (ROOT / word / "config.yaml").exists()
-        elif re.fullmatch(r"\w+=[^.]*", word) and not word.startswith("key="):
+        elif option == "--config" and "..." not in word:
             key, _, value = word.partition("=")
             # As on the command line: lists of words.
-            config[key] = value.strip("[]").split(",") if value.startswith("[") else value
+            listed = value.startswith("[")
+            config[key] = value.strip("[]").split(",") if listed else yaml.safe_load(value)
     if "archives" in config:
         config["archives"] = str(tmp_path)
         for name in ("fma_metadata.zip", "fma_small.zip", "mels-00.npz"):
@@ -60,6 +69,45 @@ def test_songnet_commands(command: str) -> None:
 def test_make_commands(command: str) -> None:
     targets = re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert COMMANDS[command][1] in targets
+
+
+def messages() -> list[str]:
+    """What the program can say: its literal texts, with `…` for what it fills in."""
+
+    def texts(tree: ast.AST) -> Iterator[str]:
+        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+                  for part in node.values}  # fmt: skip
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(getattr(part, "value", "…")) if isinstance(part, ast.Constant)
+                              else "…" for part in node.values)  # fmt: skip
+            elif isinstance(node, ast.Constant) and id(node) not in inside:
+                yield str(node.value)
+
+    files = sorted((ROOT / "src/songnet").glob("*.py"))
+    found = [text for file in files for text in texts(ast.parse(file.read_text()))]
+    found += texts(ast.parse(inspect.getsource(snakemake.exceptions)))
+    plain = [
+        *(ROOT / "src/songnet/web").glob("*.js"),
+        ROOT / "workflow/Snakefile",
+        ROOT / "Makefile",
+    ]
+    return found + [line for file in plain for line in file.read_text().splitlines()]
+
+
+def test_symptoms_are_what_the_program_says() -> None:
+    """The first cells of the page on troubles; SLURM's own message is SLURM's."""
+    cells = re.findall(
+        r"^\| (`[^|]+`) \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE
+    )
+    symptoms = [symptom for cell in cells for symptom in re.findall(r"`([^`]+)`", cell)]
+    symptoms = [symptom for symptom in symptoms if not symptom.startswith("Invalid account")]
+    assert len(symptoms) > 20
+    said = messages()
+    for symptom in symptoms:
+        pieces = [piece.strip() for piece in symptom.split("…") if piece.strip()]
+        pattern = re.compile(".*".join(map(re.escape, pieces)), re.DOTALL)
+        assert any(pattern.search(text) for text in said), symptom
 
 
 def test_the_manual_has_every_key() -> None:

@@ -17,6 +17,8 @@ export async function decode(buffer) {
 
 /** Open the microphone; `onSamples` gets mono Float32Arrays. Returns its rate and a way to stop. */
 export async function record(onSamples) {
+  // Browsers keep it from pages that come over a network without TLS.
+  if (!navigator.mediaDevices) throw new Error("open this page at localhost or by https");
   const media = await navigator.mediaDevices.getUserMedia({
     // What helps speech harms music.
     audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
