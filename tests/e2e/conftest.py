@@ -1,6 +1,8 @@
-"""A server in a process of its own."""
+"""A server in a process of its own, and a browser."""
 
 import contextlib
+import io
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,15 +14,24 @@ from pathlib import Path
 
 import psutil
 import pytest
+import soundfile as sf
+from playwright.sync_api import Browser, sync_playwright
+
+from songnet.audio import decode
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Server:
     """`songnet serve` on a free port."""
 
     def __init__(self, model: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "songnet.cli", "serve", "--no-browser", "--port",
              str(self.port), "--model", str(model)],
@@ -53,3 +64,23 @@ def server(trained: Path) -> Iterator[Server]:
     running.process.terminate()
     output, _ = running.process.communicate(timeout=30)
     assert b"Traceback" not in output, output.decode()
+
+
+@pytest.fixture(scope="module")
+def browser(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium whose microphone hears a clip of Rock."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    sound = tmp_path_factory.mktemp("microphone") / "rock.wav"
+    clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[2].read_bytes()))
+    sf.write(sound, clip.samples, clip.sample_rate, subtype="PCM_16")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox", "--autoplay-policy=no-user-gesture-required",
+                "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={sound}", "--disable-background-networking",
+            ],
+        )  # fmt: skip

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,20 +12,17 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+from tests.e2e.conftest import free_port
 
 
 @pytest.fixture(scope="module")
 def store(finished: Path) -> Iterator[str]:
     """Address of `mlflow ui`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "ui", "--port", address.partition(":")[2], "--workers",
+        [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers",
          "1", "--backend-store-uri", f"sqlite:///{finished / 'mlflow.db'}"],
         env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -35,22 +30,20 @@ def store(finished: Path) -> Iterator[str]:
     try:
         for _ in range(600):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://{address}/health", timeout=30)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30)
                 break
             time.sleep(0.2)
-        yield f"http://{address}/"
+        yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
         process.wait(30)
 
 
 @pytest.fixture(scope="module")
-def page(store: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.set_default_timeout(60_000)
-        yield page
+def page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.set_default_timeout(60_000)
+    return page
 
 
 def runs(store: str) -> tuple[str, dict[str, str]]:

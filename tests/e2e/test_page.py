@@ -1,40 +1,16 @@
 """The page in a real browser."""
 
-import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import soundfile as sf
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from songnet.audio import decode
 from tests.e2e.conftest import Server
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium whose microphone hears a clip."""
-    sound = tmp_path_factory.mktemp("microphone") / "rock.wav"
-    clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[2].read_bytes()))
-    sf.write(sound, clip.samples, clip.sample_rate, subtype="PCM_16")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox", "--autoplay-policy=no-user-gesture-required",
-                "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={sound}", "--disable-background-networking",
-            ],
-        )  # fmt: skip
 
 
 @pytest.fixture

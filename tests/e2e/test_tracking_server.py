@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from songnet.fma_features import columns
 from songnet.tracking import PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
 from tests.conftest import Snakemake, config, small
+from tests.e2e.conftest import free_port
 
 EPOCHS = 10
 WRITERS = 8
@@ -34,9 +34,7 @@ class Server:
     """An MLflow server that can be stopped and started again, on the same port and files."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
@@ -107,7 +105,8 @@ def make_run(folder: Path, seed: int) -> dict[str, Any]:
     scores = {"accuracy": seed / 100, "macro_f1": 0.5, "log_loss": 0.7, "ci_low": 0, "ci_high": 1,
               "genres": {"Folk": genre, "Rock": genre},
               "confusion": [[4, 0], [0, 4]]}  # fmt: skip
-    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], "test": scores})
+    parts = {"validation": scores, "test": scores}
+    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], **parts})
     write_json(folder / "params.json", record)
     return record
 
@@ -164,7 +163,7 @@ def test_a_server_that_is_down_costs_no_training(
 
 
 def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
-    folders = [tmp_path / f"runs/{seed}" for seed in range(1, WRITERS + 1)]
+    folders = [tmp_path / f"runs/artist/knn/{seed}" for seed in range(1, WRITERS + 1)]
     for seed, folder in enumerate(folders, 1):
         make_run(folder, seed)
     context = multiprocessing.get_context("forkserver")
@@ -192,7 +191,8 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/accuracy"] == seed / 100
         steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-        sent = history(seed)["validation_accuracy"].tolist()
+        kept = seed / 100
+        sent = [*history(seed)["validation_accuracy"], kept]
         assert [step.value for step in sorted(steps, key=lambda step: step.step)] == sent
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert files >= {"params.json", "history.csv", "metrics.json", "confusion.png"}
@@ -200,7 +200,7 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
 
 
 def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
-    record = make_run(tmp_path / "runs/1", 1)
+    record = make_run(tmp_path / "runs/artist/knn/1", 1)
     experiment = str(tmp_path / "experiment.json")
     rows = history(1).to_dict("records")
     server.start()
@@ -211,9 +211,9 @@ def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_
     for epochs in range(2, len(rows) + 1):
         live.log_epochs(rows[:epochs])
     server.start()
-    first = upload_runs(server.uri, "dying", [tmp_path / "runs/1"], {})
-    assert upload_runs(server.uri, "dying", [tmp_path / "runs/1"], {}) == first
+    first = upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"], {})
+    assert upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"], {}) == first
     (run,) = runs_of(server.uri, "dying")
     client = mlflow.MlflowClient(server.uri)
     steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-    assert sorted(step.step for step in steps) == list(range(1, EPOCHS + 1))
+    assert sorted(step.step for step in steps) == [*range(1, EPOCHS + 1), EPOCHS]
