@@ -105,10 +105,9 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
         if len(group) < least:
             continue
         wrong = group[group["genre"] != group["predicted"]]["predicted"].value_counts()
-        name = group["artist"].iloc[0]
         rows.append(
             {
-                "artist": name if isinstance(name, str) else f"artist {artist_id:.0f}",
+                "artist": _artist_name(artist_id, group),
                 "genre": group["genre"].mode()[0],
                 "verdicts": len(group),
                 "accuracy": (group["genre"] == group["predicted"]).mean(),
@@ -170,17 +169,19 @@ def _artist_places(
     groups = list(tracks.assign(row=np.arange(len(tracks))).groupby("artist_id"))
     names = pd.DataFrame(
         [
-            {
-                "artist": group["artist"].iloc[0]
-                if isinstance(group["artist"].iloc[0], str)
-                else f"artist {artist_id:.0f}",
-                "genre": group["genre"].mode()[0],
-            }
+            {"artist": _artist_name(artist_id, group), "genre": group["genre"].mode()[0]}
             for artist_id, group in groups
         ]
     )
     means = np.array([embeddings[group["row"]].mean(axis=0) for _, group in groups], np.float64)
     return names, means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+def _artist_name(artist_id: float | str, tracks: pd.DataFrame) -> str:
+    name = tracks["artist"].iloc[0]
+    if isinstance(name, str):
+        return name
+    return artist_id if isinstance(artist_id, str) else f"artist {artist_id:.0f}"
 
 
 class SecondaryLabels(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.analysis import SecondaryLabels, calibration_error
+from songnet.text import percent
 
 
 def genre_rows(errors: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
@@ -23,16 +24,16 @@ def genre_text(rows: list[dict[str, Any]]) -> str:
         wrong = {genre: share for genre, share in row["called"].items() if genre != row["genre"]}
         called = sorted((genre for genre in wrong if wrong[genre]), key=lambda g: -wrong[g])[:2]
         text = (
-            f"{row['genre']} is found in {_percent(row['accuracy'])} of its tracks "
-            f"({_percent(row['top2'])} among the two likeliest genres)"
+            f"{row['genre']} is found in {percent(row['accuracy'])} of its tracks "
+            f"({percent(row['top2'])} among the two likeliest genres)"
         )
         if called:
-            most = " and ".join(f"{genre} ({_percent(wrong[genre])})" for genre in called)
+            most = " and ".join(f"{genre} ({percent(wrong[genre])})" for genre in called)
             text += f"; its other tracks are called {most} most often"
-        text += f". Of what is called {row['genre']}, {_percent(row['precision'])} is."
+        text += f". Of what is called {row['genre']}, {percent(row['precision'])} is."
         sentences.append(text)
     easiest = rows[-1]
-    sentences.append(f"The easiest genre is {easiest['genre']}, {_percent(easiest['accuracy'])}.")
+    sentences.append(f"The easiest genre is {easiest['genre']}, {percent(easiest['accuracy'])}.")
     return " ".join(sentences)
 
 
@@ -42,10 +43,10 @@ def calibration_text(reliability: pd.DataFrame) -> str:
     gap /= reliability["tracks"].sum()
     error = calibration_error(reliability)
     lean = "too sure" if gap > 0 else "not sure enough"
-    text = f"The expected calibration error is {_percent(error)}: "
+    text = f"The expected calibration error is {percent(error)}: "
     if error < 0.05:
         return text + "a verdict of probability p is right in nearly a share p of the cases."
-    return text + f"on the whole the network is {lean} of itself, by {_percent(abs(gap))}."
+    return text + f"on the whole the network is {lean} of itself, by {percent(abs(gap))}."
 
 
 def labels_text(labels: SecondaryLabels) -> str:
@@ -56,7 +57,7 @@ def labels_text(labels: SecondaryLabels) -> str:
     share = labels.excused / labels.wrong if labels.wrong else 0.0
     return (
         f"{labels.tracks} verdicts are on tracks that bear labels of several of these genres, most "
-        f"often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({_percent(share)}) "
+        f"often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({percent(share)}) "
         "name a genre that the track also bears."
     )
 
@@ -67,8 +68,8 @@ def artists_text(artists: pd.DataFrame) -> str:
         return "No artist has three verdicts or more, so nothing can be said."
     always, never = (artists["accuracy"] == 1).mean(), (artists["accuracy"] == 0).mean()
     return (
-        f"Of {len(artists)} artists with three verdicts or more, {_percent(always)} are always "
-        f"found and {_percent(never)} never: tracks of one artist are right or wrong together, "
+        f"Of {len(artists)} artists with three verdicts or more, {percent(always)} are always "
+        f"found and {percent(never)} never: tracks of one artist are right or wrong together, "
         "which is why the intervals of the results table resample artists."
     )
 
@@ -94,7 +95,7 @@ def neighbours_text(neighbours: pd.DataFrame) -> str:
     same = (nearest["genre"] == nearest["neighbour_genre"]).mean()
     return (
         "Where the network places an artist: the mean direction of the tracks in the space of what "
-        f"its last layer reads. For {_percent(same)} of {len(nearest)} artists the nearest artist "
+        f"its last layer reads. For {percent(same)} of {len(nearest)} artists the nearest artist "
         "that it was trained on plays the same genre."
     )
 
@@ -121,7 +122,7 @@ def credit(track: Any) -> str:
 def filter_text(shares: dict[str, float]) -> str:
     """Genres of the clips that drive a filter most, most frequent first."""
     top = sorted(shares, key=lambda genre: -shares[genre])[:3]
-    return ", ".join(f"{_percent(shares[genre])} {genre}" for genre in top if shares[genre])
+    return ", ".join(f"{percent(shares[genre])} {genre}" for genre in top if shares[genre])
 
 
 def effect_text(accuracy_lost: float, clips: int) -> str:
@@ -131,7 +132,3 @@ def effect_text(accuracy_lost: float, clips: int) -> str:
         return "changes no accuracy"
     points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
     return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -13,6 +13,8 @@ from songnet.errors import SongNetError
 from songnet.files import digest
 
 Table = dict[str, Any]
+# Protocols: the one that says most about new music comes first.
+FAIREST = ("artist", "official", "random")
 TOP_GENRES = range(16)  # FMA has so many
 PUBLISHED_NOTE = (
     "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "

@@ -1,19 +1,21 @@
-"""Figures as PNG files. Colours are safe for colour-blind readers (Okabe-Ito, viridis)."""
+"""Figures as PNG files."""
 
+import textwrap
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 
+from songnet.colours import PALETTE, PROTOCOLS
 from songnet.files import replacing
+from songnet.splits import judging_part
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 Models = dict[str, dict[str, Any]]
-COLOURS = {"random": "#E69F00", "artist": "#0072B2", "official": "#009E73"}
 
 
 def accuracy_figure(
@@ -29,7 +31,7 @@ def accuracy_figure(
         spread = np.abs(rows[["ci_low", "ci_high"]].sub(rows["accuracy"], axis=0)).T
         axes.errorbar(
             100 * rows["accuracy"], y, xerr=100 * spread.to_numpy(), fmt="o", capsize=3,
-            color=COLOURS[str(protocol)], label=f"{protocol} split",
+            color=PROTOCOLS[str(protocol)], label=f"{protocol} split",
         )  # fmt: skip
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
     axes.plot(100 * poster["poster_accuracy"], poster["model"].map(places), "kx", label="poster")
@@ -39,19 +41,19 @@ def accuracy_figure(
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     axes.set_ylim(0.5, len(names) + 1.2)
-    _finish(figure, f"Accuracy on {dataset['title']}", dataset, path)
+    _finish(figure, f"Accuracy on {dataset['title']}", path, dataset["note"])
 
 
-def confusion_figure(counts: pd.DataFrame, title: str, dataset: dict[str, Any], path: str) -> None:
+def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = "") -> None:
     """Heat map of one model: share of each true genre's tracks, with counts.
 
     Args:
         counts: rows of confusions.csv for one protocol and model, summed over runs.
         title: of the figure.
-        dataset: entry of datasets.yaml.
         path: PNG file.
+        note: what must be known about the data.
     """
-    part = "test" if "test" in set(counts["part"]) else "validation"
+    part = judging_part(counts["part"])
     matrix = counts[counts["part"] == part].pivot(
         index="genre", columns="predicted", values="tracks"
     )
@@ -74,22 +76,22 @@ def confusion_figure(counts: pd.DataFrame, title: str, dataset: dict[str, Any], 
     axes.set_xlabel("predicted genre")
     axes.set_ylabel(f"true genre, {part} part")
     figure.colorbar(image, shrink=0.8, label="% of the true genre's tracks (counts over runs)")
-    _finish(figure, title, dataset, path)
+    _finish(figure, title, path, note)
 
 
 def training_figure(
     histories: dict[tuple[str, ...], pd.DataFrame],
     models: Models,
-    dataset: dict[str, Any],
     path: str,
+    note: str = "",
 ) -> None:
     """Loss and validation accuracy over epochs; one panel column for each network.
 
     Args:
         histories: history.csv of each (split, model, seed).
         models: entries of models.yaml.
-        dataset: entry of datasets.yaml.
         path: PNG file.
+        note: what must be known about the data.
     """
     names = list(dict.fromkeys(model for _, model, _ in histories))
     figure, axes = plt.subplots(
@@ -102,7 +104,7 @@ def training_figure(
             if model != name:
                 continue
             protocol = split.partition("-")[0]
-            style = {"color": COLOURS[protocol], "linewidth": 1.2}
+            style = {"color": PROTOCOLS[protocol], "linewidth": 1.2}
             label = f"{protocol} split" if seed == _first_seed(histories, name, split) else None
             top.plot(history["epoch"], history["train_loss"], **style, label=label)
             top.plot(history["epoch"], history["validation_loss"], **style, linestyle=":")
@@ -120,7 +122,7 @@ def training_figure(
         top.legend(frameon=False)
         for panel in (top, bottom):
             panel.grid(alpha=0.3)
-    _finish(figure, "Training", dataset, path)
+    _finish(figure, "Training", path, note)
 
 
 def _first_seed(histories: dict[tuple[str, ...], pd.DataFrame], model: str, split: str) -> str:
@@ -154,17 +156,17 @@ def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
     )  # fmt: skip
     bottom.set_ylabel("verdicts")
     bottom.set_xlabel("confidence: probability of the verdict, in %")
-    _finish(figure, "Confidence and accuracy", {"source": ""}, path)
+    _finish(figure, "Confidence and accuracy", path)
 
 
-def heard_figure(heard: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str) -> None:
+def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "") -> None:
     """Accuracy against seconds heard; one panel for each protocol, a line for each network.
 
     Args:
         heard: heard.csv.
         models: entries of models.yaml.
-        dataset: entry of datasets.yaml.
         path: PNG file.
+        note: what must be known about the data.
     """
     protocols = list(heard["protocol"].unique())
     figure, panels = plt.subplots(
@@ -175,14 +177,9 @@ def heard_figure(heard: pd.DataFrame, models: Models, dataset: dict[str, Any], p
         rows = heard[heard["protocol"] == protocol]
         for k, (model, group) in enumerate(rows.groupby("model", sort=False)):
             line = group.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
-            colour = f"C{k}"
-            axes.plot(
-                line.index,
-                100 * line["mean"],
-                "o-",
-                color=colour,
-                label=models[str(model)]["title"],
-            )
+            colour = PALETTE[k % len(PALETTE)]
+            title = models[str(model)]["title"]
+            axes.plot(line.index, 100 * line["mean"], "o-", color=colour, label=title)
             axes.fill_between(
                 line.index, 100 * line["min"], 100 * line["max"], color=colour, alpha=0.15
             )
@@ -195,15 +192,14 @@ def heard_figure(heard: pd.DataFrame, models: Models, dataset: dict[str, Any], p
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel("accuracy in % (band: least and most of the runs)")
     panels[0][0].legend(frameon=False)
-    _finish(figure, "How soon can one tell?", dataset, path)
+    _finish(figure, "How soon can one tell?", path, note)
 
 
-def runtime_figure(table: pd.DataFrame, dataset: dict[str, Any], path: str) -> None:
+def runtime_figure(table: pd.DataFrame, path: str) -> None:
     """Time and peak memory of each rule.
 
     Args:
         table: from `songnet.results.runtime_table`.
-        dataset: entry of datasets.yaml.
         path: PNG file.
     """
     figure, (left, right) = plt.subplots(
@@ -218,14 +214,14 @@ def runtime_figure(table: pd.DataFrame, dataset: dict[str, Any], path: str) -> N
         axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
         axes.set_xlabel(label)
         axes.margins(x=0.15)
-    _finish(figure, "Run time and memory of each rule (× jobs)", dataset, path)
+    _finish(figure, "Run time and memory of each rule (× jobs)", path)
 
 
-def _finish(figure: Figure, title: str, dataset: dict[str, Any], path: str) -> None:
+def _finish(figure: Figure, title: str, path: str, note: str = "") -> None:
     """Title, the data set's note, and the file."""
     figure.suptitle(title)
-    if dataset["source"] == "synthesis":
-        figure.supxlabel(dataset["note"], fontsize=7, color="#555555")
+    lines = textwrap.wrap(note, round(19 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), fontsize=7, color="#555555")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
     plt.close(figure)

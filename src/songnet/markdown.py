@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 
 from songnet.report_page import PROTOCOLS
+from songnet.splits import judging_part
+from songnet.text import signed_points
 
 Models = dict[str, dict[str, Any]]
 
@@ -142,7 +144,7 @@ def _leak(results: pd.DataFrame, models: Models) -> list[str]:
 
 def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.DataFrame) -> str:
     """Recall of each genre for every model, the hardest genre and where its tracks go."""
-    part = "test" if "test" in set(genres[genres["protocol"] == protocol]["part"]) else "validation"
+    part = judging_part(genres[genres["protocol"] == protocol]["part"])
     genres = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
     confusions = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
     rows = []
@@ -207,4 +209,4 @@ def _percent(fraction: float | None) -> str:
 
 
 def _points(fraction: float) -> str:
-    return "–" if pd.isna(fraction) else f"{100 * fraction:+.1f}"
+    return "–" if pd.isna(fraction) else signed_points(fraction)

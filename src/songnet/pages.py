@@ -15,22 +15,13 @@ from numpy.typing import NDArray
 from songnet.archives import open_zip, read_clip, still_sound
 from songnet.audio import decode, to_mono
 from songnet.files import replacing
+from songnet.text import percent, signed_points
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-# Okabe and Ito's colours, then darker ones; genres take them in alphabetical order.
-COLOURS = [
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800", "#555555",
-    "#004466", "#7A5200", "#00573F", "#7A3500", "#7A4060", "#2A6A8A", "#6B6200", "#999999",
-]  # fmt: skip
 TEMPLATES = Path(__file__).parent / "templates"
 EXCERPT_RATE = 22_050  # Hz, of audio in pages
-
-
-def genre_colours(genres: list[str]) -> dict[str, str]:
-    """Choose a colour for each genre."""
-    return {genre: COLOURS[i % len(COLOURS)] for i, genre in enumerate(sorted(genres))}
 
 
 def write_page(template: str, path: str | Path, **values: Any) -> None:
@@ -47,8 +38,7 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text())
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
-    environment.filters["points"] = lambda share: f"{100 * share:+.1f}".replace("-", "−")
+    environment.filters |= {"percent": percent, "points": signed_points}
     environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from songnet.configuration import FAIREST
+from songnet.splits import judging_part
+
 Models = dict[str, dict[str, Any]]
 Values = dict[str, Any]
-
-# The protocol that says most about new music comes first.
-FAIREST = ("artist", "official", "random")
 
 
 def shown_parts(confusions: pd.DataFrame) -> dict[str, str]:
@@ -25,7 +25,7 @@ def shown_parts(confusions: pd.DataFrame) -> dict[str, str]:
         The fairest protocol first, those without a test part last.
     """
     parts = {
-        protocol: "test" if "test" in set(rows["part"]) else "validation"
+        protocol: judging_part(rows["part"])
         for protocol, rows in confusions.groupby("protocol", sort=False)
     }
     return dict(sorted(parts.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from songnet.text import percent, signed_points
+
 Values = dict[str, Any]
 
 # What a protocol's tracks are, after "right on 53.4 % of".
@@ -48,7 +50,7 @@ def certainty(found: Values, baseline: str | None, confidence: float) -> list[st
     if found["leak"] is not None:
         sentences.append(
             f"Under the random split, where artists stand in training and test, the same model "
-            f"seems {points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
+            f"seems {_points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
         )
     return sentences
 
@@ -80,8 +82,8 @@ def _against(found: Values, baseline: str) -> str:
     return (
         f"The baseline that validates best, {baseline}, is right on "
         f"{percent(found['baseline_accuracy'])}: "
-        f"{points(abs(difference))} {'less' if difference >= 0 else 'more'} "
-        f"[{_signed(low)}, {_signed(high)}], track for track, {verdict}."
+        f"{_points(abs(difference))} {'less' if difference >= 0 else 'more'} "
+        f"[{signed_points(low)}, {signed_points(high)}], track for track, {verdict}."
     )
 
 
@@ -102,19 +104,10 @@ def division_text(row: Values) -> str:
     )
 
 
-def percent(share: float) -> str:
-    """A share as percent."""
-    return f"{100 * share:.1f} %"
-
-
-def points(share: float) -> str:
+def _points(share: float) -> str:
     """A difference of shares in points."""
     return f"{100 * share:.1f} points"
 
 
 def _count(number: int, name: str) -> str:
     return f"{number} {name}" + ("" if number == 1 else "s")
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")

@@ -166,18 +166,17 @@ def _best_validated(runs: list[Run]) -> str:
     return str(accuracies.groupby("model", sort=False)["accuracy"].mean().idxmax())
 
 
-def best_network(folders: list[Path]) -> Path:
-    """The run whose network the pages show.
+def best_run(folders: list[Path]) -> Path:
+    """Best run of the model that validates best.
 
     It is of the model with the best mean validation accuracy over all runs, and of that model's
     runs on the first split the best one.
 
     Args:
-        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}`` of networks, first split
-            first.
+        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``, first split first.
     """
     accuracies = pd.Series(
-        [pd.read_csv(folder / "history.csv")["validation_accuracy"].max() for folder in folders],
+        [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],
         index=pd.MultiIndex.from_tuples([folder.parts[-3:] for folder in folders]),
     )
     split = folders[0].parts[-3]
@@ -191,7 +190,9 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
     rows = []
     for (_, protocol, model), group in _groups(runs).items():
         names = group[0].metrics["genre_names"]
-        for part in _parts(group):
+        for part in ("validation", "test"):
+            if part not in group[0].metrics:
+                continue
             total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
             rows += [
                 (protocol, model, part, true, predicted, int(total[i, j]))
@@ -202,25 +203,21 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def genre_table(runs: list[Run]) -> pd.DataFrame:
-    """Precision, recall and F1 of each genre from the counts summed over runs."""
-    rows = []
-    for (_, protocol, model), group in _groups(runs).items():
-        names = group[0].metrics["genre_names"]
-        for part in _parts(group):
-            total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
-            scores = genre_scores(total)
-            rows += [
-                {"protocol": protocol, "model": model, "part": part, "genre": name}
-                | {score: values[i] for score, values in scores.items()}
-                | {"tracks": int(total[i].sum())}
-                for i, name in enumerate(names)
-            ]
-    return pd.DataFrame(rows)
+def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
+    """Precision, recall, F1 and tracks of each genre.
 
-
-def _parts(group: list[Run]) -> list[str]:
-    return [part for part in ("validation", "test") if part in group[0].metrics]
+    Args:
+        confusions: from `confusion_table`.
+    """
+    tables = []
+    columns = ["protocol", "model", "part"]
+    for key, rows in confusions.groupby(columns, sort=False):
+        matrix = rows.pivot(index="genre", columns="predicted", values="tracks")
+        scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
+        table = scores.assign(tracks=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
+        tables.append(table.reset_index())
+    scores = ["precision", "recall", "f1", "tracks"]
+    return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
 
 
 def runtime_table(benchmarks: str | Path) -> pd.DataFrame:

@@ -25,8 +25,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from songnet.classify import about, as_json, classify_file
+from songnet.colours import genre_colours
 from songnet.errors import SongNetError
-from songnet.pages import genre_colours
 from songnet.realtime import CLOSE_CALL, Model, Step, Stream
 
 WEB = Path(__file__).parent / "web"

@@ -12,6 +12,8 @@ import pandas as pd
 
 from songnet.errors import SongNetError
 from songnet.files import digest, read_json
+from songnet.results import best_run
+from songnet.splits import judging_part
 from songnet.tracking import PARENT, find_experiment, log_history, open_run, timestamp
 
 COMPLETE = "songnet.complete"
@@ -67,9 +69,8 @@ def _register_best(client: Any, experiment_id: str, dataset: str, run_ids: dict[
     """Give the best model of a split the alias `best`: ``models:/{dataset}-{split}@best``."""
     import mlflow
 
-    best = best_run([Path(folder) for folder in run_ids])
-    if best is None:
-        return
+    # Of a fusion MLflow holds the members, not a model of its own.
+    best = best_run([Path(f) for f in run_ids if not Path(f, "model.json").exists()])
     run_id = run_ids[str(best)]
     name = f"{dataset}-{best.parts[-3]}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
@@ -82,30 +83,6 @@ def _register_best(client: Any, experiment_id: str, dataset: str, run_ids: dict[
         )
         version = mlflow.register_model(logged.model_uri, name)
     client.set_registered_model_alias(name, "best", version.version)
-
-
-def best_run(folders: list[Path]) -> Path | None:
-    """The best run of the model with the best mean validation accuracy.
-
-    Fusions take no part: MLflow holds their members, not a model of their own.
-
-    Args:
-        folders: of runs on one split.
-
-    Returns:
-        None where no run has a validation part.
-    """
-    rows = []
-    for folder in folders:
-        metrics = read_json(folder / "metrics.json")
-        if "validation" in metrics and not (folder / "model.json").exists():
-            rows.append((folder, folder.parts[-2], metrics["validation"]["accuracy"]))
-    if not rows:
-        return None
-    table = pd.DataFrame(rows, columns=["folder", "model", "accuracy"])
-    model = table.groupby("model", sort=False)["accuracy"].mean().idxmax()
-    own = table[table["model"] == model]
-    return Path(own.loc[own["accuracy"].idxmax(), "folder"])
 
 
 def _upload(
@@ -151,7 +128,7 @@ def _log_confusion(
     from songnet.figures import confusion_figure
 
     names = metrics["genre_names"]
-    part = "test" if "test" in metrics else "validation"
+    part = judging_part(metrics)
     counts = pd.DataFrame(
         [
             {"part": part, "genre": true, "predicted": predicted, "tracks": count}
@@ -162,7 +139,7 @@ def _log_confusion(
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "confusion.png")
         title = f"{record['title']} · {record['protocol']} split · seed {record['seed']}"
-        confusion_figure(counts, title, {"source": ""}, str(path))
+        confusion_figure(counts, title, str(path))
         client.log_artifact(run_id, path)
 
 

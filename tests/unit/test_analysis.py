@@ -83,6 +83,13 @@ def test_artists() -> None:
     assert "nothing can be said" in analysis_page.artists_text(none)
 
 
+def test_artists_without_a_name_bear_their_number() -> None:
+    numbered = tracks().assign(artist=None)
+    named = numbered.assign(artist_id=["a", "a", "b", "b", "b", None])
+    for table, expected in [(numbered, ["artist 20", "artist 10"]), (named, ["b", "a"])]:
+        assert list(analysis.artist_errors(predictions(), table, 2)["artist"]) == expected
+
+
 def test_nearest_artists() -> None:
     known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]]
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)

@@ -1,10 +1,14 @@
 """Tables over runs, against figures counted by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.results import Run, difference_table
+from songnet.evaluation import confusion_matrix, genre_scores
+from songnet.files import write_json
+from songnet.results import Run, best_run, confusion_table, difference_table, genre_table
 
 TRACKS = list(range(1, 41))
 ARTISTS = pd.Series([i // 4 for i in range(40)], index=TRACKS)
@@ -52,3 +56,45 @@ def test_without_a_test_part_there_is_nothing_to_compare() -> None:
     one = run("net", "crnn", 1, 1, set(), 0.6)
     del one.metrics["test"]
     assert difference_table([one], ARTISTS, 100, 0.95).empty
+
+
+def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
+    accuracies = {"artist/knn/1": 0.6, "artist/crnn/1": 0.5, "artist/crnn/2": 0.8}
+    for name, accuracy in accuracies.items():
+        found = {"validation": {"accuracy": accuracy}, "test": {"accuracy": 1 - accuracy}}
+        write_json(tmp_path / name / "metrics.json", found)
+    folders = [tmp_path / name for name in accuracies]
+    assert best_run(folders) == tmp_path / "artist/crnn/2"
+    # A second split counts for the choice of the model; the run is of the first.
+    write_json(tmp_path / "artist-2/crnn/1/metrics.json", {"validation": {"accuracy": 0.9}})
+    assert best_run([*folders, tmp_path / "artist-2/crnn/1"]) == tmp_path / "artist/crnn/2"
+    # One lucky run does not make a model the best.
+    write_json(folders[1] / "metrics.json", {"validation": {"accuracy": 0.1}})
+    assert best_run(folders) == tmp_path / "artist/knn/1"
+
+
+def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
+    genres = ["Folk", "Rock"]
+    truth = pd.Series(["Folk"] * 4 + ["Rock"] * 6)
+    matrices = [
+        confusion_matrix(truth, pd.Series(["Folk"] * right + ["Rock"] * (10 - right)), genres)
+        for right in (3, 5)
+    ]
+    runs = [
+        Run(
+            {"dataset": "d", "protocol": "artist", "model": "net"},
+            {"genre_names": genres, "test": {"confusion": matrix.tolist()}},
+            pd.DataFrame(),
+            pd.DataFrame(),
+        )
+        for matrix in matrices
+    ]
+    confusions = confusion_table(runs)
+    assert confusions["tracks"].tolist() == [7, 1, 1, 11]
+    table = genre_table(confusions)
+    assert table[["protocol", "model", "part", "genre", "tracks"]].values.tolist() == [
+        ["artist", "net", "test", "Folk", 8], ["artist", "net", "test", "Rock", 12],
+    ]  # fmt: skip
+    for score, expected in genre_scores(sum(matrices)).items():
+        assert table[score].to_numpy() == pytest.approx(expected)
+    assert table.loc[0, "recall"] == 7 / 8

@@ -14,11 +14,11 @@ import pytest
 
 from songnet import baselines
 from songnet.errors import SongNetError
-from songnet.evaluation import part_metrics, prediction_table
+from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
 from songnet.fma_features import columns
 from songnet.tracking import LiveRun, initialise
-from songnet.uploads import best_run, upload_runs
+from songnet.uploads import upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
 
@@ -37,13 +37,13 @@ def run_folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     baselines.save(baseline, folder / "model.joblib")
     pd.DataFrame([history]).to_csv(folder / "history.csv", index=False)
-    test = features[parts == "test"]
-    predicted, probabilities = baseline.predict(test)
-    tracks = pd.DataFrame({"track_id": test.index, "split": "test", "genre": genres[test.index]})
-    table = prediction_table(tracks, predicted, probabilities, baseline.genres)
-    table.to_parquet(folder / "predictions.parquet")
-    metrics = part_metrics(table, pd.Series(np.arange(40)), baseline.genres, 100, 0.95)
-    write_json(folder / "metrics.json", {"genre_names": baseline.genres, "test": metrics})
+    judged = features[parts != "train"]
+    predicted, probabilities = baseline.predict(judged)
+    facts = {"track_id": judged.index, "split": parts[judged.index], "genre": genres[judged.index]}
+    table = prediction_table(pd.DataFrame(facts), predicted, probabilities, baseline.genres)
+    artists = pd.Series(np.arange(40))
+    files = folder / "predictions.parquet", folder / "metrics.json"
+    write_evaluation(*files, table, artists, resamples=100, confidence=0.95)
     write_json(folder / "params.json", record())
     return folder
 
@@ -170,28 +170,13 @@ def test_a_network_in_mlflow_hears_files(
     assert found["error"][1].startswith("not decodable")
 
 
-def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
-    accuracies = {"knn/1": 0.6, "crnn/1": 0.5, "crnn/2": 0.8, "fusion/1": 0.9}
-    folders = [tmp_path / "artist" / name for name in accuracies]
-    for folder, accuracy in zip(folders, accuracies.values(), strict=True):
-        part = {"accuracy": accuracy}
-        write_json(folder / "metrics.json", {"validation": part, "test": {"accuracy": 0.1}})
-    write_json(tmp_path / "artist/fusion/1/model.json", {})
-    assert best_run(folders) == tmp_path / "artist/crnn/2"
-    # One lucky run does not make a model the best.
-    write_json(folders[1] / "metrics.json", {"validation": {"accuracy": 0.1}})
-    assert best_run(folders) == tmp_path / "artist/knn/1"
-    write_json(folders[0] / "metrics.json", {"test": {"accuracy": 1.0}})
-    assert best_run(folders[:1]) is None
-
-
 def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> None:
     history = [
         {"epoch": i, "seconds": 1, "validation_accuracy": a} for i, a in [(1, 0.9), (2, 0.4)]
     ]
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     metrics = read_json(run_folder / "metrics.json")
-    kept = metrics["test"] | {"accuracy": 0.9}
+    kept = metrics["validation"] | {"accuracy": 0.9}
     write_json(run_folder / "metrics.json", metrics | {"validation": kept})
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")

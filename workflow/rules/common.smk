@@ -51,7 +51,7 @@ SPLITS = {
     for seed in (config["split_seeds"] if protocol != "official" else config["split_seeds"][:1])
 }
 # Pages show the network that is best under the protocol that says most about new music.
-FAIREST = next(p for p in ("artist", "official", "random") if p in config["protocols"])
+FAIREST = next(p for p in configuration.FAIREST if p in config["protocols"])
 FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
 RUN = f"{RESULTS}/runs/{{protocol}}/{{model}}/{{seed}}"
 

@@ -9,19 +9,20 @@ with job(snakemake):
     import torch
 
     from songnet import __version__, analysis, analysis_page, figures
+    from songnet.colours import genre_colours
     from songnet.metadata import metadata_fields
     from songnet.networks import load
-    from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
+    from songnet.pages import Excerpts, spectrogram_image, write_page
     from songnet.prediction import embed_clips
     from songnet.shards import MelShards
-    from songnet.splits import held_out
+    from songnet.splits import held_out, read_parts
 
     dataset = snakemake.params.dataset
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
     shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
-    parts = pd.read_parquet(snakemake.input.split[0]).set_index("track_id")["split"]
+    parts = read_parts(snakemake.input.split[0])
     known = tracks.loc[parts.index[parts == "train"]]
     part, heard = held_out(tracks, snakemake.input.split[0])
     runs = [

@@ -18,13 +18,14 @@ with job(snakemake):
 
     runs = read_runs([Path(path).parent for path in snakemake.input.metrics])
     artists = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])["artist_id"]
+    confusions = confusion_table(runs)
     tables = {
         "results": results_table(runs, artists, **snakemake.params.evaluation),
         "differences": difference_table(
             runs, artists, **snakemake.params.evaluation, reference=snakemake.params.reference
         ),
-        "genres": genre_table(runs),
-        "confusions": confusion_table(runs),
+        "genres": genre_table(confusions),
+        "confusions": confusions,
     }
     for name, table in tables.items():
         with replacing(snakemake.output[name]) as temporary:

@@ -17,11 +17,11 @@ with job(snakemake):
     histories = {
         tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories
     }
-    figures.training_figure(histories, models, dataset, snakemake.output.curves)
+    figures.training_figure(histories, models, snakemake.output.curves, dataset["note"])
     runtime = runtime_table(snakemake.params.benchmarks)
-    figures.runtime_figure(runtime, dataset, snakemake.output.runtime)
+    figures.runtime_figure(runtime, snakemake.output.runtime)
     for path in snakemake.output.confusion:
         protocol, model = Path(path).parts[-2], Path(path).stem
         counts = confusions[(confusions["protocol"] == protocol) & (confusions["model"] == model)]
         title = f"{models[model]['title']} · {protocol} split"
-        figures.confusion_figure(counts, title, dataset, path)
+        figures.confusion_figure(counts, title, path, dataset["note"])

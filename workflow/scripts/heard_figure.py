@@ -11,4 +11,5 @@ with job(snakemake):
     heard = pd.concat([pd.read_csv(path) for path in snakemake.input])
     with replacing(snakemake.output.table) as temporary:
         heard.to_csv(temporary, index=False)
-    heard_figure(heard, snakemake.params.models, snakemake.params.dataset, snakemake.output.figure)
+    models, note = snakemake.params.models, snakemake.params.dataset["note"]
+    heard_figure(heard, models, snakemake.output.figure, note)

@@ -8,10 +8,11 @@ with job(snakemake):
     import pandas as pd
     import yaml
 
-    from songnet import __version__, figures, pages, report, report_page
+    from songnet import __version__, colours, pages, report, report_page
     from songnet.files import read_json
     from songnet.provenance import git_commit
     from songnet.results import runtime_table
+    from songnet.splits import read_parts
 
     given = snakemake.input
     models = snakemake.params.models
@@ -20,10 +21,7 @@ with job(snakemake):
     )
     tracks = pd.read_parquet(given.tracks)
     divisions = {
-        Path(path).stem: report.division(
-            tracks, pd.read_parquet(path).set_index("track_id")["split"]
-        )
-        for path in given.splits
+        Path(path).stem: report.division(tracks, read_parts(path)) for path in given.splits
     }
     histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(pd.read_csv(given.heard[0])) if given.heard else []
@@ -67,6 +65,6 @@ with job(snakemake):
             "curves": report.curves(histories),
             "heard": heard,
             "runtime": runtime.to_dict("records"),
-            "colours": {"protocols": figures.COLOURS, "models": pages.COLOURS},
+            "colours": {"protocols": colours.PROTOCOLS, "models": colours.PALETTE},
         },
     )

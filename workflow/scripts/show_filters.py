@@ -13,10 +13,11 @@ with job(snakemake):
     from songnet import __version__
     from songnet.analysis_page import credit, effect_text, filter_text
     from songnet.batches import Part
+    from songnet.colours import genre_colours
     from songnet.filters import telling_filters
     from songnet.metadata import metadata_fields
     from songnet.networks import load
-    from songnet.pages import Excerpts, genre_colours, spectrogram_image, write_page
+    from songnet.pages import Excerpts, spectrogram_image, write_page
     from songnet.shards import MelShards
     from songnet.splits import held_out
 
