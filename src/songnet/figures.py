@@ -118,7 +118,8 @@ def training_figure(
         top.plot([], [], color="grey", label="training")
         top.plot([], [], color="grey", linestyle=":", label="validation")
         bottom.set_ylabel("validation accuracy in %")
-        bottom.set_xlabel("epoch (dot: the chosen one)")
+        bottom.set_xlabel("epoch (dot: the one that was kept)")
+        bottom.xaxis.get_major_locator().set_params(integer=True)
         top.legend(frameon=False)
         for panel in (top, bottom):
             panel.grid(alpha=0.3)

@@ -98,14 +98,14 @@ def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Model
 
 
 def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
-    """The best network against the others, track by track."""
+    """The reference against the other models, track by track."""
     if differences.empty:
         return []
     sections = [
-        "## The best network against the others",
-        "Accuracy of the network of the best validation accuracy less that of each other model, "
-        "on the same test tracks. An interval (bootstrap over artists) that leaves zero out speaks "
-        "for a real difference.",
+        "## One model against the others",
+        "Accuracy of one model (the network that validates best, unless the key `reference` names "
+        "another) less that of each other model, on the same test tracks. An interval (bootstrap "
+        "over artists) that leaves zero out speaks for a real difference.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [

@@ -118,6 +118,32 @@ def headline(
     return found
 
 
+def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values | None:
+    """The best figure of the poster beside ours, of the same model.
+
+    Args:
+        results: results.csv.
+        models: entries of models.yaml.
+        protocol: the fairest one.
+
+    Returns:
+        model, claimed, accuracy, and random (under the random split; None without it). None where
+        no model of the poster's was judged.
+    """
+    known = results.dropna(subset=["poster_accuracy", "accuracy"])
+    known = known.set_index(["protocol", "model"])
+    if protocol not in known.index:
+        return None
+    best = known.loc[protocol].sort_values("poster_accuracy").iloc[-1]
+    random = known["accuracy"].get(("random", best.name))
+    return {
+        "model": models[str(best.name)]["title"],
+        "claimed": float(best["poster_accuracy"]),
+        "accuracy": float(best["accuracy"]),
+        "random": None if random is None or protocol == "random" else float(random),
+    }
+
+
 def leaks(results: pd.DataFrame) -> dict[str, float]:
     """Accuracy under `random` less accuracy under `artist`, of each model that has both."""
     table = results.pivot(index="model", columns="protocol", values="accuracy")
@@ -125,15 +151,27 @@ def leaks(results: pd.DataFrame) -> dict[str, float]:
     return (table["random"] - table["artist"]).dropna().to_dict()
 
 
-def result_rows(results: pd.DataFrame, models: Models) -> list[Values]:
+def result_rows(
+    results: pd.DataFrame, differences: pd.DataFrame, models: Models, protocol: str
+) -> list[Values]:
     """One row a model, in the order of models.yaml.
 
+    Args:
+        results: results.csv.
+        differences: differences.csv.
+        models: entries of models.yaml.
+        protocol: whose differences count.
+
     Returns:
-        model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd, seeds),
-        leak, poster, train_seconds (mean over protocols). Missing figures are None.
+        model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
+        macro_f1), difference (to the reference, with its interval), leak, poster, train_seconds
+        (mean over protocols). Missing figures are None.
     """
     leak = leaks(results)
-    figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1", "seeds"]
+    figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1"]
+    compared = differences[differences["protocol"] == protocol].set_index("model")
+    # The file has the reference less the model.
+    behind = -compared[["difference", "ci_high", "ci_low"]].astype(float)
     rows = []
     for name in (name for name in models if name in set(results["model"])):
         own = results[results["model"] == name].set_index("protocol")
@@ -146,6 +184,7 @@ def result_rows(results: pd.DataFrame, models: Models) -> list[Values]:
                     protocol: {figure: _number(row[figure]) for figure in figures}
                     for protocol, row in own.iterrows()
                 },
+                "difference": behind.loc[name].tolist() if name in behind.index else None,
                 "leak": leak.get(name),
                 "poster": _number(own["poster_accuracy"].iloc[0]),
                 "train_seconds": float(own["train_seconds"].mean()),

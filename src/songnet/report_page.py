@@ -31,15 +31,23 @@ def title(found: Values, model: str) -> str:
     return f"{model[0].upper()}{model[1:]}: right on {percent(found['accuracy'])} of {tracks}"
 
 
-def certainty(found: Values, baseline: str | None, confidence: float) -> list[str]:
-    """How sure the heading is: interval, best baseline, leak.
+def certainty(
+    found: Values, baseline: str | None, confidence: float, claim: Values | None = None
+) -> list[str]:
+    """How sure the heading is: interval, leak, best baseline, the poster.
 
     Args:
         found: from `songnet.report.headline`.
         baseline: title of the best baseline, or None.
         confidence: of the intervals.
+        claim: from `songnet.report.poster_claim`.
     """
     sentences = [_interval(found, confidence)]
+    if found["leak"] is not None:
+        sentences.append(
+            f"Under the random split, where artists stand in training and test, the same model "
+            f"seems {_points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
+        )
     if baseline and found["difference"]:
         sentences.append(_against(found, baseline))
     elif baseline:
@@ -47,10 +55,15 @@ def certainty(found: Values, baseline: str | None, confidence: float) -> list[st
             f"The baseline that validates best, {baseline}, reaches "
             f"{percent(found['baseline_accuracy'])}."
         )
-    if found["leak"] is not None:
+    if claim:
         sentences.append(
-            f"Under the random split, where artists stand in training and test, the same model "
-            f"seems {_points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
+            f"The poster gives {percent(claim['claimed'])} for its {claim['model']}. Trained here, "
+            f"it is right on {percent(claim['accuracy'])}"
+            + (
+                f"; under the random split, on {percent(claim['random'])}."
+                if claim["random"]
+                else "."
+            )
         )
     return sentences
 
@@ -102,6 +115,13 @@ def division_text(row: Values) -> str:
     return (
         f"{sizes}. {percent(row['leaked'])} of the test tracks are by artists of the training part."
     )
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it: 0.4 s, 23 min, 3.9 h."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _points(share: float) -> str:

@@ -107,11 +107,35 @@ def test_without_a_test_part() -> None:
     assert "no test part" in report_page.certainty(found, None, 0.95)[0]
 
 
+def test_the_poster_is_quoted_beside_its_own_model() -> None:
+    claimed = results().assign(poster_accuracy=[0.36, 0.46, 0.65] * 2)
+    claim = report.poster_claim(claimed, MODELS, "artist")
+    assert claim == {"model": "C-RNN", "claimed": 0.65, "accuracy": 0.65, "random": 0.75}
+    found = report.headline(claimed, differences(), confusions(), MODELS, divisions())
+    text = report_page.certainty(found, "kNN", 0.95, claim)[-1]
+    assert text == (
+        "The poster gives 65.0 % for its C-RNN. Trained here, it is right on 65.0 %; under the "
+        "random split, on 75.0 %."
+    )
+    alone = report.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
+    assert report_page.certainty(found, "kNN", 0.95, alone)[-1].endswith("right on 65.0 %.")
+    assert report.poster_claim(results(), MODELS, "artist") is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4 s"), (1389.2, "23 min"), (14_000, "3.9 h")]
+)
+def test_times_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
+    assert report_page.duration(seconds) == text
+
+
 def test_rows_and_genres() -> None:
-    rows = report.result_rows(results(), MODELS)
+    rows = report.result_rows(results(), differences(), MODELS, "artist")
     assert [row["model"] for row in rows] == ["knn", "svm", "crnn"]
     assert rows[0]["protocols"]["random"]["accuracy"] == pytest.approx(0.75)
     assert rows[0]["poster"] is None and rows[0]["leak"] == pytest.approx(0.1)
+    # The file has the reference less the model, the table the model less the reference.
+    assert rows[0]["difference"] == [-0.25, -0.4, -0.05] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
             ("artist", model, "test", genre, 0.1, 0.2, 0.3, 10)

@@ -261,6 +261,7 @@ rule report_page:
     params:
         dataset=DATASET,
         models=MODELS,
+        poster_genres=DATASETS["fma_small"]["genres"],
         config=config,
         confidence=config["evaluation"]["confidence"],
         neighbours=[Path(page).name for page in pages() if page.endswith(".html")],

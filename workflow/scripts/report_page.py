@@ -20,25 +20,35 @@ with job(snakemake):
         pd.read_csv(given[name]) for name in ("results", "differences", "genres", "confusions")
     )
     tracks = pd.read_parquet(given.tracks)
+    parts = report.shown_parts(confusions)
     divisions = {
-        Path(path).stem: report.division(tracks, read_parts(path)) for path in given.splits
+        Path(path).stem: report.division(tracks, read_parts(path))
+        for protocol in parts
+        for path in given.splits
+        if Path(path).stem.partition("-")[0] == protocol
     }
     histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(pd.read_csv(given.heard[0])) if given.heard else []
     found = report.headline(results, differences, confusions, models, divisions)
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
-    parts = report.shown_parts(confusions)
-    rows = report.result_rows(results, models)
+    # On other music the poster's figures say nothing.
+    dataset = snakemake.params.dataset
+    comparable = dataset["source"] != "synthesis" and (
+        set(tracks["genre"]) == set(snakemake.params.poster_genres)
+    )
+    claim = report.poster_claim(results, models, found["protocol"]) if comparable else None
+    rows = report.result_rows(results, differences, models, found["protocol"])
     runtime = runtime_table(snakemake.params.benchmarks).reset_index()
     pages.write_page(
         "report.html",
         snakemake.output[0],
         version=__version__,
-        dataset=snakemake.params.dataset,
+        dataset=dataset,
         heading=report_page.title(found, models[found["model"]]["title"]),
-        certainty=report_page.certainty(found, baseline, snakemake.params.confidence),
+        certainty=report_page.certainty(found, baseline, snakemake.params.confidence, claim),
+        comparable=comparable,
         found=found,
-        rows=rows,
+        rows=[row | {"training": report_page.duration(row["train_seconds"])} for row in rows],
         protocols={name: report_page.PROTOCOLS[name] for name in parts},
         parts=parts,
         divisions={
@@ -47,7 +57,7 @@ with job(snakemake):
         usable=len(tracks),
         artists=tracks["artist_id"].nunique(),
         quarantine=pd.read_csv(given.quarantine).to_dict("records"),
-        runtime=runtime.to_dict("records"),
+        job_time=report_page.duration(runtime["seconds"].sum()),
         provenance=report.provenance([read_json(path) for path in given.params]),
         commit=git_commit(),
         archives=read_json(given.archives),

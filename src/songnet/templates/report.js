@@ -6,7 +6,6 @@ const narrow = () => document.documentElement.clientWidth < 640;
 const quiet = { displayModeBar: false };
 const names = Object.keys(data.titles);
 const protocols = Object.keys(data.parts);
-const modelColour = (name) => data.colours.models[names.indexOf(name) % data.colours.models.length];
 // On a phone long names take two or three lines; plotly's texts are a small HTML, so they are escaped.
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const wrapped = (text, width) => escaped(text).split(" ").reduce((lines, word) => {
@@ -135,10 +134,10 @@ function drawScores(values, compared, order, model, baseline) {
       marker: { size: 10, color: data.colours.protocols[element("protocol").value] }, hovertemplate: `%{y}: ${score} %{x:.1f} %<extra>${escaped(data.titles[model])}</extra>`,
     });
   });
-  const scale = (title) => ({ range: [-3, 103], title: { text: title }, zeroline: false });
+  const scale = (title) => ({ range: [-3, 103], nticks: narrow() ? 4 : 6, title: { text: title }, zeroline: false });
   draw("scores", traces, {
     height: 120 + order.length * 28,
-    xaxis: { ...scale("recall in %"), domain: [0, 0.48] }, xaxis2: { ...scale("precision in %"), domain: [0.52, 1] },
+    xaxis: { ...scale("recall in %"), domain: [0, 0.46] }, xaxis2: { ...scale("precision in %"), domain: [0.54, 1] },
     yaxis: { autorange: "reversed", type: "category" },
     yaxis2: { autorange: "reversed", type: "category", anchor: "x2", showticklabels: false, matches: "y" },
   });
@@ -164,7 +163,7 @@ function fillScores(values, compared, order, baseline) {
       percent(values.precision[i]), ...(compared ? [difference("precision", i)] : []), percent(values.f1[i]),
     ]);
   }
-  if (compared) table.createCaption().textContent = `± points against the baseline that is best on the validation part: ${data.titles[baseline]}.`;
+  element("scores-text").textContent = compared ? `± points against the baseline that validates best: ${data.titles[baseline]}.` : "";
 }
 
 function drawCurves() {
@@ -197,8 +196,9 @@ function drawCurves() {
 
 function drawHeard() {
   const lines = data.heard.filter((line) => line.protocol === element("heard-protocol").value);
+  const networks = within(data.heard, "model");
   const traces = lines.flatMap((line) => {
-    const colour = modelColour(line.model);
+    const colour = data.colours.models[networks.indexOf(line.model) % data.colours.models.length];
     const shares = (values) => values.map((share) => 100 * share);
     return [
       { x: [...line.seconds, ...[...line.seconds].reverse()], y: shares([...line.max, ...[...line.min].reverse()]), fill: "toself", fillcolor: `${colour}26`, mode: "none", showlegend: false, hoverinfo: "skip" },
@@ -219,7 +219,7 @@ function drawRuntime() {
     type: "bar", orientation: "h", x: data.runtime.map((row) => row[key]), y: rules, marker: { color: colour }, showlegend: false,
     texttemplate: "%{x:,.0f}", textposition: "outside", cliponaxis: false, hovertemplate: "%{y}: %{x:,.1f}<extra></extra>", ...axes,
   });
-  const most = (key) => [0, 1.25 * Math.max(...data.runtime.map((row) => row[key]))];
+  const most = (key) => [0, (narrow() ? 1.6 : 1.25) * Math.max(...data.runtime.map((row) => row[key]))];
   draw("runtime", [bars("seconds", "#0072B2", {}), bars("peak", "#D55E00", { xaxis: "x2", yaxis: "y2" })], {
     height: 90 + 26 * rules.length, bargap: 0.3,
     xaxis: { title: { text: "seconds" }, domain: [0, 0.48], range: most("seconds"), nticks: 4 },
