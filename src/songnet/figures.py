@@ -37,7 +37,7 @@ def accuracy_figure(
     axes.plot(100 * poster["poster_accuracy"], poster["model"].map(places), "kx", label="poster")
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
-    axes.set_xlabel("test accuracy in % (bars: 95 % interval, bootstrap over artists)")
+    axes.set_xlabel("test accuracy in % (bars: interval, bootstrap over artists)")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     axes.set_ylim(0.5, len(names) + 1.2)

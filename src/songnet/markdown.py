@@ -22,11 +22,12 @@ def results_page(
     quarantine: pd.DataFrame,
     archives: dict[str, str],
     splits: dict[str, dict[str, Any]],
+    confidence: float,
 ) -> str:
     """Write results.md.
 
     Args:
-        dataset: entry of datasets.yaml, with its ``name``.
+        dataset: entry of datasets.yaml.
         models: entries of models.yaml.
         results: results.csv.
         differences: differences.csv.
@@ -36,9 +37,11 @@ def results_page(
         quarantine: quarantine.csv.
         archives: SHA-1 of each archive.
         splits: summaries, as in splits/{protocol}.json.
+        confidence: of the intervals.
     """
     protocols = list(dict.fromkeys(results["protocol"]))
     sections = [f"# SongNet on {dataset['title']}", *filter(None, [dataset["note"]])]
+    sections += [f"Intervals hold {100 * confidence:g} % and are bootstrapped over artists."]
     for protocol in protocols:
         sections += [f"## Protocol `{protocol}`", PROTOCOLS[protocol]]
         sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
@@ -59,7 +62,7 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
                 "model": models[row.model]["title"],
                 "accuracy %": _percent(row.accuracy),
                 "± sd": _percent(row.accuracy_sd),
-                "95 % interval": f"{_percent(row.ci_low)} – {_percent(row.ci_high)}",
+                "interval": f"{_percent(row.ci_low)} – {_percent(row.ci_high)}",
                 "macro F1": _percent(row.macro_f1),
                 "runs": row.seeds,
                 "poster %": _percent(row.poster_accuracy),
@@ -104,15 +107,15 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
     sections = [
         "## One model against the others",
         "Accuracy of one model (the network that validates best, unless the key `reference` names "
-        "another) less that of each other model, on the same test tracks. An interval (bootstrap "
-        "over artists) that leaves zero out speaks for a real difference.",
+        "another) less that of each other model, on the same test tracks. An interval that "
+        "leaves zero out speaks for a real difference.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [
             {
                 f"`{protocol}`: {models[str(reference)]['title']} less": models[row.model]["title"],
                 "points": _points(row.difference),
-                "95 % interval": f"{_points(row.ci_low)} – {_points(row.ci_high)}",
+                "interval": f"{_points(row.ci_low)} – {_points(row.ci_high)}",
                 "ahead in": f"{row.splits_won} of {row.splits} divisions",
             }
             for row in rows.itertuples()

@@ -21,7 +21,6 @@ rule results_table:
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.summary, protocol=SPLITS),
-        metrics=run_files("metrics.json"),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -40,8 +39,9 @@ rule results_table:
         mem_mb=memory(500),
         runtime=10,
     params:
-        dataset=DATASET | {"name": config["dataset"]},
+        dataset=DATASET,
         models=MODELS,
+        confidence=config["evaluation"]["confidence"],
         source=source("results_table"),
     script:
         "../scripts/results_table.py"

@@ -20,6 +20,7 @@ with job(snakemake):
         tracks=pd.read_parquet(snakemake.input.tracks),
         quarantine=pd.read_csv(snakemake.input.quarantine),
         archives=read_json(snakemake.input.archives),
+        confidence=snakemake.params.confidence,
         splits={Path(path).stem: read_json(path) for path in snakemake.input.splits},
     )
     with replacing(snakemake.output[0]) as temporary:

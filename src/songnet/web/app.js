@@ -227,7 +227,7 @@ function describe() {
   const parts = [`${about.title ?? about.model}, trained on ${about.dataset_title ?? about.dataset} (${about.protocol} split).`];
   if (measured) {
     const percent = (p) => `${(100 * p).toFixed(1)} %`;
-    parts.push(`Right on ${percent(measured.accuracy)} of ${measured.tracks} tracks that it had not heard, 95 % interval ${percent(measured.ci_low)} to ${percent(measured.ci_high)}.`);
+    parts.push(`Right on ${percent(measured.accuracy)} of ${measured.tracks} tracks that it had not heard, interval over artists ${percent(measured.ci_low)} to ${percent(measured.ci_high)}.`);
   }
   if (about.note) parts.push(about.note);
   parts.push(`A step is ${about.step_seconds.toFixed(2)} s. Nothing leaves this machine.`);
