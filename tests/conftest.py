@@ -32,7 +32,7 @@ from songnet.training import TrainingConfig, train_network
 
 ROOT = Path(__file__).parent.parent
 GENRES = ["Rock", "Folk", "Electronic"]
-MODELS = "models=[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
+MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
 @pytest.fixture(scope="session")
@@ -153,8 +153,9 @@ def snakemake() -> Snakemake:
 
 
 def config(archives: Path, **settings: str) -> list[str]:
-    values = {"dataset": "local", "archives": str(archives), "seeds": "[1,2]"} | settings
-    return ["--config", MODELS, *(f"{key}={value}" for key, value in values.items())]
+    """Arguments of a small run; settings change or add keys."""
+    values = {"dataset": "local", "archives": str(archives), "models": MODELS, "seeds": "[1,2]"}
+    return ["--config", *(f"{key}={value}" for key, value in (values | settings).items())]
 
 
 @pytest.fixture(scope="session")

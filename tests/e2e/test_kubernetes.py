@@ -63,10 +63,10 @@ def kubectl(tmp_path: Path) -> Path:
 def test_jobs_run_in_pods_as_their_manifests_say(
     kubectl: Path, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
-    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
+    settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
     run = snakemake(
         small(project), "--profile", "profiles/kubernetes", "--seconds-between-status-checks", "1",
-        flag, *settings, "--", "results/local/runs/artist/crnn/1/model.safetensors",
+        *settings, "--", "results/local/runs/artist/crnn/1/model.safetensors",
         PATH=f"{kubectl}:{os.environ['PATH']}",
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-5000:]

@@ -142,8 +142,8 @@ def test_a_server_that_is_down_costs_no_training(
     server: Server, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
-    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
-    goal = [flag, *settings, "--", "results/local/mlflow/artist.json"]
+    settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
+    goal = [*settings, "--", "results/local/mlflow/artist.json"]
     assert server.process is None
     run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode != 0
