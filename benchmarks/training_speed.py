@@ -22,6 +22,7 @@ from songnet.configuration import read_models
 from songnet.metadata import metadata_fields
 from songnet.networks import NetworkConfig, make_network
 from songnet.shards import MelShards
+from songnet.splits import read_parts
 
 ROOT = Path(__file__).parents[1]
 Curve = list[tuple[float, float]]  # processor seconds so far, validation accuracy
@@ -138,10 +139,10 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
     return peak / 1024
 
 
-def read_parts(results: Path, split: str) -> tuple[Part, Part, MelShards, int]:
+def training_data(results: Path, split: str) -> tuple[Part, Part, MelShards, int]:
     """Training and validation parts, spectrograms, and the number of genres."""
     tracks = pd.read_parquet(results / "tracks.parquet")
-    parts = pd.read_parquet(results / f"splits/{split}.parquet").set_index("track_id")["split"]
+    parts = read_parts(results / f"splits/{split}.parquet")
     genres = sorted(tracks["genre"].unique())
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
 
@@ -149,14 +150,14 @@ def read_parts(results: Path, split: str) -> tuple[Part, Part, MelShards, int]:
         ids = parts.index[parts == name].to_numpy()
         return Part(ids, labels[ids].to_numpy(), metadata_fields(tracks.loc[ids]))
 
-    shards = MelShards(results / "mel", pd.read_parquet(results / "mel/index.parquet"))
+    shards = MelShards.read(results / "mel/index.parquet")
     return part("train"), part("validation"), shards, len(genres)
 
 
 def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10) -> list[Section]:
     """Compare on the spectrograms of a finished run, one thread each."""
     torch.set_num_threads(1)
-    train, validation, shards, n_genres = read_parts(results, split)
+    train, validation, shards, n_genres = training_data(results, split)
     reached, ratios, loadings = 0, [], []
     rates: dict[str, list[float]] = {"plain": [], "SongNet": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,6 @@
 """Trained networks on whole clips."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,7 +98,7 @@ class Predictor:
 
     def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._shards = MelShards(Path(data[0]).parent, pd.read_parquet(data[0]))
+        self._shards = MelShards.read(data[0])
         self._track_ids = tracks.index.to_numpy()
         self._metadata = metadata_fields(tracks)
 

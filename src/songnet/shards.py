@@ -150,6 +150,11 @@ class MelShards:
         self.n_mels: int = self._maps[0].shape[1]
         self.frames_per_second = float((index["frames"] / index["seconds"]).median())
 
+    @classmethod
+    def read(cls, index: str | Path) -> "MelShards":
+        """Open the shards that lie beside an index, ``mel/index.parquet``."""
+        return cls(Path(index).parent, pd.read_parquet(index))
+
     def frames(self, track_id: int) -> int:
         """Number of frames with sound."""
         return int(self._places[track_id][2])

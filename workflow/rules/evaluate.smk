@@ -6,7 +6,7 @@
 #   results/{dataset}/best.safetensors        the best network by validation accuracy
 #   results/{dataset}/heard/{protocol}.csv    accuracy of networks against seconds heard
 #   results/{dataset}/report/results.csv      one row for each protocol and model
-#   results/{dataset}/report/differences.csv  the best network against every other model
+#   results/{dataset}/report/differences.csv  one model against every other
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
@@ -96,7 +96,6 @@ if family_models("crnn"):
         """Keep the network that is best on the validation part, for the pages and for use."""
         input:
             models=run_files("model.safetensors", "crnn", FAIREST_SPLITS),
-            histories=run_files("history.csv", "crnn", FAIREST_SPLITS),
             metrics=run_files("metrics.json", "crnn", FAIREST_SPLITS),
         output:
             f"{RESULTS}/best.safetensors",
@@ -160,7 +159,7 @@ rule collect_results:
             f"{RESULTS}/report/differences.csv",
             caption="../report/differences.rst",
             category="Results",
-            labels={"what": "the best network against the others"},
+            labels={"what": "one model against the others"},
         ),
         genres=report(
             f"{RESULTS}/report/genres.csv",

@@ -21,7 +21,7 @@ with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
-    shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
+    shards = MelShards.read(snakemake.input.mel)
     parts = read_parts(snakemake.input.split[0])
     known = tracks.loc[parts.index[parts == "train"]]
     part, heard = held_out(tracks, snakemake.input.split[0])

@@ -3,8 +3,6 @@
 from songnet.job import job
 
 with job(snakemake):
-    from pathlib import Path
-
     import numpy as np
     import pandas as pd
 
@@ -20,7 +18,7 @@ with job(snakemake):
     elif snakemake.params.kind == "computed":
         features = pd.concat([pd.read_parquet(path) for path in parts]).loc[track_ids]
     else:
-        mels = MelShards(Path(parts[0]).parent, pd.read_parquet(snakemake.input.mel))
+        mels = MelShards.read(snakemake.input.mel)
         rows = np.stack([fma_features.mfcc_features(mels.mel(i)) for i in track_ids])
         features = pd.DataFrame(rows, index=track_ids, columns=fma_features.columns(("mfcc",)))
     with replacing(snakemake.output[0]) as temporary:

@@ -4,7 +4,6 @@ from songnet.job import job
 
 with job(snakemake):
     from itertools import groupby
-    from pathlib import Path
 
     import numpy as np
     import pandas as pd
@@ -26,7 +25,7 @@ with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
-    shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
+    shards = MelShards.read(snakemake.input.mel)
     name, heard = held_out(tracks, snakemake.input.split[0])
     labels = np.searchsorted(genres, heard["genre"])
     part = Part(heard.index.to_numpy(), labels, metadata_fields(heard))

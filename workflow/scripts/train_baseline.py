@@ -8,10 +8,11 @@ with job(snakemake) as log:
     from songnet import baselines
     from songnet.files import replacing, write_json
     from songnet.runs import run_record
+    from songnet.splits import read_parts
 
     output = snakemake.output
     genres = pd.read_parquet(snakemake.input.tracks, columns=["genre"])["genre"]
-    parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
+    parts = read_parts(snakemake.input.split)
     features = pd.read_parquet(snakemake.input.features)
     for i, run in enumerate(snakemake.params.runs):
         log.info("%s, seed %d", run["model"], run["seed"])

@@ -16,6 +16,7 @@ with job(snakemake) as log:
     from songnet.networks import NetworkConfig, make_network, save
     from songnet.runs import run_record
     from songnet.shards import MelShards
+    from songnet.splits import read_parts
     from songnet.tracking import LiveRun
     from songnet.training import TrainingConfig, train_network
 
@@ -23,7 +24,7 @@ with job(snakemake) as log:
     torch.set_num_threads(snakemake.threads)
     record = run_record(run, snakemake.params.source, snakemake.input)
     tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = pd.read_parquet(snakemake.input.split).set_index("track_id")["split"]
+    parts = read_parts(snakemake.input.split)
     genres = sorted(tracks["genre"].unique())
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
 
@@ -33,7 +34,7 @@ with job(snakemake) as log:
         metadata = metadata_fields(tracks.loc[track_ids])
         return Part(track_ids, labels[track_ids].to_numpy(), metadata)
 
-    shards = MelShards(Path(snakemake.input.npy[0]).parent, pd.read_parquet(snakemake.input.mel))
+    shards = MelShards.read(snakemake.input.mel)
     live = LiveRun(snakemake.params.tracking, record, enabled=snakemake.params.live)
 
     def on_epoch(history: list[dict[str, float]]) -> None:
