@@ -34,7 +34,7 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     """
     environment = Environment(
         loader=PackageLoader("songnet"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text())
@@ -43,6 +43,12 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _unbroken(value: Any) -> Any:
+    """Keep a number and its percent sign on one line."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return value.replace(" %", "\u00a0%") if plain else value
 
 
 def plotly_js() -> str:
