@@ -201,8 +201,9 @@ def log_history(client: Any, run_id: str, history: pd.DataFrame) -> None:
 
 
 def _metric_name(column: str) -> str:
+    # MLflow's compare page opens with the first name in the alphabet: test/accuracy.
     part, _, what = column.partition("_")
-    return f"{part}/{what}" if part in ("train", "validation") else f"epoch/{column}"
+    return f"{part}/{what}" if part in ("train", "validation") else f"train/epoch_{column}"
 
 
 def timestamp() -> int:
