@@ -12,7 +12,7 @@ from pyarrow import csv as arrow_csv
 from songnet.archives import open_member, open_zip
 from songnet.errors import SongNetError
 
-MOST_TRACKS = 2_000_000  # twenty times FMA; a larger table is an accident or an attack
+MOST_TRACKS = 1_000_000  # ten times FMA; a larger table is an accident or an attack
 # Names of genres reach tables, pages, file formats and MLflow, so they are plain words: "=1+1",
 # "<script>" or "a|b" are none.
 PLAIN_NAME = re.compile(r"\w([\w &'’.,:;()+-]|/(?=[\w ])){0,99}")

@@ -1,7 +1,10 @@
 """Hostile: archives that were made to do harm."""
 
 import bz2
+import multiprocessing
+import re
 import resource
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -11,6 +14,8 @@ import pandas as pd
 import pytest
 
 from songnet.archives import member_name
+from songnet.errors import SongNetError
+from songnet.tracks import read_tracks
 from tests.faults.conftest import Place
 from tests.faults.fuzz import corpus, fuzz, mutated
 
@@ -112,6 +117,50 @@ def test_archives_full_of_harm_to_the_end(empty: Place) -> None:
         text = page.read_text()
         assert SCRIPT not in text and "&lt;script&gt;alert(1)" in text, page
     assert SCRIPT not in (empty.results / "report/results.md").read_text()
+
+
+def endless_table(path: Path, kind: str) -> None:
+    """Put a tracks.csv of about a gigabyte into an archive of a few megabytes."""
+    with zipfile.ZipFile(path) as source:
+        rows = source.read("fma_metadata/tracks.csv").splitlines(keepends=True)
+    blocks = {
+        "ten million rows": b"".join(rows[3:5] * 50_000),
+        "a row without an end": b"x" * 10**7,
+        "bytes that are no text": b"\xff" * 10**7,
+    }
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+        target.open("fma_metadata/tracks.csv", "w", force_zip64=True) as file,
+    ):
+        file.write(b"".join(rows[:5]))
+        for _ in range(100):
+            file.write(blocks[kind])
+
+
+def reading(path: str) -> tuple[str, float]:
+    """What is said of a table, and the memory (MB) that it took."""
+    message = ""
+    try:
+        read_tracks(path)
+    except SongNetError as error:
+        message = str(error)
+    # Not getrusage: it knows of the parent's memory too.
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found
+    return message, int(found.group(1)) / 1024
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "kind", ["ten million rows", "a row without an end", "bytes that are no text"]
+)
+def test_table_with(archives: Path, tmp_path: Path, kind: str) -> None:
+    path = shutil.copy(archives / "fma_metadata.zip", tmp_path)
+    endless_table(Path(path), kind)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        message, memory = pool.apply(reading, (str(path),))
+    assert "tracks.csv is not a table of tracks" in message and "\n" not in message, message
+    assert memory < 700, "MB that the job asks for, less those of Snakemake"
 
 
 def check_fuzz(seconds: float, seed: int) -> None:
