@@ -79,6 +79,8 @@ def test_curves_and_the_confusion_figure_show(page: Page, store: str) -> None:
     experiment, numbers = runs(store)
     run = f"{store}#/experiments/{experiment}/runs/{numbers['crnn · artist · 1']}"
     page.goto(f"{run}/model-metrics")
+    # Charts are drawn once they come into sight; those of single numbers, of the test, stand first.
+    page.get_by_placeholder("Search metric charts").fill("train/loss")
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached(
         timeout=60_000
     )
