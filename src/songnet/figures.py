@@ -219,7 +219,7 @@ def runtime_figure(table: pd.DataFrame, path: str) -> None:
 def _finish(figure: Figure, title: str, path: str, note: str = "") -> None:
     """Title, the data set's note, and the file."""
     figure.suptitle(title)
-    lines = textwrap.wrap(note, round(19 * figure.get_figwidth()))
+    lines = textwrap.wrap(note, round(17 * figure.get_figwidth()))
     figure.supxlabel("\n".join(lines), fontsize=7, color="#555555")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
