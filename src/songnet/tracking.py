@@ -201,7 +201,7 @@ def log_history(client: Any, run_id: str, history: pd.DataFrame) -> None:
 
 
 def _metric_name(column: str) -> str:
-    # MLflow's compare page opens with the first name in the alphabet: test/accuracy.
+    # Charts are grouped by what stands before the slash, and the test's group comes first.
     part, _, what = column.partition("_")
     return f"{part}/{what}" if part in ("train", "validation") else f"train/epoch_{column}"
 
