@@ -91,18 +91,18 @@ def family_models(family):
     return [model for model, entry in MODELS.items() if family in (None, entry["family"])]
 
 
-def family_files(family, path):
-    """A file of every run of a family (None: of all); {protocol} stays a wildcard."""
+def model_files(models, path):
+    """A file of every run of models; {protocol} stays a wildcard."""
     return [
         path.replace("{model}", model).replace("{seed}", str(seed))
-        for model in family_models(family)
+        for model in models
         for seed in model_seeds(model)
     ]
 
 
 def run_files(name, family=None, protocols=SPLITS):
     """A file of every run of a family (None: of all) under every protocol."""
-    return expand(family_files(family, f"{RUN}/{name}"), protocol=protocols)
+    return expand(model_files(family_models(family), f"{RUN}/{name}"), protocol=protocols)
 
 
 def pages():
@@ -118,11 +118,11 @@ def run_params(wildcards):
     return described_run(wildcards.protocol, wildcards.model, int(wildcards.seed))
 
 
-def family_runs(family):
-    """What every run of a family is made of, in the order of `family_files`."""
+def model_runs(models):
+    """What every run of models is made of, in the order of `model_files`."""
     return lambda wildcards: [
         described_run(wildcards.protocol, model, seed)
-        for model in family_models(family)
+        for model in models
         for seed in model_seeds(model)
     ]
 
@@ -149,7 +149,7 @@ def fusion_runs(wildcards):
     """All runs of fusions under a protocol, with the predictions of their members."""
     return [
         run | {"predictions": member_predictions(wildcards.protocol, run["model"], run["seed"])}
-        for run in family_runs("fusion")(wildcards)
+        for run in model_runs(family_models("fusion"))(wildcards)
     ]
 
 

@@ -29,13 +29,13 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
         name:
             f"evaluate_{family}"
         input:
-            models=family_files(family, TRAINED[family]),
+            models=model_files(family_models(family), TRAINED[family]),
             data=EVALUATION_DATA[family],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:
-            predictions=family_files(family, f"{RUN}/predictions.parquet"),
-            metrics=family_files(family, f"{RUN}/metrics.json"),
+            predictions=model_files(family_models(family), f"{RUN}/predictions.parquet"),
+            metrics=model_files(family_models(family), f"{RUN}/metrics.json"),
         log:
             f"{RESULTS}/logs/evaluate_{family}/{{protocol}}.log",
         benchmark:
@@ -68,11 +68,11 @@ if family_models("fusion"):
                 for path in paths
             ],
         output:
-            params=family_files("fusion", f"{RUN}/params.json"),
-            history=family_files("fusion", f"{RUN}/history.csv"),
-            model=family_files("fusion", f"{RUN}/model.json"),
-            predictions=family_files("fusion", f"{RUN}/predictions.parquet"),
-            metrics=family_files("fusion", f"{RUN}/metrics.json"),
+            params=model_files(family_models("fusion"), f"{RUN}/params.json"),
+            history=model_files(family_models("fusion"), f"{RUN}/history.csv"),
+            model=model_files(family_models("fusion"), f"{RUN}/model.json"),
+            predictions=model_files(family_models("fusion"), f"{RUN}/predictions.parquet"),
+            metrics=model_files(family_models("fusion"), f"{RUN}/metrics.json"),
         log:
             f"{RESULTS}/logs/fuse/{{protocol}}.log",
         benchmark:
@@ -118,7 +118,7 @@ if family_models("crnn"):
     rule accuracy_heard:
         """Accuracy of networks that hear only the beginning of each clip."""
         input:
-            models=family_files("crnn", TRAINED["crnn"]),
+            models=model_files(family_models("crnn"), TRAINED["crnn"]),
             data=EVALUATION_DATA["crnn"],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,

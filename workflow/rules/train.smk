@@ -6,31 +6,33 @@
 #       model.*       joblib (baselines) or safetensors (C-RNN)
 
 
-if family_models("baseline"):
+# One job for all seeds of a baseline: loading scikit-learn takes longer than most fits.
+for baseline in family_models("baseline"):
 
-    # One job for a protocol: loading scikit-learn takes far longer than most fits.
-    rule train_baseline:
-        """Fit the scikit-learn estimators."""
+    rule:
+        """Fit a baseline, a scikit-learn estimator, with each of its seeds."""
+        name:
+            f"train_{baseline}"
         input:
             tracks=rules.index_tracks.output.tracks,
             features=rules.fma_features.output,
             split=rules.split_tracks.output.split,
             archives=rules.select_tracks.output.archives,
         output:
-            params=family_files("baseline", f"{RUN}/params.json"),
-            histories=family_files("baseline", f"{RUN}/history.csv"),
-            models=family_files("baseline", f"{RUN}/model.joblib"),
+            params=model_files([baseline], f"{RUN}/params.json"),
+            histories=model_files([baseline], f"{RUN}/history.csv"),
+            models=model_files([baseline], f"{RUN}/model.joblib"),
         log:
-            f"{RESULTS}/logs/train_baseline/{{protocol}}.log",
+            f"{RESULTS}/logs/train_{baseline}/{{protocol}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/train_baseline/{{protocol}}.tsv"
+            f"{RESULTS}/benchmarks/train_{baseline}/{{protocol}}.tsv"
         conda:
             "../../envs/cpu.yaml"
         resources:
             mem_mb=memory(2000),
             runtime=720,
         params:
-            runs=family_runs("baseline"),
+            runs=model_runs([baseline]),
             source=source("train_baseline"),
         script:
             "../scripts/train_baseline.py"

@@ -1,4 +1,4 @@
-"""Fit the scikit-learn estimators under one protocol."""
+"""Fit a scikit-learn estimator with each of its seeds under one protocol."""
 
 from songnet.job import job
 
