@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from benchmarks.workflow import copy_project
 
 from songnet.archives import member_name
 from songnet.audio import decode, to_mono
@@ -101,14 +102,6 @@ def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "credit": "A: b (c)"}
     write_json(folder / "examples/examples.json", [example])
     return folder / "best.safetensors"
-
-
-def copy_project(folder: Path) -> Path:
-    """Copy what a run needs, so that tests may edit it."""
-    for name in ("src", "workflow", "config", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
-    return folder
 
 
 def small(project: Path, epochs: int = 4) -> Path:

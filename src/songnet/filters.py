@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.feature_selection import f_classif
+from scipy.stats import f_oneway
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
@@ -142,7 +142,9 @@ def telling_filters(
         # A filter that never answers has no variance, hence no statistic.
         answers = np.ptp(activity.strength, axis=0) > 0
         statistic = np.zeros(len(answers))
-        statistic[answers] = f_classif(activity.strength[:, answers], part.labels)[0]
+        strengths = activity.strength[:, answers]
+        groups = [strengths[part.labels == label] for label in np.unique(part.labels)]
+        statistic[answers] = f_oneway(*groups).statistic
         for number in _of_different_genres(activity.strength, part.labels, statistic, filters):
             with silenced(layer, number):
                 lost = whole - accuracy()

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 import yaml
+from benchmarks.workflow import copy_project
 
-from tests.conftest import Snakemake, config, copy_project, small
+from tests.conftest import Snakemake, config, small
 from tests.e2e import slurm
 from tests.e2e.slurm import Job
 

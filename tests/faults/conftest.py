@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.workflow import copy_project
 
-from tests.conftest import Snakemake, copy_project, small
+from tests.conftest import Snakemake, small
 from tests.faults.matrix import Case, write_matrix
 
 SETTINGS = ["models=[knn,causal_crnn]", "protocols=[artist]", "seeds=[1]"]

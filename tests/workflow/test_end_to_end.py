@@ -17,13 +17,14 @@ import psutil
 import pytest
 import torch
 import yaml
+from benchmarks.workflow import copy_project
 from safetensors.torch import load_file
 
 from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
-from tests.conftest import GENRES, Snakemake, config, copy_project, small
+from tests.conftest import GENRES, Snakemake, config, small
 
 
 def jobs(output: str) -> dict[str, int]:
