@@ -191,9 +191,10 @@ def log_history(client: Any, run_id: str, history: pd.DataFrame) -> None:
     known = {m.step for m in client.get_metric_history(run_id, "validation/accuracy")}
     metrics = [
         Metric(_metric_name(column), float(value), timestamp(), int(row["epoch"]))
-        for _, row in history.iterrows()
+        for row in history.to_dict("records")
         if row["epoch"] not in known
-        for column, value in row.items()
+        # MLflow's pages open on what was logged first: the last column, the validation accuracy.
+        for column, value in reversed(row.items())
         if column != "epoch"
     ]
     for start in range(0, len(metrics), 1000):

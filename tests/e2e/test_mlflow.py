@@ -71,6 +71,8 @@ def test_the_compare_page_shows_runs_and_metrics(page: Page, store: str) -> None
     chosen = json.dumps([numbers[name] for name in names])
     page.goto(f"{store}#/compare-runs?runs={chosen}&experiments={json.dumps([experiment])}")
     expect(page.get_by_text("Comparing 3 Runs")).to_be_visible(timeout=60_000)
+    axis = page.locator(".parcoords .axis-title", has_text="validation/accuracy")
+    expect(axis.first).to_be_attached(timeout=60_000)  # without anything being chosen
     for text in (*names, "test/accuracy", "test/f1/Rock"):
         expect(page.get_by_text(text, exact=True).first).to_be_attached(timeout=60_000)
 
