@@ -15,7 +15,6 @@ that all but unpacking and decoding costs what it costs for those of 30.
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,12 +39,12 @@ from benchmarks.fma_like import (
     small_tracks,
     write_metadata,
 )
+from benchmarks.workflow import copy_project
 from songnet.files import sha1
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).parents[1]
 TRACKS_PER_SHARD = 125  # as FMA-small has
 RESULTS = "results/fma_small"
 SCRIPT = re.compile(r"tmp\w+\.(\w+)\.py")  # Snakemake's name of the script of a job
@@ -78,9 +77,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def prepare(project: Path, archives: Path, url: str, tracks: int) -> None:
     """Copy the workflow and let its fma_small be our archives."""
-    for name in ("src", "workflow", "config", "profiles", "envs"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+    copy_project(project)
     path = project / "config/datasets.yaml"
     table = yaml.safe_load(path.read_text())
     table["fma_small"] |= {
