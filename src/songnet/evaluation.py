@@ -91,11 +91,11 @@ def artist_bootstrap(
 
     Args:
         correct: (n,) 0 or 1, or a share over runs, for each track.
-        artists: (n,) artist of each track; a track without one counts for itself.
+        artists: (n,) artist of each track, index track_id; a track without one counts for itself.
         resamples: number of bootstrap samples.
         confidence: e.g. 0.95.
     """
-    own = pd.Series([f"track {i}" for i in range(len(artists))], index=artists.index)
+    own = [f"track {track_id}" for track_id in artists.index]
     codes, names = pd.factorize(artists.astype(object).where(artists.notna(), own))
     hits = np.bincount(codes, weights=correct)
     sizes = np.bincount(codes)
@@ -121,7 +121,7 @@ def part_metrics(
         confidence: of the interval.
     """
     correct = (table["genre"] == table["predicted"]).to_numpy(float)
-    low, high = artist_bootstrap(correct, table["track_id"].map(artists), resamples, confidence)
+    low, high = artist_bootstrap(correct, artists.loc[table["track_id"]], resamples, confidence)
     confusion = confusion_matrix(table["genre"], table["predicted"], genres)
     scores = genre_scores(confusion)
     of_truth = table[genres].to_numpy()[

@@ -78,10 +78,10 @@ def results_table(
             row["accuracy"] = np.mean(accuracies)
             row["accuracy_sd"] = np.std(accuracies, ddof=1) if len(tests) > 1 else None
             predictions = pd.concat([run.predictions for run in group])
-            predictions = predictions[predictions["split"] == "test"].reset_index(drop=True)
+            predictions = predictions[predictions["split"] == "test"]
             correct = (predictions["genre"] == predictions["predicted"]).to_numpy(float)
             row["ci_low"], row["ci_high"] = artist_bootstrap(
-                correct, predictions["track_id"].map(artists), resamples, confidence
+                correct, artists.loc[predictions["track_id"]], resamples, confidence
             )
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
         row["poster_accuracy"] = group[0].params.get("poster")
@@ -126,7 +126,7 @@ def difference_table(
             gain = correct[compared] - correct[model]
             low, high = artist_bootstrap(
                 gain.to_numpy(),
-                gain.index.get_level_values("track_id").to_series(index=gain.index).map(artists),
+                artists.loc[gain.index.get_level_values("track_id")],
                 resamples,
                 confidence,
             )

@@ -64,3 +64,12 @@ def test_unknown_artists_count_for_themselves() -> None:
     assert artist_bootstrap(correct, unknown, 500, 0.95) == artist_bootstrap(
         correct, pd.Series(np.arange(200)), 500, 0.95
     )
+
+
+def test_several_verdicts_on_a_track_are_no_more_artists() -> None:
+    rng = np.random.default_rng(7)
+    correct = rng.integers(0, 2, 40).astype(float)
+    unknown = pd.Series([np.nan] * 40, index=np.arange(100, 140))
+    once = artist_bootstrap(correct, unknown, 500, 0.95)
+    twice = artist_bootstrap(np.tile(correct, 2), pd.concat([unknown, unknown]), 500, 0.95)
+    assert once == twice
