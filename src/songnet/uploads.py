@@ -58,19 +58,23 @@ def upload_runs(
         if COMPLETE not in client.get_run(run_id).data.tags:
             _upload(client, run_id, folder, record, config)
         run_ids[str(folder)] = run_id
-    _register_best(client, experiment_id, dataset, run_ids)
+    for split in dict.fromkeys(folder.parts[-3] for folder in folders):
+        of_split = [folder for folder in folders if folder.parts[-3] == split]
+        _register_best(client, experiment_id, dataset, of_split, run_ids)
     parents = {client.get_run(run_id).data.tags.get(PARENT) for run_id in run_ids.values()}
     for parent in parents - {None}:
         client.set_terminated(parent, "FINISHED")
     return run_ids
 
 
-def _register_best(client: Any, experiment_id: str, dataset: str, run_ids: dict[str, str]) -> None:
+def _register_best(
+    client: Any, experiment_id: str, dataset: str, folders: list[Path], run_ids: dict[str, str]
+) -> None:
     """Give the best model of a split the alias `best`: ``models:/{dataset}-{split}@best``."""
     import mlflow
 
     # Of a fusion MLflow holds the members, not a model of its own.
-    best = best_run([Path(f) for f in run_ids if not Path(f, "model.json").exists()])
+    best = best_run([folder for folder in folders if not (folder / "model.json").exists()])
     run_id = run_ids[str(best)]
     name = f"{dataset}-{best.parts[-3]}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already

@@ -143,7 +143,7 @@ def test_a_server_that_is_down_costs_no_training(
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
     settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
-    goal = [*settings, "--", "results/local/mlflow/artist.json"]
+    goal = [*settings, "--", "results/local/mlflow/runs.json"]
     assert server.process is None
     run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode != 0

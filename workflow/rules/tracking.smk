@@ -1,7 +1,7 @@
 # MLflow, a view of the files: nothing above needs what is made here.
 #
 #   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
-#   results/{dataset}/mlflow/{protocol}.json   MLflow's number of each run
+#   results/{dataset}/mlflow/runs.json         MLflow's number of each run
 #   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
 
 
@@ -33,18 +33,19 @@ rule init_tracking:
         "../scripts/init_tracking.py"
 
 
+# One job, since loading MLflow and all that it logs takes longer than most uploads.
 rule log_runs:
-    """Upload what MLflow does not have yet of the runs under one protocol."""
+    """Upload what MLflow does not have yet."""
     input:
         tracking=rules.init_tracking.output,
-        runs=lambda wildcards: run_files("metrics.json", protocols=[wildcards.protocol]),
-        params=lambda wildcards: run_files("params.json", protocols=[wildcards.protocol]),
+        runs=run_files("metrics.json"),
+        params=run_files("params.json"),
     output:
-        f"{RESULTS}/mlflow/{{protocol}}.json",
+        f"{RESULTS}/mlflow/runs.json",
     log:
-        f"{RESULTS}/logs/log_runs/{{protocol}}.log",
+        f"{RESULTS}/logs/log_runs.log",
     benchmark:
-        f"{RESULTS}/benchmarks/log_runs/{{protocol}}.tsv"
+        f"{RESULTS}/benchmarks/log_runs.tsv"
     conda:
         "../../envs/cpu.yaml"
     resources:
