@@ -46,7 +46,8 @@ def survived(
     """Run the workflow; kill snakemake while it trains, go on, then cancel a training."""
     project = small(copy_project(tmp_path_factory.mktemp("survived")))
     edit_profile(project / "profiles/slurm/config.yaml")
-    settings = config(archives, models="[crnn]", protocols="[artist]")
+    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]")
+    settings = [flag, *settings]
     arguments = ["--profile", "profiles/slurm", *settings, "--", "results_table"]
     with running(project, environment, arguments) as first:
         wait_for(lambda: trainings(environment, "RUNNING"), first)
@@ -55,11 +56,13 @@ def survived(
     unlocked = snakemake(project, "--unlock", *settings)
     assert unlocked.returncode == 0, unlocked.stdout
     with running(project, environment, arguments) as second:
+        left = {job.number for job in killed}
         cancelled = wait_for(
-            lambda: [job for job in trainings(environment, "RUNNING") if job not in killed], second
+            lambda: [job for job in trainings(environment, "RUNNING") if job.number not in left],
+            second,
         )
         slurm.cancel(environment, cancelled[0])
-        assert second.wait(300) == 0, (project / "snakemake.log").read_text()[-5000:]
+        assert second.wait(900) == 0, (project / "snakemake.log").read_text()[-5000:]
     return Survived(project, killed, slurm.queue(environment))
 
 

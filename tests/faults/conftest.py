@@ -1,10 +1,10 @@
-"""Places to do damage in, and the matrix of cases that `make faults` writes."""
+"""Places to do damage in."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +13,43 @@ import pandas as pd
 import pytest
 from benchmarks.workflow import copy_project
 
+from songnet.provenance import git_commit
 from tests.conftest import Snakemake, small
-from tests.faults.matrix import Case, write_matrix
 
 SETTINGS = ["models=[knn,causal_crnn]", "protocols=[artist]", "seeds=[1]"]
+RUNS = "results/local/runs/artist"
 # What does not depend on how often a run was disturbed; all else follows from it.
 ANSWERS = ["tracks.parquet", "quarantine.csv", "report/results.csv", "report/confusions.csv",
            "runs/artist/knn/1/predictions.parquet",
            "runs/artist/causal_crnn/1/predictions.parquet"]  # fmt: skip
 
 
-EVALUATED = ["runs/*/causal_crnn/1/metrics.json", "runs/*/causal_crnn/1/predictions.parquet"]
-PRODUCTS = {
-    "spectrograms": ["mel/*", "tracks.parquet", "quarantine.csv", "features/*", "splits/*", "runs",
-                     "report"],
-    "features": ["features/*", "runs/artist/knn", "report"],
-    "splits": ["splits/*", "runs", "report"],
-    "training": ["runs/artist/causal_crnn", "report"],
-    "evaluation": [*EVALUATED, "report"],
-    "table": ["report/results.md"],
-    "figures": ["report/accuracy.png"],
-    "page": ["report/analysis.html"],
-    "upload": ["mlflow/artist.json"],
-}  # fmt: skip
-
-
 class Place:
     """A copy of the project with archives of its own, where a run can be disturbed."""
 
-    def __init__(self, project: Path, archives: Path, snakemake: Snakemake) -> None:
-        self.project, self.archives, self.snakemake = project, archives, snakemake
+    def __init__(self, project: Path, snakemake: Snakemake) -> None:
+        self.project, self.snakemake = project, snakemake
+        self.archives = project / "archives"
         self.results = project / "results/local"
 
-    def arguments(self, *arguments: str) -> list[str]:
+    def copy(self, folder: Path) -> "Place":
+        """Copy everything, dates too, so that nothing seems to have changed."""
+        subprocess.run(["cp", "-a", str(self.project), str(folder)], check=True)
+        return Place(folder, self.snakemake)
+
+    def arguments(self, *targets: str) -> list[str]:
         """Arguments of a run."""
-        settings = [*SETTINGS, "dataset=local", f"archives={self.archives}"]
-        return ["--config", *settings, "--", *arguments]
+        return ["--config", *SETTINGS, "dataset=local", "archives=archives", "--", *targets]
 
     def run(self, *targets: str) -> subprocess.CompletedProcess[str]:
-        """Run the workflow to its end."""
+        """Run the workflow as far as it goes."""
         return self.snakemake(self.project, *self.arguments(*targets))
+
+    def finish(self, *targets: str) -> None:
+        """Run the workflow to its end; after that there is nothing to do."""
+        run = self.run(*targets)
+        assert run.returncode == 0, run.stdout[-4000:]
+        assert "Nothing to be done" in self.run(*targets).stdout
 
     def start(self, *targets: str) -> subprocess.Popen[str]:
         """Begin a run; its output is in the file `output`."""
@@ -68,11 +65,23 @@ class Place:
         """What the last run that was started has said."""
         return (self.project / "output").read_text()
 
-    def remove(self, stage: str) -> None:
-        """Remove the products of a stage, and of those behind it that need them."""
-        for pattern in PRODUCTS[stage]:
+    def unlock(self) -> None:
+        """Do what Snakemake says after it was killed."""
+        locked = self.run()
+        assert locked.returncode != 0 and "--unlock" in locked.stdout
+        assert self.snakemake(self.project, "--unlock", *self.arguments()).returncode == 0
+
+    def remove(self, *patterns: str) -> None:
+        """Remove products by patterns below the results."""
+        for pattern in patterns:
             for path in self.results.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def clear(self) -> None:
+        """Remove all that was made, but not what is known of the time that jobs take."""
+        self.remove(*(path.name for path in self.results.iterdir() if path.name != "benchmarks"))
+        (self.project / "mlflow.db").unlink(missing_ok=True)
+        shutil.rmtree(self.project / "mlartifacts", ignore_errors=True)
 
     def answers(self) -> dict[str, pd.DataFrame]:
         """The results, without what measures time."""
@@ -90,13 +99,17 @@ class Place:
 
     def check_like(self, other: "Place") -> None:
         """Fail unless the results are those of an undisturbed run, and nothing half lies about."""
-        ours, theirs = self.answers(), other.answers()
-        assert set(ours) == set(theirs)
-        for name, table in ours.items():
+        assert set(self.answers()) == set(other.answers())
+        self.check_no_half(other)
+        assert not [path for path in self.results.rglob(".*") if ".part" in path.name]
+
+    def check_no_half(self, other: "Place") -> None:
+        """Fail unless what is there is as an undisturbed run makes it."""
+        theirs = other.answers()
+        for name, table in self.answers().items():
             pd.testing.assert_frame_equal(table, theirs[name], check_exact=True, obj=name)
         for name, shard in self.shards().items():
             np.testing.assert_array_equal(shard, other.shards()[name], err_msg=name)
-        assert not [path for path in self.results.rglob(".*") if ".part" in path.name]
 
 
 def errors(output: str) -> list[str]:
@@ -105,34 +118,37 @@ def errors(output: str) -> list[str]:
     return [line for line in output.splitlines() if "songnet: error: " in line]
 
 
+def new_place(project: Path, archives: Path, snakemake: Snakemake) -> Place:
+    """A project before its first run."""
+    place = Place(small(copy_project(project), epochs=3), snakemake)
+    shutil.copytree(archives, place.archives)
+    return place
+
+
 @pytest.fixture(scope="session")
 def quiet(request: pytest.FixtureRequest, snakemake: Snakemake) -> Place:
     """An undisturbed run, or the one that ``--quiet-run`` keeps."""
     kept = request.config.getoption("--quiet-run")
-    folder = kept or request.getfixturevalue("tmp_path_factory").mktemp("quiet")
-    place = Place(folder / "project", folder / "archives", snakemake)
-    if not place.project.exists():
-        shutil.copytree(request.getfixturevalue("archives"), place.archives)
-        small(copy_project(place.project), epochs=3)
-        run = place.run()
-        assert run.returncode == 0, run.stdout[-5000:]
+    project = (kept or request.getfixturevalue("tmp_path_factory").mktemp("quiet")) / "project"
+    if project.exists():
+        place = Place(project, snakemake)
+    else:
+        place = new_place(project, request.getfixturevalue("archives"), snakemake)
+        place.finish()
     assert set(place.answers()) == set(ANSWERS)
     return place
 
 
 @pytest.fixture
 def place(tmp_path: Path, quiet: Place) -> Place:
-    """A copy of the undisturbed run; `archives` are shared until a case copies them."""
-    project = tmp_path / "project"
-    subprocess.run(["cp", "-a", str(quiet.project), str(project)], check=True)
-    return Place(project, quiet.archives, quiet.snakemake)
+    """A copy of the undisturbed run."""
+    return quiet.copy(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake) -> Place:
-    """An undisturbed run as far as the data: a copy of it takes seconds."""
-    project = small(copy_project(tmp_path_factory.mktemp("made") / "project"))
-    place = Place(project, archives, snakemake)
+    """An undisturbed run as far as the data."""
+    place = new_place(tmp_path_factory.mktemp("made") / "project", archives, snakemake)
     run = place.run("data")
     assert run.returncode == 0, run.stdout[-4000:]
     return place
@@ -141,8 +157,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Sn
 @pytest.fixture
 def empty(tmp_path: Path, archives: Path, snakemake: Snakemake) -> Place:
     """A project before its first run, with archives of its own."""
-    shutil.copytree(archives, tmp_path / "archives")
-    return Place(small(copy_project(tmp_path / "project")), tmp_path / "archives", snakemake)
+    return new_place(tmp_path / "project", archives, snakemake)
 
 
 @pytest.fixture
@@ -162,28 +177,20 @@ def mounts() -> Iterator[Any]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-# --- the matrix ---------------------------------------------------------------------------------
+# --- for the matrix: `python -m tests.faults.matrix` makes it of pytest's JUnit report -----------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quiet-run", type=Path, help="folder that keeps the undisturbed run")
-    parser.addoption("--matrix", type=Path, help="folder that gets faults.md and its figure")
 
 
-CASES: list[Case] = []
+@pytest.fixture(scope="session", autouse=True)
+def commit(record_testsuite_property: Callable[[str, object], None]) -> None:
+    """Say which code was tried."""
+    record_testsuite_property("commit", git_commit())
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report: Any = yield
-    if report.when == "call" or report.skipped:
-        group = str(item.module.__doc__).partition(":")[0]  # type: ignore[attr-defined]
-        reason = report.longrepr[2] if report.skipped else ""
-        CASES.append(Case(group, item.name, report.outcome, report.duration, reason))
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    folder = session.config.getoption("--matrix")
-    if folder and CASES:
-        write_matrix(CASES, folder)
+@pytest.fixture
+def cases(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Name a case that a test tries; a test that names none is one case itself."""
+    return lambda name: record_property("case", name)

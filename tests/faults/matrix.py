@@ -1,9 +1,10 @@
-"""The table and the figure of the cases that `make faults` tries."""
+"""docs/faults.md from the reports of pytest; the last step of `make faults`."""
 
+import argparse
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 
@@ -17,49 +18,60 @@ HEAD = """# Faults
 What was done to small runs of the workflow, and how many of the cases it survived: the next run
 ends with the results of an undisturbed one (tables, predictions and spectrograms equal to the bit,
 training times apart), no half file bears a final name, and what a person must know stands in one
-line. `make faults` tries them all and writes this page; a part of them is in `make test`.
+line. `make faults` tries them all and writes this page; a part of them is in `make test`. Kills of
+jobs and full disks come one after the other in the same run, which must be right in the end: if it
+is not, none of its cases counts as survived.
 
 ![Cases tried and survived](images/faults.png)
 
 """
 
 
-@dataclass(frozen=True)
-class Case:
-    """One case that was tried: kind of fault, name of the test, passed, failed or skipped."""
-
-    group: str
-    test: str
-    outcome: str
-    seconds: float
-    reason: str = ""
-
-    @property
-    def text(self) -> str:
-        """What was done, for people; seeds of one case share it."""
-        name, _, parameters = self.test.removeprefix("test_").partition("[")
-        what = parameters.rstrip("]").rstrip("0123456789").rstrip("-").replace("_", " ")
-        return name.replace("_", " ") + (f": {what}" if what else "")
+def read_cases(report: ElementTree.Element) -> pd.DataFrame:
+    """Cases of a JUnit report: fault, case, outcome (survived, failed, skipped) and the reason."""
+    rows = []
+    for test in report.iter("testcase"):
+        fault = test.attrib["classname"].rpartition("test_")[2].capitalize()
+        skipped = test.find("skipped")
+        failed = test.find("failure") is not None or test.find("error") is not None
+        outcome = "failed" if failed else "survived" if skipped is None else "skipped"
+        reason = "" if skipped is None else skipped.attrib["message"]
+        named = [p.attrib["value"] for p in test.iter("property") if p.attrib["name"] == "case"]
+        rows += [(fault, case, outcome, reason) for case in named or [_words(test.attrib["name"])]]
+    return pd.DataFrame(rows, columns=["fault", "case", "outcome", "reason"])
 
 
-def write_matrix(cases: list[Case], folder: Path) -> None:
+def _words(test: str) -> str:
+    """The name of a test for people; seeds of one case share it."""
+    name, _, parameter = test.removeprefix("test_").partition("[")
+    parameter = parameter.rstrip("]")
+    return f"{name.replace('_', ' ')} {'' if parameter.isdigit() else parameter}".strip()
+
+
+def write_matrix(reports: list[ElementTree.Element], folder: Path) -> None:
     """Write ``faults.md`` and ``images/faults.png``."""
-    table = pd.DataFrame([{"fault": c.group, "case": c.text, "outcome": c.outcome,
-                           "seconds": c.seconds} for c in cases])  # fmt: skip
-    groups = table.groupby(["fault", "case"], sort=False)
-    counts = groups["outcome"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=["passed", "failed", "skipped"], fill_value=0)
-    rows = counts.assign(tried=counts["passed"] + counts["failed"], seconds=groups["seconds"].sum())
-    rows = rows.reset_index()[["fault", "case", "tried", "passed", "skipped", "seconds"]]
-    rows = rows.rename(columns={"passed": "survived"}).round({"seconds": 0})
-    total = f"{rows['survived'].sum()} of {rows['tried'].sum()} cases survived."
-    machine = f"Measured on {os.cpu_count()} cores ({platform.machine()}, {platform.system()})."
-    text = HEAD + f"{total} {machine}\n\n" + rows.to_markdown(index=False, floatfmt=".0f") + "\n"
-    reasons = sorted({c.reason for c in cases if c.outcome == "skipped"})
+    cases = pd.concat([read_cases(report) for report in reports])
+    counts = cases.groupby(["fault", "case"], sort=False)["outcome"].value_counts().unstack()
+    counts = counts.reindex(columns=["survived", "failed", "skipped"]).fillna(0).astype(int)
+    rows = counts.assign(tried=counts["survived"] + counts["failed"])
+    rows = rows.reset_index()[["fault", "case", "tried", "survived", "skipped"]]
+    text = HEAD + f"{rows['survived'].sum()} of {rows['tried'].sum()} cases survived. "
+    text += _origin(reports) + "\n\n" + rows.to_markdown(index=False) + "\n"
+    reasons = sorted(set(cases["reason"]) - {""})
     text += "".join(f"\nSkipped: {reason}\n" for reason in reasons)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "faults.md").write_text(text)
     _figure(rows, folder / "images/faults.png")
+
+
+def _origin(reports: list[ElementTree.Element]) -> str:
+    """Where and on which code the cases were tried."""
+    properties = [p for report in reports for p in report.iterfind("*/properties/property")]
+    commits = sorted({p.attrib["value"] for p in properties if p.attrib["name"] == "commit"})
+    minutes = sum(float(suite.attrib["time"]) for r in reports for suite in r) / 60
+    parts = "one run" if len(reports) == 1 else f"{len(reports)} runs that shared the cases"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()})"
+    return f"Commit {', '.join(commits)}, {parts}, {minutes:.0f} minutes on {machine}."
 
 
 def _figure(rows: pd.DataFrame, path: Path) -> None:
@@ -75,3 +87,17 @@ def _figure(rows: pd.DataFrame, path: Path) -> None:
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def main() -> None:
+    """Merge the reports of one run, or of several that shared the cases."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reports", nargs="+", type=Path, help="JUnit XML of pytest")
+    parser.add_argument("--to", default="docs", type=Path, help="folder of faults.md")
+    arguments = parser.parse_args()
+    reports = [ElementTree.parse(path).getroot() for path in arguments.reports]
+    write_matrix(reports, arguments.to)
+
+
+if __name__ == "__main__":
+    main()

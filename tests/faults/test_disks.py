@@ -1,24 +1,30 @@
-"""Disk: full or read-only in every stage, then free again."""
+"""Disks: full or read-only in every stage, then free again."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import Place, errors
+from tests.faults.conftest import RUNS, Place, errors
 
-RESULTS = "results_table"
-# What the line must name, target of the runs.
+REPORT = "results/local/report"
+# For each stage what is made before the disk is full, what shall be made then, and what the line
+# must name. In the order in which data flow.
 STAGES = {
-    "spectrograms": ("mel/00", RESULTS),
-    "features": ("features/", RESULTS),
-    "splits": ("splits/artist", RESULTS),
-    "training": ("results/local/", RESULTS),
-    "evaluation": ("runs/artist/causal_crnn/1/", RESULTS),
-    "table": ("report/results.md", RESULTS),
-    "figures": ("report/", "results/local/report/accuracy.png"),
-    "page": ("report/", "results/local/report/analysis.html"),
+    "spectrograms": ("results/local/selection.parquet", "results/local/tracks.parquet", "mel/00"),
+    "features": ("results/local/tracks.parquet", "results/local/features/fma.parquet", "features/"),
+    "splits": ("results/local/features/fma.parquet", "data", "splits/artist"),
+    "training": ("data", f"{RUNS}/causal_crnn/1/model.safetensors", "results/local/"),
+    "evaluation": (
+        f"{RUNS}/causal_crnn/1/model.safetensors",
+        f"{RUNS}/causal_crnn/1/metrics.json",
+        "runs/artist/causal_crnn/1/",
+    ),
+    "table": (f"{REPORT}/results.csv", "results_table", "report/results.md"),
+    "figures": ("results_table", "figures", "report/"),
+    "analysis": ("results/local/best.safetensors", f"{REPORT}/analysis.html", "report/"),
 }
 
 
@@ -30,19 +36,17 @@ def fill(folder: Path) -> None:
 
 
 def on_disk_of_its_own(place: Place, mounts: Any) -> None:
-    """Move the results to a small file system."""
-    moved = place.results.with_name("moved")
-    place.results.rename(moved)
-    place.results.mkdir()
+    """Let the results be a small file system, with nothing on it yet."""
+    shutil.rmtree(place.results, ignore_errors=True)
+    place.results.mkdir(parents=True)
     mounts(place.results, "-t", "tmpfs", "-o", "size=400m", "tmpfs")
-    shutil.copytree(moved, place.results, dirs_exist_ok=True)
-    shutil.rmtree(moved)
 
 
+@pytest.mark.short
 def test_full_disk_while_data_are_made(empty: Place, made: Place, mounts: Any) -> None:
-    """The short form, for every `make test`; the results are a small disk from the beginning."""
-    empty.results.mkdir(parents=True)
-    mounts(empty.results, "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+    """The results are a small disk from the beginning."""
+    on_disk_of_its_own(empty, mounts)
+    mounts(empty.results, "-o", "remount,size=2m")
     run = empty.run("data")
     assert run.returncode != 0
     assert any("mel/000.npy: no space left" in line for line in errors(run.stdout)), run.stdout
@@ -53,21 +57,25 @@ def test_full_disk_while_data_are_made(empty: Place, made: Place, mounts: Any) -
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("stage", STAGES)
-def test_full_disk_in_the_stage_of(place: Place, quiet: Place, mounts: Any, stage: str) -> None:
-    message, target = STAGES[stage]
-    on_disk_of_its_own(place, mounts)
-    place.remove(stage)
-    fill(place.results)
-    run = place.run(target)
-    assert run.returncode != 0
-    lines = errors(run.stdout)
-    assert any("no space left" in line.lower() and message in line for line in lines), run.stdout
-    (place.results / "ballast").unlink()
-    run = place.run(target)
-    assert run.returncode == 0, run.stdout[-4000:]
-    place.check_like(quiet)
-    assert "Nothing to be done" in place.run(target).stdout
+def test_full_disk_in_every_stage(
+    empty: Place, quiet: Place, mounts: Any, cases: Callable[[str], None]
+) -> None:
+    """A run that meets a full disk in one stage after the other, and goes on when it is free."""
+    on_disk_of_its_own(empty, mounts)
+    for stage in STAGES:
+        cases(f"full disk in the stage of {stage}")
+    for before, target, place in STAGES.values():
+        run = empty.run(before)
+        assert run.returncode == 0, run.stdout[-4000:]
+        fill(empty.results)
+        run = empty.run(target)
+        assert run.returncode != 0
+        lines = errors(run.stdout)
+        assert any("no space left" in line.lower() and place in line for line in lines), run.stdout
+        empty.check_no_half(quiet)
+        (empty.results / "ballast").unlink()
+    empty.finish(*(target for _, target, _ in STAGES.values()))
+    empty.check_like(quiet)
 
 
 @pytest.mark.faults
@@ -78,30 +86,27 @@ def test_full_disk_under_everything(
     disk = tmp_path / "disk"
     disk.mkdir()
     mounts(disk, "-t", "tmpfs", "-o", "size=600m", "tmpfs")
-    shutil.copytree(place.project, disk / "project", symlinks=True)
-    crowded = Place(disk / "project", place.archives, place.snakemake)
-    crowded.remove("training")
+    crowded = place.copy(disk / "project")
+    crowded.remove("runs/artist/causal_crnn", "report")
     fill(disk)
     run = crowded.run()
     assert run.returncode != 0 and "no space left" in run.stdout.lower()
     (disk / "ballast").unlink()
-    run = crowded.run()
-    if "--unlock" in run.stdout:
-        crowded.snakemake(crowded.project, "--unlock", *crowded.arguments())
-        run = crowded.run()
-    assert run.returncode == 0, run.stdout[-4000:]
+    targets = ["results_table", "results/local/mlflow/artist.json"]
+    if "--unlock" in crowded.run(*targets).stdout:
+        crowded.unlock()
+    crowded.finish(*targets)
     crowded.check_like(quiet)
 
 
 @pytest.mark.faults
 def test_read_only_results(place: Place, quiet: Place, mounts: Any) -> None:
-    place.remove("table")
+    place.remove("report/results.md")
     mounts(place.results, "--bind", str(place.results))
     mounts(place.results, "-o", "remount,ro,bind")
-    run = place.run()
+    run = place.run("results_table")
     assert run.returncode != 0
     assert any("results/local: may not be written" in line for line in errors(run.stdout))
     mounts(place.results, "-o", "remount,rw,bind")
-    run = place.run()
-    assert run.returncode == 0, run.stdout[-4000:]
+    place.finish("results_table")
     place.check_like(quiet)

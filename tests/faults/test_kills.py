@@ -1,14 +1,32 @@
-"""Killed: kill -9 at a random moment, then another run."""
+"""Kills: kill -9 at a random moment, then another run."""
 
 import random
 import subprocess
 import time
+from collections.abc import Callable
 
 import pandas as pd
 import psutil
 import pytest
 
 from tests.faults.conftest import Place
+
+SNAKEMAKE = ""
+# Rule of the job that is killed, and target of the run: what needs no killed job goes on, so that
+# nothing later may be part of it. In the order in which data flow.
+KILLS = {
+    "snakemake among spectrograms": (SNAKEMAKE, "results/local/tracks.parquet"),
+    "a mel job": ("mel_shard", "results/local/tracks.parquet"),
+    "a feature job": ("fma_features_shard", "results/local/features/fma.parquet"),
+    "snakemake among trainings": (SNAKEMAKE, "results_table"),
+    "a training": ("train_crnn", "results_table"),
+    "an evaluation": ("evaluate", "results_table"),
+    "the table": ("results_table", "results_table"),
+    "the figures": ("figures", "figures"),
+    "the analysis": ("analyse_errors", "results/local/report/analysis.html"),
+    "the report": ("report_page", "report_page"),
+    "the upload": ("log_runs", "results/local/mlflow/artist.json"),
+}
 
 
 def jobs(workflow: subprocess.Popen[str], rule: str) -> list[psutil.Process]:
@@ -20,11 +38,11 @@ def jobs(workflow: subprocess.Popen[str], rule: str) -> list[psutil.Process]:
         return []
 
 
-def kill_job(place: Place, rule: str, rng: random.Random, *targets: str) -> None:
+def kill_job(place: Place, rule: str, rng: random.Random, target: str) -> None:
     """Start a run and kill a job of a rule at a random moment of it."""
     took = [pd.read_csv(path, sep="\t")["s"].mean() for path in
             (place.results / "benchmarks").rglob("*.tsv") if rule in str(path)]  # fmt: skip
-    workflow = place.start(*targets)
+    workflow = place.start(target)
     killed = False
     while not killed:
         assert workflow.poll() is None, f"no job of {rule} could be killed: {place.output()}"
@@ -36,7 +54,7 @@ def kill_job(place: Place, rule: str, rng: random.Random, *targets: str) -> None
             process.kill()
             killed = True
         time.sleep(0.02)
-    assert workflow.wait(300) != 0, place.output()
+    assert workflow.wait(900) != 0, place.output()
 
 
 def kill_snakemake(place: Place, rng: random.Random, *targets: str) -> None:
@@ -52,57 +70,36 @@ def kill_snakemake(place: Place, rng: random.Random, *targets: str) -> None:
     workflow.wait()
 
 
+@pytest.mark.short
 def test_kill_of_snakemake_and_of_a_job_while_data_are_made(empty: Place, made: Place) -> None:
-    """The short form, for every `make test`: as if nothing had been."""
+    """As if nothing had been."""
     rng = random.Random(1)
     kill_job(empty, "mel_shard", rng, "data")
     kill_snakemake(empty, rng, "data")
-    locked = empty.run("data")
-    assert locked.returncode != 0 and "--unlock" in locked.stdout
-    assert empty.snakemake(empty.project, "--unlock", *empty.arguments()).returncode == 0
-    last = empty.run("data")
-    assert last.returncode == 0, last.stdout[-4000:]
+    empty.unlock()
+    empty.finish("data")
     empty.check_like(made)
-    assert "Nothing to be done" in empty.run("data").stdout
-
-
-RESULTS = "results_table"
-# Rule, stage that is made anew, target of the runs.
-STAGES = {
-    "a mel job": ("mel_shard", "spectrograms", RESULTS),
-    "a feature job": ("fma_features_shard", "features", RESULTS),
-    "a training": ("train_crnn", "training", RESULTS),
-    "the evaluation": ("evaluate", "evaluation", RESULTS),
-    "the table": ("results_table", "table", RESULTS),
-    "the figures": ("figures", "figures", "results/local/report/accuracy.png"),
-    "the page": ("analyse_errors", "page", "results/local/report/analysis.html"),
-    "the upload": ("log_runs", "upload", "results/local/mlflow/artist.json"),
-}
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("stage", STAGES)
-def test_kill_of(place: Place, quiet: Place, stage: str, seed: int) -> None:
-    rule, anew, target = STAGES[stage]
-    place.remove(anew)
-    kill_job(place, rule, random.Random(seed), target)
-    run = place.run(target)
-    assert run.returncode == 0, run.stdout[-4000:]
-    place.check_like(quiet)
-    assert "Nothing to be done" in place.run(target).stdout
+def test_kills_in_a_row(
+    place: Place, quiet: Place, seed: int, cases: Callable[[str], None]
+) -> None:
+    """A run that is killed at every stage, itself or one of its jobs, and started again.
 
-
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kill_of_snakemake_alone(place: Place, quiet: Place, seed: int) -> None:
-    """Its jobs go on while the next run does the same."""
-    place.remove("spectrograms" if seed % 2 else "training")
-    kill_snakemake(place, random.Random(seed), RESULTS)
-    locked = place.run(RESULTS)
-    assert locked.returncode != 0 and "--unlock" in locked.stdout
-    assert place.snakemake(place.project, "--unlock", *place.arguments()).returncode == 0
-    run = place.run(RESULTS)
-    assert run.returncode == 0, run.stdout[-4000:]
+    When snakemake is killed, its jobs go on while the next run does the same.
+    """
+    rng = random.Random(seed)
+    place.clear()
+    for name in KILLS:
+        cases(f"kill of {name}")
+    for rule, target in KILLS.values():
+        if rule == SNAKEMAKE:
+            kill_snakemake(place, rng, target)
+            place.unlock()
+        else:
+            kill_job(place, rule, rng, target)
+        place.check_no_half(quiet)
+    place.finish()
     place.check_like(quiet)
-    assert "Nothing to be done" in place.run(RESULTS).stdout
