@@ -22,6 +22,9 @@ RUNS = "results/local/runs/artist"
 ANSWERS = ["tracks.parquet", "quarantine.csv", "report/results.csv", "report/confusions.csv",
            "runs/artist/knn/1/predictions.parquet",
            "runs/artist/causal_crnn/1/predictions.parquet"]  # fmt: skip
+# How files end that are whole.
+ENDS = {".html": (b"</html>",), ".png": (b"IEND\xaeB`\x82",), ".json": (b"}", b"]"),
+        ".parquet": (b"PAR1",)}  # fmt: skip
 
 
 class Place:
@@ -110,6 +113,9 @@ class Place:
             pd.testing.assert_frame_equal(table, theirs[name], check_exact=True, obj=name)
         for name, shard in self.shards().items():
             np.testing.assert_array_equal(shard, other.shards()[name], err_msg=name)
+        for path in self.results.rglob("*.*"):
+            if path.suffix in ENDS and not path.name.startswith("."):
+                assert path.read_bytes().rstrip().endswith(ENDS[path.suffix]), path
 
 
 def errors(output: str) -> list[str]:

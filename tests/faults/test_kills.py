@@ -25,7 +25,7 @@ KILLS = {
     "the figures": ("figures", "figures"),
     "the analysis": ("analyse_errors", "results/local/report/analysis.html"),
     "the report": ("report_page", "report_page"),
-    "the upload": ("log_runs", "results/local/mlflow/artist.json"),
+    "the upload": ("log_runs", "results/local/mlflow/runs.json"),
 }
 
 
@@ -39,22 +39,29 @@ def jobs(workflow: subprocess.Popen[str], rule: str) -> list[psutil.Process]:
 
 
 def kill_job(place: Place, rule: str, rng: random.Random, target: str) -> None:
-    """Start a run and kill a job of a rule at a random moment of it."""
-    took = [pd.read_csv(path, sep="\t")["s"].mean() for path in
+    """Start a run and kill a job of a rule at a random moment of it.
+
+    Moments are counted in processor time, which depends less on what else the machine does.
+    """
+    took = [pd.read_csv(path, sep="\t")["cpu_time"].mean() for path in
             (place.results / "benchmarks").rglob("*.tsv") if rule in str(path)]  # fmt: skip
+    moment = rng.uniform(0, 0.5 * min(took, default=2.0))
     workflow = place.start(target)
-    killed = False
-    while not killed:
+    while not any(kill_after(moment, process) for process in jobs(workflow, rule)):
         assert workflow.poll() is None, f"no job of {rule} could be killed: {place.output()}"
-        found = jobs(workflow, rule)
-        if found:
-            time.sleep(rng.uniform(0, 0.5 * min(took, default=2.0)))
-            found = [process for process in found if process.is_running()]
-        for process in found[:1]:
-            process.kill()
-            killed = True
         time.sleep(0.02)
     assert workflow.wait(900) != 0, place.output()
+
+
+def kill_after(seconds: float, process: psutil.Process) -> bool:
+    """Kill a process that has computed for so long; whether it was."""
+    try:
+        if sum(process.cpu_times()[:2]) < seconds:
+            return False
+        process.kill()
+    except psutil.Error:
+        return False
+    return True
 
 
 def kill_snakemake(place: Place, rng: random.Random, *targets: str) -> None:
