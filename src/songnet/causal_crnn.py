@@ -128,6 +128,11 @@ class CausalCRNN(Network):
             self.metadata.set_statistics(metadata)
 
     @property
+    def reads_metadata(self) -> bool:
+        """Whether its verdict so far weighs the fields of `songnet.metadata`."""
+        return self.metadata is not None
+
+    @property
     def frames_per_step(self) -> int:
         """Frames that one step covers."""
         return self._frames_per_step

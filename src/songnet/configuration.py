@@ -47,8 +47,17 @@ def read_models(path: str | Path) -> Table:
         like = entry.pop("like", None)
         if like is not None and like not in models:
             raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
-        models[name] = _merged(models[like], entry) if like else entry
+        models[name] = _variant(models[like], entry) if like else entry
     return models
+
+
+def _variant(model: Table, changes: Table) -> Table:
+    """Repeat a model but for some keys; a setting of training then counts for few tracks too."""
+    variant = _merged(model, changes)
+    few = variant.get("training", {}).get("few_tracks") or {}
+    for key in changes.get("training", {}):
+        few.pop(key, None)
+    return variant
 
 
 def _merged(base: Table, changes: Table) -> Table:

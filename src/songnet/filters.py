@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
 from songnet.batches import Part, whole_clips
-from songnet.devices import to_device
+from songnet.devices import device, to_device
 from songnet.networks import Network
 from songnet.prediction import predict_clips
 from songnet.shards import MelShards
@@ -61,7 +61,7 @@ def layer_activities(
         )
         for i, layer in enumerate(network.layers)
     ]
-    network.eval()
+    network.to(device()).eval()
     found: list[list[tuple[NDArray[np.int64], Tensor, Tensor]]] = [[] for _ in hooks]
     try:
         for places, mel in whole_clips(shards, part.track_ids, batch_size=16):

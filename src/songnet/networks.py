@@ -91,6 +91,11 @@ class Network(nn.Module):
         return cls.stream is not Network.stream
 
     @property
+    def reads_metadata(self) -> bool:
+        """Whether it knows more of a track than its sound."""
+        return False
+
+    @property
     def frames_per_step(self) -> int:
         """Frames that one step covers; no shorter clip gives a step."""
         raise NotImplementedError

@@ -40,7 +40,7 @@ def predict_clips(
     """Log-probabilities of clips.
 
     Args:
-        network: in any mode; is left in evaluation mode.
+        network: in any mode; is left in evaluation mode, on the device.
         shards: spectrograms.
         track_ids: (n,).
         metadata: (n, fields).
@@ -81,7 +81,7 @@ def _verdicts(
     seconds: float | None,
     batch_size: int,
 ) -> Iterator[tuple[Ids, Verdicts]]:
-    network.eval()
+    network.to(device()).eval()
     for places, mel in whole_clips(shards, track_ids, batch_size, seconds):
         known = torch.from_numpy(metadata[places])
         yield places, network(to_device(mel), to_device(known))
@@ -117,7 +117,5 @@ class Predictor:
             seconds: how much of each clip is heard; None for all.
         """
         network, genres, _ = load(path)
-        logs = predict_clips(
-            network.to(device()), self._shards, self._track_ids, self._metadata, seconds
-        )
+        logs = predict_clips(network, self._shards, self._track_ids, self._metadata, seconds)
         return genres, np.array(genres)[logs.argmax(axis=1)], np.exp(logs)

@@ -16,6 +16,7 @@ from songnet.configuration import (
     shard_count,
 )
 from songnet.errors import SongNetError
+from songnet.training import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
@@ -30,6 +31,14 @@ def checked(**config: Any) -> dict[str, Any]:
 def test_defaults_equal_the_commented_file() -> None:
     written = read_yaml(ROOT / "config/config.yaml")
     assert checked() == written == check(written, SCHEMA, DATASETS, MODELS)
+
+
+def test_a_variant_counts_for_few_tracks_too() -> None:
+    """Else an ablation on few tracks would compare a network with itself."""
+    few = MODELS["without_mixup"]["training"]["few_tracks"]
+    assert "mixup" not in few and MODELS["causal_crnn"]["training"]["few_tracks"]["mixup"] > 0
+    assert TrainingConfig.from_table(MODELS["without_mixup"]["training"], 100).mixup == 0
+    assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
 
 
 @pytest.mark.parametrize(

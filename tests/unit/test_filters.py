@@ -12,6 +12,7 @@ from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.filters import layer_activities, silenced, telling_filters
 from songnet.networks import Network
+from songnet.prediction import embed_clips
 from songnet.shards import MelShards
 
 FPS = 20.0
@@ -66,6 +67,22 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
         (excerpt,) = filter.excerpts  # all clips are of one artist
         assert part.labels[excerpt.track_id - 100] == 1
         assert excerpt.start == pytest.approx(6.0, abs=1.0)
+
+
+def test_networks_follow_the_clips_to_the_device(
+    tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved networks are read to the CPU. `meta`, a device without numbers, stands for a GPU."""
+    shards, part = planted(tmp_path)
+    for module in ("filters", "prediction"):
+        monkeypatch.setattr(f"songnet.{module}.device", lambda: torch.device("meta"))
+        monkeypatch.setattr(f"songnet.{module}.to_device", lambda tensor: tensor.to("meta"))
+    for heard in (
+        lambda: layer_activities(network, shards, part, 1.0),
+        lambda: embed_clips(network, shards, part.track_ids, part.metadata),
+    ):
+        with pytest.raises(NotImplementedError, match="copy out of meta"):
+            heard()
 
 
 def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: Network) -> None:

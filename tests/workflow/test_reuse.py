@@ -60,6 +60,9 @@ def test_a_model_is_one_file_and_one_line(
     assert "Jobs that ran: evaluate_baseline, train_toy." in run.stdout
     found = json.loads((project / metrics).read_text())
     assert found["test"]["accuracy"] > 1 / 3  # better than guessing
+    with (project / "src/songnet/toy.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert "rule train_toy" in snakemake(project, "-n", *settings, "--", metrics).stdout
 
 
 def test_another_workflow_uses_this_one(

@@ -74,9 +74,10 @@ def memory(megabytes):
 
 
 def source(rule_name, models=()):
-    """Digest of the code behind a rule: its script, the networks of models, all their imports."""
-    networks = [MODELS[model]["network"] for model in models if "network" in MODELS[model]]
-    modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in networks]
+    """Digest of the code behind a rule: its script, SongNet's classes of models, all imports."""
+    classes = [MODELS[m].get("network") or MODELS[m].get("estimator", "") for m in models]
+    classes = [path for path in classes if path.startswith("songnet.")]
+    modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
     script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
     return source_digest(script, *(ROOT / "src" / module for module in modules))
 
@@ -110,7 +111,9 @@ def pages():
     if not family_models("crnn"):
         return []
     names = ["report/heard.png", "report/analysis.html", "report/filters.html"]
-    return [f"{RESULTS}/{name}" for name in names + ["examples"] * (DATASET["source"] != "mels")]
+    if DATASET["source"] != "mels":
+        names.append("examples")
+    return [f"{RESULTS}/{name}" for name in names]
 
 
 def run_params(wildcards):

@@ -33,7 +33,7 @@ for baseline in family_models("baseline"):
             runtime=720,
         params:
             runs=model_runs([baseline]),
-            source=source("train_baseline"),
+            source=source("train_baseline", [baseline]),
         script:
             "../scripts/train_baseline.py"
 

@@ -1,4 +1,4 @@
-"""Keep the network that is best on the validation part, with what is known of it."""
+"""Keep the best network on the validation part, of those that hear music as it plays if any do."""
 
 from songnet.job import job
 
@@ -10,10 +10,14 @@ with job(snakemake) as log:
     from songnet.results import best_run
     from songnet.splits import judging_part
 
+    def hears(path):
+        """Whether the network needs nothing but music, as it plays: no stream has metadata."""
+        network = load(path).network
+        return network.streams() and not network.reads_metadata
+
     paths = [Path(path) for path in snakemake.input.models]
-    # A network that hears music as it plays goes before one that does not, if there is one.
-    streaming = [path for path in paths if load(path).network.streams()]
-    folder = best_run([path.parent for path in streaming or paths])
+    fit = [path for path in paths if hears(path)]
+    folder = best_run([path.parent for path in fit or paths])
     log.info("%s", folder)
     network, genres, facts = load(folder / "model.safetensors")
     metrics = read_json(folder / "metrics.json")
