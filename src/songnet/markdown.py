@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.report_page import PROTOCOLS
+from songnet.results import leak_table
 from songnet.splits import judging_part
 from songnet.text import signed_points
 
@@ -125,18 +126,18 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
 
 
 def _leak(results: pd.DataFrame, models: Models) -> list[str]:
-    accuracy = results.pivot(index="model", columns="protocol", values="accuracy")
-    if not {"random", "artist"} <= set(accuracy.columns):
+    table = leak_table(results)
+    if table.empty:
         return []
-    accuracy = accuracy.reindex(results["model"].unique())
     rows = [
         {
             "model": models[row.Index]["title"],
             "random %": _percent(row.random),
             "artist %": _percent(row.artist),
-            "leak, points": _points(row.random - row.artist),
+            "leak, points": _points(row.leak),
+            "interval": f"{_points(row.ci_low)} to {_points(row.ci_high)}",
         }
-        for row in accuracy.itertuples()
+        for row in table.itertuples()
     ]
     text = (
         "What a model gains from having heard other tracks of the test artists: accuracy under "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.configuration import FAIREST
+from songnet.results import leak_table
 from songnet.splits import judging_part
 
 Models = dict[str, dict[str, Any]]
@@ -79,7 +80,7 @@ def headline(
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
         (accuracy of guessing), tracks and artists of the part over all divisions; baseline, its
         accuracy and the difference to it with an interval (None where nothing is compared); leak
-        (None where `random` and `artist` were not both measured).
+        with its interval (None where `random` and `artist` were not both measured).
     """
     protocol, part = next(iter(shown_parts(confusions).items()))
     model = chosen_model(confusions, differences, protocol)
@@ -144,11 +145,10 @@ def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values
     }
 
 
-def leaks(results: pd.DataFrame) -> dict[str, float]:
-    """Accuracy under `random` less accuracy under `artist`, of each model that has both."""
-    table = results.pivot(index="model", columns="protocol", values="accuracy")
-    table = table.reindex(columns=["random", "artist"])
-    return (table["random"] - table["artist"]).dropna().to_dict()
+def leaks(results: pd.DataFrame) -> dict[str, list[float]]:
+    """Leak of each model that has one, with its interval."""
+    table = leak_table(results)[["leak", "ci_low", "ci_high"]]
+    return {str(model): list(row) for model, row in zip(table.index, table.to_numpy(), strict=True)}
 
 
 def result_rows(
@@ -164,8 +164,8 @@ def result_rows(
 
     Returns:
         model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
-        macro_f1), difference (to the reference, with its interval), leak, poster, train_seconds
-        (mean over protocols). Missing figures are None.
+        macro_f1), difference (to the reference) and leak with their intervals, poster,
+        train_seconds (mean over protocols). Missing figures are None.
     """
     leak = leaks(results)
     figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1"]

@@ -44,9 +44,11 @@ def certainty(
     """
     sentences = [_interval(found, confidence)]
     if found["leak"] is not None:
+        leak, low, high = found["leak"]
         sentences.append(
             f"Under the random split, where artists stand in training and test, the same model "
-            f"seems {_points(abs(found['leak']))} {'better' if found['leak'] >= 0 else 'worse'}."
+            f"seems {_points(abs(leak))} {'better' if leak >= 0 else 'worse'} "
+            f"[{signed_points(low)}, {signed_points(high)}]."
         )
     if baseline and found["difference"]:
         sentences.append(_against(found, baseline))

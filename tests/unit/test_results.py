@@ -8,7 +8,14 @@ import pytest
 
 from songnet.evaluation import confusion_matrix, genre_scores
 from songnet.files import write_json
-from songnet.results import Run, best_run, confusion_table, difference_table, genre_table
+from songnet.results import (
+    Run,
+    best_run,
+    confusion_table,
+    difference_table,
+    genre_table,
+    leak_table,
+)
 
 TRACKS = list(range(1, 41))
 ARTISTS = pd.Series([i // 4 for i in range(40)], index=TRACKS)
@@ -98,3 +105,16 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
     for score, expected in genre_scores(sum(matrices)).items():
         assert table[score].to_numpy() == pytest.approx(expected)
     assert table.loc[0, "recall"] == 7 / 8
+
+
+def test_the_interval_of_the_leak() -> None:
+    """MOVER: the distances of the two intervals add as the sides of right angles do."""
+    results = pd.DataFrame(
+        [("random", "net", 0.6, 0.57, 0.64), ("artist", "net", 0.5, 0.45, 0.54),
+         ("artist", "other", 0.4, 0.3, 0.5)],
+        columns=["protocol", "model", "accuracy", "ci_low", "ci_high"],
+    )  # fmt: skip
+    table = leak_table(results)
+    assert list(table.index) == ["net"]
+    found = table.loc["net", ["leak", "ci_low", "ci_high"]].tolist()
+    assert found == pytest.approx([0.1, 0.1 - 0.05, 0.1 + np.hypot(0.04, 0.05)])
