@@ -105,7 +105,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 def _about(facts: dict[str, object]) -> str:
     measured = facts.get("measured")
-    text = f"{facts.get('title')}, trained on {facts.get('dataset_title')}"
+    text = f"{facts.get('title', facts['model'])}, trained on {facts.get('dataset_title')}"
     if isinstance(measured, dict):
         text += (
             f"; right on {100 * measured['accuracy']:.0f} % of {measured['tracks']} unheard tracks"

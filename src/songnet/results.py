@@ -49,13 +49,18 @@ def _groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
 
 
 def results_table(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
+    runs: list[Run],
+    artists: pd.Series,
+    posters: dict[str, float | None],
+    resamples: int,
+    confidence: float,
 ) -> pd.DataFrame:
     """One row for each protocol and model, on the test part.
 
     Args:
         runs: of one data set.
         artists: artist of each track, index track_id.
+        posters: the poster's accuracy of each model that it has.
         resamples: of the bootstrap over artists.
         confidence: of the interval.
 
@@ -84,7 +89,7 @@ def results_table(
                 correct, artists.loc[predictions["track_id"]], resamples, confidence
             )
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
-        row["poster_accuracy"] = group[0].params.get("poster")
+        row["poster_accuracy"] = posters.get(model)
         row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

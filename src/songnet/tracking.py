@@ -173,7 +173,7 @@ def open_parent(client: Any, experiment_id: str) -> str:
 
 
 def _settings(record: dict[str, Any]) -> dict[str, Any]:
-    documents = {"key", "source", "archives", "commit", "versions", "title", "poster"}
+    documents = {"key", "source", "archives", "commit", "versions"}
     return {name: value for name, value in record.items() if name not in documents}
 
 

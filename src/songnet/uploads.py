@@ -142,7 +142,7 @@ def _log_confusion(
     )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "confusion.png")
-        title = f"{record['title']} · {record['protocol']} split · seed {record['seed']}"
+        title = f"{record['model']} · {record['protocol']} split · seed {record['seed']}"
         confusion_figure(counts, title, str(path))
         client.log_artifact(run_id, path)
 

@@ -204,6 +204,21 @@ def test_an_edit_reruns_what_uses_it(
         assert set(planned) == {"report_page", "all"}
 
 
+def test_another_title_trains_nothing_anew(
+    finished: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    path = finished / "config/models.yaml"
+    text = path.read_text()
+    assert "title: causal C-RNN" in text
+    path.write_text(text.replace("title: causal C-RNN", "title: another name"))
+    try:
+        planned = jobs(snakemake(finished, "-n", *config(archives)).stdout)
+    finally:
+        path.write_text(text)
+    assert "results_table" in planned
+    assert not [rule for rule in planned if rule.startswith(("train_", "evaluate_"))]
+
+
 def test_two_runs_agree(
     finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:

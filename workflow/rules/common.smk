@@ -131,9 +131,10 @@ def model_runs(models):
 
 
 def described_run(split, model, seed):
-    """What shapes a run, as far as the configuration says."""
+    """What shapes a run, as far as the configuration says; a new title trains nothing anew."""
     protocol, split_seed = SPLITS[split]
-    entry = MODELS[model]
+    words = ("title", "poster", "on_request")
+    entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if entry["family"] == "crnn":
         # A network that learned from delivered spectrograms cannot hear audio.
         mel = config["mel"] if DATASET["source"] != "mels" else None

@@ -111,6 +111,7 @@ if family_models("crnn"):
             runtime=10,
         params:
             dataset=DATASET,
+            titles={model: MODELS[model]["title"] for model in family_models("crnn")},
             source=source("choose_network", family_models("crnn")),
         script:
             "../scripts/choose_network.py"
@@ -181,6 +182,7 @@ rule collect_results:
     params:
         evaluation=config["evaluation"],
         reference=config["reference"],
+        posters={model: entry.get("poster") for model, entry in MODELS.items()},
         source=source("collect_results"),
     script:
         "../scripts/collect_results.py"

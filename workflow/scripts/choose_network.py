@@ -24,6 +24,7 @@ with job(snakemake) as log:
     part = judging_part(metrics)
     measured = {name: metrics[part][name] for name in ("accuracy", "ci_low", "ci_high", "tracks")}
     facts |= {
+        "title": snakemake.params.titles[facts["model"]],
         "dataset_title": snakemake.params.dataset["title"],
         "note": snakemake.params.dataset["note"],
         "measured": {"part": part} | measured,

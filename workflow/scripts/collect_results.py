@@ -20,7 +20,9 @@ with job(snakemake):
     artists = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])["artist_id"]
     confusions = confusion_table(runs)
     tables = {
-        "results": results_table(runs, artists, **snakemake.params.evaluation),
+        "results": results_table(
+            runs, artists, snakemake.params.posters, **snakemake.params.evaluation
+        ),
         "differences": difference_table(
             runs, artists, **snakemake.params.evaluation, reference=snakemake.params.reference
         ),
