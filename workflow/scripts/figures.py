@@ -9,10 +9,11 @@ with job(snakemake):
 
     from songnet import figures
     from songnet.results import runtime_table
+    from songnet.tables import read_table
 
     dataset, models = snakemake.params.dataset, snakemake.params.models
-    results = pd.read_csv(snakemake.input.results)
-    confusions = pd.read_csv(snakemake.input.confusions)
+    results = read_table(snakemake.input.results)
+    confusions = read_table(snakemake.input.confusions)
     figures.accuracy_figure(results, models, dataset, snakemake.output.accuracy)
     histories = {
         tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories

@@ -7,8 +7,9 @@ with job(snakemake):
 
     from songnet.figures import heard_figure
     from songnet.files import replacing
+    from songnet.tables import read_table
 
-    heard = pd.concat([pd.read_csv(path) for path in snakemake.input])
+    heard = pd.concat([read_table(path) for path in snakemake.input])
     with replacing(snakemake.output.table) as temporary:
         heard.to_csv(temporary, index=False)
     models, note = snakemake.params.models, snakemake.params.dataset["note"]

@@ -13,11 +13,12 @@ with job(snakemake):
     from songnet.provenance import git_commit
     from songnet.results import runtime_table
     from songnet.splits import read_parts
+    from songnet.tables import read_table
 
     given = snakemake.input
     models = snakemake.params.models
     results, differences, genres, confusions = (
-        pd.read_csv(given[name]) for name in ("results", "differences", "genres", "confusions")
+        read_table(given[name]) for name in ("results", "differences", "genres", "confusions")
     )
     tracks = pd.read_parquet(given.tracks)
     parts = report.shown_parts(confusions)
@@ -28,7 +29,7 @@ with job(snakemake):
         if Path(path).stem.partition("-")[0] == protocol
     }
     histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
-    heard = report.heard_lines(pd.read_csv(given.heard[0])) if given.heard else []
+    heard = report.heard_lines(read_table(given.heard[0])) if given.heard else []
     found = report.headline(results, differences, confusions, models, divisions)
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
     # On other music the poster's figures say nothing.

@@ -9,14 +9,15 @@ with job(snakemake):
 
     from songnet.files import read_json, replacing
     from songnet.markdown import results_page
+    from songnet.tables import read_table
 
     page = results_page(
         dataset=snakemake.params.dataset,
         models=snakemake.params.models,
-        results=pd.read_csv(snakemake.input.results),
-        differences=pd.read_csv(snakemake.input.differences),
-        genres=pd.read_csv(snakemake.input.genres),
-        confusions=pd.read_csv(snakemake.input.confusions),
+        results=read_table(snakemake.input.results),
+        differences=read_table(snakemake.input.differences),
+        genres=read_table(snakemake.input.genres),
+        confusions=read_table(snakemake.input.confusions),
         tracks=pd.read_parquet(snakemake.input.tracks),
         quarantine=pd.read_csv(snakemake.input.quarantine),
         archives=read_json(snakemake.input.archives),

@@ -1,0 +1,58 @@
+"""Names in tables stay names."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from songnet.markdown import results_page
+from songnet.results import genre_table
+from songnet.tables import read_table
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize("names", [["1980", "1990"], ["None", "NA"], ["007", "nan"]])
+def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str]) -> None:
+    rows = [
+        ("artist", names[0], "test", genre, predicted, tracks)
+        for genre, right in zip(names, (3, 4), strict=True)
+        for predicted in names
+        for tracks in [right if predicted == genre else 5 - right]
+    ]
+    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    confusions = pd.DataFrame(rows, columns=columns)
+    results = pd.DataFrame(
+        {"protocol": "artist", "model": names[:1], "seeds": 1, "accuracy": 0.4,
+         "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.5, "macro_f1": 0.4,
+         "poster_accuracy": None, "train_seconds": 1.0}
+    )  # fmt: skip
+    differences = pd.DataFrame(columns=["protocol", "model", "reference"])
+    tables = {
+        "results": results, "differences": differences, "genres": genre_table(confusions),
+        "confusions": confusions,
+    }  # fmt: skip
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    read = {name: read_table(tmp_path / f"{name}.csv") for name in tables}
+    pd.testing.assert_frame_equal(read["confusions"], confusions)
+    assert read["results"]["accuracy_sd"].isna().all()
+    page = results_page(
+        dataset={"title": "Years", "note": ""},
+        models={names[0]: {"title": "a model"}},
+        tracks=pd.DataFrame({"artist_id": [1, 2]}),
+        quarantine=pd.DataFrame({"track_id": [], "reason": pd.Series([], dtype=str)}),
+        archives={},
+        splits={},
+        confidence=0.95,
+        **read,
+    )
+    assert f"{names[1]} (40 %)" in page
+
+
+def test_scripts_read_names_by_the_one_reader() -> None:
+    for name in ("results_table", "figures", "report_page", "heard_figure"):
+        text = (ROOT / f"workflow/scripts/{name}.py").read_text()
+        assert "read_table(" in text
+        for table in ("results", "differences", "genres", "confusions", "heard"):
+            assert f"read_csv(snakemake.input.{table}" not in text
+            assert f"read_csv(given.{table}" not in text
