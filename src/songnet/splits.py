@@ -35,7 +35,8 @@ def split_tracks(
         The part of each track, index track_id.
 
     Raises:
-        SongNetError: a genre has no track in training, or the official column has other values.
+        SongNetError: a genre has no track in a part (of the official column, in training or
+            validation), or the official column has other values.
     """
     rng = np.random.default_rng(seed)
     if protocol == "random":
@@ -48,7 +49,8 @@ def split_tracks(
         if parts.isna().any():
             value = tracks["official_split"][parts.isna()].iloc[0]
             raise SongNetError(f"tracks.csv: set.split has {value!r} (allowed: {list(OFFICIAL)})")
-    for part in ("train", "validation"):
+    # FMA's column may leave the test part out.
+    for part in PARTS[:2] if protocol == "official" else PARTS:
         lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])
         if lacking:
             raise SongNetError(
@@ -59,11 +61,14 @@ def split_tracks(
 
 
 def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
-    """Stratified: each genre is shuffled and cut at the shares."""
+    """Stratified: each genre is shuffled and cut at the shares, with a track for each part."""
     parts = pd.Series("", index=tracks.index, dtype=object)
     for _, group in tracks.groupby("genre", observed=True):
         order = rng.permutation(group.index.to_numpy())
         cuts = np.round(np.cumsum([shares[part] for part in PARTS]) * len(order)).astype(int)
+        if len(order) >= len(PARTS):
+            cuts[0] = np.clip(cuts[0], 1, len(order) - 2)
+            cuts[1] = np.clip(cuts[1], cuts[0] + 1, len(order) - 1)
         for part, chunk in zip(PARTS, np.split(order, cuts[:-1]), strict=True):
             parts[chunk] = part
     return parts
@@ -73,23 +78,28 @@ def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
     """Whole artists, in random order, each to the part that it brings nearest to its target.
 
     A large artist that comes late upsets the shares, so the best of several orders counts; taking
-    the largest first would balance better but leave only small artists for the test part. Tracks
-    without an artist could be anybody's, so they stay together, in training.
+    the largest first would balance better but leave only small artists for the test part. What a
+    small genre lacks after that is moved to it. Tracks without an artist could be anybody's, so
+    they stay together, in training.
     """
     genres = sorted(tracks["genre"].unique())
     counts = pd.crosstab(tracks["artist_id"], tracks["genre"]).reindex(columns=genres, fill_value=0)
     nobody = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
     unknown = nobody.reindex(genres, fill_value=0).to_numpy()
     wanted = np.array([shares[part] for part in PARTS])[:, None]
-    best = np.inf
+    best = (len(PARTS) * len(genres), np.inf)
     for attempt in range(1, MOST_ORDERS + 1):
         order = rng.permutation(len(counts))
         assigned, filled = _assign(counts.to_numpy(), order, unknown, wanted)
         off = np.abs(filled / filled.sum(axis=0) - wanted).max()
-        if off < best:
-            best, chosen = off, assigned
-        if attempt >= ORDERS and best <= TOLERANCE:
+        if (found := (int(np.sum(filled == 0)), off)) < best:
+            best, chosen = found, assigned
+        if attempt >= ORDERS and best <= (0, TOLERANCE):
             break
+    for _ in range(ORDERS if best[0] else 0):
+        if not _fill_gaps(counts.to_numpy(), chosen, unknown, wanted):
+            break
+        chosen, _ = _assign(counts.to_numpy(), rng.permutation(len(counts)), unknown, wanted)
     by_artist = pd.Series(np.array(PARTS)[chosen], index=counts.index)
     return tracks["artist_id"].map(by_artist).fillna("train")
 
@@ -116,6 +126,38 @@ def _assign(
         chosen[artist] = np.argmin((after - before).sum(axis=1))
         filled[chosen[artist]] += counts[artist]
     return chosen, filled
+
+
+def _fill_gaps(
+    counts: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    unknown: NDArray[np.int64],
+    wanted: NDArray[np.float64],
+) -> int:
+    """Move artists, in place, while that leaves fewer genres without a track in a part.
+
+    Of the moves that fill most gaps, each step takes the one that keeps nearest to the targets.
+
+    Returns:
+        Gaps that remain: artists of several genres can stand in each other's way.
+    """
+    totals = counts.sum(axis=0) + unknown
+    while True:
+        filled = np.zeros((len(wanted), len(totals)))
+        filled[0] = unknown
+        np.add.at(filled, chosen, counts)
+        gaps = int(np.sum(filled == 0))
+        best = gaps, 0.0
+        for artist, part in np.ndindex(len(chosen), len(wanted)):
+            moved = filled.copy()
+            moved[chosen[artist]] -= counts[artist]
+            moved[part] += counts[artist]
+            found = int(np.sum(moved == 0)), (((moved - wanted * totals) / totals) ** 2).sum()
+            if found < best:
+                best, move = found, (artist, part)
+        if best[0] == gaps:
+            return gaps
+        chosen[move[0]] = move[1]
 
 
 def _assert_disjoint(tracks: pd.DataFrame, parts: pd.Series) -> None:

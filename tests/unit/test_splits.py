@@ -76,6 +76,37 @@ def test_a_genre_without_enough_artists_is_named() -> None:
         split_tracks(tracks, "artist", SHARES, 1)
 
 
+@pytest.mark.parametrize("protocol", ["random", "artist"])
+@pytest.mark.parametrize("seed", range(5))
+def test_three_tracks_of_three_artists_are_enough(protocol: str, seed: int) -> None:
+    tracks = make_tracks(9, artists=30)
+    small = pd.DataFrame({"genre": ["small"] * 3, "artist_id": [1000.0, 1001.0, 1002.0]})
+    tracks = pd.concat([tracks, small], ignore_index=True).rename_axis("track_id")
+    for shares in (SHARES, {"train": 0.5, "validation": 0.01, "test": 0.49}):
+        parts = split_tracks(tracks, protocol, shares, seed)
+        for genre, group in tracks.groupby("genre"):
+            assert set(parts[group.index]) == set(PARTS), genre
+        if protocol == "artist":
+            assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+
+
+def test_artists_of_several_genres_fill_gaps_too() -> None:
+    rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 2), ("Rock", 3), ("Rock", 4)]
+    tracks = pd.DataFrame(rows, columns=["genre", "artist_id"]).rename_axis("track_id")
+    for seed in range(10):
+        parts = split_tracks(tracks, "artist", SHARES, seed)
+        assert (pd.crosstab(tracks["genre"], parts) == 1).all(axis=None)
+
+
+def test_artists_in_each_others_way_are_an_error() -> None:
+    """Artists 3 and 4 would have to share a part, and must not."""
+    rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 1), ("Rock", 2), ("Rock", 4)]
+    rows += [("Jazz", 1), ("Jazz", 3), ("Jazz", 4)]
+    tracks = pd.DataFrame(rows, columns=["genre", "artist_id"]).rename_axis("track_id")
+    with pytest.raises(SongNetError, match="artist leaves"):
+        split_tracks(tracks, "artist", SHARES, 1)
+
+
 @pytest.mark.parametrize(("parts", "part"), [(PARTS, "test"), (PARTS[:2], "validation")])
 def test_the_part_that_judges(tmp_path: Path, parts: list[str], part: str) -> None:
     tracks = pd.DataFrame({"genre": "Rock"}, index=pd.Index(range(12), name="track_id"))
