@@ -62,7 +62,8 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
     if tracks.index.has_duplicates:
         twice = tracks.index[tracks.index.duplicated()][0]
         raise SongNetError(f"{metadata_zip}: {name} has the track {twice} twice")
-    tracks["subset"] = pd.Categorical(tracks["subset"], SUBSETS, ordered=True)
+    known = tracks["subset"].where(tracks["subset"].isin(SUBSETS))
+    tracks["subset"] = pd.Categorical(known, SUBSETS, ordered=True)
     labels = [re.findall(r"\d+", text) if isinstance(text, str) else [] for text in
               tracks.pop("genres_all")]  # fmt: skip
     tracks["top_genres"] = [
@@ -174,7 +175,7 @@ def select_tracks(
         The selection with a column ``shard``, and the quarantine (track_id, reason) of tracks
         that only one of table and archive knows, or whose genre has no plain name.
     """
-    plain = inside["genre"].map(lambda genre: PLAIN_NAME.fullmatch(genre) is not None)
+    plain = inside["genre"].map(lambda genre: PLAIN_NAME.fullmatch(genre) is not None).astype(bool)
     found = inside.index.isin(list(available))
     problems = dict.fromkeys(inside.index[~plain], "the name of its genre is no plain text")
     problems |= dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
@@ -224,10 +225,11 @@ def no_clips(track_ids: pd.Index) -> pd.DataFrame:
 
 
 def check_genres(tracks: pd.DataFrame, parts: int) -> None:
-    """Fail where a genre is too small to be divided.
+    """Fail where there is nothing to tell apart, or a genre is too small to be divided.
 
     Raises:
-        SongNetError: a genre has fewer tracks or fewer artists than there are parts.
+        SongNetError: there are fewer than two genres, or a genre has fewer tracks or fewer artists
+            than there are parts.
     """
     for genre, group in tracks.groupby("genre", observed=True):
         for what, count in [("tracks", len(group)), ("artists", group["artist_id"].nunique())]:
@@ -236,6 +238,15 @@ def check_genres(tracks: pd.DataFrame, parts: int) -> None:
                     f"config key genres: {genre!r} has {count} usable {what}, fewer than the "
                     f"{parts} parts of a split need; leave it out or give more music"
                 )
+    names = sorted(set(tracks["genre"]))
+    if len(names) < 2:
+        raise SongNetError(
+            f"tracks.csv and the archives have usable tracks of {names[0]!r} alone, and two genres "
+            "are the fewest to tell apart"
+            if names
+            else "tracks.csv and the archives have no usable track in common: look at the columns "
+            "set.subset and track.genre_top, and at the numbers of the clips"
+        )
 
 
 def _quarantine(problems: dict[int, str]) -> pd.DataFrame:

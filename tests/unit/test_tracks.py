@@ -10,6 +10,7 @@ import pytest
 from songnet.archives import clip_ids, member_name, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
+from songnet.shards import make_mels_shard
 from songnet.tracks import (
     check_genres,
     index_tracks,
@@ -114,6 +115,35 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
         9: "in the archive, not in tracks.csv",
     }
     with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 parts"):
+        check_genres(tracks, 3)
+
+
+@pytest.mark.parametrize(
+    ("genres", "message"), [([], "no usable track in common"), (["Rock"] * 3, "'Rock' alone")]
+)
+def test_fewer_than_two_genres_are_an_error(genres: list[str], message: str) -> None:
+    tracks = pd.DataFrame({"genre": genres, "artist_id": range(len(genres))})
+    with pytest.raises(SongNetError, match=message) as error:
+        check_genres(tracks, 3)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_selected_reaches_the_check(tmp_path: Path) -> None:
+    rows = "".join(f"{i},training,tiny,Rock,{i}\n" for i in range(4))
+    table = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
+    selected, unmatched = select_tracks(
+        wanted_tracks(table, "small", None, None), table.index, {0, 1, 2, 3}, 2
+    )
+    np.savez(tmp_path / "mels-0.npz", track_id=np.arange(4), mel=np.zeros((4, 8, 9), np.uint8))
+    make_mels_shard(
+        str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), [str(tmp_path / "mels-0.npz")],
+        selected,
+    )  # fmt: skip
+    clips = pd.read_csv(tmp_path / "000.csv", dtype={"sha1": str, "problem": str, "shard": str})
+    clips = clips.set_index("track_id")
+    tracks, quarantine = index_tracks(selected, clips, unmatched)
+    assert tracks.empty and quarantine.empty
+    with pytest.raises(SongNetError, match="no usable track"):
         check_genres(tracks, 3)
 
 
