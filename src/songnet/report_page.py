@@ -9,12 +9,13 @@ Values = dict[str, Any]
 # What a protocol's tracks are, after "right on 53.4 % of".
 TRACKS = {
     "artist": "tracks by artists that it has never heard",
-    "official": "tracks of FMA's official {part} part",
+    "official": "tracks of the official {part} part",
     "random": "tracks of a random {part} part, where artists leak",
 }
 PROTOCOLS = {
     "artist": "No artist stands in two parts: what a new artist's track would meet.",
-    "official": "FMA's own division, without common artists.",
+    "official": "The division that tracks.csv gives. FMA's keeps each artist in one part; that of "
+    "other data need not.",
     "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
     "model that knows the artist knows the genre.",
 }

@@ -87,6 +87,14 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert "seems 10.0 points better" in text
 
 
+def test_the_official_division_is_not_always_fmas() -> None:
+    found = report.headline(results(), differences(), confusions(), MODELS, divisions())
+    assert "tracks of the official test part" in report_page.title(
+        found | {"protocol": "official"}, "C-RNN"
+    )
+    assert "other data need not" in report_page.PROTOCOLS["official"]
+
+
 @pytest.mark.parametrize(
     ("interval", "words"),
     [((-0.1, 0.3), "chance alone"), ((-0.3, -0.1), "the baseline is better")],
