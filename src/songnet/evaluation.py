@@ -119,11 +119,16 @@ def part_metrics(
         genres: names, in the order of the confusion matrix.
         resamples: of the bootstrap.
         confidence: of the interval.
+
+    Returns:
+        tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion, and macro_f1, over the
+        genres that occur in truth or verdicts, as scikit-learn's.
     """
     correct = (table["genre"] == table["predicted"]).to_numpy(float)
     low, high = artist_bootstrap(correct, artists.loc[table["track_id"]], resamples, confidence)
     confusion = confusion_matrix(table["genre"], table["predicted"], genres)
     scores = genre_scores(confusion)
+    occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     of_truth = table[genres].to_numpy()[
         np.arange(len(table)), table["genre"].map({g: i for i, g in enumerate(genres)})
     ]
@@ -132,7 +137,7 @@ def part_metrics(
         "accuracy": float(correct.mean()),
         "ci_low": low,
         "ci_high": high,
-        "macro_f1": float(scores["f1"].mean()),
+        "macro_f1": float(scores["f1"][occurs].mean()),
         "log_loss": float(-np.log(np.maximum(of_truth, 1e-12)).mean()),
         "genres": {
             genre: {name: float(values[i]) for name, values in scores.items()}

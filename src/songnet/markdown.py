@@ -109,7 +109,7 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
         "## One model against the others",
         "Accuracy of one model (the network that validates best, unless the key `reference` names "
         "another) less that of each other model, on the same test tracks. An interval that "
-        "leaves zero out speaks for a real difference.",
+        "leaves zero out speaks for a real difference; of a dozen, one may well do so by chance.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [
@@ -153,14 +153,19 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
     confusions = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
     rows = []
     for model, entry in models.items():
-        recall = genres[genres["model"] == model].set_index("genre")["recall"]
+        own = genres[genres["model"] == model].set_index("genre")
+        # A genre without a track in this part is neither found nor missed.
+        recall = own["recall"].where(own["tracks"] > 0)
         hardest = str(recall.idxmin())
         counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
         goes = counts.set_index("predicted")["tracks"]
         wrong = goes.drop(hardest)
         rows.append(
             {"recall %": entry["title"]}
-            | {genre: f"{100 * value:.0f}" for genre, value in recall.items()}
+            | {
+                genre: "–" if pd.isna(value) else f"{100 * value:.0f}"
+                for genre, value in recall.items()
+            }
             | {
                 "hardest": hardest,
                 "most often called": f"{wrong.idxmax()} ({100 * wrong.max() / goes.sum():.0f} %)",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
-from sklearn.metrics import log_loss, precision_recall_fscore_support
+from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
 from songnet.evaluation import artist_bootstrap, part_metrics, prediction_table
 
@@ -41,6 +41,14 @@ def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
     assert found["macro_f1"] == pytest.approx(f1.mean())
     assert found["log_loss"] == pytest.approx(log_loss(truth, table[GENRES]), rel=1e-5)
     assert found["ci_low"] < found["accuracy"] < found["ci_high"]
+
+
+def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None:
+    artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
+    rows = table[(table["genre"] != "Pop") & (table["predicted"] != "Pop")]
+    found = part_metrics(rows, artists, GENRES, resamples=10, confidence=0.95)
+    expected = f1_score(rows["genre"], rows["predicted"], average="macro")
+    assert found["macro_f1"] == pytest.approx(expected)
 
 
 def test_interval_covers_the_truth() -> None:

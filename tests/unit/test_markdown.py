@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from songnet.markdown import _to_the_digit
+from songnet.markdown import _differences, _genres, _to_the_digit
+from songnet.results import genre_table
 
 MODELS: dict[str, dict[str, Any]] = {
     "knn": {"title": "kNN", "family": "baseline", "estimator": "x", "poster": 0.3638},
@@ -43,3 +44,27 @@ def test_counts_stand_beside_the_posters() -> None:
 
 def test_other_test_parts_are_not_compared() -> None:
     assert page(797) == ""
+
+
+def test_a_genre_without_tracks_is_not_the_hardest() -> None:
+    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    counts = {"Folk": [3, 0, 1], "Jazz": [0, 0, 0], "Rock": [2, 0, 2]}
+    rows = [
+        ("official", "knn", "test", genre, predicted, tracks)
+        for genre, row in counts.items()
+        for predicted, tracks in zip(counts, row, strict=True)
+    ]
+    confusions = pd.DataFrame(rows, columns=columns)
+    line = _genres(
+        "official", {"knn": MODELS["knn"]}, genre_table(confusions), confusions
+    ).splitlines()[-1]
+    cells = [cell.strip() for cell in line.split("|")][1:-1]
+    assert cells == ["kNN", "75", "–", "50", "Rock", "Folk (50 %)"]
+
+
+def test_many_differences_are_read_with_care() -> None:
+    rows = pd.DataFrame(
+        {"protocol": "artist", "model": ["knn"], "reference": "crnn", "difference": 0.1,
+         "ci_low": 0.0, "ci_high": 0.2, "splits_won": 1, "splits": 1}
+    )  # fmt: skip
+    assert "of a dozen, one may well do so by chance" in " ".join(_differences(rows, MODELS))
