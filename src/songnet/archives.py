@@ -166,11 +166,32 @@ def _reason(error: BaseException) -> str:
 
 # 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
 MEL_RANGE_DB = 80.0
+# FMA's whole clips; archives of other clips say how long theirs are.
+CLIP_SECONDS = 30.0
 
 
 def mel_ids(archives: list[str]) -> set[int]:
-    """Track numbers in a set of ``mels-*.npz``."""
-    return {int(i) for path in archives for i in _array(path, "track_id")}
+    """Track numbers in a set of ``mels-*.npz``.
+
+    Raises:
+        SongNetError: spectrograms are not as `read_mels` wants them, or their bands differ between
+            archives.
+    """
+    bands = 0
+    found: set[int] = set()
+    for path in archives:
+        track_ids = _array(path, "track_id")
+        shape, dtype = _header(path, "mel")
+        if dtype != np.uint8 or len(shape) != 3 or shape[:1] != track_ids.shape:
+            raise SongNetError(
+                f"{path}: mel is {dtype} of shape {shape}, not uint8 of shape "
+                f"({track_ids.size}, bands, frames), a row for each track_id"
+            )
+        found.update(int(i) for i in track_ids)
+        bands = bands or shape[1]
+        if shape[1] != bands:
+            raise SongNetError(f"{path}: mel has {shape[1]} bands, {archives[0]} has {bands}")
+    return found
 
 
 def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
@@ -194,10 +215,57 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
     return mels
 
 
-def _array(path: str, name: str) -> NDArray[np.generic]:
+def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, float]:
+    """Length of the clips behind some spectrograms.
+
+    Args:
+        archives: as for `read_mels`; their optional array ``seconds`` is a number or (n,).
+        wanted: track numbers.
+
+    Raises:
+        SongNetError: ``seconds`` has another shape, or values that are no length.
+    """
+    found: dict[int, float] = {}
+    for path in archives:
+        track_ids = _array(path, "track_id")
+        rows = np.isin(track_ids, wanted)
+        seconds = _array(path, "seconds", CLIP_SECONDS)
+        if (
+            seconds.shape not in [(), track_ids.shape]
+            or seconds.dtype.kind not in "iuf"
+            or not np.all(np.isfinite(seconds) & (seconds > 0))
+        ):
+            raise SongNetError(f"{path}: seconds is no length, nor one for each track_id")
+        of_clips = np.broadcast_to(seconds, track_ids.shape)
+        found |= zip(track_ids[rows].tolist(), of_clips[rows].tolist(), strict=True)
+    return found
+
+
+def _header(path: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array, without its values."""
+    with open_zip(path) as archive:
+        try:
+            with archive.open(f"{name}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(file)
+                return shape, dtype
+        except KeyError:
+            raise SongNetError(f"{path}: has no array {name}") from None
+        except (ValueError, *DAMAGED) as error:
+            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
+
+
+def _array(path: str, name: str, default: float | None = None) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            array: NDArray[np.generic] = file[name]
+            if default is not None and name not in file:
+                return np.array(default)
+            array: NDArray[Any] = file[name]
             return array
     except KeyError:
         raise SongNetError(f"{path}: has no array {name}") from None

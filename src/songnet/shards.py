@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from songnet.archives import open_zip, read_clip, read_mels
+from songnet.archives import mel_seconds, open_zip, read_clip, read_mels
 from songnet.audio import decode, to_mono
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
@@ -77,20 +77,17 @@ def make_audio_shard(
 def make_mels_shard(npy: str, clips_csv: str, archives: list[str], selected: pd.DataFrame) -> None:
     """Like `make_audio_shard`, for delivered spectrograms ``mels-*.npz``."""
     mels = read_mels(archives, selected.index.to_numpy())
+    seconds = mel_seconds(archives, selected.index.to_numpy())
 
     def read(track_id: int) -> Found:
         mel = mels[track_id]
         if not np.ptp(mel):
             raise UnusableClipError("the spectrogram is constant")
-        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": CLIP_SECONDS}
+        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds[track_id]}
         return mel, facts | {"sample_rate": 0, "channels": 0}
 
-    shape = next(iter(mels.values())).shape if mels else (0, 0)
+    shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
     _make_shard(npy, clips_csv, ", ".join(archives), selected, read, shape)
-
-
-# Delivered spectrograms cover FMA's whole clips.
-CLIP_SECONDS = 30.0
 
 
 def _make_shard(

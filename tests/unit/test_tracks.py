@@ -2,12 +2,13 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.archives import clip_ids, member_name, read_mels
+from songnet.archives import clip_ids, mel_ids, mel_seconds, member_name, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
 from songnet.shards import make_mels_shard
@@ -159,6 +160,51 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
     found = read_mels([str(path)], np.array([9, 5]))
     assert set(found) == {5, 9}
     np.testing.assert_allclose(found[9], mel[2] * (80 / 255) - 80, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, [30.0, 30.0]), (12, [12.0, 12.0]), ([10.0, 20.0, 40.0], [10.0, 40.0])],
+)
+def test_delivered_spectrograms_say_how_long_their_clips_are(
+    tmp_path: Path, seconds: float | list[float] | None, expected: list[float]
+) -> None:
+    mel = np.random.default_rng(0).integers(0, 256, (3, 16, 20), np.uint8)
+    paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
+    given: dict[str, Any] = {} if seconds is None else {"seconds": np.array(seconds)}
+    np.savez(paths[0], track_id=np.array([5, 7, 9]), mel=mel, **given)
+    np.savez(paths[1], track_id=np.array([6]), mel=mel[:1].repeat(2, axis=2))
+    assert mel_ids(paths) == {5, 6, 7, 9}
+    selected = pd.DataFrame(index=pd.Index([5, 6, 9], name="track_id"))
+    make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected)
+    clips = pd.read_csv(tmp_path / "000.csv", index_col="track_id")
+    assert clips.loc[[5, 9], "seconds"].tolist() == expected
+    assert clips.loc[6].loc[["seconds", "frames"]].tolist() == [30, 40]
+    assert np.load(tmp_path / "000.npy").shape == (3, 16, 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mel": np.zeros((2, 16, 20), np.float32)}, "mel is float32 of shape"),
+        ({"mel": np.zeros((2, 20), np.uint8)}, "mel is uint8 of shape"),
+        ({"mel": np.zeros((3, 16, 20), np.uint8)}, "mel is uint8 of shape"),
+        ({"mel": np.zeros((2, 24, 20), np.uint8)}, "mel has 24 bands, .*mels-0.npz has 16"),
+        ({"seconds": np.array([30.0])}, "seconds is no length"),
+        ({"seconds": np.array(-1)}, "seconds is no length"),
+        ({"seconds": np.array("long")}, "seconds is no length"),
+    ],
+)
+def test_spectrograms_of_another_form_are_named(
+    tmp_path: Path, change: dict[str, np.ndarray], message: str
+) -> None:
+    paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
+    sound: dict[str, Any] = {"track_id": np.arange(2), "mel": np.ones((2, 16, 20), np.uint8)}
+    np.savez(paths[0], **sound)
+    np.savez(paths[1], **(sound | {"track_id": np.arange(2, 4)} | change))
+    with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):
+        mel_ids(paths)
+        mel_seconds(paths, np.arange(4))
 
 
 def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Path) -> None:
