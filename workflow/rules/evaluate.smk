@@ -1,4 +1,5 @@
-# The only place where the test part is touched, and the tables of all runs.
+# Where the test part is predicted and measured, and the tables of all runs. The pages of report.smk
+# show it and its clips; no model, and no choice of one, depends on it.
 #
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/predictions.parquet
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
