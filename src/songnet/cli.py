@@ -182,12 +182,15 @@ def _serve(options: argparse.Namespace) -> int:
 
     model = find_model(options.model)
     examples = model.path.parent / "examples"
+    complete = (examples / "examples.json").exists()  # a killed job leaves none
     hosts = None if options.host in ("127.0.0.1", "localhost") else ["*"]
-    app = create_app(model, examples if examples.exists() else None, hosts=hosts)
+    app = create_app(model, examples if complete else None, hosts=hosts)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((options.host, options.port))
+        except OverflowError:
+            raise SongNetError(f"--port: {options.port} is not from 0 to 65535") from None
         except OSError as error:
             raise SongNetError(
                 f"--port: {options.host}:{options.port}: {error.strerror}; choose another"

@@ -112,7 +112,10 @@ def _typed(value: Any, rule: Table) -> Any:
     if isinstance(value, list):
         return [_typed(item, rule.get("items", {})) for item in value]
     if isinstance(value, str) and "type" in rule and "string" not in rule["type"]:
-        return yaml.safe_load(value)
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:  # it stays text, and the schema names the key
+            return value
     return value
 
 

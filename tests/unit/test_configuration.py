@@ -77,6 +77,11 @@ def test_text_from_the_command_line_gets_its_type() -> None:
         checked(seeds=["one"])
 
 
+def test_broken_text_from_the_command_line_names_the_key() -> None:
+    with pytest.raises(SongNetError, match="seeds"):
+        checked(seeds="[1,2")
+
+
 def test_spectrograms_have_no_518_features() -> None:
     config = checked()
     assert "svm_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
