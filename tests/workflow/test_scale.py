@@ -26,7 +26,7 @@ def test_jobs_of_fma_large(project: Path, snakemake: Snakemake) -> None:
     run = snakemake(project, "-n", "--config", "dataset=fma_large", *SETTINGS, *named)
     assert run.returncode == 0, run.stdout[-3000:]
     families = [entry["family"] for entry in table.values()]
-    trainings = 3 * (5 * families.count("crnn") + families.count("baseline"))
+    trainings = 3 * 5 * families.count("crnn") + families.count("baseline")
     datasets = yaml.safe_load((project / "config/datasets.yaml").read_text())
     jobs = count(run.stdout)
     assert jobs <= datasets["fma_large"]["shards"] + trainings + 40

@@ -101,9 +101,10 @@ def model_files(models, path):
     ]
 
 
-def run_files(name, family=None, protocols=SPLITS):
-    """A file of every run of a family (None: of all) under every protocol."""
-    return expand(model_files(family_models(family), f"{RUN}/{name}"), protocol=protocols)
+def run_files(name, models=None, protocols=SPLITS):
+    """A file of every run of models (None: of all) under every protocol."""
+    models = family_models(None) if models is None else models
+    return expand(model_files(models, f"{RUN}/{name}"), protocol=protocols)
 
 
 def pages():
@@ -119,15 +120,6 @@ def pages():
 def run_params(wildcards):
     """What a run is made of; it goes to params.json and to MLflow."""
     return described_run(wildcards.protocol, wildcards.model, int(wildcards.seed))
-
-
-def model_runs(models):
-    """What every run of models is made of, in the order of `model_files`."""
-    return lambda wildcards: [
-        described_run(wildcards.protocol, model, seed)
-        for model in models
-        for seed in model_seeds(model)
-    ]
 
 
 def described_run(split, model, seed):
@@ -151,9 +143,11 @@ def described_run(split, model, seed):
 
 def fusion_runs(wildcards):
     """All runs of fusions under a protocol, with the predictions of their members."""
+    split = wildcards.protocol
     return [
-        run | {"predictions": member_predictions(wildcards.protocol, run["model"], run["seed"])}
-        for run in model_runs(family_models("fusion"))(wildcards)
+        described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
+        for model in family_models("fusion")
+        for seed in model_seeds(model)
     ]
 
 

@@ -96,8 +96,8 @@ if family_models("crnn"):
     rule choose_network:
         """Keep the network that is best on the validation part, for the pages and for use."""
         input:
-            models=run_files("model.safetensors", "crnn", FAIREST_SPLITS),
-            metrics=run_files("metrics.json", "crnn", FAIREST_SPLITS),
+            models=run_files("model.safetensors", family_models("crnn"), FAIREST_SPLITS),
+            metrics=run_files("metrics.json", family_models("crnn"), FAIREST_SPLITS),
         output:
             f"{RESULTS}/best.safetensors",
         log:

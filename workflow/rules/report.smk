@@ -52,7 +52,7 @@ rule figures:
     input:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
-        histories=run_files("history.csv", family="crnn"),
+        histories=run_files("history.csv", family_models("crnn")),
     output:
         accuracy=report(
             f"{RESULTS}/report/accuracy.png",
@@ -137,7 +137,7 @@ if family_models("crnn"):
         """Write the page on errors, confidence and artists of the best network."""
         input:
             network=rules.choose_network.output,
-            predictions=run_files("predictions.parquet", "crnn", FAIREST_SPLITS),
+            predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
@@ -238,7 +238,7 @@ rule report_page:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
         params=run_files("params.json"),
-        histories=run_files("history.csv", family="crnn"),
+        histories=run_files("history.csv", family_models("crnn")),
         heard=[f"{RESULTS}/report/heard.csv"] if family_models("crnn") else [],
         # Pages that it links to; their jobs are then among those whose time it shows.
         pages=[rules.results_table.output, rules.figures.output, pages()],

@@ -6,33 +6,38 @@
 #       model.*       joblib (baselines) or safetensors (C-RNN)
 
 
-# One job for all seeds of a baseline: loading scikit-learn takes longer than most fits.
+# One job for all runs of a baseline: loading scikit-learn takes longer than most fits.
 for baseline in family_models("baseline"):
 
     rule:
-        """Fit a baseline, a scikit-learn estimator, with each of its seeds."""
+        """Fit a baseline, a scikit-learn estimator, with each seed under each protocol."""
         name:
             f"train_{baseline}"
         input:
             tracks=rules.index_tracks.output.tracks,
             features=rules.fma_features.output,
-            split=rules.split_tracks.output.split,
+            splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
             archives=rules.select_tracks.output.archives,
         output:
-            params=model_files([baseline], f"{RUN}/params.json"),
-            histories=model_files([baseline], f"{RUN}/history.csv"),
-            models=model_files([baseline], f"{RUN}/model.joblib"),
+            params=run_files("params.json", [baseline]),
+            histories=run_files("history.csv", [baseline]),
+            models=run_files("model.joblib", [baseline]),
         log:
-            f"{RESULTS}/logs/train_{baseline}/{{protocol}}.log",
+            f"{RESULTS}/logs/train_{baseline}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/train_{baseline}/{{protocol}}.tsv"
+            f"{RESULTS}/benchmarks/train_{baseline}.tsv"
         conda:
             "../../envs/cpu.yaml"
         resources:
             mem_mb=memory(2000),
             runtime=720,
         params:
-            runs=model_runs([baseline]),
+            # In the order of the files.
+            runs=[
+                (split, described_run(split, baseline, seed))
+                for seed in model_seeds(baseline)
+                for split in SPLITS
+            ],
             source=source("train_baseline", [baseline]),
         script:
             "../scripts/train_baseline.py"

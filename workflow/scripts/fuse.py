@@ -10,8 +10,8 @@ with job(snakemake):
     from songnet.fusion import fuse_runs
     from songnet.runs import run_record
 
-    artists = pd.read_parquet(snakemake.input.tracks)["artist_id"]
-    output = snakemake.output
+    given, output = snakemake.input, snakemake.output
+    artists = pd.read_parquet(given.tracks)["artist_id"]
     for i, run in enumerate(snakemake.params.runs):
         paths = run.pop("predictions")
         fusion = fuse_runs(
@@ -24,6 +24,6 @@ with job(snakemake):
         with replacing(output.history[i]) as temporary:
             fusion.history.to_csv(temporary, index=False)
         write_json(output.model[i], {"weights": fusion.weights})
-        fused = {path: sha1(path) for name in paths for path in paths[name]}
-        record = run_record(run | {"fused": fused}, snakemake.params.source, snakemake.input)
+        run["fused"] = {path: sha1(path) for name in paths for path in paths[name]}
+        record = run_record(run, snakemake.params.source, given.tracks, given.split, given.archives)
         write_json(output.params[i], record)

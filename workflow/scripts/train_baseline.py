@@ -1,8 +1,10 @@
-"""Fit a scikit-learn estimator with each of its seeds under one protocol."""
+"""Fit a scikit-learn estimator with each seed under each protocol."""
 
 from songnet.job import job
 
 with job(snakemake) as log:
+    from pathlib import Path
+
     import pandas as pd
 
     from songnet import baselines
@@ -10,15 +12,18 @@ with job(snakemake) as log:
     from songnet.runs import run_record
     from songnet.splits import read_parts
 
-    output = snakemake.output
-    genres = pd.read_parquet(snakemake.input.tracks, columns=["genre"])["genre"]
-    parts = read_parts(snakemake.input.split)
-    features = pd.read_parquet(snakemake.input.features)
-    for i, run in enumerate(snakemake.params.runs):
-        log.info("%s, seed %d", run["model"], run["seed"])
+    given, output = snakemake.input, snakemake.output
+    genres = pd.read_parquet(given.tracks, columns=["genre"])["genre"]
+    features = pd.read_parquet(given.features)
+    splits = {Path(path).stem: path for path in given.splits}
+    for i, (split, run) in enumerate(snakemake.params.runs):
+        log.info("%s, seed %d", split, run["seed"])
+        parts = read_parts(splits[split])
         baseline, history = baselines.fit_baseline(run, features, genres, parts, run["seed"])
         baselines.save(baseline, output.models[i])
         with replacing(output.histories[i]) as temporary:
             pd.DataFrame([history]).to_csv(temporary, index=False)
-        record = run_record(run, snakemake.params.source, snakemake.input)
+        record = run_record(
+            run, snakemake.params.source, given.tracks, splits[split], given.archives
+        )
         write_json(output.params[i], record)

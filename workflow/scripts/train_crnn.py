@@ -22,7 +22,8 @@ with job(snakemake) as log:
 
     run = snakemake.params.run
     torch.set_num_threads(snakemake.threads)
-    record = run_record(run, snakemake.params.source, snakemake.input)
+    given = snakemake.input
+    record = run_record(run, snakemake.params.source, given.tracks, given.split, given.archives)
     tracks = pd.read_parquet(snakemake.input.tracks)
     parts = read_parts(snakemake.input.split)
     genres = sorted(tracks["genre"].unique())
