@@ -51,6 +51,10 @@ def test_downloads_from_a_mirror(
     assert run.returncode == 0, run.stdout[-3000:]
     assert read_json(project / "results/fma_small/archives.json") == sums
     assert {path.name for path in (project / "resources/fma").iterdir()} == set(NAMES)
+    # What has arrived stays, whatever other address is tried for the rest.
+    settings[-1] = "mirrors=[http://127.0.0.1:8/]"
+    plan = snakemake(project, "-n", *settings, "--", "results/fma_small/archives.json")
+    assert "Nothing to be done" in plan.stdout
 
 
 def test_archives_that_are_there_already(

@@ -30,6 +30,10 @@ if DATASET["source"] == "synthesis":
             "../scripts/make_demo.py"
 
 
+# Not among the rules' params: another address is no reason to fetch again what has arrived.
+os.environ["SONGNET_URLS"] = " ".join(config["mirrors"] + DATASET.get("urls", []))
+
+
 if SAMPLED:
 
     rule download_sample:
@@ -48,7 +52,6 @@ if SAMPLED:
             mem_mb=memory(1000),
             runtime=240,
         params:
-            urls=config["mirrors"] + DATASET["urls"],
             subset=DATASET["subset"],
             genres=config["genres"] or DATASET["genres"],
             tracks_per_genre=config["tracks_per_genre"],
@@ -72,7 +75,6 @@ elif DATASET["source"] == "download" and config["archives"] is None:
             mem_mb=memory(500),
             runtime=1440,
         params:
-            urls=config["mirrors"] + DATASET["urls"],
             sha1=lambda wildcards: DATASET["files"][f"{wildcards.archive}.zip"]["sha1"],
         script:
             "../scripts/download.py"

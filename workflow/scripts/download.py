@@ -3,7 +3,10 @@
 from songnet.job import job
 
 with job(snakemake):
+    import os
+
     from songnet.download import download
 
     archive = f"{snakemake.wildcards.archive}.zip"
-    download(archive, snakemake.params.urls, snakemake.params.sha1, snakemake.output[0])
+    urls = os.environ["SONGNET_URLS"].split()
+    download(archive, urls, snakemake.params.sha1, snakemake.output[0])

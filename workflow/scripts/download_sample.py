@@ -3,11 +3,13 @@
 from songnet.job import job
 
 with job(snakemake):
+    import os
+
     from songnet.sample import fetch_sample
 
     params = snakemake.params
     fetch_sample(
-        params.urls,
+        os.environ["SONGNET_URLS"].split(),
         params.subset,
         params.genres,
         params.tracks_per_genre,
