@@ -46,6 +46,8 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		$(UPGRADE) --group dev pyproject.toml --output-file requirements.lock
 	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
+	sed -i '/^  - pip:/q' envs/songnet.yaml
+	sed 's/.*/      - "&"/' requirements.lock >> envs/songnet.yaml
 
 clean:
 	rm -rf results/*/ resources/demo mlflow.db mlartifacts .snakemake

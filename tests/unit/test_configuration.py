@@ -158,3 +158,8 @@ def test_models_tell_which_published_columns_are_read() -> None:
     some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
     assert feature_columns(some) == "mfcc"
     assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"
+
+
+def test_the_conda_environment_has_the_locked_versions() -> None:
+    environment = read_yaml(ROOT / "envs/songnet.yaml")["dependencies"][-1]
+    assert environment["pip"] == (ROOT / "requirements.lock").read_text().splitlines()

@@ -17,7 +17,7 @@ if DATASET["source"] == "synthesis":
         benchmark:
             f"{RESULTS}/benchmarks/make_demo.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         threads: 8
         resources:
             mem_mb=memory(1500),
@@ -47,7 +47,7 @@ if SAMPLED:
             f"{RESULTS}/benchmarks/download_sample.tsv"
         localrule: True
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1000),
             runtime=240,
@@ -70,7 +70,7 @@ elif DATASET["source"] == "download" and config["archives"] is None:
             f"{RESULTS}/benchmarks/download/{{archive}}.tsv"
         localrule: True
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
             runtime=1440,
@@ -94,7 +94,7 @@ rule select_tracks:
     benchmark:
         f"{RESULTS}/benchmarks/select_tracks.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=30,

@@ -42,7 +42,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
         benchmark:
             f"{RESULTS}/benchmarks/evaluate_{family}/{{protocol}}.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
             runtime=60,
@@ -79,7 +79,7 @@ if family_models("fusion"):
         benchmark:
             f"{RESULTS}/benchmarks/fuse/{{protocol}}.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1000),
             runtime=10,
@@ -106,7 +106,7 @@ if family_models("crnn"):
             f"{RESULTS}/benchmarks/choose_network.tsv"
         localrule: True
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
             runtime=10,
@@ -131,7 +131,7 @@ if family_models("crnn"):
         benchmark:
             f"{RESULTS}/benchmarks/accuracy_heard/{{protocol}}.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
             runtime=120,
@@ -176,7 +176,7 @@ rule collect_results:
         f"{RESULTS}/benchmarks/collect_results.tsv"
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(2000),
         runtime=10,

@@ -18,7 +18,7 @@ rule fma_features_shard:
     benchmark:
         f"{RESULTS}/benchmarks/fma_features_shard/{{shard}}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(700),
         runtime=60,
@@ -50,7 +50,7 @@ rule fma_features:
     benchmark:
         f"{RESULTS}/benchmarks/fma_features.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1500),
         runtime=30,

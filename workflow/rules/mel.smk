@@ -20,7 +20,7 @@ rule mel_shard:
     benchmark:
         f"{RESULTS}/benchmarks/mel_shard/{{shard}}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(700),
         runtime=30,
@@ -56,7 +56,7 @@ rule index_tracks:
         f"{RESULTS}/benchmarks/index_tracks.tsv"
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=10,

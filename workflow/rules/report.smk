@@ -34,7 +34,7 @@ rule results_table:
         f"{RESULTS}/benchmarks/results_table.tsv"
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(500),
         runtime=10,
@@ -89,7 +89,7 @@ rule figures:
         f"{RESULTS}/benchmarks/figures.tsv"
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=10,
@@ -122,7 +122,7 @@ if family_models("crnn"):
             f"{RESULTS}/benchmarks/heard_figure.tsv"
         localrule: True
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
             runtime=10,
@@ -156,7 +156,7 @@ if family_models("crnn"):
         benchmark:
             f"{RESULTS}/benchmarks/analyse_errors.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
             runtime=60,
@@ -188,7 +188,7 @@ if family_models("crnn"):
         benchmark:
             f"{RESULTS}/benchmarks/show_filters.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
             runtime=120,
@@ -215,7 +215,7 @@ if family_models("crnn"):
                 f"{RESULTS}/benchmarks/pick_examples.tsv"
             localrule: True
             conda:
-                "../../envs/cpu.yaml"
+                "../../envs/songnet.yaml"
             resources:
                 mem_mb=memory(500),
                 runtime=10,
@@ -254,7 +254,7 @@ rule report_page:
     benchmark:
         f"{RESULTS}/benchmarks/report_page.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=1000,
         runtime=10,

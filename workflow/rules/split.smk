@@ -17,7 +17,7 @@ rule split_tracks:
         f"{RESULTS}/benchmarks/split_tracks/{{protocol}}.tsv"
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(500),
         runtime=10,

@@ -20,7 +20,7 @@ rule init_tracking:
     priority: 100
     localrule: True
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=10,
@@ -47,7 +47,7 @@ rule log_runs:
     benchmark:
         f"{RESULTS}/benchmarks/log_runs.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1500),
         runtime=60,

@@ -27,7 +27,7 @@ for baseline in family_models("baseline"):
         benchmark:
             f"{RESULTS}/benchmarks/train_{baseline}.tsv"
         conda:
-            "../../envs/cpu.yaml"
+            "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(2000),
             runtime=720,
@@ -62,7 +62,7 @@ rule train_crnn:
     wildcard_constraints:
         model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "crnn"]),
     conda:
-        "../../envs/gpu.yaml" if GPU else "../../envs/cpu.yaml"
+        "../../envs/songnet.yaml"
     # One thread each: trainings run side by side, and a figure never depends on --cores.
     threads: 1
     resources:
