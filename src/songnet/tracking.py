@@ -48,17 +48,19 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
 
             _initialize_tables(create_engine(uri))
         experiment_id = find_experiment(uri, dataset)
-        client = mlflow.MlflowClient(uri)
-        text = f"{_views(experiment_id)} {note}".strip()
-        client.set_experiment_tag(experiment_id, "mlflow.note.content", text)
-        # MLflow's pages then show training runs first, not chat traces.
-        client.set_experiment_tag(
-            experiment_id, "mlflow.experimentKind", "custom_model_development"
-        )
+        describe_experiment(mlflow.MlflowClient(uri), experiment_id, note)
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
     return {"uri": uri, "experiment": dataset, "experiment_id": experiment_id}
+
+
+def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
+    """Give an experiment its note, and the pages that fit it."""
+    text = f"{_views(experiment_id)} {note}".strip()
+    client.set_experiment_tag(experiment_id, "mlflow.note.content", text)
+    # MLflow's pages then show training runs first, not chat traces.
+    client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
 
 
 def _views(experiment_id: str) -> str:
@@ -90,7 +92,8 @@ class LiveRun:
     """Sends the epochs of a training to MLflow; gives up, with a line in the log, if none answers.
 
     Args:
-        experiment_json: what `initialise` found; without it the run is uploaded later.
+        experiment_json: from `initialise`; without it the run is uploaded later. The server may be
+            up now that was down then.
         record: params.json of the run.
         enabled: False for no live metrics at all.
         after: seconds of training before the first are sent. Loading MLflow takes some itself, and
@@ -101,20 +104,21 @@ class LiveRun:
         self, experiment_json: str, record: dict[str, Any], enabled: bool, after: float = 60.0
     ) -> None:
         known = enabled and Path(experiment_json).exists()
-        self._experiment = read_json(experiment_json) if known else {"experiment_id": None}
+        self._experiment = read_json(experiment_json) if known else None
         self._record, self._after = record, after
         self._client: Any = None
 
     def log_epochs(self, history: list[dict[str, float]]) -> None:
         """Send the rows of history.csv that MLflow does not have."""
-        experiment_id = self._experiment["experiment_id"]
-        if experiment_id is None or sum(row["seconds"] for row in history) < self._after:
+        if self._experiment is None or sum(row["seconds"] for row in history) < self._after:
             return
         with self._giving_up():
             if self._client is None:
                 import mlflow
 
-                self._client = mlflow.MlflowClient(self._experiment["uri"])
+                uri = self._experiment["uri"]
+                experiment_id = find_experiment(uri, self._experiment["experiment"])
+                self._client = mlflow.MlflowClient(uri)
                 self._run_id = open_run(self._client, experiment_id, self._record)
             log_history(self._client, self._run_id, pd.DataFrame(history))
 
@@ -124,7 +128,7 @@ class LiveRun:
             yield
         except Exception as error:
             log.warning("MLflow does not answer; the run is uploaded later: %s", error)
-            self._client, self._experiment = None, {"experiment_id": None}
+            self._client = self._experiment = None
 
 
 def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:

@@ -14,14 +14,21 @@ from songnet.errors import SongNetError
 from songnet.files import digest, read_json
 from songnet.results import best_run
 from songnet.splits import judging_part
-from songnet.tracking import PARENT, find_experiment, log_history, open_run, timestamp
+from songnet.tracking import (
+    PARENT,
+    describe_experiment,
+    find_experiment,
+    log_history,
+    open_run,
+    timestamp,
+)
 
 COMPLETE = "songnet.complete"
 MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
 def upload_runs(
-    uri: str, dataset: str, folders: list[Path], config: dict[str, Any]
+    uri: str, dataset: str, folders: list[Path], config: dict[str, Any], note: str = ""
 ) -> dict[str, str]:
     """Bring MLflow up to date with the run folders; what is complete there is left alone.
 
@@ -30,6 +37,7 @@ def upload_runs(
         dataset: experiment name.
         folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``.
         config: of the workflow, for tags.
+        note: of the experiment.
 
     Returns:
         MLflow's run number of each folder.
@@ -51,6 +59,7 @@ def upload_runs(
         ) from None
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
+    describe_experiment(client, experiment_id, note)  # where the server was down before
     run_ids = {}
     for folder in tqdm(folders, desc="MLflow", unit="run", disable=None):
         record = read_json(folder / "params.json")

@@ -112,12 +112,21 @@ def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> No
     assert experiment["experiment_id"] is None
     write_json(tmp_path / "experiment.json", experiment)
     LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
-    # It was there when the experiment was made, and died afterwards.
-    write_json(tmp_path / "experiment.json", experiment | {"experiment_id": "1"})
-    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
         upload_runs(DEAD, "tiny", [run_folder], {})
     assert len(list(run_folder.iterdir())) == 5
+
+
+def test_a_server_that_was_down_at_first_shows_trainings_later(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = initialise(uri, "tiny")
+    write_json(tmp_path / "experiment.json", experiment | {"experiment_id": None})
+    epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
+    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
+    runs = mlflow.MlflowClient(uri).search_runs(
+        [experiment["experiment_id"]], "attributes.run_name LIKE 'svm%'"
+    )
+    assert [run.data.metrics["validation/accuracy"] for run in runs] == [0.5]
 
 
 def test_a_wrong_password_is_named(run_folder: Path) -> None:

@@ -55,6 +55,7 @@ rule log_runs:
         uri=TRACKING_URI,
         dataset=config["dataset"],
         config=config,
+        note=DATASET["note"],
         source=source("log_runs"),
     script:
         "../scripts/log_runs.py"
