@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.e2e.conftest import free_port
+
 DAEMONS = ("munged", "slurmctld", "slurmd")
 # Eight cores and two GPUs are pretended: SLURM counts them, and jobs share what there is. Without
 # cgroups, which containers lack, slurmd looks at memory every second and kills what is over.
@@ -68,7 +70,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
         The environment in which SLURM's commands find them.
     """
     host = socket.gethostname().partition(".")[0]
-    ports = {"controller_port": _free_port(), "node_port": _free_port()}
+    ports = {"controller_port": free_port(), "node_port": free_port()}
     (folder / "slurm.conf").write_text(CONFIGURATION.format(host=host, folder=folder, **ports))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File={folder}/gpu[0-1]\n")
     for name in ("gpu0", "gpu1"):
@@ -125,12 +127,6 @@ def _ask(environment: dict[str, str], *command: str) -> str:
         command, env=os.environ | environment, capture_output=True, text=True, timeout=60
     )
     return answer.stdout.strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 def _wait(condition: Callable[[], bool], log: Path, seconds: float = 180) -> None:

@@ -46,8 +46,7 @@ def survived(
     """Run the workflow; kill snakemake while it trains, go on, then cancel a training."""
     project = small(copy_project(tmp_path_factory.mktemp("survived")))
     edit_profile(project / "profiles/slurm/config.yaml")
-    flag, _, *settings = config(archives, models="[crnn]", protocols="[artist]")
-    settings = [flag, *settings]
+    settings = config(archives, models="[crnn]", protocols="[artist]")
     arguments = ["--profile", "profiles/slurm", *settings, "--", "results_table"]
     with running(project, environment, arguments) as first:
         wait_for(lambda: trainings(environment, "RUNNING"), first)
