@@ -31,7 +31,7 @@ if DATASET["source"] == "synthesis":
 
 
 # Not among the rules' params: another address is no reason to fetch again what has arrived.
-os.environ["SONGNET_URLS"] = " ".join(config["mirrors"] + DATASET.get("urls", []))
+os.environ |= {"SONGNET_URLS": " ".join(config["mirrors"] + DATASET.get("urls", []))}
 
 
 if SAMPLED:
