@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from songnet.files import replacing, write_json
 
 Array = NDArray[np.float64]
+BLOCK = 500  # bootstrap samples drawn at once
 
 
 def prediction_table(
@@ -99,12 +100,15 @@ def artist_bootstrap(
     codes, names = pd.factorize(artists.astype(object).where(artists.notna(), own))
     hits = np.bincount(codes, weights=correct)
     sizes = np.bincount(codes)
-    drawn = np.random.default_rng(0).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=resamples
-    )
-    accuracies = (drawn @ hits) / (drawn @ sizes)
+    random = np.random.default_rng(0)
+    evenly = np.full(len(names), 1 / len(names))
+    accuracies = []
+    # In blocks: all counts at once would take gigabytes for a large list of artists.
+    for start in range(0, resamples, BLOCK):
+        drawn = random.multinomial(len(names), evenly, size=min(BLOCK, resamples - start))
+        accuracies.append((drawn @ hits) / (drawn @ sizes))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(accuracies, [tail, 1 - tail])
+    low, high = np.quantile(np.concatenate(accuracies), [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -205,7 +205,7 @@ def genre_values(
 
     Returns:
         counts (true, predicted), precision, recall, f1 and tracks (a list over genres in
-        alphabetical order), summed over runs.
+        alphabetical order), summed over runs; recall and f1 are None without a track.
     """
     names = sorted(confusions["genre"].unique())
     values: dict[str, dict[str, Values]] = {}
@@ -216,10 +216,12 @@ def genre_values(
         for model, rows in shown.groupby("model", sort=False):
             matrix = rows.pivot(index="genre", columns="predicted", values="tracks")
             own = scores[scores["model"] == model].set_index("genre").loc[names]
+            # A genre without a track in this part is neither found nor missed.
+            own[["recall", "f1"]] = own[["recall", "f1"]].where(own["tracks"] > 0)
             values[protocol][str(model)] = {
                 "counts": matrix.loc[names, names].to_numpy().tolist(),
                 **{
-                    score: own[score].astype(float).round(6).tolist()
+                    score: [_number(value) for value in own[score].astype(float).round(6)]
                     for score in ("precision", "recall", "f1")
                 },
                 "tracks": own["tracks"].astype(int).tolist(),

@@ -228,9 +228,14 @@ def check_genres(tracks: pd.DataFrame, parts: int) -> None:
     """Fail where there is nothing to tell apart, or a genre is too small to be divided.
 
     Raises:
-        SongNetError: there are fewer than two genres, or a genre has fewer tracks or fewer artists
-            than there are parts.
+        SongNetError: there are fewer than two genres, a genre has fewer tracks or fewer artists
+            than there are parts, or the name of another column of predictions.parquet.
     """
+    for genre in sorted({"track_id", "split", "genre", "predicted"} & set(tracks["genre"])):
+        raise SongNetError(
+            f"tracks.csv: a genre called {genre!r} would be mistaken for a column of "
+            "predictions.parquet; give it another name"
+        )
     for genre, group in tracks.groupby("genre", observed=True):
         for what, count in [("tracks", len(group)), ("artists", group["artist_id"].nunique())]:
             if count < parts:

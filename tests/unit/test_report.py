@@ -146,15 +146,16 @@ def test_rows_and_genres() -> None:
     assert rows[0]["difference"] == [-0.25, -0.4, -0.05] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
-            ("artist", model, "test", genre, 0.1, 0.2, 0.3, 10)
+            ("artist", model, "test", genre, 0.1, 0.2, 0.3, tracks)
             for model in RIGHT
-            for genre in ("Rock", "Folk")
+            for genre, tracks in (("Rock", 10), ("Folk", 0))
         ],
         columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "tracks"],
     )
     values = report.genre_values(confusions(), scores, {"artist": "test"})
     assert values["artist"]["crnn"]["counts"] == [[8, 2], [5, 5]]
-    assert values["artist"]["crnn"]["recall"] == [0.2, 0.2]
+    # Folk has no track there: it is neither found nor missed.
+    assert values["artist"]["crnn"]["recall"] == [None, 0.2]
 
 
 def test_heard_and_provenance() -> None:

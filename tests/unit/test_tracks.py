@@ -120,9 +120,14 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("genres", "message"), [([], "no usable track in common"), (["Rock"] * 3, "'Rock' alone")]
+    ("genres", "message"),
+    [
+        ([], "no usable track in common"),
+        (["Rock"] * 3, "'Rock' alone"),
+        (["Rock"] * 3 + ["predicted"] * 3, "'predicted' would be mistaken for a column"),
+    ],
 )
-def test_fewer_than_two_genres_are_an_error(genres: list[str], message: str) -> None:
+def test_genres_that_cannot_be_told_apart_are_an_error(genres: list[str], message: str) -> None:
     tracks = pd.DataFrame({"genre": genres, "artist_id": range(len(genres))})
     with pytest.raises(SongNetError, match=message) as error:
         check_genres(tracks, 3)

@@ -1,7 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("values").textContent);
 const element = (id) => document.getElementById(id);
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`);
 const narrow = () => document.documentElement.clientWidth < 640;
 const quiet = { displayModeBar: false };
 const names = Object.keys(data.titles);
@@ -75,7 +75,7 @@ function drawAccuracy() {
 
 function genreOrder(values, order) {
   const called = (i) => values.counts.reduce((sum, row) => sum + row[i], 0);
-  const keys = { name: (i) => i, recall: (i) => values.recall[i], called: (i) => -called(i) };
+  const keys = { name: (i) => i, recall: (i) => values.recall[i] ?? 2, called: (i) => -called(i) };
   return data.genres.map((_, i) => i).sort((a, b) => keys[order](a) - keys[order](b));
 }
 
@@ -89,10 +89,11 @@ function drawGenres() {
   const compared = baseline && baseline !== model ? data.values[protocol][baseline] : null;
   drawScores(values, compared, order, model, baseline);
   fillScores(values, compared, order, baseline);
-  const [hardest, ...others] = genreOrder(values, "recall");
+  const found = genreOrder(values, "recall").filter((i) => values.recall[i] !== null);
+  const [hardest, easiest] = [found[0], found[found.length - 1]];
   element("genre-text").textContent =
     `${data.titles[model]}, ${protocol} split, ${data.parts[protocol]} part: ${data.genres[hardest]} is the hardest genre (${percent(values.recall[hardest])} found), ` +
-    `${data.genres[others[others.length - 1]]} the easiest (${percent(values.recall[others[others.length - 1]])}).`;
+    `${data.genres[easiest]} the easiest (${percent(values.recall[easiest])}).`;
 }
 
 function drawConfusion(values, order) {
@@ -119,11 +120,12 @@ function drawScores(values, compared, order, model, baseline) {
   const traces = [];
   ["recall", "precision"].forEach((score, k) => {
     const axes = k ? { xaxis: "x2", yaxis: "y2" } : {};
-    const shares = (from) => order.map((i) => 100 * from[score][i]);
+    const share = (from, i) => (from[score][i] === null ? null : 100 * from[score][i]);
+    const shares = (from) => order.map((i) => share(from, i));
     if (compared) {
       traces.push({
         ...axes, mode: "lines", showlegend: false, hoverinfo: "skip", line: { color: "#999", width: 2 },
-        x: order.flatMap((i) => [100 * values[score][i], 100 * compared[score][i], null]), y: genres.flatMap((genre) => [genre, genre, null]),
+        x: order.flatMap((i) => [share(values, i), share(compared, i), null]), y: genres.flatMap((genre) => [genre, genre, null]),
       }, {
         ...axes, mode: "markers", name: escaped(data.titles[baseline]), showlegend: !k, x: shares(compared), y: genres,
         marker: { symbol: "circle-open", size: 10, color: "#999", line: { width: 2 } }, hovertemplate: `%{y}: ${score} %{x:.1f} %<extra>${escaped(data.titles[baseline])}</extra>`,
@@ -155,7 +157,8 @@ function fillScores(values, compared, order, baseline) {
       line.append(cell);
     });
   };
-  const difference = (score, i) => (100 * (values[score][i] - compared[score][i])).toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
+  const points = (number) => number.toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
+  const difference = (score, i) => (values[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
   row(["genre", "verdicts", "recall", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {
     row([
