@@ -69,6 +69,7 @@ with job(snakemake):
             "genres": sorted(genres["genre"].unique()),
             "titles": {row["model"]: row["title"] for row in rows},
             "results": rows,
+            "comparable": comparable,
             "parts": parts,
             "chosen": found["model"],
             "baselines": {name: report.best_baseline(confusions, models, name) for name in parts},

@@ -57,7 +57,7 @@ function drawAccuracy() {
       hovertemplate: "%{text}<extra></extra>",
     };
   });
-  const poster = data.results.filter((row) => row.poster !== null);
+  const poster = data.results.filter((row) => data.comparable && row.poster !== null);
   if (poster.length) {
     traces.push({
       name: "poster", mode: "markers", x: poster.map((row) => 100 * row.poster), y: poster.map((row) => place(row.model, (shown.length - 1) / 2)),
