@@ -64,7 +64,7 @@ def make_demo(
         for track_id in sorted(clips):
             archive.add(member_name("small", track_id), clips[track_id])
     with replacing(metadata_zip) as temporary, _Archive(temporary, "fma_metadata") as archive:
-        archive.add("fma_metadata/tracks.csv", _tracks_csv(tracks).encode())
+        archive.add("fma_metadata/tracks.csv", _tracks_csv(tracks, seed).encode())
         archive.add("fma_metadata/genres.csv", _genres_csv(tracks).encode())
 
 
@@ -144,7 +144,11 @@ class _Archive(zipfile.ZipFile):
         super().close()
 
 
-def _tracks_csv(tracks: pd.DataFrame) -> str:
+def _tracks_csv(tracks: pd.DataFrame, seed: int) -> str:
+    # Drawn, so that no genre can be told by them.
+    random = np.random.default_rng([seed, 2])
+    years = pd.Series(random.integers(2000, 2020, tracks["artist_id"].max() + 1))
+    durations = random.integers(120, 360, len(tracks))
     identifiers = tracks["genre"].map(GENRE_IDS)
     genres = identifiers.map(lambda i: f"[{i}]")
     # Some tracks bear a second label, as many of FMA's do.
@@ -157,13 +161,13 @@ def _tracks_csv(tracks: pd.DataFrame) -> str:
         {
             ("album", "id"): tracks["artist_id"],
             ("album", "title"): [f"Album {a}" for a in tracks["artist_id"]],
-            ("album", "date_released"): [f"{2000 + a % 20}-01-01" for a in tracks["artist_id"]],
+            ("album", "date_released"): [f"{years[a]}-01-01" for a in tracks["artist_id"]],
             ("artist", "id"): tracks["artist_id"],
             ("artist", "name"): [f"Artist {a}" for a in tracks["artist_id"]],
             ("set", "split"): tracks["split"],
             ("set", "subset"): "small",
             ("track", "bit_rate"): 128_000,
-            ("track", "duration"): [120 + (7 * i) % 240 for i in tracks.index],
+            ("track", "duration"): durations,
             ("track", "genre_top"): tracks["genre"],
             ("track", "genres"): genres,
             ("track", "genres_all"): labels,

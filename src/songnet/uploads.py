@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.errors import SongNetError
-from songnet.files import digest, read_json
+from songnet.files import digest, read_json, sha1
 from songnet.results import best_run
 from songnet.splits import judging_part
 from songnet.tracking import (
@@ -23,14 +23,16 @@ from songnet.tracking import (
     timestamp,
 )
 
-COMPLETE = "songnet.complete"
+# Tags of a run: SHA-1 of what MLflow holds of it.
+METRICS = "songnet.sha1.metrics"
+MODEL = "songnet.sha1.model"
 MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
 def upload_runs(
     uri: str, dataset: str, folders: list[Path], config: dict[str, Any], note: str = ""
 ) -> dict[str, str]:
-    """Bring MLflow up to date with the run folders; what is complete there is left alone.
+    """Bring MLflow up to date with the run folders; what it holds already is left alone.
 
     Args:
         uri: of the tracking server.
@@ -64,8 +66,7 @@ def upload_runs(
     for folder in tqdm(folders, desc="MLflow", unit="run", disable=None):
         record = read_json(folder / "params.json")
         run_id = open_run(client, experiment_id, record)
-        if COMPLETE not in client.get_run(run_id).data.tags:
-            _upload(client, run_id, folder, record, config)
+        _upload(client, run_id, folder, record, config)
         run_ids[str(folder)] = run_id
     for split in dict.fromkeys(folder.parts[-3] for folder in folders):
         of_split = [folder for folder in folders if folder.parts[-3] == split]
@@ -88,22 +89,28 @@ def _register_best(
     name = f"{dataset}-{best.parts[-3]}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
         client.create_registered_model(name)
-    versions = {v.run_id: v for v in client.search_model_versions(f"name = '{name}'")}
-    version = versions.get(run_id)
-    if version is None:
-        (logged,) = client.search_logged_models(
-            [experiment_id], filter_string=f"source_run_id = '{run_id}'"
-        )
-        version = mlflow.register_model(logged.model_uri, name)
+    logged = client.search_logged_models(
+        [experiment_id], filter_string=f"source_run_id = '{run_id}'"
+    )
+    # A killed upload may have left one that is not ready, and a new training an old one.
+    ready = [model for model in logged if model.status == "READY"]
+    newest = max(ready, key=lambda model: model.creation_timestamp)
+    versions = {v.source: v for v in client.search_model_versions(f"name = '{name}'")}
+    version = versions.get(newest.model_uri) or mlflow.register_model(newest.model_uri, name)
     client.set_registered_model_alias(name, "best", version.version)
 
 
 def _upload(
     client: Any, run_id: str, folder: Path, record: dict[str, Any], config: dict[str, Any]
 ) -> None:
-    """Complete a run: history, metrics, files, confusion figure, model."""
+    """Bring a run up to date: history, metrics, files, confusion figure, model."""
     from mlflow.entities import Metric, RunTag
 
+    (model,) = folder.glob("model.*")
+    holds = {METRICS: sha1(folder / "metrics.json"), MODEL: sha1(model)}
+    held = client.get_run(run_id).data.tags
+    if holds.items() <= held.items():
+        return
     history = pd.read_csv(folder / "history.csv")
     log_history(client, run_id, history)
     metrics = read_json(folder / "metrics.json")
@@ -119,8 +126,9 @@ def _upload(
     if record["family"] == "fusion":
         client.log_artifact(run_id, folder / "model.json")
     _log_confusion(client, run_id, metrics, record)
-    _log_model(run_id, folder, record)
-    tags = {COMPLETE: "true", "config_digest": digest(config)}
+    if held.get(MODEL) != holds[MODEL]:
+        _log_model(run_id, folder, record)
+    tags = holds | {"config_digest": digest(config)}
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
     client.set_terminated(run_id, "FINISHED")
 

@@ -75,6 +75,29 @@ def test_uploads_once(run_folder: Path, tmp_path: Path) -> None:
     assert set(loaded.predict(np.zeros((3, 140), np.float32))) <= {"Folk", "Rock"}
 
 
+def test_what_has_changed_is_uploaded_again(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment_id = initialise(uri, "tiny")["experiment_id"]
+    client = mlflow.MlflowClient(uri)
+    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    # Another interval, and an upload that was killed while it logged a model.
+    metrics = read_json(run_folder / "metrics.json")
+    write_json(run_folder / "metrics.json", metrics | {"test": metrics["test"] | {"ci_low": 0.125}})
+    client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
+    upload_runs(uri, "tiny", [run_folder], {})
+    assert client.get_run(run_id).data.metrics["test/ci_low"] == 0.125
+    models = client.search_logged_models([experiment_id])
+    assert sorted(str(model.status) for model in models) == ["PENDING", "READY"]
+    first = client.get_model_version_by_alias("tiny-artist", "best")
+    # Another model.
+    with (run_folder / "model.joblib").open("ab") as file:
+        file.write(b"\0")
+    upload_runs(uri, "tiny", [run_folder], {})
+    second = client.get_model_version_by_alias("tiny-artist", "best")
+    assert (int(first.version), int(second.version)) == (1, 2)
+    assert first.run_id == second.run_id and first.source != second.source
+
+
 def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))

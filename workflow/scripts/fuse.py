@@ -25,5 +25,6 @@ with job(snakemake):
             fusion.history.to_csv(temporary, index=False)
         write_json(output.model[i], {"weights": fusion.weights})
         run["fused"] = {path: sha1(path) for name in paths for path in paths[name]}
-        record = run_record(run, snakemake.params.source, given.tracks, given.split, given.archives)
+        data = [given.tracks, given.split]
+        record = run_record(run, snakemake.params.source, data, given.archives)
         write_json(output.params[i], record)

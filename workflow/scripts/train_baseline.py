@@ -23,7 +23,6 @@ with job(snakemake) as log:
         baselines.save(baseline, output.models[i])
         with replacing(output.histories[i]) as temporary:
             pd.DataFrame([history]).to_csv(temporary, index=False)
-        record = run_record(
-            run, snakemake.params.source, given.tracks, splits[split], given.archives
-        )
+        data = [given.tracks, given.features, splits[split]]
+        record = run_record(run, snakemake.params.source, data, given.archives)
         write_json(output.params[i], record)

@@ -23,7 +23,8 @@ with job(snakemake) as log:
     run = snakemake.params.run
     torch.set_num_threads(snakemake.threads)
     given = snakemake.input
-    record = run_record(run, snakemake.params.source, given.tracks, given.split, given.archives)
+    data = [given.tracks, given.split]
+    record = run_record(run, snakemake.params.source, data, given.archives)
     tracks = pd.read_parquet(snakemake.input.tracks)
     parts = read_parts(snakemake.input.split)
     genres = sorted(tracks["genre"].unique())
@@ -47,8 +48,8 @@ with job(snakemake) as log:
 
     checkpoint = Path(snakemake.params.checkpoints, f"{record['key']}-{snakemake.threads}.pt")
     torch.manual_seed(run["seed"])
-    data = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
-    network = make_network(run["network"], data, run["parameters"])
+    sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
+    network = make_network(run["network"], sizes, run["parameters"])
     train = part("train")
     with own_gpu():
         history = train_network(
