@@ -108,8 +108,10 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
     sections = [
         "## One model against the others",
         "Accuracy of one model (the network that validates best, unless the key `reference` names "
-        "another) less that of each other model, on the same test tracks. An interval that "
-        "leaves zero out speaks for a real difference; of a dozen, one may well do so by chance.",
+        "another) less that of each other model, on the same test tracks. An interval that leaves "
+        "zero out speaks for a real difference between these trained models, on other artists; of "
+        "a dozen, one may well do so by chance. What another training would change, it does not "
+        "hold: `± sd` shows the runs.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [

@@ -1,6 +1,7 @@
 """What the report shows, as plain values: tables of a run in, lists and numbers out.
 
-Nothing here is chosen by the test part: where the report names one model, validation chose it.
+Nothing here is chosen by the test part: where the report names one model, validation chose it, or
+the key `reference` of config.yaml.
 """
 
 from typing import Any
@@ -45,12 +46,28 @@ def part_accuracy(confusions: pd.DataFrame, protocol: str, part: str) -> pd.Seri
     return right / rows.groupby("model", sort=False)["tracks"].sum()
 
 
-def chosen_model(confusions: pd.DataFrame, differences: pd.DataFrame, protocol: str) -> str:
-    """Model that the headline is about: the reference of differences.csv, or the best validated."""
-    references = differences.loc[differences["protocol"] == protocol, "reference"]
-    if len(references):
-        return str(references.iloc[0])
-    return str(part_accuracy(confusions, protocol, "validation").idxmax())
+def chosen_model(
+    confusions: pd.DataFrame,
+    differences: pd.DataFrame,
+    models: Models,
+    protocol: str,
+    reference: str | None,
+) -> str:
+    """Model that the headline is about: the reference, or the network that validates best.
+
+    Args:
+        confusions: confusions.csv.
+        differences: differences.csv; empty without a test part.
+        models: entries of models.yaml.
+        protocol: of the split.
+        reference: key of config.yaml.
+    """
+    compared = differences.loc[differences["protocol"] == protocol, "reference"]
+    if reference or len(compared):
+        return str(reference or compared.iloc[0])
+    accuracy = part_accuracy(confusions, protocol, "validation")
+    networks = [name for name in accuracy.index if models[name]["family"] == "crnn"]
+    return str(accuracy[networks or list(accuracy.index)].idxmax())
 
 
 def best_baseline(confusions: pd.DataFrame, models: Models, protocol: str) -> str | None:
@@ -65,7 +82,9 @@ def headline(
     differences: pd.DataFrame,
     confusions: pd.DataFrame,
     models: Models,
-    divisions: dict[str, Values],
+    tracks: pd.DataFrame,
+    splits: dict[str, pd.Series],
+    reference: str | None = None,
 ) -> Values:
     """The figures of the first lines.
 
@@ -74,24 +93,28 @@ def headline(
         differences: differences.csv.
         confusions: confusions.csv.
         models: entries of models.yaml.
-        divisions: from `division`, by the name of the split.
+        tracks: tracks.parquet, index track_id.
+        splits: part of each track, index track_id, by the name of the split.
+        reference: key of config.yaml.
 
     Returns:
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
-        (accuracy of guessing), tracks and artists of the part over all divisions; baseline, its
-        accuracy and the difference to it with an interval (None where nothing is compared); leak
-        with its interval (None where `random` and `artist` were not both measured).
+        (accuracy of guessing), largest (share of the largest genre), divisions, tracks and artists
+        of the part (each once, however many divisions it is in); baseline, its accuracy and the
+        difference to it with an interval (None where nothing is compared); leak with its interval
+        (None where `random` and `artist` were not both measured).
     """
     protocol, part = next(iter(shown_parts(confusions).items()))
-    model = chosen_model(confusions, differences, protocol)
+    model = chosen_model(confusions, differences, models, protocol, reference)
     baseline = best_baseline(confusions, models, protocol)
     accuracy = part_accuracy(confusions, protocol, part)
     row = results[(results["protocol"] == protocol) & (results["model"] == model)].iloc[0]
-    sizes = [
-        next(size for size in rows["parts"] if size["part"] == part)
-        for name, rows in divisions.items()
+    judged = [
+        parts.index[parts == part]
+        for name, parts in splits.items()
         if name.partition("-")[0] == protocol
     ]
+    once = tracks.loc[judged[0].append(judged[1:]).unique()]
     found: Values = {
         "protocol": protocol,
         "part": part,
@@ -101,9 +124,10 @@ def headline(
         "ci_high": _number(row["ci_high"]),
         "runs": int(row["seeds"]),
         "guess": 1 / confusions["genre"].nunique(),
-        "divisions": len(sizes),
-        "tracks": sum(size["tracks"] for size in sizes),
-        "artists": sum(size["artists"] for size in sizes),
+        "largest": float(once["genre"].value_counts(normalize=True).iloc[0]),
+        "divisions": len(judged),
+        "tracks": len(once),
+        "artists": int(once["artist_id"].nunique()),
         "baseline": None if baseline in (None, model) else baseline,
         "difference": None,
         "leak": leaks(results).get(model),

@@ -48,8 +48,7 @@ def certainty(
         leak, low, high = found["leak"]
         sentences.append(
             f"Under the random split, where artists stand in training and test, the same model "
-            f"seems {_points(abs(leak))} {'better' if leak >= 0 else 'worse'} "
-            f"[{signed_points(low)}, {signed_points(high)}]."
+            f"seems {_amount(leak, low, high, 'better', 'worse')}."
         )
     if baseline and found["difference"]:
         sentences.append(_against(found, baseline))
@@ -77,29 +76,30 @@ def _interval(found: Values, confidence: float) -> str:
         + (f" in {found['divisions']} divisions" if found["divisions"] > 1 else "")
         + f", {_count(found['runs'], 'run')}"
     )
-    guess = f"Guessing is right on {percent(found['guess'])}."
+    guess = f"Guessing is right on {percent(found['guess'])}"
+    if found["largest"] > 1.2 * found["guess"]:
+        guess += f", always naming the largest genre on {percent(found['largest'])}"
     if found["ci_low"] is None:
         return (
             f"There is no test part here, so this is the validation part ({size}), which also "
-            f"chose the model: a new measurement would find less. {guess}"
+            f"chose the model: a new measurement would find less. {guess}."
         )
     low, high = percent(found["ci_low"]), percent(found["ci_high"])
-    return f"{100 * confidence:g} % interval over artists: {low} to {high} ({size}). {guess}"
+    return f"{100 * confidence:g} % interval over artists: {low} to {high} ({size}). {guess}."
 
 
 def _against(found: Values, baseline: str) -> str:
     difference, low, high = found["difference"]
     if low > 0:
-        verdict = "more than chance explains"
+        verdict = "more than the choice of artists explains"
     elif high < 0:
-        verdict = "and the baseline is better by more than chance explains"
+        verdict = "and the baseline is better by more than the choice of artists explains"
     else:
-        verdict = "which chance alone could explain"
+        verdict = "which the choice of artists alone could explain"
     return (
         f"The baseline that validates best, {baseline}, is right on "
         f"{percent(found['baseline_accuracy'])}: "
-        f"{_points(abs(difference))} {'less' if difference >= 0 else 'more'} "
-        f"[{signed_points(low)}, {signed_points(high)}], track for track, {verdict}."
+        f"{_amount(difference, low, high, 'less', 'more')}, track for track, {verdict}."
     )
 
 
@@ -127,9 +127,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _points(share: float) -> str:
-    """A difference of shares in points."""
-    return f"{100 * share:.1f} points"
+def _amount(share: float, low: float, high: float, above: str, below: str) -> str:
+    """A difference of shares in points and a word, with its interval counted as the word says."""
+    if share < 0:
+        share, low, high, above = -share, -high, -low, below
+    return f"{100 * share:.1f} points {above} [{signed_points(low)}, {signed_points(high)}]"
 
 
 def _count(number: int, name: str) -> str:

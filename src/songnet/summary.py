@@ -9,7 +9,7 @@ from tabulate import tabulate
 TARGETS = {"all", "data", "features", "baselines", "crnn"}
 
 
-def success(results: str, note: str, done: list[str], kept: int) -> str:
+def success(results: str, note: str, planned: set[str], done: list[str], kept: int) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
 
     Reads results.csv without pandas: a run that has nothing to do shall end at once.
@@ -17,17 +17,18 @@ def success(results: str, note: str, done: list[str], kept: int) -> str:
     Args:
         results: folder of the data set.
         note: of the data set.
+        planned: all rules of the run; what was not asked for may be there from an older one.
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
     """
     report = Path(results, "report")
     lines = ["SongNet: done.", _jobs(done, kept)]
-    if (report / "results.csv").exists():
+    if "collect_results" in planned:
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
     lines.append(f"  {results}/   everything that was made")
-    if (report / "results.csv").exists():
+    if "log_runs" in planned:
         lines.append("  mlflow ui   every run, side by side")
-    if (report / "index.html").exists():
+    if "report_page" in planned:
         lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
     return "\n".join(lines)
 

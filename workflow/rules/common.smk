@@ -46,9 +46,10 @@ FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(configuration.shard_count(config, DATASET))]
 # The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
 SPLITS = {
-    protocol if seed == config["split_seeds"][0] else f"{protocol}-{seed}": (protocol, seed)
+    f"{protocol}-{seed}" if i else protocol: (protocol, seed)
     for protocol in config["protocols"]
-    for seed in (config["split_seeds"] if protocol != "official" else config["split_seeds"][:1])
+    # No seed shapes the official division.
+    for i, seed in enumerate(config["split_seeds"] if protocol != "official" else [1])
 }
 # Pages show the network that is best under the protocol that says most about new music.
 FAIREST = next(p for p in configuration.FAIREST if p in config["protocols"])

@@ -22,15 +22,17 @@ with job(snakemake):
     )
     tracks = pd.read_parquet(given.tracks)
     parts = report.shown_parts(confusions)
-    divisions = {
-        Path(path).stem: report.division(tracks, read_parts(path))
+    splits = {
+        Path(path).stem: read_parts(path)
         for protocol in parts
         for path in given.splits
         if Path(path).stem.partition("-")[0] == protocol
     }
     histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(read_table(given.heard[0])) if given.heard else []
-    found = report.headline(results, differences, confusions, models, divisions)
+    divisions = {name: report.division(tracks, of_split) for name, of_split in splits.items()}
+    reference = snakemake.params.config["reference"]
+    found = report.headline(results, differences, confusions, models, tracks, splits, reference)
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
     # On other music the poster's figures say nothing.
     dataset = snakemake.params.dataset
@@ -48,6 +50,7 @@ with job(snakemake):
         heading=report_page.title(found, models[found["model"]]["title"]),
         certainty=report_page.certainty(found, baseline, snakemake.params.confidence, claim),
         comparable=comparable,
+        reference=reference,
         found=found,
         rows=[row | {"training": report_page.duration(row["train_seconds"])} for row in rows],
         protocols={name: report_page.PROTOCOLS[name] for name in parts},
