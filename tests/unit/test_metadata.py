@@ -1,10 +1,12 @@
 """Metadata in the C-RNN: only what is known before anyone labels a track."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from songnet.metadata import FIELDS, metadata_fields
-from songnet.tracks import OPTIONAL, REQUIRED
+from songnet.tracks import OPTIONAL, REQUIRED, read_tracks
 
 KNOWN_BEFORE = {"duration", "bit_rate", "released"}
 
@@ -39,3 +41,10 @@ def test_no_other_column_is_read() -> None:
     np.testing.assert_array_equal(metadata_fields(changed), metadata_fields(tracks()))
     bare = tracks()[sorted(KNOWN_BEFORE)]
     np.testing.assert_array_equal(metadata_fields(bare), metadata_fields(tracks()))
+
+
+def test_the_demos_metadata_tell_no_genre(archives: Path) -> None:
+    demo = read_tracks(str(archives / "fma_metadata.zip"))
+    assert (demo["duration"] % 3).groupby(demo["genre"]).nunique().min() > 1
+    years = pd.to_datetime(demo["released"]).dt.year.groupby(demo["genre"])
+    assert years.min().max() <= years.max().min()
