@@ -1,16 +1,18 @@
 """Configuration: one check of everything that a user can write, before any job runs."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from songnet.archives import open_zip
 from songnet.errors import SongNetError
 from songnet.files import digest
+from songnet.signatures import config_of, fields, is_defined
 
 Table = dict[str, Any]
 # Protocols: the one that says most about new music comes first.
@@ -21,6 +23,7 @@ PUBLISHED_NOTE = (
     "not on the 30 s clips."
 )
 TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
+MODELS_SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "models.schema.yaml"
 
 
 def read_yaml(path: str | Path) -> Table:
@@ -44,7 +47,7 @@ def read_models(path: str | Path) -> Table:
     """
     models: Table = {}
     for name, entry in read_yaml(path).items():
-        like = entry.pop("like", None)
+        like = entry.pop("like", None) if isinstance(entry, dict) else None
         if like is not None and like not in models:
             raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
         models[name] = _variant(models[like], entry) if like else entry
@@ -84,10 +87,9 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
         SongNetError: a key is unknown, a value is not allowed, or two keys contradict.
     """
     config = _typed(config, schema)
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
-    if error is not None:
-        raise SongNetError(_sentence(error))
+    _validate(config, schema, "config key")
     _fill_defaults(config, schema)
+    _check_models(models)
     _one_of("dataset", [config["dataset"]], datasets)
     _one_of("models", config["models"] or [], models)
     shares = config["split"]
@@ -97,8 +99,22 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
         raise SongNetError("config key clips: min_seconds is larger than clip_seconds")
     if config["mel"]["hop_length"] > config["mel"]["n_fft"]:
         raise SongNetError("config key mel: hop_length is larger than n_fft")
-    _check_archives(config, datasets[config["dataset"]])
+    dataset = datasets[config["dataset"]]
+    if dataset["source"] == "mels" or not dataset.get("clips", True):
+        _check_unused(config, ["mel", "clips"], schema)
+    _check_archives(config, dataset)
     return config
+
+
+def _check_unused(config: Table, keys: list[str], schema: Table) -> None:
+    defaults: Table = {}
+    _fill_defaults(defaults, schema)
+    for key in keys:
+        if config[key] != defaults[key]:
+            raise SongNetError(
+                f"config key {key}: dataset={config['dataset']} decodes no clips, so only the "
+                f"default, {defaults[key]}, is allowed"
+            )
 
 
 def _typed(value: Any, rule: Table) -> Any:
@@ -119,17 +135,54 @@ def _typed(value: Any, rule: Table) -> Any:
     return value
 
 
-def _sentence(error: ValidationError) -> str:
+def _validate(value: Table, schema: Table, what: str) -> None:
+    """Raise a SongNetError that begins with ``what`` where a value is not as its schema says."""
+    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    if error is None:
+        return
     key = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
-        properties: Table = error.schema["properties"]  # type: ignore[index]
-        unknown = sorted(set(error.instance) - set(properties))  # type: ignore[arg-type]
-        inside = f" in {key}" if key else ""
-        return f"config key {unknown[0]}{inside} is unknown (allowed: {', '.join(properties)})"
+        _known_keys(error.instance, error.schema["properties"], what, key)  # type: ignore
     if error.validator == "enum":
         allowed = ", ".join(str(value) for value in error.validator_value)  # type: ignore[union-attr]
-        return f"config key {key}: {error.instance!r} is not allowed (allowed: {allowed})"
-    return f"config key {key or 'config'}: {error.message}"
+        raise SongNetError(f"{what} {key}: {error.instance!r} is not allowed (allowed: {allowed})")
+    raise SongNetError(f"{what} {key or 'config'}: {error.message}")
+
+
+def _known_keys(table: Table, allowed: Iterable[str], what: str, key: str) -> None:
+    unknown = sorted(set(table) - set(allowed), key=str)
+    if unknown:
+        inside = f" in {key}" if key else ""
+        names = ", ".join(allowed)
+        raise SongNetError(f"{what} {unknown[0]}{inside} is unknown (allowed: {names})")
+
+
+def _check_models(models: Table) -> None:
+    """Check models.yaml, as far as that needs neither torch nor scikit-learn."""
+    what = "models.yaml:"
+    _validate(models, read_yaml(MODELS_SCHEMA), what)
+    for name, model in models.items():
+        for member in model.get("members", []):
+            if models.get(member, {}).get("family") not in ("baseline", "crnn"):
+                raise SongNetError(f"{what} {name}.members: {member!r} is no baseline and no crnn")
+        key = {"baseline": "estimator", "crnn": "network"}.get(model["family"])
+        if key and not is_defined(model[key]):
+            raise SongNetError(f"{what} {name}.{key}: {model[key]!r} cannot be found")
+        if model["family"] == "crnn":
+            _check_fields(name, model)
+
+
+def _check_fields(name: str, model: Table) -> None:
+    """Check the names of a network's settings against the dataclasses that they fill."""
+    what = "models.yaml:"
+    training = fields("songnet.training.TrainingConfig")
+    few = model["training"].get("few_tracks") or {}
+    _known_keys(model["training"], [*training, "few_tracks"], what, f"{name}.training")
+    _known_keys(few, [*training, "below"], what, f"{name}.training.few_tracks")
+    if config := config_of(model["network"]):
+        of_data = fields("songnet.networks.NetworkConfig")
+        own = [field for field in fields(config) if field not in of_data]
+        _known_keys(model["parameters"], own, what, f"{name}.parameters")
 
 
 def _fill_defaults(config: Table, schema: Table) -> None:

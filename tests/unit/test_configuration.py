@@ -1,10 +1,12 @@
 """What a user can get wrong in the configuration gets one line that names the key."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from songnet.causal_crnn import CausalCRNN
 from songnet.configuration import (
     check,
     dataset_note,
@@ -15,7 +17,9 @@ from songnet.configuration import (
     selected_models,
     shard_count,
 )
+from songnet.crnn import CRNN
 from songnet.errors import SongNetError
+from songnet.signatures import config_of, fields
 from songnet.training import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +61,10 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
         ({"split": {"train": 0.8}}, "split: the shares .* do not sum to 1"),
         ({"clips": {"min_seconds": 40}}, "min_seconds is larger"),
         ({"mel": {"hop_length": 4096}}, "hop_length is larger"),
+        ({"mel": {"n_mels": 28}}, r"mel\.n_mels: 28 is less than the minimum of 29"),
+        ({"clips": {"min_seconds": 0.2}}, r"clips\.min_seconds: 0\.2 is less than the minimum"),
+        ({"dataset": "local_mels", "mel": {"n_mels": 96}}, "mel: dataset=local_mels decodes no"),
+        ({"dataset": "poster", "clips": {"min_seconds": 2}}, "clips: dataset=poster decodes no"),
         ({"archives": "/nowhere"}, "archives: dataset=demo makes its own"),
         ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
         ({"dataset": "local", "archives": "/nowhere"}, r"/nowhere/fma_metadata\.zip: no such file"),
@@ -66,6 +74,58 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
     with pytest.raises(SongNetError, match=message) as error:
         checked(**config)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("x:", r"x: None is not of type 'object'"),
+        ("x: {like: svm, seeded: }", r"x\.seeded: None is not of type 'boolean'"),
+        ("x: {title: X, seeded: true}", r"x: 'family' is a required property"),
+        ("x: {like: svm, seeded: 1}", r"x\.seeded: 1 is not of type 'boolean'"),
+        ("x: {title: X, family: svm}", r"x: 'seeded' is a required property"),
+        ("x: {family: fusion, seeded: true, members: [svm]}", r"x: 'title' is a required property"),
+        ("x: {like: svm, family: svm}", r"x\.family: 'svm' is not allowed \(allowed: baseline, "),
+        ("x: {like: svm, family: crnn}", r"x: 'network' is a required property"),
+        ("x: {like: svm, feature: all}", r"feature in x is unknown \(allowed: title, family, "),
+        ("x: {like: svm, estimator: sklearn.svm.SVCC}", r"x\.estimator: 'sklearn\.svm\.SVCC' can"),
+        ("x: {like: svm, estimator: SVC}", r"x\.estimator: 'SVC' cannot be found"),
+        ("x: {like: svm, estimator: no_such.SVC}", r"x\.estimator: 'no_such\.SVC' cannot be found"),
+        ("x: {like: crnn, network: songnet.crnn.CRN}", r"x\.network: 'songnet\.crnn\.CRN' cannot"),
+        (
+            "x: {like: crnn, training: {epoch: 3}}",
+            r"epoch in x\.training is unknown \(allowed: mixup, .* epochs, .*few_tracks\)",
+        ),
+        (
+            "x: {like: causal_crnn, training: {few_tracks: {mixap: 1}}}",
+            r"mixap in x\.training\.few_tracks is unknown \(allowed: mixup, .*, below\)",
+        ),
+        (
+            "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
+            r"kernel in x\.parameters is unknown "
+            r"\(allowed: channels, step_seconds, features, hidden, dropout, metadata\)",
+        ),
+        ("x: {like: fusion, members: [svn]}", r"x\.members: 'svn' is no baseline and no crnn"),
+        ("x: {like: fusion, members: [fusion]}", r"x\.members: 'fusion' is no baseline and no"),
+    ],
+)
+def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text((ROOT / "config/models.yaml").read_text() + entry)
+    with pytest.raises(SongNetError, match=rf"^models\.yaml: {message}") as error:
+        check({}, SCHEMA, DATASETS, read_models(path))
+    assert "\n" not in str(error.value)
+
+
+def test_fields_are_those_of_the_classes() -> None:
+    """They are read from the source, since the classes' modules load torch."""
+    assert fields("songnet.training.TrainingConfig") == [
+        field.name for field in dataclasses.fields(TrainingConfig)
+    ]
+    for network in (CRNN, CausalCRNN):
+        path = config_of(f"{network.__module__}.{network.__name__}")
+        assert path is not None
+        assert fields(path) == [field.name for field in dataclasses.fields(network.Config)]
 
 
 def test_text_from_the_command_line_gets_its_type() -> None:

@@ -31,6 +31,18 @@ def test_help_loads_no_library(arguments: list[str]) -> None:
     assert not modules & HEAVY
 
 
+def test_a_check_of_the_models_loads_none() -> None:
+    root = Path(__file__).parents[2]
+    code = f"""
+from songnet.configuration import check, read_models, read_yaml
+tables = [read_yaml("{root}/config/datasets.yaml"), read_models("{root}/config/models.yaml")]
+check({{}}, read_yaml("{root}/workflow/schemas/config.schema.yaml"), *tables)
+"""
+    modules = loaded(code)
+    assert "jsonschema" in modules
+    assert not modules & {"sklearn", "torch"}
+
+
 def test_shards_load_no_learning_and_nothing_that_compiles() -> None:
     modules = loaded("import songnet.shards, songnet.fma_features")
     assert {"numpy", "scipy", "soundfile"} <= modules
