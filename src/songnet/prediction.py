@@ -1,6 +1,7 @@
 """Trained networks on whole clips."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -101,11 +102,13 @@ class Predictor:
         self._shards = MelShards.read(data[0])
         self._track_ids = tracks.index.to_numpy()
         self._metadata = metadata_fields(tracks)
+        # Of one network, one prediction is asked for each number of seconds.
+        self._load = lru_cache(maxsize=1)(load)
 
     def hears(self, path: str, seconds: float) -> bool:
         """Whether so short a beginning is enough for one step of a saved network."""
         frames = round(seconds * self._shards.frames_per_second)
-        return frames >= load(path).network.frames_per_step
+        return frames >= self._load(path).network.frames_per_step
 
     def predict(
         self, path: str, seconds: float | None = None
@@ -116,6 +119,6 @@ class Predictor:
             path: file of weights.
             seconds: how much of each clip is heard; None for all.
         """
-        network, genres, _ = load(path)
+        network, genres, _ = self._load(path)
         logs = predict_clips(network, self._shards, self._track_ids, self._metadata, seconds)
         return genres, np.array(genres)[logs.argmax(axis=1)], np.exp(logs)
