@@ -20,7 +20,7 @@ export class Chart {
     };
     this.chart.addEventListener("click", seek);
     this.canvas.addEventListener("click", seek);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw([], []));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(...this.drawing));
     this.reset(30);
   }
 
@@ -43,6 +43,7 @@ export class Chart {
 
   /** Draw all steps: their times, and smoothed probabilities (steps × genres). */
   draw(times, probabilities) {
+    this.drawing = [times, probabilities];
     const style = getComputedStyle(document.body);
     if (this.live && times.length && times.at(-1) > LIVE_SECONDS) {
       this.end = times.at(-1);
