@@ -52,9 +52,8 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
         raise UnusableClipError("empty file")
     try:
         with sf.SoundFile(file) as sound:
-            rate, channels = sound.samplerate, sound.channels
-            if rate > MAX_RATE or channels > MAX_CHANNELS:
-                raise UnusableClipError(f"no music: {channels} channels at {rate} Hz")
+            _check_header(sound)
+            rate = sound.samplerate
             samples = sound.read(int(max_seconds * rate), dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:
         raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
@@ -75,11 +74,24 @@ def decode_blocks(path: str, seconds: float) -> Iterator[Clip]:
 
     Raises:
         sf.LibsndfileError, OSError: libsndfile cannot read it.
+        UnusableClipError: samples without a header, or of a rate or number of channels that no
+            music has.
     """
-    with _Forward(path) as file:
+    try:
+        file = _Forward(path)
+    except TypeError:  # soundfile goes by the ending .raw and wants to be told the rate
+        raise UnusableClipError("raw samples tell no rate: pipe them to `songnet listen`") from None
+    with file:
+        _check_header(file)
         size = int(seconds * file.samplerate)
         while len(samples := file.read(size, dtype="float32")):
             yield Clip(samples, file.samplerate)
+
+
+def _check_header(sound: sf.SoundFile) -> None:
+    rate, channels = sound.samplerate, sound.channels
+    if rate > MAX_RATE or channels > MAX_CHANNELS:
+        raise UnusableClipError(f"no music: {channels} channels at {rate} Hz")
 
 
 class _Forward(sf.SoundFile):

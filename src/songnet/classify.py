@@ -1,5 +1,6 @@
 """Classification of audio files, through the engine that hears music as it plays."""
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from songnet.audio import decode_blocks
-from songnet.errors import SongNetError
+from songnet.errors import SongNetError, UnusableClipError
 from songnet.realtime import Model, Step, Stream, Verdict, load_model, verdict
 
 BLOCK_SECONDS = 10  # decoded at a time, so that memory does not grow with the length
@@ -42,13 +43,18 @@ def find_model(path: str | None) -> Model:
     if path is not None:
         return load_model(path)
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
-    problem = "no network below results/: train one with `make run`, or name one with --model"
+    problems = []
     for candidate in sorted(found, key=lambda p: p.parent.name == "demo"):
         try:
-            return load_model(candidate)
+            model = load_model(candidate)
         except SongNetError as error:
-            problem = str(error)
-    raise SongNetError(problem)
+            problems.append(str(error))
+            continue
+        for problem in problems:
+            print(f"songnet: warning: {problem}; {candidate} is taken instead", file=sys.stderr)
+        return model
+    missing = "no network below results/: train one with `make run`, or name one with --model"
+    raise SongNetError(problems[0] if problems else missing)
 
 
 def classify_files(model: Model, files: list[str], jobs: int) -> Iterator[Classified]:
@@ -63,7 +69,7 @@ def classify_file(model: Model, file: str, max_seconds: float = np.inf) -> Class
     """Classify one file; what is wrong with it becomes its ``error``."""
     try:
         steps, seconds = _hear(model, file, max_seconds)
-    except SongNetError as error:
+    except (SongNetError, UnusableClipError) as error:
         return Classified(file, error=str(error))
     so_far = steps[-1].so_far
     return Classified(
@@ -159,5 +165,24 @@ def about(model: Model) -> dict[str, Any]:
     return {name: model.facts.get(name) for name in names} | {
         "genres": model.genres,
         "measured": model.facts.get("measured"),
+        "reads_metadata": model.saved.network.reads_metadata,
         "step_seconds": model.step_seconds,
     }
+
+
+def description(model: Model) -> str:
+    """Say the same in sentences, and what the accuracy was measured on."""
+    facts = model.facts
+    text = f"{facts.get('title') or facts['model']}, trained on "
+    text += f"{facts.get('dataset_title') or facts['dataset']} ({facts['protocol']} split)."
+    if measured := facts.get("measured"):
+        share, low, high = (100 * measured[name] for name in ("accuracy", "ci_low", "ci_high"))
+        text += (
+            f" Right on {share:.1f} % of {measured['tracks']} tracks of the {measured['part']} "
+            f"part, interval over artists {low:.1f} % to {high:.1f} %."
+        )
+        if measured["part"] != "test":
+            text += " They chose the network and its epoch, so new music may fare worse."
+        if model.saved.network.reads_metadata:
+            text += " It knew their metadata; of music that it is given to hear, it knows none."
+    return f"{text} {facts['note']}" if facts.get("note") else text

@@ -81,12 +81,12 @@ def _positive(text: str) -> int:
 def _classify(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from songnet.classify import Classified, as_json, classify_files, find_model
+    from songnet.classify import as_json, classify_files, description, find_model
 
     model = find_model(options.model)
     plain = not (options.json or options.csv)
     if plain:
-        print(_about(model.facts))
+        print(f"{description(model)}\n")
     results: list[Classified] = []
     jobs = min(options.jobs, len(options.files))
     found = classify_files(model, options.files, jobs)
@@ -101,17 +101,6 @@ def _classify(options: argparse.Namespace) -> int:
     elif options.csv:
         _write_csv(results, model.genres)
     return int(any(result.error for result in results))
-
-
-def _about(facts: dict[str, object]) -> str:
-    measured = facts.get("measured")
-    text = f"{facts.get('title', facts['model'])}, trained on {facts.get('dataset_title')}"
-    if isinstance(measured, dict):
-        text += (
-            f"; right on {100 * measured['accuracy']:.0f} % of {measured['tracks']} unheard tracks"
-        )
-    note = facts.get("note")
-    return f"{text}\n{note}\n" if note else f"{text}\n"
 
 
 def _line(result: "Classified") -> str:
@@ -173,43 +162,60 @@ def _listen(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import socket
     import threading
     import webbrowser
 
-    from songnet.classify import find_model
+    from songnet.classify import description, find_model
     from songnet.server import create_app, serve
 
     model = find_model(options.model)
     examples = model.path.parent / "examples"
     complete = (examples / "examples.json").exists()  # a killed job leaves none
-    hosts = None if options.host in ("127.0.0.1", "localhost") else ["*"]
+    hosts = None if options.host in ("127.0.0.1", "::1", "localhost") else ["*"]
     app = create_app(model, examples if complete else None, hosts=hosts)
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((options.host, options.port))
-        except OverflowError:
-            raise SongNetError(f"--port: {options.port} is not from 0 to 65535") from None
-        except OSError as error:
-            raise SongNetError(
-                f"--port: {options.host}:{options.port}: {error.strerror}; choose another"
-            ) from None
-    address = f"http://{options.host}:{options.port}/"
-    print(f"{_about(model.facts)}SongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    _check_address(options.host, options.port)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"http://{host}:{options.port}/"
+    print(f"{description(model)}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
     if not options.no_browser:
         threading.Timer(1, webbrowser.open, [address]).start()
     serve(app, options.host, options.port)
     return 0
 
 
+def _check_address(host: str, port: int) -> None:
+    """Fail where the server could not listen."""
+    import errno
+    import socket
+
+    try:
+        family, kind, protocol, _, (address, *_) = socket.getaddrinfo(
+            host, None, type=socket.SOCK_STREAM
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise SongNetError(f"--host: {host}: {getattr(error, 'strerror', error)}") from None
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OverflowError:
+            raise SongNetError(f"--port: {port} is not from 0 to 65535") from None
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise SongNetError(f"--host: {host} is no address of this machine") from None
+            raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
+
+
 def _export(options: argparse.Namespace) -> int:
-    from songnet.classify import find_model
+    from songnet.classify import description, find_model
     from songnet.export import export_onnx
 
     model = find_model(options.model)
-    export_onnx(model, options.output)
-    print(f"{_about(model.facts)}written to {options.output}")
+    try:
+        export_onnx(model, options.output)
+    except OSError as error:
+        raise SongNetError(f"{options.output}: {error.strerror}") from None
+    print(f"{description(model)}\nwritten to {options.output}")
     return 0
 
 

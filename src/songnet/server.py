@@ -9,6 +9,7 @@ import base64
 import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
-from songnet.classify import about, as_json, classify_file
+from songnet.classify import about, as_json, classify_file, description
 from songnet.colours import genre_colours
 from songnet.errors import SongNetError
 from songnet.realtime import CLOSE_CALL, Model, Step, Stream
@@ -70,6 +71,7 @@ def create_app(
     @app.get("/about")
     def get_about() -> dict[str, Any]:
         return about(model) | {
+            "description": description(model),
             "colours": genre_colours(model.genres),
             "close_call": CLOSE_CALL,
             "max_seconds": limits.seconds,
@@ -145,7 +147,7 @@ async def _serve_stream(socket: WebSocket, model: Model, limits: Limits) -> None
         await _refuse(socket, str(error))
     except TimeoutError:
         await _refuse(socket, "nothing was sent for a long time")
-    except (WebSocketDisconnect, RuntimeError):  # the client has gone
+    except WebSocketDisconnect:  # the client has gone
         pass
     finally:
         state.streams -= 1
@@ -158,11 +160,18 @@ def _same_origin(socket: WebSocket) -> bool:
 
 
 async def _refuse(socket: WebSocket, problem: str) -> None:
+    with suppress(WebSocketDisconnect):
+        await _send(socket, {"error": problem}, close=1008)
+
+
+async def _send(socket: WebSocket, answer: dict[str, Any], close: int | None = None) -> None:
+    """Send an answer, and with a code that says why also the end of the conversation."""
     try:
-        await socket.send_json({"error": problem})
-        await socket.close(1008)
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+        await socket.send_json(answer)
+        if close is not None:
+            await socket.close(close)
+    except RuntimeError:  # starlette's word for a client that has gone
+        raise WebSocketDisconnect from None
 
 
 async def _converse(socket: WebSocket, model: Model, limits: Limits) -> None:
@@ -183,15 +192,14 @@ async def _converse(socket: WebSocket, model: Model, limits: Limits) -> None:
             if _json(message).get("end") is not True:
                 raise SongNetError('expected samples, or {"end": true}')
             steps = await run(stream.finish)
-            await socket.send_json(_answer(steps, heard / rate) | {"end": True})
-            await socket.close()
+            await _send(socket, _answer(steps, heard / rate) | {"end": True}, close=1000)
             return
         samples = _samples(content)
         heard += len(samples)
         if heard > limits.seconds * rate:
             raise SongNetError(f"longer than {limits.seconds / 3600:g} hours")
         steps = await run(stream.push, samples)
-        await socket.send_json(_answer(steps, heard / rate))
+        await _send(socket, _answer(steps, heard / rate))
 
 
 def _rate(message: dict[str, Any]) -> int:

@@ -57,6 +57,7 @@ def test_it_says_what_it_is(page: Page) -> None:
     expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
     expect(about).to_contain_text("Right on 90.0 % of 30 tracks")
     expect(about).to_contain_text("The music is synthetic.")
+    expect(about).to_contain_text("Music goes to 127.0.0.1:")
 
 
 def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path) -> None:
@@ -105,6 +106,19 @@ def test_smoothing_changes_now(page: Page) -> None:
     after = page.evaluate(read)
     assert before != after
     assert [y[0] for y in before] == [y[0] for y in after]
+
+
+def test_dark_colours_keep_a_finished_chart(page: Page) -> None:
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 6)
+    page.evaluate("document.getElementById('player').pause()")
+    page.wait_for_timeout(500)
+    before = points(page)
+    ink = "document.getElementById('chart').layout.font.color"
+    light = page.evaluate(ink)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ink} !== '{light}'")
+    assert points(page) == before
 
 
 def test_the_microphone_is_heard(page: Page) -> None:

@@ -31,6 +31,13 @@ def noise(seconds: float) -> NDArray[np.float32]:
     return (0.1 * rng.standard_normal(int(seconds * RATE))).astype(np.float32)
 
 
+def wav(rate: int) -> bytes:
+    """A WAV file of any rate that its header can tell, in Hz."""
+    file = io.BytesIO()
+    sf.write(file, noise(1), rate, format="WAV")
+    return file.getvalue()
+
+
 @contextmanager
 def stream(server: Server, rate: int = RATE, **headers: str) -> Iterator[ClientConnection]:
     with connect(f"ws://{server.host}/stream", additional_headers=headers) as socket:
@@ -90,6 +97,7 @@ def test_an_upload_gets_the_verdict_of_the_file(server: Server, trained: Path, c
         (np.random.default_rng(1).bytes(50_000), 422, "not decodable"),
         (b"<html>hello</html>", 422, "not decodable"),
         (b"RIFF" + b"\0" * 100, 422, "not decodable"),
+        (wav(2_000_000_000), 422, "no music: 1 channels at 2000000000 Hz"),
     ],
 )
 def test_what_is_no_audio_gets_one_sentence(

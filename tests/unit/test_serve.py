@@ -1,5 +1,9 @@
-"""`songnet serve`: what a user can get wrong is one line."""
+"""`songnet serve`: what a user can get wrong is one line; our own errors are not the client's."""
 
+import asyncio
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,3 +26,81 @@ def test_a_wrong_port_and_a_killed_job_cost_no_traceback(
     with pytest.raises(SongNetError, match="--port: 70000"):
         cli._serve(options)
     assert seen == [None]
+
+
+def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
+    for host in ("nonsense.invalid", "a..b"):
+        with pytest.raises(SongNetError, match=f"^--host: {host}: "):
+            cli._check_address(host, 8765)
+    with pytest.raises(SongNetError, match=r"^--host: 192\.0\.2\.1 is no address of this machine"):
+        cli._check_address("192.0.2.1", 8765)  # kept for documents
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(
+            SongNetError, match=rf"^--port: 127\.0\.0\.1:{port}: .*; choose another"
+        ):
+            cli._check_address("127.0.0.1", port)
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6")
+def test_a_page_may_be_at_the_sixth_versions_own_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        classify, "find_model", lambda path: SimpleNamespace(path=tmp_path / "best.safetensors")
+    )
+    monkeypatch.setattr(classify, "description", lambda model: "A network.")
+    monkeypatch.setattr(server, "create_app", lambda model, examples, hosts: seen.append(hosts))
+    monkeypatch.setattr(server, "serve", lambda app, host, port: seen.append(host))
+    options: Any = SimpleNamespace(model=None, host="::1", port=48765, no_browser=True)
+    assert cli._serve(options) == 0
+    assert seen == [None, "::1"]  # answers only to its own name
+    assert "SongNet listens at http://[::1]:48765/" in capsys.readouterr().out
+
+
+class Client:
+    """Sends a second of silence, and perhaps does not wait for the answer."""
+
+    headers: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, pool: ThreadPoolExecutor, gone: bool) -> None:
+        self.app = SimpleNamespace(state=SimpleNamespace(pool=pool, streams=0))
+        self.gone = gone
+        self.messages: list[dict[str, Any]] = [
+            {"type": "websocket.receive", "text": json.dumps({"rate": 8000})},
+            {"type": "websocket.receive", "bytes": bytes(4 * 8000)},
+        ]
+
+    async def accept(self) -> None:
+        pass
+
+    async def receive(self) -> dict[str, Any]:
+        return self.messages.pop(0)
+
+    async def send_json(self, answer: dict[str, Any]) -> None:
+        if self.gone:
+            raise RuntimeError('Cannot call "send" once a close message has been sent.')
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_error_of_ours_is_not_taken_for_a_client_that_has_gone(
+    gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def push(samples: Any) -> list[Any]:
+        if not gone:
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+        return []
+
+    monkeypatch.setattr(server, "Stream", lambda model, rate: SimpleNamespace(push=push))
+    with ThreadPoolExecutor(1) as pool:
+        client: Any = Client(pool, gone)
+        talk = server._serve_stream(client, None, server.Limits())  # type: ignore[arg-type]
+        if gone:
+            asyncio.run(talk)
+        else:
+            with pytest.raises(RuntimeError, match="cannot be multiplied"):
+                asyncio.run(talk)
+        assert client.app.state.streams == 0

@@ -223,15 +223,9 @@ function fillExamples() {
 }
 
 function describe() {
-  const measured = about.measured;
-  const parts = [`${about.title ?? about.model}, trained on ${about.dataset_title ?? about.dataset} (${about.protocol} split).`];
-  if (measured) {
-    const percent = (p) => `${(100 * p).toFixed(1)} %`;
-    parts.push(`Right on ${percent(measured.accuracy)} of ${measured.tracks} tracks that it had not heard, interval over artists ${percent(measured.ci_low)} to ${percent(measured.ci_high)}.`);
-  }
-  if (about.note) parts.push(about.note);
-  parts.push(`A step is ${about.step_seconds.toFixed(2)} s. Nothing leaves this machine.`);
-  element("about").textContent = parts.join(" ");
+  const step = `A step is ${about.step_seconds.toFixed(2)} s.`;
+  const where = `Music goes to ${location.host} and nowhere else, and is not kept.`;
+  element("about").textContent = `${about.description} ${step} ${where}`;
 }
 
 function movePlayhead() {

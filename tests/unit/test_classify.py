@@ -1,0 +1,76 @@
+"""Which network is taken, and what is said of it."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.classify import about, description, find_model
+from songnet.crnn import CRNN, CRNNConfig
+from songnet.errors import SongNetError
+from songnet.mel import MelConfig
+from songnet.networks import save
+from songnet.realtime import load_model
+
+FACTS = {
+    "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
+    "dataset_title": "local archives", "mel": asdict(MelConfig(n_mels=64)),
+}  # fmt: skip
+
+
+def causal(path: Path, metadata: bool = False, **facts: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network = CausalCRNN(CausalCRNNConfig(64, 2, 43.0, [4, 4, 4], metadata=metadata))
+    save(network, ["Pop", "Rock"], FACTS | facts, path)
+    return path
+
+
+def looking_ahead(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(CRNN(CRNNConfig(64, 2, 43.0, [4, 4, 4])), ["Pop", "Rock"], FACTS | {"model": "crnn"}, path)
+    return path
+
+
+def test_a_network_that_is_passed_over_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new = looking_ahead(Path("results/fma_small/best.safetensors"))
+    old = causal(Path("results/local/best.safetensors"))
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    assert find_model(None).path == old
+    assert capsys.readouterr().err == (
+        f"songnet: warning: {new}: crnn looks ahead; it cannot stream; {old} is taken instead\n"
+    )
+    old.unlink()
+    with pytest.raises(SongNetError, match=f"{new}: crnn looks ahead"):
+        find_model(None)
+    causal(new)
+    assert find_model(None).path == new
+    assert not capsys.readouterr().err
+
+
+def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    measured = {"part": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
+    trained = "causal C-RNN, trained on local archives (artist split)."
+    assert description(load_model(causal(path))) == trained
+    of_test = (
+        f"{trained} Right on 90.0 % of 30 tracks of the test part, interval over artists 80.0 % "
+        "to 100.0 %."
+    )
+    assert description(load_model(causal(path, measured=measured))) == of_test
+    # Where a split leaves no test part, the part that chose the network is what there is.
+    model = load_model(causal(path, measured=measured | {"part": "validation"}, note="A taste."))
+    assert description(model) == (
+        of_test.replace("test", "validation")
+        + " They chose the network and its epoch, so new music may fare worse. A taste."
+    )
+    model = load_model(causal(path, metadata=True, measured=measured))
+    assert description(model).endswith(
+        "It knew their metadata; of music that it is given to hear, it knows none."
+    )
+    assert about(model)["reads_metadata"] is True
