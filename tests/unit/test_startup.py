@@ -1,7 +1,10 @@
 """What is not needed is not loaded: each of these costs a quarter of a second to several."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,24 @@ def loaded(code: str) -> set[str]:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Not left to others to bring along."""
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {re.split("[<>=]", entry)[0] for entries in lists for entry in entries}
+    imported: set[str] = set()
+    for file in [*root.glob("src/songnet/*.py"), *root.glob("workflow/scripts/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    imported -= {*sys.stdlib_module_names, "songnet"}
+    other_names = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+    assert {other_names.get(name, name) for name in imported} <= declared
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["--version"]])
