@@ -43,7 +43,7 @@ class Filter(NamedTuple):
 
     layer: int
     number: int
-    f_statistic: float  # of its strength between genres (one-way analysis of variance)
+    f_statistic: float  # of its strength between genres (one-way analysis of variance); 0 for none
     accuracy_lost: float  # when it is silenced; a share of the clips
     genres: dict[str, float]  # shares of genres among the tenth of clips that drive it most
     excerpts: list[Excerpt]
@@ -139,12 +139,14 @@ def telling_filters(
     found = []
     activities = layer_activities(network, shards, part, excerpt_seconds)
     for i, (layer, activity) in enumerate(zip(network.layers, activities, strict=True)):
-        # A filter that never answers has no variance, hence no statistic.
+        # A filter that never answers has no variance, hence no statistic; nor have genres of one
+        # clip each a variance within.
         answers = np.ptp(activity.strength, axis=0) > 0
         statistic = np.zeros(len(answers))
         strengths = activity.strength[:, answers]
         groups = [strengths[part.labels == label] for label in np.unique(part.labels)]
-        statistic[answers] = f_oneway(*groups).statistic
+        if len(strengths) > len(groups):
+            statistic[answers] = f_oneway(*groups).statistic
         for number in _of_different_genres(activity.strength, part.labels, statistic, filters):
             with silenced(layer, number):
                 lost = whole - accuracy()

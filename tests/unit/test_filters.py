@@ -1,5 +1,6 @@
 """What drives filters: a planted sound is found where it was planted."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,17 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
         (excerpt,) = filter.excerpts  # all clips are of one artist
         assert part.labels[excerpt.track_id - 100] == 1
         assert excerpt.start == pytest.approx(6.0, abs=1.0)
+
+
+def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Network) -> None:
+    shards, part = planted(tmp_path)
+    two = Part(part.track_ids[:2], part.labels[:2], part.metadata[:2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = telling_filters(
+            network, shards, two, ["quiet", "loud"], pd.Series(1.0, index=two.track_ids), filters=2
+        )
+    assert [filter.f_statistic for filter in found] == [0.0] * 6
 
 
 def test_networks_follow_the_clips_to_the_device(

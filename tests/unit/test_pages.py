@@ -47,14 +47,30 @@ def test_spectrograms_stand_upright() -> None:
     assert image[-1, 0, :3].sum() > 2 > image[0, 0, :3].sum()
 
 
+FILTERS = {
+    "dataset": {"title": "<b>", "note": ""}, "model": {"title": "m"}, "protocol": "artist",
+    "part": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
+    "colours": genre_colours(["Rock", "Folk"]), "layers": {},
+}  # fmt: skip
+
+
+def test_a_filter_without_a_statistic_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    filters = [
+        {"number": number, "f_statistic": statistic, "text": "100 % Folk", "genres": {"Folk": 1.0},
+         "effect": "changes no accuracy", "played": []}
+        for number, statistic in ((3, 12.34), (5, 0.0))
+    ]  # fmt: skip
+    write_page("filters.html", page, version="1", **FILTERS | {"layers": {1: filters}})
+    first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
+    assert "F = 12.3." in first and "no F" not in first
+    assert "It has no F: that takes an answer, and two clips of a genre." in second
+    assert "F =" not in second
+
+
 def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    values = {
-        "dataset": {"title": "<b>", "note": ""}, "model": {"title": "m"}, "protocol": "artist",
-        "part": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
-        "colours": genre_colours(["Rock", "Folk"]), "layers": {},
-    }  # fmt: skip
-    write_page("filters.html", page, version="1", **values)
+    write_page("filters.html", page, version="1", **FILTERS)
     text = page.read_text()
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
