@@ -85,7 +85,7 @@ def _fetch(url: str, part: Path, pause: float, patience: int) -> str:
             part.unlink()
         fruitless = 0 if _size(part) > before else fruitless + 1
         time.sleep(min(60, pause * 2**fruitless))
-    return f"the server answers {answer}" if answer > "400" else f"curl ended with status {status}"
+    return f"the server answers {answer}" if answer >= "400" else f"curl ended with status {status}"
 
 
 def _size(path: Path) -> int:

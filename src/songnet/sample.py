@@ -9,6 +9,7 @@ from pathlib import Path
 import requests
 from remotezip import RangeNotSupported, RemoteIOError, RemoteZip, RemoteZipError
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL
 from tqdm import tqdm
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
@@ -133,12 +134,17 @@ def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
 
 def _is_final(error: BaseException) -> bool:
     """Whether another attempt will get the same answer."""
+    # remotezip words requests' errors anew. These are of an address that no attempt can reach.
+    if isinstance(error.__context__, InvalidSchema | InvalidURL):
+        return True
     return isinstance(error, RemoteIOError) and any(
         f"{status} Client Error" in str(error) for status in (400, 401, 403, 404, 410)
     )
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error.__context__, InvalidSchema):
+        return "single clips are fetched by http alone; leave tracks_per_genre out"
     text = " ".join(str(error).split())
     for status in (400, 401, 403, 404, 410):
         if f"{status} Client Error" in text:

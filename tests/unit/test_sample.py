@@ -157,3 +157,16 @@ def test_what_cannot_be_overcome_is_one_line(
 ) -> None:
     with pytest.raises(SongNetError, match=reason):
         fetch(serve(fault, every=1), tmp_path)
+
+
+def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
+    archives: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("songnet.sample.time.sleep", waited.append)
+    output = [tmp_path / "fma_metadata.zip", tmp_path / "fma_small.zip"]
+    fetch_sample([archives.as_uri(), "http://", serve().url], "small", None, 4, *output)
+    check(archives, tmp_path)
+    with pytest.raises(SongNetError, match="fetched by http alone; leave tracks_per_genre out"):
+        fetch_sample([archives.as_uri()], "small", None, 4, *output)
+    assert not waited
