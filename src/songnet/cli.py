@@ -13,6 +13,15 @@ from songnet.errors import SongNetError
 if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
     from songnet.classify import Classified
 
+EXAMPLES = """\
+for example:
+  songnet classify song.mp3
+  songnet serve
+
+Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
+synthetic music, `snakemake --cores 8 --config dataset=fma_small` on real music.
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; 0 where all went well."""
@@ -30,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="songnet", description="Music genres in real time.")
+    parser = argparse.ArgumentParser(
+        prog="songnet", description="Music genres in real time.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -111,6 +111,12 @@ def test_plain_text_names_model_verdict_and_turns(trained: Path, variants: list[
     assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
 
 
+def test_help_has_examples_and_says_where_networks_come_from() -> None:
+    text = songnet("--help").stdout.decode()
+    assert "\n  songnet classify song.mp3\n  songnet serve\n" in text
+    assert "results/*/best.safetensors: `make run` trains one" in text
+
+
 def test_without_a_network_there_is_a_hint(tmp_path: Path, variants: list[Path]) -> None:
     run = songnet("classify", variants[0], folder=tmp_path)
     assert run.returncode == 1
