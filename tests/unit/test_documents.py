@@ -60,6 +60,12 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
     check(config, read_yaml(ROOT / "workflow/schemas/config.schema.yaml"), *tables)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_brackets_are_quoted(page: Path) -> None:
+    """zsh takes bare ones for patterns of file names; every shell splits at a space."""
+    assert re.findall(r"(?<!')\b[a-z_]+=[\[{][^`\n]*", page.read_text()) == []
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("songnet ")])
 def test_songnet_commands(command: str) -> None:
     _parser().parse_args(COMMANDS[command][1:])
