@@ -164,9 +164,10 @@ def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
 ) -> None:
     waited: list[float] = []
     monkeypatch.setattr("songnet.sample.time.sleep", waited.append)
-    output = [tmp_path / "fma_metadata.zip", tmp_path / "fma_small.zip"]
-    fetch_sample([archives.as_uri(), "http://", serve().url], "small", None, 4, *output)
+    metadata, clips = tmp_path / "fma_metadata.zip", tmp_path / "fma_small.zip"
+    urls = [archives.as_uri(), "http://"]
+    fetch_sample([*urls, serve().url], "small", None, 4, metadata, clips)
     check(archives, tmp_path)
     with pytest.raises(SongNetError, match="fetched by http alone; leave tracks_per_genre out"):
-        fetch_sample([archives.as_uri()], "small", None, 4, *output)
+        fetch_sample(urls, "small", None, 4, metadata, clips)
     assert not waited
