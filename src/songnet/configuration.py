@@ -281,13 +281,15 @@ def dataset_note(config: Table, dataset: Table, features: str) -> str:
         dataset: entry of datasets.yaml.
         features: from `features_source`.
     """
+    notes = []
+    if config["tracks_per_genre"] is not None:
+        few = f"{config['tracks_per_genre']} tracks of each genre"
+        notes.append(f"A taste: {few}, too few for figures to quote.")
     if is_sampled(config, dataset):
-        return (
-            f"A taste: {config['tracks_per_genre']} tracks of each genre, too few for figures to "
-            "quote; the baselines' features were computed here, on the 30 s clips."
-        )
-    published = PUBLISHED_NOTE if features == "published" else ""
-    return f"{published} {dataset['note']}".strip()
+        notes.append("The baselines' features were computed here, on the 30 s clips.")
+    elif features == "published":
+        notes.append(PUBLISHED_NOTE)
+    return " ".join([*notes, dataset["note"]]).strip()
 
 
 def shard_count(config: Table, dataset: Table) -> int:
