@@ -19,10 +19,10 @@ from songnet.provenance import source_digest
 STARTED = time.time()
 # MLflow groups runs by it; jobs in processes of their own inherit it.
 os.environ.setdefault("SONGNET_INVOCATION", time.strftime("%Y-%m-%d %H:%M:%S"))
-DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")
-ALL_MODELS = configuration.read_models(ROOT / "config" / "models.yaml")
 
 try:
+    DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")
+    ALL_MODELS = configuration.read_models(ROOT / "config" / "models.yaml")
     config = configuration.check(
         config,
         configuration.read_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml"),
