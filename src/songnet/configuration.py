@@ -23,7 +23,6 @@ PUBLISHED_NOTE = (
     "not on the 30 s clips."
 )
 TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
-MODELS_SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "models.schema.yaml"
 
 
 def read_yaml(path: str | Path) -> Table:
@@ -89,7 +88,6 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     config = _typed(config, schema)
     _validate(config, schema, "config key")
     _fill_defaults(config, schema)
-    _check_models(models)
     _one_of("dataset", [config["dataset"]], datasets)
     _one_of("models", config["models"] or [], models)
     shares = config["split"]
@@ -157,10 +155,18 @@ def _known_keys(table: Table, allowed: Iterable[str], what: str, key: str) -> No
         raise SongNetError(f"{what} {unknown[0]}{inside} is unknown (allowed: {names})")
 
 
-def _check_models(models: Table) -> None:
-    """Check models.yaml, as far as that needs neither torch nor scikit-learn."""
+def check_models(models: Table, schema: Table) -> None:
+    """Check models.yaml, as far as that needs neither torch nor scikit-learn.
+
+    Args:
+        models: from `read_models`.
+        schema: of models.yaml.
+
+    Raises:
+        SongNetError: an entry lacks a key, has an unknown one, or names what does not exist.
+    """
     what = "models.yaml:"
-    _validate(models, read_yaml(MODELS_SCHEMA), what)
+    _validate(models, schema, what)
     for name, model in models.items():
         for member in model.get("members", []):
             if models.get(member, {}).get("family") not in ("baseline", "crnn"):

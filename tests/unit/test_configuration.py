@@ -9,6 +9,7 @@ import pytest
 from songnet.causal_crnn import CausalCRNN
 from songnet.configuration import (
     check,
+    check_models,
     dataset_note,
     feature_columns,
     features_source,
@@ -25,6 +26,7 @@ from songnet.training import TrainingConfig
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
 DATASETS = read_yaml(ROOT / "config/datasets.yaml")
+MODELS_SCHEMA = read_yaml(ROOT / "workflow/schemas/models.schema.yaml")
 MODELS = read_models(ROOT / "config/models.yaml")
 
 
@@ -113,7 +115,7 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Pa
     path = tmp_path / "models.yaml"
     path.write_text((ROOT / "config/models.yaml").read_text() + entry)
     with pytest.raises(SongNetError, match=rf"^models\.yaml: {message}") as error:
-        check({}, SCHEMA, DATASETS, read_models(path))
+        check_models(read_models(path), MODELS_SCHEMA)
     assert "\n" not in str(error.value)
 
 

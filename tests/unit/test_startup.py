@@ -55,9 +55,9 @@ def test_help_loads_no_library(arguments: list[str]) -> None:
 def test_a_check_of_the_models_loads_none() -> None:
     root = Path(__file__).parents[2]
     code = f"""
-from songnet.configuration import check, read_models, read_yaml
-tables = [read_yaml("{root}/config/datasets.yaml"), read_models("{root}/config/models.yaml")]
-check({{}}, read_yaml("{root}/workflow/schemas/config.schema.yaml"), *tables)
+from songnet.configuration import check_models, read_models, read_yaml
+schema = read_yaml("{root}/workflow/schemas/models.schema.yaml")
+check_models(read_models("{root}/config/models.yaml"), schema)
 """
     modules = loaded(code)
     assert "jsonschema" in modules

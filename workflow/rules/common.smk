@@ -23,12 +23,12 @@ os.environ.setdefault("SONGNET_INVOCATION", time.strftime("%Y-%m-%d %H:%M:%S"))
 try:
     DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")
     ALL_MODELS = configuration.read_models(ROOT / "config" / "models.yaml")
-    config = configuration.check(
-        config,
-        configuration.read_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml"),
-        DATASETS,
-        ALL_MODELS,
-    )
+    SCHEMAS = {
+        name: configuration.read_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+        for name in ("config", "models")
+    }
+    configuration.check_models(ALL_MODELS, SCHEMAS["models"])
+    config = configuration.check(config, SCHEMAS["config"], DATASETS, ALL_MODELS)
     DATASET = DATASETS[config["dataset"]]
     MODELS = configuration.selected_models(config, DATASET, ALL_MODELS)
     FEATURES_SOURCE = configuration.features_source(config, DATASET)
