@@ -36,6 +36,7 @@ GENRES = ["Rock", "Folk", "Electronic"]
 MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, where several processes test, what shares a module or the finished run."""
     needs = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
