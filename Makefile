@@ -12,7 +12,7 @@ run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 
 test: .venv/installed lint
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest
 
 # Kills, full disks, hostile archives: half an hour; writes docs/faults.md, failures and all.
 faults: .venv/installed

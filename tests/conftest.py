@@ -36,15 +36,6 @@ GENRES = ["Rock", "Folk", "Electronic"]
 MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where several processes test, what shares a module or the finished run."""
-    needs = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "finished" if item.path in needs else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with fma_metadata.zip and fma_small.zip: 3 genres, 6 artists and 12 tracks each."""

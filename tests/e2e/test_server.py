@@ -58,7 +58,7 @@ def hear(socket: ClientConnection, samples: NDArray[np.float32], size: int = 32_
 
 
 def post(server: Server, body: Any, path: str = "/classify", **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", path, body, headers)
     response = connection.getresponse()
     return response.status, json.loads(response.read() or b"null")
