@@ -16,6 +16,7 @@ Samples = NDArray[np.float32]
 MAX_SECONDS = 3600.0
 MAX_RATE = 192_000  # Hz
 MAX_CHANNELS = 8
+UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's number of frames where a header does not tell
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,18 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
     return clip
 
 
-def decode_blocks(path: str, seconds: float) -> Iterator[Clip]:
-    """Decode a file of any length a part at a time, to the samples that `decode` gives.
+def decode_blocks(path: str, seconds: float, max_seconds: float = np.inf) -> Iterator[Clip]:
+    """Decode a file a part at a time, to the samples that `decode` gives.
+
+    Args:
+        path: of the file.
+        seconds: of a part.
+        max_seconds: of the file. Where its header tells more, nothing is decoded.
 
     Raises:
         sf.LibsndfileError, OSError: libsndfile cannot read it.
-        UnusableClipError: samples without a header, or of a rate or number of channels that no
-            music has.
+        UnusableClipError: samples without a header, of a rate or number of channels that no music
+            has, or longer than ``max_seconds``.
     """
     try:
         file = _Forward(path)
@@ -83,8 +89,14 @@ def decode_blocks(path: str, seconds: float) -> Iterator[Clip]:
         raise UnusableClipError("raw samples tell no rate: pipe them to `songnet listen`") from None
     with file:
         _check_header(file)
-        size = int(seconds * file.samplerate)
+        size, left = int(seconds * file.samplerate), max_seconds * file.samplerate
+        too_long = UnusableClipError(f"longer than {max_seconds / 3600:g} hours")
+        if left < file.frames < UNKNOWN_LENGTH:
+            raise too_long
         while len(samples := file.read(size, dtype="float32")):
+            left -= len(samples)
+            if left < 0:
+                raise too_long
             yield Clip(samples, file.samplerate)
 
 

@@ -87,12 +87,10 @@ def _hear(model: Model, file: str, max_seconds: float) -> tuple[list[Step], floa
     steps: list[Step] = []
     seconds = 0.0
     try:
-        for clip in decode_blocks(file, BLOCK_SECONDS):
+        for clip in decode_blocks(file, BLOCK_SECONDS, max_seconds):
             if not np.isfinite(clip.samples).all():
                 raise SongNetError("samples that are not finite")
             seconds += clip.seconds
-            if seconds > max_seconds:
-                raise SongNetError(f"longer than {max_seconds / 3600:g} hours")
             stream = stream or Stream(model, clip.sample_rate)
             steps += [_without_mel(step) for step in stream.push(clip.samples)]
     except (sf.LibsndfileError, OSError, RuntimeError) as error:

@@ -21,7 +21,7 @@ Models = dict[str, dict[str, Any]]
 def accuracy_figure(
     results: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str
 ) -> None:
-    """Accuracy of each model with its interval, a colour for each protocol, the poster's mark."""
+    """Accuracy of each model with its interval, a colour for each protocol, × for the poster."""
     known = results.dropna(subset="accuracy")
     names = [name for name in models if name in set(known["model"])]
     places = {name: len(names) - i for i, name in enumerate(names)}
@@ -34,7 +34,9 @@ def accuracy_figure(
             color=PROTOCOLS[str(protocol)], label=f"{protocol} split",
         )  # fmt: skip
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
-    axes.plot(100 * poster["poster_accuracy"], poster["model"].map(places), "kx", label="poster")
+    if len(poster):
+        claimed = 100 * poster["poster_accuracy"]
+        axes.plot(claimed, poster["model"].map(places), "kx", label="poster")
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
     axes.set_xlabel("test accuracy in % (bars: interval, bootstrap over artists)")

@@ -1,5 +1,6 @@
 """From single runs to the results tables."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,17 @@ def _groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
         key = (run.params["dataset"], run.params["protocol"], run.params["model"])
         groups.setdefault(key, []).append(run)
     return groups
+
+
+def poster_applies(dataset: dict[str, Any], genres: Iterable[str], posters: Iterable[str]) -> bool:
+    """Whether the poster's figures say anything here: of other genres or synthetic music, nothing.
+
+    Args:
+        dataset: entry of datasets.yaml.
+        genres: of the tracks.
+        posters: genres of FMA-small.
+    """
+    return dataset["source"] != "synthesis" and set(genres) == set(posters)
 
 
 def results_table(

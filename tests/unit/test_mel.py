@@ -116,3 +116,23 @@ def test_blocks_of_a_file_join_without_a_seam(tmp_path: Path, seconds: float) ->
     sf.write(file, 0.1 * rng.standard_normal((44_100, 2)), 44_100)
     blocks = np.concatenate([clip.samples for clip in decode_blocks(str(file), seconds)])
     np.testing.assert_array_equal(blocks, decode(io.BytesIO(file.read_bytes())).samples)
+
+
+def test_a_file_that_is_too_long_is_refused_by_its_header_or_where_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    told, untold = tmp_path / "told.flac", tmp_path / "untold.flac"
+    sf.write(told, np.zeros(5 * 8_000), 8_000)
+    content = bytearray(told.read_bytes())
+    # The last 36 bits of these 8 bytes of STREAMINFO number the samples; 0 where they stream.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    untold.write_bytes(content)
+    for file, limit, decoded in [(told, 5, 5), (told, 4, 0), (untold, 5, 5), (untold, 4, 4)]:
+        blocks = []
+        try:
+            blocks.extend(clip.seconds for clip in decode_blocks(str(file), 1, limit))
+            assert limit == 5
+        except UnusableClipError as error:
+            assert limit == 4 and str(error) == f"longer than {4 / 3600:g} hours"
+        assert sum(blocks) == decoded, (file, limit)

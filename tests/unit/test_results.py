@@ -15,6 +15,7 @@ from songnet.results import (
     difference_table,
     genre_table,
     leak_table,
+    poster_applies,
 )
 
 TRACKS = list(range(1, 41))
@@ -118,3 +119,17 @@ def test_the_interval_of_the_leak() -> None:
     assert list(table.index) == ["net"]
     found = table.loc["net", ["leak", "ci_low", "ci_high"]].tolist()
     assert found == pytest.approx([0.1, 0.1 - 0.05, 0.1 + np.hypot(0.04, 0.05)])
+
+
+@pytest.mark.parametrize(
+    ("source", "genres", "applies"),
+    [
+        ("download", ["Rock", "Folk", "Rock"], True),
+        ("download", ["Rock"], False),
+        ("synthesis", ["Rock", "Folk"], False),
+    ],
+)
+def test_the_poster_applies_to_music_of_its_genres(
+    source: str, genres: list[str], applies: bool
+) -> None:
+    assert poster_applies({"source": source}, genres, ["Folk", "Rock"]) is applies

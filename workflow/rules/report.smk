@@ -96,6 +96,7 @@ rule figures:
     params:
         dataset=DATASET,
         models=MODELS,
+        poster_genres=DATASETS["fma_small"]["genres"],
         benchmarks=f"{RESULTS}/benchmarks",
         source=source("figures"),
     script:

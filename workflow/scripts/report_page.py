@@ -11,7 +11,7 @@ with job(snakemake):
     from songnet import __version__, colours, pages, report, report_page
     from songnet.files import read_json
     from songnet.provenance import git_commit
-    from songnet.results import runtime_table
+    from songnet.results import poster_applies, runtime_table
     from songnet.splits import read_parts
     from songnet.tables import read_table
 
@@ -34,11 +34,8 @@ with job(snakemake):
     reference = snakemake.params.config["reference"]
     found = report.headline(results, differences, confusions, models, tracks, splits, reference)
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
-    # On other music the poster's figures say nothing.
     dataset = snakemake.params.dataset
-    comparable = dataset["source"] != "synthesis" and (
-        set(tracks["genre"]) == set(snakemake.params.poster_genres)
-    )
+    comparable = poster_applies(dataset, tracks["genre"], snakemake.params.poster_genres)
     claim = report.poster_claim(results, models, found["protocol"]) if comparable else None
     rows = report.result_rows(results, differences, models, found["protocol"])
     runtime = runtime_table(snakemake.params.benchmarks).reset_index()
