@@ -3,11 +3,11 @@
 import bz2
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import copy
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,8 +60,13 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+def open_member(archive: zipfile.ZipFile, name: str, threads: int = 1) -> Iterator[IO[bytes]]:
     """Open a table in an archive, to be read as a stream.
+
+    Args:
+        archive: a file on this machine.
+        name: of the member.
+        threads: that unpack BZIP2, whose blocks of 900 kB know nothing of one another.
 
     Raises:
         SongNetError: there is none, it is too large, or it is damaged.
@@ -69,7 +74,8 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     if name not in archive.NameToInfo:
         raise SongNetError(f"{archive.filename}: has no {name}")
     try:
-        with io.BufferedReader(_Member(archive, name, TABLE_BYTES), 1 << 20) as file:
+        member = _Member(archive, name, TABLE_BYTES, threads)
+        with io.BufferedReader(member, 1 << 20) as file:
             yield file
     except _TooLargeError as error:
         raise SongNetError(f"{archive.filename}: {name} {error}") from None
@@ -117,31 +123,73 @@ class _TooLargeError(Exception):
     """A member that is larger than any of its kind."""
 
 
+class _Packed(io.RawIOBase):
+    """The bytes of a member as they stand in the archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        archive.open(info).close()  # complains of what zipfile cannot read
+        self._file = Path(str(archive.filename)).open("rb")  # noqa: SIM115
+        self._file.seek(info.header_offset)
+        header = self._file.read(30)
+        # It ends with the lengths of what follows it: name and extra field.
+        self._start = info.header_offset + len(header) + sum(struct.unpack("<HH", header[26:]))
+        self._size, self._at = info.compress_size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(memoryview(buffer)[: max(0, self._size - self._at)])
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class _Member(io.RawIOBase):
     """A member that is unpacked in small pieces, and never further than the archive promises."""
 
     SIZE = 4096  # packed bytes at a time: LZMA makes 30 MB of them at most
 
-    def __init__(self, archive: zipfile.ZipFile, name: str, limit: int) -> None:
+    def __init__(self, archive: zipfile.ZipFile, name: str, limit: int, threads: int = 1) -> None:
         self._info = archive.getinfo(name)
         if self._info.file_size > limit:
             size = self._info.file_size / 2**20
             raise _TooLargeError(f"is too large: {size:.0f} MB, at most {limit >> 20}")
         self._crc = self._count = 0
-        if self._info.compress_type == zipfile.ZIP_BZIP2:
-            # zipfile unpacks all that it has read, and BZIP2 packs a gigabyte into a kilobyte.
-            packed = copy(self._info)
-            packed.compress_type, packed.file_size = zipfile.ZIP_STORED, packed.compress_size
-            del packed.CRC
-            self._file: IO[bytes] = bz2.BZ2File(archive.open(packed))
+        self._open = ExitStack()
+        self._file: IO[bytes]
+        if self._info.compress_type != zipfile.ZIP_BZIP2:
+            self._file = self._open.enter_context(archive.open(name))
+            return
+        # zipfile unpacks all that it has read, and BZIP2 packs a gigabyte into a kilobyte.
+        packed = self._open.enter_context(io.BufferedReader(_Packed(archive, self._info)))
+        if threads == 1:
+            self._file = self._open.enter_context(bz2.BZ2File(packed))
         else:
-            self._file = archive.open(name)
+            from rapidgzip import IndexedBzip2File
+
+            self._file = IndexedBzip2File(packed, parallelization=threads)
+            self._open.enter_context(self._file)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self._file.read(min(len(buffer), self.SIZE))
+        try:
+            piece = self._file.read(min(len(buffer), self.SIZE))
+        except (RuntimeError, ValueError):  # rapidgzip's
+            raise zipfile.BadZipFile("a block of BZIP2 is damaged") from None
         self._count += len(piece)
         self._crc = zlib.crc32(piece, self._crc)
         size = self._info.file_size
@@ -151,7 +199,7 @@ class _Member(io.RawIOBase):
         return len(piece)
 
     def close(self) -> None:
-        self._file.close()
+        self._open.close()
         super().close()
 
 

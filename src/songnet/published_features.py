@@ -15,13 +15,16 @@ NAME = "fma_metadata/features.csv"
 LINES = 500  # parsed at once: 4.5 MB
 
 
-def read_features(metadata_zip: str, track_ids: pd.Index, kind: str = "all") -> pd.DataFrame:
+def read_features(
+    metadata_zip: str, track_ids: pd.Index, kind: str = "all", threads: int = 1
+) -> pd.DataFrame:
     """Read the wanted rows and columns; the file streams through in blocks straight from the zip.
 
     Args:
         metadata_zip: ``fma_metadata.zip``.
         track_ids: the wanted tracks.
         kind: ``all`` 518 columns, or the 140 of one feature, ``mfcc``.
+        threads: that unpack.
 
     Returns:
         float32, index track_id in the wanted order, columns (feature, statistics, number).
@@ -39,7 +42,7 @@ def read_features(metadata_zip: str, track_ids: pd.Index, kind: str = "all") -> 
         types = dict.fromkeys(names, "float32") | {"track_id": "int64"}
         read = csv.ReadOptions(column_names=names)
         convert = csv.ConvertOptions(column_types=types, include_columns=wanted)
-        with open_member(archive, NAME) as file:
+        with open_member(archive, NAME, threads) as file:
             blocks = [
                 csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
                 for lines in _wanted_lines(file, track_ids)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from benchmarks.published_features import measured
 
 from songnet import archives as songnet_archives
 from songnet import tracks as songnet_tracks
-from songnet.archives import clip_ids, open_zip, read_clip, still_sound
+from songnet.archives import clip_ids, open_member, open_zip, read_clip, still_sound
 from songnet.audio import decode
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.tracks import read_tracks, select_tracks, wanted_tracks
@@ -94,6 +95,20 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         read_clip(archive, "small", 2)
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
+
+
+def unpack_some(path: str, threads: int) -> None:
+    with open_zip(path) as archive, open_member(archive, "table", threads) as file:
+        assert file.read(1000) == bytes(1000)
+
+
+def test_a_bomb_of_a_table_is_unpacked_little_further_than_it_is_read(tmp_path: Path) -> None:
+    """400 MB of zeros in 400 bytes; a thread unpacks a block of 46 MB of them at once."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("table", bytes(400 * 10**6))
+    one, two = (measured(unpack_some, str(path), threads)[2] for threads in (1, 2))
+    assert two < one + 300
 
 
 def test_a_clip_cannot_claim_hours(tmp_path: Path) -> None:

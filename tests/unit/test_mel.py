@@ -129,7 +129,7 @@ def test_a_file_that_is_too_long_is_refused_by_its_header_or_where_it_goes_on(
     content[22:26] = bytes(4)
     untold.write_bytes(content)
     for file, limit, decoded in [(told, 5, 5), (told, 4, 0), (untold, 5, 5), (untold, 4, 4)]:
-        blocks = []
+        blocks: list[float] = []
         try:
             blocks.extend(clip.seconds for clip in decode_blocks(str(file), 1, limit))
             assert limit == 5

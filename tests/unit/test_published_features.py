@@ -35,6 +35,43 @@ def test_wanted_rows_in_the_wanted_order(published: tuple[str, pd.DataFrame]) ->
     assert found["mfcc"].shape == (4, 140)
 
 
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """700 tracks: 6 MB, seven blocks of BZIP2."""
+    path = tmp_path_factory.mktemp("blocks") / "fma_metadata.zip"
+    make_metadata(path, 700)
+    return path
+
+
+def test_threads_unpack_the_same(blocks: Path) -> None:
+    wanted = pd.Index([700, 2, 350, 701])
+    found = read_features(str(blocks), wanted, threads=2)
+    pd.testing.assert_frame_equal(found, read_features(str(blocks), wanted))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [(1_000_000, "cannot be unpacked"), (-200, "cannot be unpacked"), (None, "CRC-32 is wrong")],
+)
+def test_a_damaged_file_is_named(
+    blocks: Path, tmp_path: Path, threads: int, place: int | None, reason: str
+) -> None:
+    path = tmp_path / "fma_metadata.zip"
+    content = bytearray(blocks.read_bytes())
+    with zipfile.ZipFile(blocks) as archive:
+        info = archive.getinfo(NAME)
+    if place is None:  # the sum of the directory, which stands at the end, is another
+        content[content.index(b"PK\1\2") + 16] ^= 1
+    else:
+        start = info.header_offset + 30 + len(NAME) + 20 if place > 0 else info.compress_size
+        content[start + place] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(SongNetError, match=rf"{NAME} is damaged: .*{reason}") as error:
+        read_features(str(path), pd.Index([2, 700]), threads=threads)
+    assert "\n" not in str(error.value)
+
+
 def test_wanted_columns(published: tuple[str, pd.DataFrame]) -> None:
     path, table = published
     found = read_features(path, pd.Index([7, 2]), "mfcc")
