@@ -93,7 +93,7 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
     Args:
         predictions: of the test part.
         tracks: of the data set.
-        least: verdicts that an artist must have.
+        least: test tracks that an artist must have.
 
     Returns:
         artist, genre (most frequent), verdicts, accuracy, called (most frequent wrong verdict),
@@ -102,7 +102,7 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
     table = predictions.join(tracks[["artist_id", "artist"]], on="track_id")
     rows = []
     for artist_id, group in table.dropna(subset="artist_id").groupby("artist_id"):
-        if len(group) < least:
+        if group["track_id"].nunique() < least:
             continue
         wrong = group[group["genre"] != group["predicted"]]["predicted"].value_counts()
         rows.append(
@@ -139,11 +139,16 @@ def nearest_artists(
         neighbours: number of known artists for each.
 
     Returns:
-        artist, genre, neighbour, neighbour_genre, rank (from 1), cosine.
+        artist, genre, neighbour, neighbour_genre, rank (from 1), cosine. No artist is its own
+        neighbour; empty where either part names none.
     """
+    columns = ["artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
+    if known["artist_id"].isna().all() or heard["artist_id"].isna().all():
+        return pd.DataFrame(columns=columns)
     there, places = _artist_places(known, known_embeddings)
     here, points = _artist_places(heard, heard_embeddings)
     cosines = points @ places.T
+    cosines[here["artist_id"].to_numpy()[:, None] == there["artist_id"].to_numpy()] = -np.inf
     nearest = np.argsort(-cosines, axis=1)[:, :neighbours]
     return pd.DataFrame(
         [
@@ -157,19 +162,24 @@ def nearest_artists(
             }
             for i, row in enumerate(nearest)
             for rank, j in enumerate(row, start=1)
+            if np.isfinite(cosines[i, j])
         ],
-        columns=["artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"],
+        columns=columns,
     )
 
 
 def _artist_places(
     tracks: pd.DataFrame, embeddings: NDArray[np.float32]
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Name, most frequent genre and mean direction of each artist."""
+    """Artist, name, most frequent genre and mean direction of each."""
     groups = list(tracks.assign(row=np.arange(len(tracks))).groupby("artist_id"))
     names = pd.DataFrame(
         [
-            {"artist": _artist_name(artist_id, group), "genre": group["genre"].mode()[0]}
+            {
+                "artist_id": artist_id,
+                "artist": _artist_name(artist_id, group),
+                "genre": group["genre"].mode()[0],
+            }
             for artist_id, group in groups
         ]
     )

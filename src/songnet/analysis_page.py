@@ -65,12 +65,12 @@ def labels_text(labels: SecondaryLabels) -> str:
 def artists_text(artists: pd.DataFrame) -> str:
     """How evenly the errors fall on artists."""
     if artists.empty:
-        return "No artist has three verdicts or more, so nothing can be said."
+        return "No artist has three tracks or more, so nothing can be said."
     always, never = (artists["accuracy"] == 1).mean(), (artists["accuracy"] == 0).mean()
     return (
-        f"Of {len(artists)} artists with three verdicts or more, {percent(always)} are always "
-        f"found and {percent(never)} never: tracks of one artist are right or wrong together, "
-        "which is why the intervals of the results table resample artists."
+        f"Of {len(artists)} artists with three tracks or more, {percent(always)} are always found "
+        f"and {percent(never)} never. Tracks of one artist need not be right or wrong by "
+        "themselves, which is why the intervals of the results table resample artists."
     )
 
 

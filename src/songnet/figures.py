@@ -170,11 +170,12 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "")
         note: what must be known about the data.
     """
     protocols = list(heard["protocol"].unique())
+    columns = max(1, len(protocols))  # none if a step takes longer than all of heard_seconds
     figure, panels = plt.subplots(
-        1, len(protocols), figsize=(1 + 4.2 * len(protocols), 4.4), sharey=True, squeeze=False,
+        1, columns, figsize=(1 + 4.2 * columns, 4.4), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    for axes, protocol in zip(panels[0], protocols, strict=True):
+    for axes, protocol in zip(panels[0], protocols, strict=False):
         rows = heard[heard["protocol"] == protocol]
         for k, (model, group) in enumerate(rows.groupby("model", sort=False)):
             line = group.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])

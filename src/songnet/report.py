@@ -152,20 +152,19 @@ def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values
         protocol: the fairest one.
 
     Returns:
-        model, claimed, accuracy, and random (under the random split; None without it). None where
-        no model of the poster's was judged.
+        model, claimed, and accuracies, ours under each protocol, the fairest first. None where no
+        model of the poster's was judged under it.
     """
     known = results.dropna(subset=["poster_accuracy", "accuracy"])
-    known = known.set_index(["protocol", "model"])
-    if protocol not in known.index:
+    fairest = known[known["protocol"] == protocol]
+    if fairest.empty:
         return None
-    best = known.loc[protocol].sort_values("poster_accuracy").iloc[-1]
-    random = known["accuracy"].get(("random", best.name))
+    best = fairest.sort_values("poster_accuracy").iloc[-1]
+    ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
     return {
-        "model": models[str(best.name)]["title"],
+        "model": models[best["model"]]["title"],
         "claimed": float(best["poster_accuracy"]),
-        "accuracy": float(best["accuracy"]),
-        "random": None if random is None or protocol == "random" else float(random),
+        "accuracies": {protocol: float(ours[protocol])} | ours.astype(float).to_dict(),
     }
 
 

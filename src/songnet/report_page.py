@@ -19,6 +19,8 @@ PROTOCOLS = {
     "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
     "model that knows the artist knows the genre.",
 }
+# Of fewer, 95 % intervals by the bootstrap hold the truth less often: 91 % of ten, 84 % of three.
+FEW_ARTISTS = 20
 
 
 def title(found: Values, model: str) -> str:
@@ -58,14 +60,13 @@ def certainty(
             f"{percent(found['baseline_accuracy'])}."
         )
     if claim:
+        ours = ", ".join(
+            f"on {percent(accuracy)} under {protocol}"
+            for protocol, accuracy in claim["accuracies"].items()
+        )
         sentences.append(
             f"The poster gives {percent(claim['claimed'])} for its {claim['model']}. Trained here, "
-            f"it is right on {percent(claim['accuracy'])}"
-            + (
-                f"; under the random split, on {percent(claim['random'])}."
-                if claim["random"]
-                else "."
-            )
+            f"it is right {ours}."
         )
     return sentences
 
@@ -85,12 +86,17 @@ def _interval(found: Values, confidence: float) -> str:
             f"chose the model: a new measurement would find less. {guess}."
         )
     low, high = percent(found["ci_low"]), percent(found["ci_high"])
-    return f"{100 * confidence:g} % interval over artists: {low} to {high} ({size}). {guess}."
+    interval = f"{100 * confidence:g} % interval over artists: {low} to {high} ({size})"
+    if found["artists"] < FEW_ARTISTS:
+        interval += ", which of so few artists is too narrow"
+    return f"{interval}. {guess}."
 
 
 def _against(found: Values, baseline: str) -> str:
     difference, low, high = found["difference"]
-    if low > 0:
+    if found["artists"] < FEW_ARTISTS:
+        verdict = "of too few artists to say more"
+    elif low > 0:
         verdict = "more than the choice of artists explains"
     elif high < 0:
         verdict = "and the baseline is better by more than the choice of artists explains"

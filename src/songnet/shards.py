@@ -152,6 +152,11 @@ class MelShards:
         """Open the shards that lie beside an index, ``mel/index.parquet``."""
         return cls(Path(index).parent, pd.read_parquet(index))
 
+    @property
+    def track_ids(self) -> list[int]:
+        """All tracks."""
+        return list(self._places)
+
     def frames(self, track_id: int) -> int:
         """Number of frames with sound."""
         return int(self._places[track_id][2])

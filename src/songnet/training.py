@@ -104,7 +104,7 @@ def train_network(
     # As `use_deterministic_algorithms`, which would load torch's compiler.
     torch.set_deterministic_debug_mode("warn")
     network.to(device())
-    check_lengths(shards, [train, validation], network.frames_per_step)
+    check_lengths(shards, network.frames_per_step)
     network.set_statistics(*band_statistics(shards, train.track_ids), train.metadata)
     trainee = _Trainee(network, config)
     history = trainee.resume(checkpoint)

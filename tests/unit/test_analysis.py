@@ -78,6 +78,8 @@ def test_artists() -> None:
          "called": "Rock", "share": pytest.approx(1 / 3)},
         {"artist": "A", "genre": "Folk", "verdicts": 2, "accuracy": 1.0, "called": "", "share": 0},
     ]  # fmt: skip
+    seeds = pd.concat([predictions()] * 3)  # verdicts of three runs make no track more
+    assert len(analysis.artist_errors(seeds, tracks(), least=3)) == 1
     none = analysis.artist_errors(predictions(), tracks(), least=9)
     assert none.empty
     assert "nothing can be said" in analysis_page.artists_text(none)
@@ -91,13 +93,24 @@ def test_artists_without_a_name_bear_their_number() -> None:
 
 
 def test_nearest_artists() -> None:
-    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]]
+    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]].assign(artist_id=30)
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     found = analysis.nearest_artists(known, embeddings, heard, np.array([[0.6, 0.8]], np.float32))
     # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
     assert list(found["neighbour"]) == ["A", "B"]
     np.testing.assert_allclose(found["cosine"], [(1.8 * 0.6 + 0.6 * 0.8) / 1.8974, 0.8], rtol=1e-4)
     assert "For 0.0 % of 1 artists" in analysis_page.neighbours_text(found)
+
+
+def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
+    embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
+    some = tracks().loc[[1, 2, 3, 4]]
+    found = analysis.nearest_artists(some, embeddings, some, embeddings)
+    assert list(zip(found["artist"], found["neighbour"], strict=True)) == [("A", "B"), ("B", "A")]
+    nobody = some.assign(artist_id=None)
+    for known, heard in [(some, nobody), (nobody, some)]:
+        found = analysis.nearest_artists(known, embeddings, heard, embeddings)
+        assert "No artist is known" in analysis_page.neighbours_text(found)
 
 
 def test_secondary_labels() -> None:

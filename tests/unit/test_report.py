@@ -87,8 +87,11 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert found["leak"][0] == pytest.approx(0.1) and found["guess"] == 0.5
     assert (found["tracks"], found["artists"]) == (3, 2)
     assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
-    text = " ".join(report_page.certainty(found, "kNN", 0.95))
-    assert "50.0 % to 80.0 % (3 tracks of 2 artists, 2 runs)" in text
+    few = " ".join(report_page.certainty(found, "kNN", 0.95))
+    assert "(3 tracks of 2 artists, 2 runs), which of so few artists is too narrow." in few
+    assert "track for track, of too few artists to say more." in few
+    text = " ".join(report_page.certainty(found | {"artists": 50}, "kNN", 0.95))
+    assert "50.0 % to 80.0 % (3 tracks of 50 artists, 2 runs)." in text
     assert (
         "25.0 points less [+5.0, +40.0], track for track, more than the choice of artists explains."
         in text
@@ -126,7 +129,7 @@ def test_the_official_division_is_not_always_fmas() -> None:
 def test_what_the_choice_of_artists_explains_is_said_so(
     interval: tuple[float, float], words: str
 ) -> None:
-    found = headline()
+    found = headline() | {"artists": 50}
     found["difference"] = [sum(interval) / 2, *interval]
     assert words in " ".join(report_page.certainty(found, "kNN", 0.95))
 
@@ -151,15 +154,17 @@ def test_without_a_test_part() -> None:
 def test_the_poster_is_quoted_beside_its_own_model() -> None:
     claimed = results().assign(poster_accuracy=[0.36, 0.46, 0.65] * 2)
     claim = report.poster_claim(claimed, MODELS, "artist")
-    assert claim == {"model": "C-RNN", "claimed": 0.65, "accuracy": 0.65, "random": 0.75}
+    assert claim is not None and claim["accuracies"] == {"artist": 0.65, "random": 0.75}
     found = headline(results=claimed)
     text = report_page.certainty(found, "kNN", 0.95, claim)[-1]
     assert text == (
-        "The poster gives 65.0 % for its C-RNN. Trained here, it is right on 65.0 %; under the "
-        "random split, on 75.0 %."
+        "The poster gives 65.0 % for its C-RNN. Trained here, it is right on 65.0 % under artist, "
+        "on 75.0 % under random."
     )
     alone = report.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
-    assert report_page.certainty(found, "kNN", 0.95, alone)[-1].endswith("right on 65.0 %.")
+    assert report_page.certainty(found, "kNN", 0.95, alone)[-1].endswith(
+        "right on 65.0 % under artist."
+    )
     assert report.poster_claim(results(), MODELS, "artist") is None
 
 

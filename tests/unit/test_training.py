@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.batches import Part, band_statistics, random_crops, whole_clips
+from songnet.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
 from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
 from songnet.networks import Network, NetworkConfig, make_network
@@ -174,6 +174,21 @@ def test_band_statistics(shards: MelShards) -> None:
     whole = np.concatenate([shards.mel(int(i)) for i in ids], axis=1).astype(np.float64)
     np.testing.assert_allclose(mean[:, 0], whole.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(std[:, 0], whole.std(axis=1), rtol=1e-4)
+
+
+def test_a_band_without_sound_is_no_magnifying_glass(tmp_path: Path) -> None:
+    mels = np.random.default_rng(0).normal(-40, 10, (4, 64, 60)).astype(np.float16)
+    mels[:, 60:] = -100
+    np.save(tmp_path / "000.npy", mels)
+    index = pd.DataFrame({"shard": "000.npy", "row": range(4), "frames": 60, "seconds": 6.0})
+    _, std = band_statistics(MelShards(tmp_path, index), np.arange(4))
+    assert (std[60:] == 1).all() and (std[:60] > 9).all()
+
+
+def test_a_clip_of_any_part_may_be_too_short(shards: MelShards) -> None:
+    check_lengths(shards, 20)
+    with pytest.raises(SongNetError, match=r"clips\.min_seconds: track 105 has 20 frames"):
+        check_lengths(shards, 21)
 
 
 def test_a_small_data_set_is_gone_through_several_times(

@@ -41,6 +41,7 @@ rule results_table:
     params:
         dataset=DATASET,
         models=MODELS,
+        poster_genres=DATASETS["fma_small"]["genres"],
         confidence=config["evaluation"]["confidence"],
         source=source("results_table"),
     script:
