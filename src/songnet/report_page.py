@@ -19,7 +19,7 @@ PROTOCOLS = {
     "random": "Tracks divided at random, as on the poster: artists stand in several parts, and a "
     "model that knows the artist knows the genre.",
 }
-# Of fewer, 95 % intervals by the bootstrap hold the truth less often: 91 % of ten, 84 % of three.
+# Of fewer, the bootstrap gives too narrow intervals: docs/methods.md has the figures.
 FEW_ARTISTS = 20
 
 
