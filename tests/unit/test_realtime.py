@@ -109,7 +109,7 @@ def test_a_step_comes_as_soon_as_its_last_sample(model: Model) -> None:
 
 
 @pytest.mark.slow
-def test_an_hour_needs_no_more_memory_than_a_minute(model: Model) -> None:
+def test_ten_minutes_need_no_more_memory_than_one(model: Model) -> None:
     def held(stream: Stream) -> int:
         arrays = [*stream._frames._pieces, stream._mel]
         return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in stream._state)
@@ -118,7 +118,7 @@ def test_an_hour_needs_no_more_memory_than_a_minute(model: Model) -> None:
     stream = Stream(model, 22_050)
     stream.push(minute)
     after_a_minute = held(stream)
-    for _ in range(59):
+    for _ in range(9):
         stream.push(minute)
     assert held(stream) <= 1.5 * after_a_minute < 2**20
 
