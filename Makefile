@@ -41,16 +41,18 @@ bench: .venv/installed
 
 # Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
 # CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
-lock:
+lock: .venv/installed
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		$(UPGRADE) --group dev pyproject.toml --output-file requirements.lock
-	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
-	sed -i '/^  - pip:/q' envs/songnet.yaml
+	sed -i.bak -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
+	sed -i.bak '/^  - pip:/q' envs/songnet.yaml
 	sed 's/.*/      - "&"/' requirements.lock >> envs/songnet.yaml
+	rm requirements.lock.bak envs/songnet.yaml.bak
 
+# The demo alone; results of other data took hours and are not ours to delete.
 clean:
-	rm -rf results/*/ resources/demo mlflow.db mlartifacts .snakemake
+	rm -rf results/demo resources/demo
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SongNet needs Python 3.11 or newer; name one with PYTHON=...")'

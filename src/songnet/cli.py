@@ -145,11 +145,15 @@ def _listen(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
+    from songnet.audio import MAX_CHANNELS, MAX_RATE
     from songnet.classify import find_model
     from songnet.listen import headline, listen, picture, read_samples
 
     if sys.stdin.isatty():
         raise SongNetError("listen reads samples from a pipe: ffmpeg ... | songnet listen")
+    for name, most in (("rate", MAX_RATE), ("channels", MAX_CHANNELS)):
+        if getattr(options, name) > most:
+            raise SongNetError(f"--{name} {getattr(options, name)} is no music's: at most {most}")
     model = find_model(options.model)
     # Unbuffered: a step shall not wait until a buffer is full.
     pipe = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)

@@ -276,7 +276,7 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
 def is_sampled(config: Table, dataset: Table) -> bool:
     """Whether single clips are fetched out of remote archives."""
     fetched = dataset["source"] == "download" and config["archives"] is None
-    return fetched and config["tracks_per_genre"] is not None
+    return fetched and config["tracks_per_genre"] is not None and dataset.get("clips", True)
 
 
 def dataset_note(config: Table, dataset: Table, features: str) -> str:

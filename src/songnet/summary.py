@@ -46,11 +46,13 @@ def _accuracies(path: Path) -> str:
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     cells = {(row["model"], row["protocol"]): _cell(row) for row in rows}
     posters = {row["model"]: _percent(row["poster_accuracy"]) for row in rows}
+    headers = ["test accuracy in %", *protocols]
     table = [
-        [model, *(cells.get((model, protocol), "") for protocol in protocols), poster]
-        for model, poster in posters.items()
+        [model, *(cells.get((model, protocol), "") for protocol in protocols)] for model in posters
     ]
-    headers = ["test accuracy in %", *protocols, "poster"]
+    if any(posters.values()):
+        headers.append("poster")
+        table = [[*row, poster] for row, poster in zip(table, posters.values(), strict=True)]
     return tabulate(table, headers, disable_numparse=True, colalign=["left"])
 
 

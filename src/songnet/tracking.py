@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from songnet.errors import SongNetError
 from songnet.files import digest, machine_lock, read_json
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -49,6 +50,9 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
             _initialize_tables(create_engine(uri))
         experiment_id = find_experiment(uri, dataset)
         describe_experiment(mlflow.MlflowClient(uri), experiment_id, note)
+    except SongNetError as error:
+        log.warning("%s", error)
+        experiment_id = None
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
@@ -71,12 +75,22 @@ def _views(experiment_id: str) -> str:
 
 
 def find_experiment(uri: str, dataset: str) -> str:
-    """Find or create the experiment of a data set."""
+    """Find or create the experiment of a data set.
+
+    Raises:
+        SongNetError: somebody has deleted it.
+        Exception: whatever MLflow raises where the server cannot be reached.
+    """
     import mlflow
 
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(dataset)
     if found is not None:
+        if found.lifecycle_stage == "deleted":
+            raise SongNetError(
+                f"MLflow's experiment {dataset} is deleted; it comes back by `mlflow experiments "
+                f"restore --experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI={uri}"
+            )
         return str(found.experiment_id)
     artifacts = None
     if uri.startswith("sqlite:///"):
@@ -136,12 +150,17 @@ def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:
     from mlflow.entities import Param, RunTag
 
     found = client.search_runs([experiment_id], f"tags.`{KEY}` = '{record['key']}'", max_results=1)
-    if found:
+    if found and PARENT in found[0].data.tags:
         return str(found[0].info.run_id)
     name = f"{record['model']} · {record['protocol']} · {record['seed']}"
     if record["split_seed"] != 1:
         name += f" · split {record['split_seed']}"
-    run = client.create_run(experiment_id, run_name=name, tags={KEY: record["key"]})
+    # A break may have left one without what is logged next.
+    run = (
+        found[0]
+        if found
+        else client.create_run(experiment_id, run_name=name, tags={KEY: record["key"]})
+    )
     tags = {
         "git_commit": record["commit"],
         "source": record["source"],

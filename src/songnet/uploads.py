@@ -45,20 +45,35 @@ def upload_runs(
         MLflow's run number of each folder.
 
     Raises:
-        SongNetError: the server cannot be reached.
+        SongNetError: the server cannot be reached, or refuses what it is given.
     """
     import mlflow
-    from tqdm import tqdm
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        experiment_id = find_experiment(uri, dataset)
-    except Exception as error:
-        problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({type(error).__name__})"
-        if any(f"error code {code}" in str(error) for code in (401, 403)):
+        return _upload_runs(uri, dataset, folders, config, note)
+    except (mlflow.MlflowException, SQLAlchemyError) as error:
+        refused = ("error code 401", "error code 403", "PERMISSION_DENIED", "UNAUTHENTICATED")
+        if any(word in str(error) for word in refused):
             problem = f"MLFLOW_TRACKING_USERNAME and _PASSWORD: refused by {uri}"
+        else:
+            problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({_first_line(error)})"
         raise SongNetError(
             f"{problem}; the results are complete, and the next run uploads them"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200] or type(error).__name__
+
+
+def _upload_runs(
+    uri: str, dataset: str, folders: list[Path], config: dict[str, Any], note: str
+) -> dict[str, str]:
+    import mlflow
+    from tqdm import tqdm
+
+    experiment_id = find_experiment(uri, dataset)
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
     describe_experiment(client, experiment_id, note)  # where the server was down before

@@ -166,6 +166,8 @@ def test_the_terminal_shows_the_verdict(trained: Path) -> None:
     run = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise)
     assert run.returncode == 0, run.stderr.decode()
     assert "0:02" in run.stdout.decode() and "%" in run.stdout.decode()
+    absurd = songnet("listen", "--channels", "100000000", "--model", trained, stdin=noise)
+    assert absurd.returncode == 1 and b"--channels 100000000 is no music's" in absurd.stderr
     few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
     assert few.returncode == 1 and b"too little music" in few.stderr
 

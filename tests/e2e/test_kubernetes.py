@@ -33,6 +33,7 @@ if verb == "create":
         pod = subprocess.Popen(
             ["sh", "-c", shell, "sh", *container["command"]], cwd=container["workingDir"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={{"PATH": os.environ["PATH"]}},  # a pod inherits nothing
         )
     (folder / f"{{name}}.pid").write_text(str(pod.pid))
     print(name, end="")

@@ -17,7 +17,7 @@ from songnet.errors import SongNetError
 from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
 from songnet.fma_features import columns
-from songnet.tracking import LiveRun, initialise
+from songnet.tracking import PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
@@ -127,6 +127,36 @@ def test_a_short_training_is_not_watched(tmp_path: Path) -> None:
             for metric in client.get_metric_history(run.info.run_id, "validation/accuracy")
         ]
         assert steps == sent
+
+
+def test_a_run_that_broke_off_while_it_was_opened_is_completed(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+
+    def breaks(*_: object, **__: object) -> None:
+        raise mlflow.MlflowException("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "log_batch", breaks)
+        with pytest.raises(SongNetError, match=r"cannot be reached \(the connection is gone\)"):
+            upload_runs(uri, "tiny", [run_folder], {})
+    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    client = mlflow.MlflowClient(uri)
+    data = client.get_run(run_id).data
+    assert PARENT in data.tags and data.params["model"] == "svm"
+    everything = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    assert len(everything) == 2  # the run and its parent
+
+
+def test_a_deleted_experiment_is_named(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = initialise(uri, "tiny")
+    mlflow.MlflowClient(uri).delete_experiment(experiment["experiment_id"])
+    assert initialise(uri, "tiny")["experiment_id"] is None
+    with pytest.raises(SongNetError, match="experiment tiny is deleted; it comes back by"):
+        upload_runs(uri, "tiny", [run_folder], {})
 
 
 def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> None:

@@ -17,8 +17,13 @@ from songnet.errors import SongNetError
 from songnet.provenance import source_digest
 
 STARTED = time.time()
-# MLflow groups runs by it; jobs in processes of their own inherit it.
+# MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.
 os.environ.setdefault("SONGNET_INVOCATION", time.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+envvars:
+    "SONGNET_INVOCATION",
+
 
 try:
     DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")

@@ -41,7 +41,6 @@ rule results_table:
     params:
         dataset=DATASET,
         models=MODELS,
-        poster_genres=DATASETS["fma_small"]["genres"],
         confidence=config["evaluation"]["confidence"],
         source=source("results_table"),
     script:
@@ -97,7 +96,6 @@ rule figures:
     params:
         dataset=DATASET,
         models=MODELS,
-        poster_genres=DATASETS["fma_small"]["genres"],
         benchmarks=f"{RESULTS}/benchmarks",
         source=source("figures"),
     script:
@@ -263,7 +261,6 @@ rule report_page:
     params:
         dataset=DATASET,
         models=MODELS,
-        poster_genres=DATASETS["fma_small"]["genres"],
         config=config,
         confidence=config["evaluation"]["confidence"],
         neighbours=[Path(page).name for page in pages() if page.endswith(".html")],

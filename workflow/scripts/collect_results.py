@@ -12,19 +12,23 @@ with job(snakemake):
         confusion_table,
         difference_table,
         genre_table,
+        poster_applies,
         read_runs,
         results_table,
     )
 
     runs = read_runs([Path(path).parent for path in snakemake.input.metrics])
-    artists = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])["artist_id"]
+    tracks = pd.read_parquet(snakemake.input.tracks, columns=["artist_id", "genre"])
+    artists = tracks["artist_id"]
     confusions = confusion_table(runs)
+    params = snakemake.params
+    applies = poster_applies(params.dataset, tracks["genre"], params.poster_genres)
     tables = {
         "results": results_table(
-            runs, artists, snakemake.params.posters, **snakemake.params.evaluation
+            runs, artists, params.posters if applies else {}, **params.evaluation
         ),
         "differences": difference_table(
-            runs, artists, **snakemake.params.evaluation, reference=snakemake.params.reference
+            runs, artists, **params.evaluation, reference=params.reference
         ),
         "genres": genre_table(confusions),
         "confusions": confusions,

@@ -8,14 +8,12 @@ with job(snakemake):
     import pandas as pd
 
     from songnet import figures
-    from songnet.results import poster_applies, runtime_table
+    from songnet.results import runtime_table
     from songnet.tables import read_table
 
     dataset, models = snakemake.params.dataset, snakemake.params.models
     results = read_table(snakemake.input.results)
     confusions = read_table(snakemake.input.confusions)
-    if not poster_applies(dataset, confusions["genre"], snakemake.params.poster_genres):
-        results["poster_accuracy"] = float("nan")
     figures.accuracy_figure(results, models, dataset, snakemake.output.accuracy)
     histories = {
         tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories

@@ -9,22 +9,19 @@ with job(snakemake):
 
     from songnet.files import read_json, replacing
     from songnet.markdown import results_page
-    from songnet.results import poster_applies
     from songnet.tables import read_table
 
-    dataset, genres = snakemake.params.dataset, read_table(snakemake.input.genres)
     page = results_page(
-        dataset=dataset,
+        dataset=snakemake.params.dataset,
         models=snakemake.params.models,
         results=read_table(snakemake.input.results),
         differences=read_table(snakemake.input.differences),
-        genres=genres,
+        genres=read_table(snakemake.input.genres),
         confusions=read_table(snakemake.input.confusions),
         tracks=pd.read_parquet(snakemake.input.tracks),
         quarantine=pd.read_csv(snakemake.input.quarantine),
         archives=read_json(snakemake.input.archives),
         confidence=snakemake.params.confidence,
-        comparable=poster_applies(dataset, genres["genre"], snakemake.params.poster_genres),
         splits={Path(path).stem: read_json(path) for path in snakemake.input.splits},
     )
     with replacing(snakemake.output[0]) as temporary:
