@@ -15,10 +15,15 @@ class Augmentation:
     mask_bands: int = 0  # widest of two masks over bands (Park et al., "SpecAugment", 2019)
     mask_share: float = 0.0  # widest of two masks over time, as a share of the crop
     equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
+    # Share of examples that sound produced like another: its mean and spread in every band, in part
+    # (Zhou et al., "MixStyle", 2021; in bands: Schmid et al., "CP-JKU submission to DCASE", 2022).
+    style: float = 0.0
 
     def change(self, mel: Tensor, fill: Tensor) -> Tensor:
-        """Equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
+        """Restyle, equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
         B, M, T = mel.shape
+        if self.style:
+            mel = _restyled(mel, self.style)
         if self.equaliser_db:
             points = self.equaliser_db * torch.randn(B, 1, 5)
             curve = interpolate(points, size=M, mode="linear", align_corners=True)
@@ -39,6 +44,17 @@ class Augmentation:
         other = torch.randperm(len(mel)).to(mel.device)
         mel = mel * share[:, None, None] + mel[other] * (1 - share[:, None, None])
         return mel, targets * share[:, None] + targets[other] * (1 - share[:, None])
+
+
+def _restyled(mel: Tensor, share: float) -> Tensor:
+    """Give a share of a batch (B, M, T) the levels and spreads of a mixture with other examples."""
+    B = len(mel)
+    mean, std = mel.mean(2, keepdim=True), mel.std(2, keepdim=True).clamp_min(1.0)  # (B, M, 1)
+    own = torch.rand(B, 1, 1).masked_fill(torch.rand(B, 1, 1) >= share, 1.0).to(mel)
+    other = torch.randperm(B).to(mel.device)
+    return (mel - mean) / std * torch.lerp(std[other], std, own) + torch.lerp(
+        mean[other], mean, own
+    )
 
 
 def _stretches(B: int, length: int, widest: int) -> Tensor:

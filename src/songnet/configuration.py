@@ -49,17 +49,18 @@ def read_models(path: str | Path) -> Table:
         like = entry.pop("like", None) if isinstance(entry, dict) else None
         if like is not None and like not in models:
             raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
-        models[name] = _variant(models[like], entry) if like else entry
+        models[name] = variant(models[like], entry) if like else entry
     return models
 
 
-def _variant(model: Table, changes: Table) -> Table:
-    """Repeat a model but for some keys; a setting of training then counts for few tracks too."""
-    variant = _merged(model, changes)
-    few = variant.get("training", {}).get("few_tracks") or {}
-    for key in changes.get("training", {}):
-        few.pop(key, None)
-    return variant
+def variant(model: Table, changes: Table) -> Table:
+    """Repeat a model but for some keys; a changed setting then counts for few tracks too."""
+    changed = _merged(model, changes)
+    few = changed.get("few_tracks") or {}
+    for part in ("parameters", "training"):
+        for key in changes.get(part) or {}:
+            few.get(part, {}).pop(key, None)
+    return changed
 
 
 def _merged(base: Table, changes: Table) -> Table:
@@ -181,14 +182,14 @@ def check_models(models: Table, schema: Table) -> None:
 def _check_fields(name: str, model: Table) -> None:
     """Check the names of a network's settings against the dataclasses that they fill."""
     what = "models.yaml:"
-    training = fields("songnet.training.TrainingConfig")
-    few = model["training"].get("few_tracks") or {}
-    _known_keys(model["training"], [*training, "few_tracks"], what, f"{name}.training")
-    _known_keys(few, [*training, "below"], what, f"{name}.training.few_tracks")
+    known = {"training": fields("songnet.training.TrainingConfig")}
     if config := config_of(model["network"]):
         of_data = fields("songnet.networks.NetworkConfig")
-        own = [field for field in fields(config) if field not in of_data]
-        _known_keys(model["parameters"], own, what, f"{name}.parameters")
+        known["parameters"] = [field for field in fields(config) if field not in of_data]
+    few = model.get("few_tracks") or {}
+    for part, allowed in known.items():
+        _known_keys(model[part], allowed, what, f"{name}.{part}")
+        _known_keys(few.get(part, {}), allowed, what, f"{name}.few_tracks.{part}")
 
 
 def _fill_defaults(config: Table, schema: Table) -> None:

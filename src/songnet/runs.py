@@ -6,6 +6,20 @@ from songnet import provenance
 from songnet.files import digest, read_json, sha1
 
 
+def for_tracks(run: dict[str, Any], tracks: int) -> dict[str, Any]:
+    """Decide what an entry of models.yaml says for a training part of so many tracks.
+
+    Below the number of ``few_tracks``, its ``parameters`` and ``training`` count before the
+    entry's own; that key itself is left out.
+    """
+    chosen = {key: value for key, value in run.items() if key != "few_tracks"}
+    few = run.get("few_tracks") or {}
+    if tracks < few.get("below", 0):
+        for key in ("parameters", "training"):
+            chosen[key] = run[key] | few.get(key, {})
+    return chosen
+
+
 def run_record(run: dict[str, Any], source: str, data: list[str], archives: str) -> dict[str, Any]:
     """Everything that shapes a run, for params.json.
 

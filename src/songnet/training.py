@@ -52,21 +52,14 @@ class TrainingConfig(Augmentation):
     compile: bool = False  # with torch.compile; pays on a GPU in long trainings
 
     @classmethod
-    def from_table(cls, table: dict[str, Any], tracks: int) -> "TrainingConfig":
+    def from_table(cls, table: dict[str, Any]) -> "TrainingConfig":
         """Read the key ``training`` of an entry of models.yaml.
-
-        Args:
-            table: fields of this class; what ``few_tracks`` holds counts instead of them where the
-                training part has fewer tracks than its ``below``.
-            tracks: of the training part.
 
         Raises:
             SongNetError: a key is unknown.
         """
-        few = table.get("few_tracks") or {}
-        fields = table | few if tracks < few.get("below", 0) else table
         try:
-            return cls(**{k: v for k, v in fields.items() if k not in ("few_tracks", "below")})
+            return cls(**table)
         except TypeError as error:
             raise SongNetError(f"models.yaml: training: {error}") from None
 

@@ -32,6 +32,21 @@ def test_equaliser_is_smooth_and_constant_in_time() -> None:
     assert float(curve.abs().max()) > 3
 
 
+def test_style_is_that_of_other_examples() -> None:
+    torch.manual_seed(0)
+    mel = 20 * torch.randn(16, 64, 1) + (5 + 10 * torch.rand(16, 64, 1)) * torch.randn(16, 64, 400)
+    changed = Augmentation(style=0.5).change(mel, FILL)
+    same = (changed - mel).abs().amax((1, 2)) < 1e-3
+    assert 4 <= int(same.sum()) <= 12
+    # What changes is the level and the spread of each band; the music in it stays.
+    standard = [(x - x.mean(2, keepdim=True)) / x.std(2, keepdim=True) for x in (mel, changed)]
+    torch.testing.assert_close(*standard, atol=1e-3, rtol=0)
+    means, stds = changed.mean(2), changed.std(2)
+    assert bool((means <= mel.mean(2).amax(0) + 1e-3).all())
+    assert bool((stds >= mel.std(2).amin(0) - 1e-3).all())
+    assert Augmentation(style=1.0).change(torch.zeros(4, 64, 9), FILL).abs().max() == 0
+
+
 def test_mixup_keeps_most_of_each_example() -> None:
     torch.manual_seed(0)
     targets = torch.eye(16)

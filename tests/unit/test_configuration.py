@@ -17,9 +17,11 @@ from songnet.configuration import (
     read_yaml,
     selected_models,
     shard_count,
+    variant,
 )
 from songnet.crnn import CRNN
 from songnet.errors import SongNetError
+from songnet.runs import for_tracks
 from songnet.signatures import config_of, fields
 from songnet.training import TrainingConfig
 
@@ -41,10 +43,13 @@ def test_defaults_equal_the_commented_file() -> None:
 
 def test_a_variant_counts_for_few_tracks_too() -> None:
     """Else an ablation on few tracks would compare a network with itself."""
-    few = MODELS["without_mixup"]["training"]["few_tracks"]
-    assert "mixup" not in few and MODELS["causal_crnn"]["training"]["few_tracks"]["mixup"] > 0
-    assert TrainingConfig.from_table(MODELS["without_mixup"]["training"], 100).mixup == 0
+    full, without = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "without_mixup"))
+    assert full["training"]["mixup"] > 0 and without["training"]["mixup"] == 0
+    assert without["training"] | {"mixup": full["training"]["mixup"]} == full["training"]
     assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
+    wide = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
+    assert for_tracks(wide, 100)["parameters"] == full["parameters"] | {"hidden": 7}
+    assert for_tracks(variant(wide, {"few_tracks": None}), 100)["parameters"]["hidden"] == 7
 
 
 @pytest.mark.parametrize(
@@ -96,11 +101,19 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: crnn, network: songnet.crnn.CRN}", r"x\.network: 'songnet\.crnn\.CRN' cannot"),
         (
             "x: {like: crnn, training: {epoch: 3}}",
-            r"epoch in x\.training is unknown \(allowed: mixup, .* epochs, .*few_tracks\)",
+            r"epoch in x\.training is unknown \(allowed: mixup, .* epochs, .*compile\)",
         ),
         (
-            "x: {like: causal_crnn, training: {few_tracks: {mixap: 1}}}",
-            r"mixap in x\.training\.few_tracks is unknown \(allowed: mixup, .*, below\)",
+            "x: {like: causal_crnn, few_tracks: {training: {mixap: 1}}}",
+            r"mixap in x\.few_tracks\.training is unknown \(allowed: mixup, ",
+        ),
+        (
+            "x: {like: causal_crnn, few_tracks: {parameters: {kernel: 1}}}",
+            r"kernel in x\.few_tracks\.parameters is unknown \(allowed: channels, ",
+        ),
+        (
+            "x: {like: causal_crnn, few_tracks: {mixup: 1}}",
+            r"mixup in x\.few_tracks is unknown \(allowed: below, parameters, training\)",
         ),
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",

@@ -15,6 +15,7 @@ from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
 from songnet.networks import Network, NetworkConfig, make_network
 from songnet.prediction import predict_clips
+from songnet.runs import for_tracks
 from songnet.shards import MelShards
 from songnet.training import AdamW, TrainingConfig, train_network
 
@@ -126,16 +127,16 @@ def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> 
 
 def test_unknown_keys_are_named() -> None:
     with pytest.raises(SongNetError, match=r"models\.yaml: training: .*'epoch'"):
-        TrainingConfig.from_table({"epoch": 3}, 100)
+        TrainingConfig.from_table({"epoch": 3})
 
 
 def test_few_tracks_are_changed_more() -> None:
-    table = {"mixup": 0.1, "epochs": 3, "few_tracks": {"below": 50, "mixup": 1.0}}
-    assert TrainingConfig.from_table(table, 49) == TrainingConfig(mixup=1.0, epochs=3)
-    assert TrainingConfig.from_table(table, 50) == TrainingConfig(mixup=0.1, epochs=3)
-    assert TrainingConfig.from_table(table | {"few_tracks": None}, 1).mixup == 0.1
-    with pytest.raises(SongNetError, match=r"models\.yaml: training: .*mixdown"):
-        TrainingConfig.from_table({"few_tracks": {"below": 50, "mixdown": 1.0}}, 1)
+    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"mixup": 0.1, "epochs": 3}}
+    few = {"few_tracks": {"below": 50, "training": {"mixup": 1.0}, "parameters": {"hidden": 4}}}
+    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"mixup": 1.0, "epochs": 3}}
+    assert for_tracks(run | few, 49) == changed
+    assert for_tracks(run | few, 50) == for_tracks(run, 1) == run
+    assert for_tracks(run | {"few_tracks": None}, 1) == run
 
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:

@@ -136,8 +136,8 @@ def described_run(split, model, seed):
     if entry["family"] == "crnn":
         # A network that learned from delivered spectrograms cannot hear audio.
         mel = config["mel"] if DATASET["source"] != "mels" else None
-        training = entry["training"] | DATASET.get("training", {})
-        entry = entry | {"training": training, "mel": mel}
+        changes = {"training": DATASET.get("training", {})}
+        entry = configuration.variant(entry, changes) | {"mel": mel}
     return {
         "dataset": config["dataset"],
         "protocol": protocol,

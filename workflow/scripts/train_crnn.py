@@ -14,19 +14,16 @@ with job(snakemake) as log:
     from songnet.files import replacing, write_json
     from songnet.metadata import metadata_fields
     from songnet.networks import NetworkConfig, make_network, save
-    from songnet.runs import run_record
+    from songnet.runs import for_tracks, run_record
     from songnet.shards import MelShards
     from songnet.splits import read_parts
     from songnet.tracking import LiveRun
     from songnet.training import TrainingConfig, train_network
 
-    run = snakemake.params.run
     torch.set_num_threads(snakemake.threads)
     given = snakemake.input
-    data = [given.tracks, given.split]
-    record = run_record(run, snakemake.params.source, data, given.archives)
-    tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = read_parts(snakemake.input.split)
+    tracks = pd.read_parquet(given.tracks)
+    parts = read_parts(given.split)
     genres = sorted(tracks["genre"].unique())
     labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
 
@@ -36,7 +33,11 @@ with job(snakemake) as log:
         metadata = metadata_fields(tracks.loc[track_ids])
         return Part(track_ids, labels[track_ids].to_numpy(), metadata)
 
-    shards = MelShards.read(snakemake.input.mel)
+    train = part("train")
+    run = for_tracks(snakemake.params.run, len(train.track_ids))
+    data = [given.tracks, given.split]
+    record = run_record(run, snakemake.params.source, data, given.archives)
+    shards = MelShards.read(given.mel)
     live = LiveRun(snakemake.params.tracking, record, enabled=snakemake.params.live)
 
     def on_epoch(history: list[dict[str, float]]) -> None:
@@ -50,14 +51,13 @@ with job(snakemake) as log:
     torch.manual_seed(run["seed"])
     sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
     network = make_network(run["network"], sizes, run["parameters"])
-    train = part("train")
     with own_gpu():
         history = train_network(
             network,
             shards,
             train,
             part("validation"),
-            TrainingConfig.from_table(run["training"], len(train.track_ids)),
+            TrainingConfig.from_table(run["training"]),
             seed=run["seed"],
             checkpoint=checkpoint,
             on_epoch=on_epoch,
