@@ -82,6 +82,8 @@ def _fetch_clips(url: str, names: list[str], path: Path, pause: float) -> None:
     with _remote(url, pause) as remote:
         there = set(remote.namelist())
         names = [name for name in names if name in there]
+        if not names:
+            raise _FetchError(f"{url} holds none of the wanted clips")
         for name in tqdm(names, desc="clips", unit="clip", disable=None):
             part = folder / Path(name).name
             if not part.exists():

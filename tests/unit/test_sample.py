@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -71,8 +72,8 @@ Serve = Callable[..., Server]
 def serve(archives: Path) -> Iterator[Serve]:
     servers = []
 
-    def start(fault: str = "", every: int = 3) -> Server:
-        server = Server(archives, fault, every)
+    def start(fault: str = "", every: int = 3, folder: Path = archives) -> Server:
+        server = Server(folder, fault, every)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
@@ -157,6 +158,23 @@ def test_what_cannot_be_overcome_is_one_line(
 ) -> None:
     with pytest.raises(SongNetError, match=reason):
         fetch(serve(fault, every=1), tmp_path)
+
+
+def test_an_archive_without_the_clips_gives_way_to_the_next(
+    archives: Path, tmp_path: Path, serve: Serve
+) -> None:
+    other, mine = tmp_path / "other", tmp_path / "mine"
+    other.mkdir()
+    mine.mkdir()
+    copyfile(archives / "fma_metadata.zip", other / "fma_metadata.zip")
+    with zipfile.ZipFile(other / "fma_small.zip", "w") as archive:
+        archive.writestr("fma_small/README.txt", "none")
+    empty = serve(folder=other)
+    with pytest.raises(SongNetError, match=r"fma_small\.zip holds none of the wanted clips$"):
+        fetch(empty, mine)
+    metadata, clips = mine / "fma_metadata.zip", mine / "fma_small.zip"
+    fetch_sample([empty.url, serve().url], "small", None, 4, metadata, clips)
+    check(archives, mine)
 
 
 def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
