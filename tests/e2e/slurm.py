@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tests.e2e.conftest import free_port
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
-# Eight cores and two GPUs are pretended: SLURM counts them, and jobs share what there is. Without
+# Eight cores and four GPUs are pretended: SLURM counts them, and jobs share what there is. Without
 # cgroups, which containers lack, slurmd looks at memory every second and kills what is over.
 CONFIGURATION = """\
 ClusterName=test
@@ -40,7 +40,7 @@ JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=32000 Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=32000 Gres=gpu:4 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES State=UP
 """
 
@@ -72,8 +72,8 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     host = socket.gethostname().partition(".")[0]
     ports = {"controller_port": free_port(), "node_port": free_port()}
     (folder / "slurm.conf").write_text(CONFIGURATION.format(host=host, folder=folder, **ports))
-    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File={folder}/gpu[0-1]\n")
-    for name in ("gpu0", "gpu1"):
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File={folder}/gpu[0-3]\n")
+    for name in ("gpu0", "gpu1", "gpu2", "gpu3"):
         (folder / name).touch()
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -115,6 +115,11 @@ def queue(environment: dict[str, str]) -> list[Job]:
     lines = _ask(environment, "squeue", "-h", "--states=all", "-O", columns).splitlines()
     fields = [[field.strip() for field in line.split("|")] for line in lines]
     return sorted(Job(int(number), *others) for number, *others in fields)
+
+
+def signal(environment: dict[str, str], job: Job, name: str) -> None:
+    """Send a signal to all processes of a job: its script, and the steps that it started."""
+    _ask(environment, "scancel", "--full", f"--signal={name}", str(job.number))
 
 
 def cancel(environment: dict[str, str], job: Job) -> None:

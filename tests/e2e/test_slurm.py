@@ -52,14 +52,20 @@ def survived(
         wait_for(lambda: trainings(environment, "RUNNING"), first)
         first.kill()
     killed = slurm.queue(environment)
+    # Its jobs pause, lest they end before the next snakemake has begun.
+    left = [job for job in killed if job.state == "RUNNING"]
+    for job in left:
+        slurm.signal(environment, job, "STOP")
     unlocked = snakemake(project, "--unlock", *settings)
     assert unlocked.returncode == 0, unlocked.stdout
     with running(project, environment, arguments) as second:
-        left = {job.number for job in killed}
+        before = {job.number for job in killed}
         cancelled = wait_for(
-            lambda: [job for job in trainings(environment, "RUNNING") if job.number not in left],
+            lambda: [job for job in trainings(environment, "RUNNING") if job.number not in before],
             second,
         )
+        for job in left:
+            slurm.signal(environment, job, "CONT")
         slurm.cancel(environment, cancelled[0])
         assert second.wait(900) == 0, (project / "snakemake.log").read_text()[-5000:]
     return Survived(project, killed, slurm.queue(environment))
