@@ -49,12 +49,12 @@ class Augmentation:
 def _restyled(mel: Tensor, share: float) -> Tensor:
     """Give a share of a batch (B, M, T) the levels and spreads of a mixture with other examples."""
     B = len(mel)
-    mean, std = mel.mean(2, keepdim=True), mel.std(2, keepdim=True).clamp_min(1.0)  # (B, M, 1)
+    mean = mel.mean(2, keepdim=True)  # (B, M, 1)
+    std = mel.std(2, correction=0, keepdim=True).clamp_min(1.0)
     own = torch.rand(B, 1, 1).masked_fill(torch.rand(B, 1, 1) >= share, 1.0).to(mel)
     other = torch.randperm(B).to(mel.device)
-    return (mel - mean) / std * torch.lerp(std[other], std, own) + torch.lerp(
-        mean[other], mean, own
-    )
+    new_mean, new_std = (torch.lerp(x[other], x, own) for x in (mean, std))
+    return (mel - mean) / std * new_std + new_mean
 
 
 def _stretches(B: int, length: int, widest: int) -> Tensor:

@@ -55,12 +55,17 @@ def read_models(path: str | Path) -> Table:
 
 def variant(model: Table, changes: Table) -> Table:
     """Repeat a model but for some keys; a changed setting then counts for few tracks too."""
-    changed = _merged(model, changes)
-    few = changed.get("few_tracks") or {}
+    base = deepcopy(model)
+    few = _table(base.get("few_tracks"))
     for part in ("parameters", "training"):
-        for key in changes.get(part) or {}:
-            few.get(part, {}).pop(key, None)
-    return changed
+        for key in _table(changes.get(part)):
+            _table(few.get(part)).pop(key, None)
+    return _merged(base, changes)
+
+
+def _table(value: Any) -> Table:
+    """Return a table as it is; what is none counts as empty, and `check_models` names it."""
+    return value if isinstance(value, dict) else {}
 
 
 def _merged(base: Table, changes: Table) -> Table:

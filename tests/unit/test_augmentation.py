@@ -45,6 +45,7 @@ def test_style_is_that_of_other_examples() -> None:
     assert bool((means <= mel.mean(2).amax(0) + 1e-3).all())
     assert bool((stds >= mel.std(2).amin(0) - 1e-3).all())
     assert Augmentation(style=1.0).change(torch.zeros(4, 64, 9), FILL).abs().max() == 0
+    assert Augmentation(style=1.0).change(mel[:, :, :1], FILL).isfinite().all()
 
 
 def test_mixup_keeps_most_of_each_example() -> None:

@@ -50,6 +50,10 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
     wide = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
     assert for_tracks(wide, 100)["parameters"] == full["parameters"] | {"hidden": 7}
     assert for_tracks(variant(wide, {"few_tracks": None}), 100)["parameters"]["hidden"] == 7
+    # What an entry itself says of few tracks stands.
+    both = {"training": {"epochs": 9}, "few_tracks": {"training": {"epochs": 8}}}
+    assert for_tracks(variant(wide, both), 100)["training"]["epochs"] == 8
+    assert for_tracks(variant(wide, both), 1000)["training"]["epochs"] == 9
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,14 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         (
             "x: {like: causal_crnn, few_tracks: {parameters: {kernel: 1}}}",
             r"kernel in x\.few_tracks\.parameters is unknown \(allowed: channels, ",
+        ),
+        (
+            "x: {like: causal_crnn, training: 3}",
+            r"x\.training: 3 is not of type 'object'",
+        ),
+        (
+            "x: {like: causal_crnn, few_tracks: 3}\ny: {like: x, training: {epochs: 1}}",
+            r"[xy]\.few_tracks: 3 is not of type 'object', 'null'",
         ),
         (
             "x: {like: causal_crnn, few_tracks: {mixup: 1}}",
