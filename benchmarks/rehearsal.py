@@ -8,8 +8,9 @@ peak memory and disk against tracks.
     python -m benchmarks.rehearsal [--tracks 1000 2000 4000 8000] [--clips fma_small.zip]
         [--seconds 30] [--list DIR] [--hop-length 512] [--cores 2] [--out results/rehearsal]
 
-8,000 tracks need 20 GB of disk while it runs. Clips of fewer seconds are padded by the workflow, so
-that all but unpacking and decoding costs what it costs for those of 30.
+8,000 tracks need 20 GB of disk while it runs. Clips of fewer seconds are stored padded: files,
+training crops, tables and the plan are as for those of 30; what goes by a clip's length (unpacking,
+decoding, spectrogram, prediction) costs less.
 """
 
 import argparse

@@ -7,10 +7,11 @@ from songnet.files import digest, read_json, sha1
 
 
 def for_tracks(run: dict[str, Any], tracks: int) -> dict[str, Any]:
-    """Decide what an entry of models.yaml says for a training part of so many tracks.
+    """Decide what an entry of models.yaml says for a data set of so many usable tracks.
 
     Below the number of ``few_tracks``, its ``parameters`` and ``training`` count before the
-    entry's own; that key itself is left out.
+    entry's own; that key itself is left out. It goes by the whole data set, not by the training
+    part, so that a row of the table is one model under all protocols and divisions.
     """
     chosen = {key: value for key, value in run.items() if key != "few_tracks"}
     few = run.get("few_tracks") or {}

@@ -81,8 +81,6 @@ def make_mels_shard(npy: str, clips_csv: str, archives: list[str], selected: pd.
 
     def read(track_id: int) -> Found:
         mel = mels[track_id]
-        if not np.ptp(mel):
-            raise UnusableClipError("the spectrogram is constant")
         facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds[track_id]}
         return mel, facts | {"sample_rate": 0, "channels": 0}
 
@@ -105,6 +103,8 @@ def _make_shard(
     for track_id in tqdm(selected.index, desc=Path(npy).stem, unit="clip", disable=None):
         try:
             mel, facts = read(track_id)
+            if not np.ptp(mel):  # also where channels cancel each other
+                raise UnusableClipError("the spectrogram is constant")
         except UnusableClipError as unusable:
             rows[track_id] = {"row": -1, "problem": str(unusable)}
             continue

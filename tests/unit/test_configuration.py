@@ -53,7 +53,7 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
     # What an entry itself says of few tracks stands.
     both = {"training": {"epochs": 9}, "few_tracks": {"training": {"epochs": 8}}}
     assert for_tracks(variant(wide, both), 100)["training"]["epochs"] == 8
-    assert for_tracks(variant(wide, both), 1000)["training"]["epochs"] == 9
+    assert for_tracks(variant(wide, both), 1400)["training"]["epochs"] == 9
 
 
 @pytest.mark.parametrize(

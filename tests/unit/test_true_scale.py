@@ -134,8 +134,10 @@ def test_a_taste_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
     assert taste["artist_id"].nunique() > 200
 
 
-def encoded(seconds: float, rate: int, channels: int) -> bytes:
+def encoded(seconds: float, rate: int, channels: int, opposite: bool = False) -> bytes:
     samples = np.random.default_rng(rate).normal(size=(int(seconds * rate), channels)) / 10
+    if opposite:
+        samples[:, 1] = -samples[:, 0]
     file = io.BytesIO()
     sf.write(file, samples.astype(np.float32), rate, format="MP3")
     return file.getvalue()
@@ -155,14 +157,16 @@ def test_faults_are_found_by_rule_whatever_their_number(
     with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
         for track_id, form in mixed.items():
             archive.writestr(member_name("small", track_id), encoded(*form))
+        archive.writestr(member_name("small", 900_005), encoded(30, 44_100, 2, opposite=True))
         assert archive.testzip() is None
-    assert clip_ids(path, "small") == {*chosen.index, *mixed}
+    assert clip_ids(path, "small") == {*chosen.index, *mixed, 900_005}
     ids = pd.DataFrame(index=pd.Index(sorted(clip_ids(path, "small")), name="track_id"))
     npy, csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
     make_audio_shard(npy, csv, str(path), ids, "small", MelConfig(), 5, 30)
     clips = pd.read_csv(csv, index_col="track_id")
     problems = clips["problem"].dropna()
-    assert set(problems.index) == {*BROKEN, 900_004}
+    assert set(problems.index) == {*BROKEN, 900_004, 900_005}
+    assert problems[900_005] == "the spectrogram is constant"  # the channels cancel each other
     for track_id, seconds in BROKEN.items():
         assert problems[track_id].startswith("too short" if seconds else "not decodable")
     assert clips.loc[sound, "sha1"].nunique() == 3  # their tags tell them apart

@@ -34,7 +34,7 @@ with job(snakemake) as log:
         return Part(track_ids, labels[track_ids].to_numpy(), metadata)
 
     train = part("train")
-    run = for_tracks(snakemake.params.run, len(train.track_ids))
+    run = for_tracks(snakemake.params.run, len(tracks))
     data = [given.tracks, given.split]
     record = run_record(run, snakemake.params.source, data, given.archives)
     shards = MelShards.read(given.mel)
