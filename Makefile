@@ -35,7 +35,8 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# benchmarks/results.md; on the demo, or on the clips of ARCHIVES=DIR; ONLY="extraction streaming".
+# benchmarks/results.md; on the demo, or on the clips of ARCHIVES=DIR. Of a part, such as
+# ONLY="extraction streaming", the figures go to results/benchmarks.
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(if $(ARCHIVES),--archives $(ARCHIVES)) $(if $(RESULTS),--results $(RESULTS)) $(if $(ONLY),--only $(ONLY))
 

@@ -1,4 +1,4 @@
-"""Measure everything, or some of it, and write ``benchmarks/results.md``.
+"""Measure everything and write ``benchmarks/results.md``, or some of it, into results/benchmarks.
 
 The demo is run in a folder of its own, and its network and spectrograms are used for the other
 benchmarks, unless --results and --archives name others.
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="results/DATASET of a finished run")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--output", type=Path, help="folder of results.md and results.svg")
     options = parser.parse_args()
     about = machine()
     sections: list[Section] = []
@@ -45,7 +45,11 @@ def main() -> None:
             sections += training_speed.measure(results, options.repeats)
         if "streaming" in options.only:
             sections += realtime.measure(results / "best.safetensors", options.repeats)
-    report(sections, about, options.repeats, options.output)
+    # A part does not take the place of the whole.
+    whole = set(options.only) == set(NAMES)
+    output = options.output or (Path(__file__).parent if whole else Path("results/benchmarks"))
+    report(sections, about, options.repeats, output)
+    print(output / "results.md")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from songnet.configuration import FAIREST
+from songnet.plan import FAIREST
 from songnet.results import leak_table
 from songnet.splits import judging_part
 

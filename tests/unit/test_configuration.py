@@ -9,14 +9,10 @@ import pytest
 from songnet.causal_crnn import CausalCRNN
 from songnet.configuration import (
     check,
+    check_datasets,
     check_models,
-    dataset_note,
-    feature_columns,
-    features_source,
     read_models,
     read_yaml,
-    selected_models,
-    shard_count,
     variant,
 )
 from songnet.crnn import CRNN
@@ -28,6 +24,7 @@ from songnet.training import TrainingConfig
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
 DATASETS = read_yaml(ROOT / "config/datasets.yaml")
+DATASETS_SCHEMA = read_yaml(ROOT / "workflow/schemas/datasets.schema.yaml")
 MODELS_SCHEMA = read_yaml(ROOT / "workflow/schemas/models.schema.yaml")
 MODELS = read_models(ROOT / "config/models.yaml")
 
@@ -115,10 +112,7 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
             "x: {like: causal_crnn, few_tracks: {parameters: {kernel: 1}}}",
             r"kernel in x\.few_tracks\.parameters is unknown \(allowed: channels, ",
         ),
-        (
-            "x: {like: causal_crnn, training: 3}",
-            r"x\.training: 3 is not of type 'object'",
-        ),
+        ("x: {like: causal_crnn, training: 3}", r"x\.training: 3 is not of type 'object'"),
         (
             "x: {like: causal_crnn, few_tracks: 3}\ny: {like: x, training: {epochs: 1}}",
             r"[xy]\.few_tracks: 3 is not of type 'object', 'null'",
@@ -132,6 +126,22 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
             r"kernel in x\.parameters is unknown "
             r"\(allowed: channels, step_seconds, features, hidden, dropout, metadata\)",
         ),
+        ("x: {like: crnn, training: {epochs: 0}}", r"x\.training\.epochs: 0 is less than the min"),
+        ("x: {like: crnn, training: {epochs: many}}", r"x\.training\.epochs: 'many' is not of t"),
+        ("x: {like: crnn, training: {batch_size: 1}}", r"x\.training\.batch_size: 1 is less than"),
+        ("x: {like: crnn, training: {warmup: 1}}", r"x\.training\.warmup: 1 is greater than or eq"),
+        ("x: {like: crnn, parameters: {dropout: 2}}", r"x\.parameters\.dropout: 2 is greater than"),
+        (
+            "x: {like: causal_crnn, parameters: {channels: [1, 2]}}",
+            r"x\.parameters\.channels: .1, 2",
+        ),
+        ("x: {like: causal_crnn, few_tracks: {parameters: {hidden: 0}}}", r"x\.few_tracks\.par"),
+        ("x: {like: svm, members: [knn]}", r"x\.members means nothing here"),
+        ("x: {like: svm, training: {epochs: 3}}", r"x\.training means nothing here"),
+        ("x: {like: crnn, features: all}", r"x\.features means nothing here"),
+        ("x: {like: [svm]}", r"x: like: \['svm'\] is no earlier entry"),
+        ("a+b: {like: svm}", r"a\+b: a name has letters, digits and underscores only"),
+        ("5: {like: svm}", r"5: a name has letters, digits and underscores only"),
         ("x: {like: fusion, members: [svn]}", r"x\.members: 'svn' is no baseline and no crnn"),
         ("x: {like: fusion, members: [fusion]}", r"x\.members: 'fusion' is no baseline and no"),
     ],
@@ -139,14 +149,61 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
 def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text((ROOT / "config/models.yaml").read_text() + entry)
-    with pytest.raises(SongNetError, match=rf"^models\.yaml: {message}") as error:
+    with pytest.raises(SongNetError, match=rf"^(.*/)?models\.yaml: {message}") as error:
         check_models(read_models(path), MODELS_SCHEMA)
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shards": "four"}, r"demo\.shards: 'four' is not of type 'integer'"),
+        ({"shard": 4}, r"shard in demo is unknown \(allowed: title, source, "),
+        ({"features": "computd"}, r"demo\.features: 'computd' is not allowed \(allowed: com"),
+        ({"source": "synthesys"}, r"demo\.source: 'synthesys' is not allowed"),
+        ({"source": "download"}, r"demo: 'files' is a required property"),
+        ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: mixup, "),
+        ({"training": {"epochs": 0}}, r"demo\.training\.epochs: 0 is less than the minimum of 1"),
+        ({"synthesis": {"seed": 1}}, r"demo\.synthesis: 'tracks_per_genre' is a required"),
+    ],
+)
+def test_errors_name_the_entry_of_a_data_set(changes: dict[str, Any], message: str) -> None:
+    datasets = DATASETS | {"demo": DATASETS["demo"] | changes}
+    with pytest.raises(SongNetError, match=rf"^datasets\.yaml: {message}") as error:
+        check_datasets(datasets, DATASETS_SCHEMA, MODELS_SCHEMA)
+    assert "\n" not in str(error.value)
+
+
+def test_an_entry_of_a_data_set_is_whole() -> None:
+    assert check_datasets(DATASETS, DATASETS_SCHEMA, MODELS_SCHEMA) == DATASETS
+    with pytest.raises(SongNetError, match=r"mine: None is not of type 'object'"):
+        check_datasets(DATASETS | {"mine": None}, DATASETS_SCHEMA, MODELS_SCHEMA)
+    with pytest.raises(SongNetError, match=r"my/own: a name has letters"):
+        check_datasets(DATASETS | {"my/own": DATASETS["local"]}, DATASETS_SCHEMA, MODELS_SCHEMA)
+
+
+def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
+    """YAML 1.1 takes 1e-3 for text."""
+    path = tmp_path / "models.yaml"
+    text = (ROOT / "config/models.yaml").read_text()
+    path.write_text(text + "x: {like: crnn, training: {learning_rate: 1e-3, epochs: 7}}\n")
+    models = check_models(read_models(path), MODELS_SCHEMA)
+    assert models["x"]["training"] == MODELS["crnn"]["training"] | {"epochs": 7}
+    assert isinstance(models["x"]["training"]["learning_rate"], float)
+
+
+def test_the_ablation_changes_one_thing() -> None:
+    """without_frequency is the poster's network with all else of the causal one."""
+    assert MODELS["without_frequency"]["training"] == (
+        MODELS["causal_crnn"]["training"]
+        | {"crop_seconds": MODELS["crnn"]["training"]["crop_seconds"]}
+    )
+
+
 def test_fields_are_those_of_the_classes() -> None:
-    """They are read from the source, since the classes' modules load torch."""
-    assert fields("songnet.training.TrainingConfig") == [
+    """The schema lists those of the training; networks' are read from source, without torch."""
+    training = MODELS_SCHEMA["additionalProperties"]["properties"]["training"]
+    assert list(training["properties"]) == [
         field.name for field in dataclasses.fields(TrainingConfig)
     ]
     for network in (CRNN, CausalCRNN):
@@ -169,28 +226,6 @@ def test_broken_text_from_the_command_line_names_the_key() -> None:
         checked(seeds="[1,2")
 
 
-def test_spectrograms_have_no_518_features() -> None:
-    config = checked()
-    assert "svm_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
-    assert "svm_518" in selected_models(config, DATASETS["demo"], MODELS)
-    with pytest.raises(SongNetError, match="svm_518"):
-        selected_models(config | {"models": ["svm_518"]}, DATASETS["local_mels"], MODELS)
-
-
-def test_fusions_need_their_members() -> None:
-    config = checked()
-    assert "fusion_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
-    with pytest.raises(SongNetError, match="models: 'fusion' needs 'svm' in the list"):
-        selected_models(config | {"models": ["causal_crnn", "fusion"]}, DATASETS["demo"], MODELS)
-
-
-def test_metadata_models_need_metadata() -> None:
-    config = checked()
-    assert "crnn_metadata" in selected_models(config, DATASETS["fma_small"], MODELS)
-    with pytest.raises(SongNetError, match="'crnn_metadata' needs duration, bit rate"):
-        selected_models(config | {"models": ["crnn_metadata"]}, DATASETS["local_mels"], MODELS)
-
-
 def test_entries_may_be_like_others(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(
@@ -205,49 +240,8 @@ def test_entries_may_be_like_others(tmp_path: Path) -> None:
         read_models(path)
 
 
-def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
-    models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
-    dataset = DATASETS["demo"]
-    assert list(selected_models({"models": None}, dataset, models)) == ["a"]
-    assert list(selected_models({"models": ["b"]}, dataset, models)) == ["b"]
-
-
 def test_every_key_has_a_description() -> None:
     assert all(rule["description"] for rule in SCHEMA["properties"].values())
-
-
-def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
-    small, large = DATASETS["fma_small"], DATASETS["fma_large"]
-    assert shard_count(checked(dataset="fma_small"), small) == 64
-    assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
-    assert shard_count(checked(dataset="fma_small", tracks_per_genre=900), small) == 64
-    assert (
-        shard_count(checked(dataset="fma_small", tracks_per_genre=3, genres=["Pop", "Rock"]), small)
-        == 1
-    )
-    assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
-    # Its features are not FMA's published ones.
-    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small, "computed")
-    assert "untrimmed" not in taste
-    assert "50 tracks" in taste and "features were computed here" in taste
-    # One's own archives may be tasted too.
-    own = {"tracks_per_genre": 5, "archives": "DIR"}
-    assert dataset_note(checked() | own, small, "computed").startswith("A taste: 5 tracks")
-
-
-@pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])
-def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> None:
-    config, dataset = checked(dataset=name), DATASETS[name]
-    note = dataset_note(config, dataset, features_source(config, dataset))
-    assert "untrimmed tracks, not on the 30 s clips" in note
-    assert dataset["note"] in note
-    assert "untrimmed" not in dataset_note(config, dataset, "computed")
-
-
-def test_models_tell_which_published_columns_are_read() -> None:
-    some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
-    assert feature_columns(some) == "mfcc"
-    assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"
 
 
 def test_the_conda_environment_has_the_locked_versions() -> None:

@@ -1,7 +1,7 @@
 """Networks train, repeat themselves, and resume to the bit."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from songnet.augmentation import Augmentation
 from songnet.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
 from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
@@ -23,13 +24,15 @@ PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, lea
 # Everything that training can do at once.
 FULL = replace(
     PLAIN, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1, step_loss=0.3, mixup=0.2,
-    mask_bands=2, mask_share=0.1, equaliser_db=1, stretch=0.1,
+    mask_bands=2, mask_share=0.1, gain_db=2, equaliser_db=1, style=0.5, stretch=0.1,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
     "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
     | {"metadata": True},
 }
+# A new way to change examples must not be forgotten here.
+assert all(getattr(FULL, field.name) for field in fields(Augmentation))
 CASES = [("songnet.crnn.CRNN", PLAIN), ("songnet.causal_crnn.CausalCRNN", FULL)]
 
 

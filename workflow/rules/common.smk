@@ -12,7 +12,7 @@ os.environ |= {
 }
 sys.path.insert(0, str(ROOT / "src"))
 
-from songnet import configuration, files, summary
+from songnet import configuration, files, plan, summary
 from songnet.errors import SongNetError
 from songnet.provenance import source_digest
 
@@ -26,29 +26,34 @@ envvars:
 
 
 try:
-    DATASETS = configuration.read_yaml(ROOT / "config" / "datasets.yaml")
-    ALL_MODELS = configuration.read_models(ROOT / "config" / "models.yaml")
     SCHEMAS = {
         name: configuration.read_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
-        for name in ("config", "models")
+        for name in ("config", "datasets", "models")
     }
-    configuration.check_models(ALL_MODELS, SCHEMAS["models"])
+    DATASETS = configuration.check_datasets(
+        configuration.read_yaml(ROOT / "config" / "datasets.yaml"),
+        SCHEMAS["datasets"],
+        SCHEMAS["models"],
+    )
+    ALL_MODELS = configuration.check_models(
+        configuration.read_models(ROOT / "config" / "models.yaml"), SCHEMAS["models"]
+    )
     config = configuration.check(config, SCHEMAS["config"], DATASETS, ALL_MODELS)
     DATASET = DATASETS[config["dataset"]]
-    MODELS = configuration.selected_models(config, DATASET, ALL_MODELS)
-    FEATURES_SOURCE = configuration.features_source(config, DATASET)
-    NOTE = configuration.dataset_note(config, DATASET, FEATURES_SOURCE)
+    MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
+    FEATURES_SOURCE = plan.features_source(config, DATASET)
+    NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
 except SongNetError as error:
     # One line, not a traceback through the Snakefile.
     sys.exit(f"songnet: error: {error}")
 
 RESULTS = f"results/{config['dataset']}"
-SAMPLED = configuration.is_sampled(config, DATASET)
-METADATA_ZIP, *CLIP_ARCHIVES = configuration.archive_paths(config, DATASET)
+SAMPLED = plan.is_sampled(config, DATASET)
+METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
 FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
-SHARDS = [f"{i:03d}" for i in range(configuration.shard_count(config, DATASET))]
+SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET))]
 # The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
 SPLITS = {
     f"{protocol}-{seed}" if i else protocol: (protocol, seed)
@@ -57,7 +62,7 @@ SPLITS = {
     for i, seed in enumerate(config["split_seeds"] if protocol != "official" else [1])
 }
 # Pages show the network that is best under the protocol that says most about new music.
-FAIREST = next(p for p in configuration.FAIREST if p in config["protocols"])
+FAIREST = next(p for p in plan.FAIREST if p in config["protocols"])
 FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
 RUN = f"{RESULTS}/runs/{{protocol}}/{{model}}/{{seed}}"
 
@@ -71,7 +76,7 @@ wildcard_constraints:
 
 
 # Where jobs run on this machine; a profile tells of the GPUs of a cluster (train_crnn:gpu=1).
-GPU = int(configuration.has_gpu())
+GPU = int(plan.has_gpu())
 
 
 def memory(megabytes):

@@ -104,7 +104,7 @@ rule select_tracks:
         genres=config["genres"] or DATASET["genres"],
         tracks_per_genre=config["tracks_per_genre"],
         shards=len(SHARDS),
-        dates=configuration.archive_dates(config, DATASET),
+        dates=plan.archive_dates(config, DATASET),
         checksums={} if SAMPLED else DATASET.get("files", {}),
         source=source("select_tracks"),
     script:

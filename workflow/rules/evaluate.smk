@@ -4,7 +4,7 @@
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/predictions.parquet
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{protocol}/{model}/{seed}/metrics.json
-#   results/{dataset}/best.safetensors        the best network by validation accuracy
+#   results/{dataset}/best.safetensors        the served network: see choose_network
 #   results/{dataset}/heard/{protocol}.csv    accuracy of networks against seconds heard
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other

@@ -59,7 +59,7 @@ rule fma_features:
     params:
         kind=FEATURES_SOURCE,
         # Of computed features all are there, whichever models run.
-        columns=(configuration.feature_columns(MODELS) if FEATURES_SOURCE == "published" else None),
+        columns=(plan.feature_columns(MODELS) if FEATURES_SOURCE == "published" else None),
         source=source("fma_features"),
     script:
         "../scripts/fma_features.py"

@@ -3,7 +3,7 @@
 #   results/{dataset}/report/index.html       the report: all of it on one page
 #   results/{dataset}/report/results.md       the table, the leak, the hardest genres, the data
 #   results/{dataset}/report/*.png            figures
-#   results/{dataset}/report/analysis.html    where the best network errs
+#   results/{dataset}/report/analysis.html    where the served network errs
 #   results/{dataset}/report/filters.html     what its convolutions hear
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
 #   results/{dataset}/report/heard.csv        accuracy of all networks against seconds heard
@@ -11,7 +11,7 @@
 
 
 rule results_table:
-    """Write the results table; `snakemake results_table` renders it anew from files."""
+    """Write the results table; `snakemake --cores 1 results_table` renders it anew."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -134,7 +134,7 @@ if family_models("crnn"):
             "../scripts/heard_figure.py"
 
     rule analyse_errors:
-        """Write the page on errors, confidence and artists of the best network."""
+        """Write the page on errors, confidence and artists of the served network."""
         input:
             network=rules.choose_network.output,
             predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
@@ -148,7 +148,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/analysis.html",
                 caption="../report/analysis.rst",
                 category="Results",
-                labels={"what": "where the best network errs"},
+                labels={"what": "where the served network errs"},
             ),
             reliability=f"{RESULTS}/report/reliability.png",
         log:
@@ -168,7 +168,7 @@ if family_models("crnn"):
             "../scripts/analyse_errors.py"
 
     rule show_filters:
-        """Write the page on what the convolutions of the best network hear."""
+        """Write the page on what the convolutions of the served network hear."""
         input:
             network=rules.choose_network.output,
             tracks=rules.index_tracks.output.tracks,
@@ -256,7 +256,7 @@ rule report_page:
     conda:
         "../../envs/songnet.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         dataset=DATASET,

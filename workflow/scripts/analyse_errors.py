@@ -1,4 +1,4 @@
-"""Write the page on errors, confidence and artists of the best network."""
+"""Write the page on errors, confidence and artists of the served network."""
 
 from songnet.job import job
 

@@ -1,4 +1,4 @@
-"""Keep the best network on the validation part, of those that hear music as it plays if any do."""
+"""Keep the served network: the best on validation of those that need only music, as it plays."""
 
 from songnet.job import job
 

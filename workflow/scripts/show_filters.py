@@ -1,4 +1,4 @@
-"""Write the page on what the convolutions of the best network hear."""
+"""Write the page on what the convolutions of the served network hear."""
 
 from songnet.job import job
 

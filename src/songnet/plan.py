@@ -1,0 +1,155 @@
+"""What a checked configuration means for the plan: models, archives, number of jobs, notes.
+
+Nothing here loads pandas or torch, since every start of the workflow asks it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from songnet.archives import open_zip
+from songnet.errors import SongNetError
+from songnet.files import digest
+
+Table = dict[str, Any]
+# Protocols: the one that says most about new music comes first.
+FAIREST = ("artist", "official", "random")
+TOP_GENRES = range(16)  # FMA has so many
+PUBLISHED_NOTE = (
+    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
+    "not on the 30 s clips."
+)
+TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
+
+
+def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+    """Return the entries of models.yaml that a run trains.
+
+    Models that the data set cannot feed are left out when ``models`` is null and refused when
+    named, and so are fusions of models that are not selected.
+    """
+    lacks = {name: _lacks(name, models, dataset) for name in models}
+    wanted = config["models"] or [
+        name for name, model in models.items() if not lacks[name] and not model.get("on_request")
+    ]
+    for name in wanted:
+        if lacks[name]:
+            raise SongNetError(
+                f"config key models: {name!r} needs {lacks[name]}, which dataset="
+                f"{config['dataset']} cannot give"
+            )
+        for member in models[name].get("members", []):
+            if member not in wanted:
+                raise SongNetError(f"config key models: {name!r} needs {member!r} in the list")
+    if config.get("reference") not in (None, *wanted):
+        raise SongNetError(
+            f"config key reference: {config['reference']!r} is not among the models of this run "
+            f"({', '.join(wanted)})"
+        )
+    return {name: models[name] for name in wanted}
+
+
+def _lacks(name: str, models: Table, dataset: Table) -> str:
+    """What a model needs and a data set lacks; empty if nothing."""
+    model = models[name]
+    for member in model.get("members", []):
+        if lack := _lacks(member, models, dataset):
+            return lack
+    if model["family"] == "crnn" and not dataset.get("clips", True):
+        return "clips"
+    if dataset["features"] == "mels" and model.get("features") == "all":
+        return "the 518 features"
+    if not dataset.get("metadata", True) and model.get("parameters", {}).get("metadata"):
+        return "duration, bit rate or year of release"
+    return ""
+
+
+def is_sampled(config: Table, dataset: Table) -> bool:
+    """Whether single clips are fetched out of remote archives."""
+    fetched = dataset["source"] == "download" and config["archives"] is None
+    return fetched and config["tracks_per_genre"] is not None and dataset.get("clips", True)
+
+
+def archive_names(dataset: Table) -> list[str]:
+    """Names (or patterns) of the archives of a data set: metadata, then clips if it has any."""
+    if not dataset.get("clips", True):
+        return ["fma_metadata.zip"]
+    clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
+    return ["fma_metadata.zip", clips]
+
+
+def archive_paths(config: Table, dataset: Table) -> list[str]:
+    """Paths of the archives of a data set: metadata, then clips."""
+    if config["archives"] is not None:
+        folder = Path(config["archives"])
+        return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
+    folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
+    if is_sampled(config, dataset):
+        what = [dataset["subset"], config["genres"] or dataset["genres"]]
+        folder /= f"sample-{config['tracks_per_genre']}-{digest(what)[:6]}"
+    return [str(folder / name) for name in archive_names(dataset)]
+
+
+def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
+
+    An archive that is replaced by an older file is another one too, but not newer than what was
+    made of the first.
+    """
+    if config["archives"] is None:
+        return None
+    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
+def features_source(config: Table, dataset: Table) -> str:
+    """Where the baselines' features come from: published, computed or mels.
+
+    Archives of one's own often lack features.csv; the features are computed then.
+    """
+    kind: str = dataset["features"]
+    if is_sampled(config, dataset):
+        return "computed"
+    if kind == "published" and dataset["source"] == "archives":
+        with open_zip(archive_paths(config, dataset)[0]) as archive:
+            if "fma_metadata/features.csv" not in archive.namelist():
+                return "computed"
+    return kind
+
+
+def feature_columns(models: Table) -> str:
+    """Which of the published features the selected models need: mfcc or all."""
+    kinds = {entry.get("features", "mfcc") for entry in models.values()}
+    return "all" if "all" in kinds else "mfcc"
+
+
+def dataset_note(config: Table, dataset: Table, features: str) -> str:
+    """Return what goes with every figure.
+
+    Args:
+        config: from `check`.
+        dataset: entry of datasets.yaml.
+        features: from `features_source`.
+    """
+    notes = []
+    if config["tracks_per_genre"] is not None:
+        few = f"{config['tracks_per_genre']} tracks of each genre"
+        notes.append(f"A taste: {few}, too few for figures to quote.")
+    if is_sampled(config, dataset):
+        notes.append("The baselines' features were computed here, on the 30 s clips.")
+    elif features == "published":
+        notes.append(PUBLISHED_NOTE)
+    return " ".join([*notes, dataset["note"]]).strip()
+
+
+def shard_count(config: Table, dataset: Table) -> int:
+    """Return the number of jobs that share the clips: fewer for a taste."""
+    most: int = dataset["shards"]
+    if config["tracks_per_genre"] is None:
+        return most
+    genres = config["genres"] or dataset["genres"] or TOP_GENRES
+    return min(most, -(-config["tracks_per_genre"] * len(genres) // TASTE_SHARD))
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
+    return Path("/proc/driver/nvidia/gpus").exists()

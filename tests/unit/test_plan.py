@@ -1,0 +1,88 @@
+"""What a configuration means for the plan: models, features, number of jobs, notes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from songnet.configuration import check, read_models, read_yaml
+from songnet.errors import SongNetError
+from songnet.plan import (
+    dataset_note,
+    feature_columns,
+    features_source,
+    selected_models,
+    shard_count,
+)
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+DATASETS = read_yaml(ROOT / "config/datasets.yaml")
+MODELS = read_models(ROOT / "config/models.yaml")
+
+
+def checked(**config: Any) -> dict[str, Any]:
+    return check(config, SCHEMA, DATASETS, MODELS)
+
+
+def test_spectrograms_have_no_518_features() -> None:
+    config = checked()
+    assert "svm_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
+    assert "svm_518" in selected_models(config, DATASETS["demo"], MODELS)
+    with pytest.raises(SongNetError, match="svm_518"):
+        selected_models(config | {"models": ["svm_518"]}, DATASETS["local_mels"], MODELS)
+
+
+def test_fusions_need_their_members() -> None:
+    config = checked()
+    assert "fusion_518" not in selected_models(config, DATASETS["local_mels"], MODELS)
+    with pytest.raises(SongNetError, match="models: 'fusion' needs 'svm' in the list"):
+        selected_models(config | {"models": ["causal_crnn", "fusion"]}, DATASETS["demo"], MODELS)
+
+
+def test_metadata_models_need_metadata() -> None:
+    config = checked()
+    assert "crnn_metadata" in selected_models(config, DATASETS["fma_small"], MODELS)
+    with pytest.raises(SongNetError, match="'crnn_metadata' needs duration, bit rate"):
+        selected_models(config | {"models": ["crnn_metadata"]}, DATASETS["local_mels"], MODELS)
+
+
+def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
+    models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
+    dataset = DATASETS["demo"]
+    assert list(selected_models({"models": None}, dataset, models)) == ["a"]
+    assert list(selected_models({"models": ["b"]}, dataset, models)) == ["b"]
+
+
+def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
+    small, large = DATASETS["fma_small"], DATASETS["fma_large"]
+    assert shard_count(checked(dataset="fma_small"), small) == 64
+    assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
+    assert shard_count(checked(dataset="fma_small", tracks_per_genre=900), small) == 64
+    assert (
+        shard_count(checked(dataset="fma_small", tracks_per_genre=3, genres=["Pop", "Rock"]), small)
+        == 1
+    )
+    assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
+    # Its features are not FMA's published ones.
+    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small, "computed")
+    assert "untrimmed" not in taste
+    assert "50 tracks" in taste and "features were computed here" in taste
+    # One's own archives may be tasted too.
+    own = {"tracks_per_genre": 5, "archives": "DIR"}
+    assert dataset_note(checked() | own, small, "computed").startswith("A taste: 5 tracks")
+
+
+@pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])
+def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> None:
+    config, dataset = checked(dataset=name), DATASETS[name]
+    note = dataset_note(config, dataset, features_source(config, dataset))
+    assert "untrimmed tracks, not on the 30 s clips" in note
+    assert dataset["note"] in note
+    assert "untrimmed" not in dataset_note(config, dataset, "computed")
+
+
+def test_models_tell_which_published_columns_are_read() -> None:
+    some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
+    assert feature_columns(some) == "mfcc"
+    assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"
