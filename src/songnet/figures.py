@@ -9,6 +9,7 @@ import pandas as pd
 
 from songnet.colours import PALETTE, PROTOCOLS
 from songnet.files import replacing
+from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
 
 matplotlib.use("Agg")
@@ -82,7 +83,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
 
 
 def training_figure(
-    histories: dict[tuple[str, ...], pd.DataFrame],
+    histories: dict[RunName, pd.DataFrame],
     models: Models,
     path: str,
     note: str = "",
@@ -90,7 +91,7 @@ def training_figure(
     """Loss and validation accuracy over epochs; one panel column for each network.
 
     Args:
-        histories: history.csv of each (split, model, seed).
+        histories: history.csv of each run.
         models: entries of models.yaml.
         path: PNG file.
         note: what must be known about the data.
@@ -106,7 +107,7 @@ def training_figure(
         for (split, model, _), history in histories.items():
             if model != name:
                 continue
-            protocol = split.partition("-")[0]
+            protocol = protocol_of(split)
             style = {"color": PROTOCOLS[protocol], "linewidth": 1.2}
             label = None if protocol in labelled else f"{protocol} split"
             labelled.add(protocol)

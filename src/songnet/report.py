@@ -11,6 +11,7 @@ import pandas as pd
 
 from songnet.plan import FAIREST
 from songnet.results import leak_table
+from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
 
 Models = dict[str, dict[str, Any]]
@@ -112,7 +113,7 @@ def headline(
     judged = [
         parts.index[parts == part]
         for name, parts in splits.items()
-        if name.partition("-")[0] == protocol
+        if protocol_of(name) == protocol
     ]
     once = tracks.loc[judged[0].append(judged[1:]).unique()]
     found: Values = {
@@ -252,15 +253,15 @@ def genre_values(
     return values
 
 
-def curves(histories: dict[tuple[str, str, str], pd.DataFrame]) -> list[Values]:
+def curves(histories: dict[RunName, pd.DataFrame]) -> list[Values]:
     """Training curves, one for each run of a network.
 
     Args:
-        histories: history.csv of each (split, model, seed).
+        histories: history.csv of each run.
     """
     columns = ["epoch", "train_loss", "validation_loss", "validation_accuracy"]
     return [
-        {"split": split, "protocol": split.partition("-")[0], "model": model, "seed": seed}
+        {"split": split, "protocol": protocol_of(split), "model": model, "seed": seed}
         | {column: history[column].round(6).tolist() for column in columns}
         for (split, model, seed), history in histories.items()
     ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from songnet.evaluation import artist_bootstrap, genre_scores
 from songnet.files import read_json
+from songnet.runs import RunName
 
 COLUMNS = [
     "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
@@ -223,9 +224,9 @@ def best_run(folders: list[Path]) -> Path:
     """
     accuracies = pd.Series(
         [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],
-        index=pd.MultiIndex.from_tuples([folder.parts[-3:] for folder in folders]),
+        index=pd.MultiIndex.from_tuples([RunName.of(folder) for folder in folders]),
     )
-    split = folders[0].parts[-3]
+    split = RunName.of(folders[0]).split
     model = accuracies.groupby(level=1, sort=False).mean().idxmax()
     seed = accuracies[split][model].idxmax()
     return folders[0].parents[2] / split / str(model) / str(seed)

@@ -1,9 +1,28 @@
 """What identifies a run."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from songnet import provenance
 from songnet.files import digest, read_json, sha1
+
+
+class RunName(NamedTuple):
+    """Where a run stands: its folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
+
+    split: str
+    model: str
+    seed: str
+
+    @classmethod
+    def of(cls, folder: str | Path) -> "RunName":
+        """Read the name off the folder."""
+        return cls(*Path(folder).parts[-3:])
+
+
+def protocol_of(split: str) -> str:
+    """Protocol of a division, e.g. ``artist`` of ``artist-2``."""
+    return split.partition("-")[0]
 
 
 def for_tracks(run: dict[str, Any], tracks: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from songnet.errors import SongNetError
 from songnet.files import digest, read_json, sha1
 from songnet.results import best_run
+from songnet.runs import RunName
 from songnet.splits import judging_part
 from songnet.tracking import (
     PARENT,
@@ -83,8 +84,8 @@ def _upload_runs(
         run_id = open_run(client, experiment_id, record)
         _upload(client, run_id, folder, record, config)
         run_ids[str(folder)] = run_id
-    for split in dict.fromkeys(folder.parts[-3] for folder in folders):
-        of_split = [folder for folder in folders if folder.parts[-3] == split]
+    for split in dict.fromkeys(RunName.of(folder).split for folder in folders):
+        of_split = [folder for folder in folders if RunName.of(folder).split == split]
         _register_best(client, experiment_id, dataset, of_split, run_ids)
     parents = {client.get_run(run_id).data.tags.get(PARENT) for run_id in run_ids.values()}
     for parent in parents - {None}:
@@ -101,7 +102,7 @@ def _register_best(
     # Of a fusion MLflow holds the members, not a model of its own.
     best = best_run([folder for folder in folders if not (folder / "model.json").exists()])
     run_id = run_ids[str(best)]
-    name = f"{dataset}-{best.parts[-3]}"
+    name = f"{dataset}-{RunName.of(best).split}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
         client.create_registered_model(name)
     logged = client.search_logged_models(

@@ -10,6 +10,7 @@ with job(snakemake):
 
     from songnet.files import replacing
     from songnet.prediction import Predictor
+    from songnet.runs import RunName, protocol_of
     from songnet.splits import held_out
 
     tracks = pd.read_parquet(snakemake.input.tracks)
@@ -17,14 +18,14 @@ with job(snakemake):
     predictor = Predictor(snakemake.input.data, known, snakemake.threads)
     rows = []
     for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):
-        split, model, seed = Path(path).parts[-4:-1]
+        split, model, seed = RunName.of(Path(path).parent)
         for seconds in snakemake.params.seconds:
             if not predictor.hears(path, seconds):
                 continue
             _, predicted, _ = predictor.predict(path, seconds)
             accuracy = (predicted == known["genre"]).mean()
-            protocol = split.partition("-")[0]
-            rows.append((protocol, split, model, seed, part, seconds, accuracy, len(known)))
+            run = (protocol_of(split), split, model, seed)
+            rows.append((*run, part, seconds, accuracy, len(known)))
     columns = ["protocol", "split", "model", "seed", "part", "seconds", "accuracy", "tracks"]
     with replacing(snakemake.output[0]) as temporary:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)

@@ -14,6 +14,7 @@ with job(snakemake):
     from songnet.networks import load
     from songnet.pages import Excerpts, spectrogram_image, write_page
     from songnet.prediction import embed_clips
+    from songnet.runs import RunName
     from songnet.shards import MelShards
     from songnet.splits import held_out, read_parts
 
@@ -28,7 +29,7 @@ with job(snakemake):
     runs = [
         pd.read_parquet(path)
         for path in snakemake.input.predictions
-        if Path(path).parts[-3] == facts["model"]
+        if RunName.of(Path(path).parent).model == facts["model"]
     ]
     predictions = pd.concat(runs).query("split == @part")
     embeddings = [

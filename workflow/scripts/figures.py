@@ -9,6 +9,7 @@ with job(snakemake):
 
     from songnet import figures
     from songnet.results import runtime_table
+    from songnet.runs import RunName
     from songnet.tables import read_table
 
     dataset, models = snakemake.params.dataset, snakemake.params.models
@@ -16,7 +17,7 @@ with job(snakemake):
     confusions = read_table(snakemake.input.confusions)
     figures.accuracy_figure(results, models, dataset, snakemake.output.accuracy)
     histories = {
-        tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in snakemake.input.histories
+        RunName.of(Path(path).parent): pd.read_csv(path) for path in snakemake.input.histories
     }
     figures.training_figure(histories, models, snakemake.output.curves, dataset["note"])
     runtime = runtime_table(snakemake.params.benchmarks)

@@ -12,6 +12,7 @@ with job(snakemake):
     from songnet.files import read_json
     from songnet.provenance import git_commit
     from songnet.results import runtime_table
+    from songnet.runs import RunName, protocol_of
     from songnet.splits import read_parts
     from songnet.tables import read_table
 
@@ -26,9 +27,9 @@ with job(snakemake):
         Path(path).stem: read_parts(path)
         for protocol in parts
         for path in given.splits
-        if Path(path).stem.partition("-")[0] == protocol
+        if protocol_of(Path(path).stem) == protocol
     }
-    histories = {tuple(Path(path).parts[-4:-1]): pd.read_csv(path) for path in given.histories}
+    histories = {RunName.of(Path(path).parent): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(read_table(given.heard[0])) if given.heard else []
     divisions = {name: report.division(tracks, of_split) for name, of_split in splits.items()}
     reference = snakemake.params.config["reference"]
