@@ -91,11 +91,17 @@ def fit_baseline(
     Returns:
         The fitted baseline and its one line of history: seconds, accuracy and loss on training
         and validation.
+
+    Raises:
+        SongNetError: the estimator refuses its arguments or the features.
     """
     start = time.perf_counter()
     train, validation = features[parts == "train"], features[parts == "validation"]
     pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
-    pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
+    try:
+        pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
+    except ValueError as error:  # scikit-learn looks at an estimator's arguments only here
+        raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
     names = [str(genre) for genre in pipeline.classes_]
     baseline = Baseline(pipeline, names, model["features"])
     if not hasattr(pipeline, "predict_proba"):

@@ -121,7 +121,7 @@ def _typed(value: Any, rule: Table) -> Any:
     YAML ``1e-3``.
     """
     if isinstance(value, dict):
-        rules, other = (rule.get("properties", {}), rule.get("additionalProperties") or {})
+        rules, other = rule.get("properties", {}), rule.get("additionalProperties") or {}
         return {key: _typed(item, rules.get(key, other)) for key, item in value.items()}
     if isinstance(value, list):
         return [_typed(item, rule.get("items", {})) for item in value]

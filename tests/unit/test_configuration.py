@@ -20,17 +20,10 @@ from songnet.errors import SongNetError
 from songnet.runs import for_tracks
 from songnet.signatures import config_of, fields
 from songnet.training import TrainingConfig
+from tests.configured import DATASETS, MODELS, ROOT, SCHEMA, checked
 
-ROOT = Path(__file__).parents[2]
-SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-DATASETS = read_yaml(ROOT / "config/datasets.yaml")
 DATASETS_SCHEMA = read_yaml(ROOT / "workflow/schemas/datasets.schema.yaml")
 MODELS_SCHEMA = read_yaml(ROOT / "workflow/schemas/models.schema.yaml")
-MODELS = read_models(ROOT / "config/models.yaml")
-
-
-def checked(**config: Any) -> dict[str, Any]:
-    return check(config, SCHEMA, DATASETS, MODELS)
 
 
 def test_defaults_equal_the_commented_file() -> None:

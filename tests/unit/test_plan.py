@@ -1,11 +1,9 @@
 """What a configuration means for the plan: models, features, number of jobs, notes."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from songnet.configuration import check, read_models, read_yaml
 from songnet.errors import SongNetError
 from songnet.plan import (
     dataset_note,
@@ -14,15 +12,7 @@ from songnet.plan import (
     selected_models,
     shard_count,
 )
-
-ROOT = Path(__file__).parents[2]
-SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-DATASETS = read_yaml(ROOT / "config/datasets.yaml")
-MODELS = read_models(ROOT / "config/models.yaml")
-
-
-def checked(**config: Any) -> dict[str, Any]:
-    return check(config, SCHEMA, DATASETS, MODELS)
+from tests.configured import DATASETS, MODELS, checked
 
 
 def test_spectrograms_have_no_518_features() -> None:
