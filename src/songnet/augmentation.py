@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from songnet.mel import FLOOR_DB
-
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -16,19 +14,16 @@ class Augmentation:
     mixup: float = 0.0  # parameter of the Beta distribution (Zhang et al., "mixup", 2018)
     mask_bands: int = 0  # widest of two masks over bands (Park et al., "SpecAugment", 2019)
     mask_share: float = 0.0  # widest of two masks over time, as a share of the crop
-    gain_db: float = 0.0  # standard deviation of a change of the level
-    equaliser_db: float = 0.0  # of a smooth change over the bands
+    equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
     # Share of examples that sound produced like another: its mean and spread in every band, in part
     # (Zhou et al., "MixStyle", 2021; in bands: Schmid et al., "CP-JKU submission to DCASE", 2022).
     style: float = 0.0
 
     def change(self, mel: Tensor, fill: Tensor) -> Tensor:
-        """Restyle, amplify, equalise and mask (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
+        """Restyle, equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
         B, M, T = mel.shape
         if self.style:
             mel = _restyled(mel, self.style)
-        if self.gain_db:
-            mel = (mel + self.gain_db * torch.randn(B, 1, 1).to(mel)).clamp_min(FLOOR_DB)
         if self.equaliser_db:
             points = self.equaliser_db * torch.randn(B, 1, 5)
             curve = interpolate(points, size=M, mode="linear", align_corners=True)

@@ -1,6 +1,6 @@
 """From shards to batches: random crops for training, whole clips for prediction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +105,15 @@ def whole_clips(
             yield places, torch.from_numpy(np.stack(mels).astype(np.float32))
 
 
-def band_statistics(shards: MelShards, track_ids: Ids) -> tuple[Tensor, Tensor]:
+def band_statistics(
+    shards: MelShards, track_ids: Ids, relative: Callable[[Tensor], Tensor] = lambda mel: mel
+) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
+
+    Args:
+        shards: spectrograms.
+        track_ids: (n,).
+        relative: what is done to each spectrogram (1, M, T) before.
 
     A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
     """
@@ -114,7 +121,8 @@ def band_statistics(shards: MelShards, track_ids: Ids) -> tuple[Tensor, Tensor]:
     total = np.zeros(shards.n_mels)
     squares = np.zeros(shards.n_mels)
     for track_id in track_ids:
-        mel = shards.mel(int(track_id)).astype(np.float64)
+        stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
+        mel = relative(stored[None])[0].double().numpy()
         count += mel.shape[1]
         total += mel.sum(axis=1)
         squares += (mel**2).sum(axis=1)

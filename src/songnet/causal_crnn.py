@@ -16,6 +16,9 @@ from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
 from songnet.networks import Network, NetworkConfig, State, Verdicts
 
+RANGE = 80.0  # dB below the peak that are told apart
+QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
+
 
 @dataclass(frozen=True)
 class CausalCRNNConfig(NetworkConfig):
@@ -84,7 +87,8 @@ class CausalCRNN(Network):
         self, mel: Tensor, state: State, metadata: Tensor | None = None
     ) -> tuple[Verdicts, State]:
         """Verdicts of the next whole steps, and the state after them."""
-        *pasts, hidden, total, weights = state
+        *pasts, hidden, total, weights, peak = state
+        mel, peak = _below_peak(mel, peak)
         x = self.standardise(mel)[:, None]  # (B, 1, M, T)
         new_pasts: list[Tensor] = []
         for layer in self.convolutions:
@@ -109,17 +113,22 @@ class CausalCRNN(Network):
             self.so_far(self.dropout(known)).float().log_softmax(-1),
             heard,
         )
-        return verdicts, (*new_pasts, hidden, totals[:, -1], sums[:, -1])
+        return verdicts, (*new_pasts, hidden, totals[:, -1], sums[:, -1], peak)
 
     def silence(self, batch: int) -> State:
-        """State before anything is heard: pasts of the convolutions, GRU, attention's two sums."""
+        """State before anything is heard: pasts of convolutions, GRU, attention's sums, peak."""
         config = self.config
         first, second, _ = config.channels
         bands = math.ceil(config.n_mels / 4)
         pasts = [(1, config.n_mels), (first, bands // 2), (second, bands // 4)]
         shapes: list[tuple[int, ...]] = [(batch, *past, 2) for past in pasts]
         shapes += [(1, batch, config.hidden), (batch, config.hidden), (batch, 1)]
-        return tuple(torch.zeros(shape, device=self.mean.device) for shape in shapes)
+        zeros = (torch.zeros(shape, device=self.mean.device) for shape in shapes)
+        return (*zeros, torch.full((batch, 1, 1), QUIETEST, device=self.mean.device))
+
+    def relative(self, mel: Tensor) -> Tensor:
+        """Spectrograms (B, M, T) in dB below the loudest band heard so far."""
+        return _below_peak(mel, mel.new_full((len(mel), 1, 1), QUIETEST))[0]
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
         """Take the statistics of the training part."""
@@ -136,6 +145,25 @@ class CausalCRNN(Network):
     def frames_per_step(self) -> int:
         """Frames that one step covers."""
         return self._frames_per_step
+
+
+def _below_peak(mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
+    """Level below the running peak, and the peak: (B, M, T) and (B, 1, 1) in dB -> the same.
+
+    It is ``librosa.power_to_db(ref=np.max, top_db=80)``, but of the music so far: how loud a
+    recording is played says nothing, how it moves in loudness does.
+    """
+    peaks = _running_max(torch.cat([peak, mel.amax(dim=1, keepdim=True)], dim=-1))
+    return (mel - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
+
+
+def _running_max(x: Tensor) -> Tensor:
+    """As ``x.cummax(-1).values``, for which ONNX has no operator; in log2 of its length steps."""
+    reach = 1
+    while reach < x.shape[-1]:
+        x = torch.cat([x[..., :reach], torch.maximum(x[..., reach:], x[..., :-reach])], dim=-1)
+        reach *= 2
+    return x
 
 
 class _Metadata(nn.Module):

@@ -98,7 +98,8 @@ def train_network(
     torch.set_deterministic_debug_mode("warn")
     network.to(device())
     check_lengths(shards, network.frames_per_step)
-    network.set_statistics(*band_statistics(shards, train.track_ids), train.metadata)
+    statistics = band_statistics(shards, train.track_ids, network.relative)
+    network.set_statistics(*statistics, train.metadata)
     trainee = _Trainee(network, config)
     history = trainee.resume(checkpoint)
     bar = tqdm(
@@ -215,7 +216,8 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
-        mel, targets = config.mix(config.change(mel, self.network.mean), targets)
+        mel = config.change(self.network.relative(mel), self.network.mean)
+        mel, targets = config.mix(mel, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
             verdicts = self.forward(mel, metadata)

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from songnet.causal_crnn import CausalCRNN
+from songnet.causal_crnn import QUIETEST, CausalCRNN
 from songnet.crnn import CRNN
 from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
@@ -54,6 +55,20 @@ def test_causal_crnn_never_looks_ahead(rate: float) -> None:
         for a, b, c in zip(whole, model(changed), model(mel[:, :, : steps * frames]), strict=True):
             torch.testing.assert_close(a[:, :steps], b[:, :steps], atol=1e-5, rtol=0)
             torch.testing.assert_close(a[:, :steps], c, atol=1e-5, rtol=0)
+
+
+def test_the_causal_verdict_does_not_go_by_level() -> None:
+    model = network("songnet.causal_crnn.CausalCRNN")
+    mel = 10 * torch.randn(2, 64, 20 * model.frames_per_step)
+    loud, quiet = model(mel), model(mel - 30)
+    for a, b in zip(loud, quiet, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+    # As librosa's, of the music so far; the range of 80 dB is kept, and noise is not amplified.
+    music = 40 * torch.randn(1, 64, 50)
+    last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=80)
+    np.testing.assert_allclose(model.relative(music)[0, :, -1], last[:, -1], atol=1e-3)
+    hiss = torch.full((1, 64, 20), -70.0)
+    torch.testing.assert_close(model.relative(hiss), hiss - QUIETEST)
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(43.07, 0.3715), (21.53, 0.3715), (4.27, 0.4684)])
