@@ -216,6 +216,8 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
+        # Levels are compared here, so that masks hold the mean of what the network compares; that it does
+        # so again changes next to nothing.
         mel = config.change(self.network.relative(mel), self.network.mean)
         mel, targets = config.mix(mel, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
