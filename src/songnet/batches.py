@@ -106,14 +106,14 @@ def whole_clips(
 
 
 def band_statistics(
-    shards: MelShards, track_ids: Ids, relative: Callable[[Tensor], Tensor] = lambda mel: mel
+    shards: MelShards, track_ids: Ids, levels: Callable[[Tensor], Tensor] = lambda mel: mel
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
 
     Args:
         shards: spectrograms.
         track_ids: (n,).
-        relative: what is done to each spectrogram (1, M, T) before.
+        levels: what is heard of a spectrogram (1, M, T).
 
     A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
     """
@@ -122,7 +122,7 @@ def band_statistics(
     squares = np.zeros(shards.n_mels)
     for track_id in track_ids:
         stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
-        mel = relative(stored[None])[0].double().numpy()
+        mel = levels(stored[None])[0].double().numpy()
         count += mel.shape[1]
         total += mel.sum(axis=1)
         squares += (mel**2).sum(axis=1)

@@ -5,6 +5,7 @@ layer follows them, and attention weighs the steps heard so far.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from songnet.networks import Network, NetworkConfig, State, Verdicts
 
 RANGE = 80.0  # dB below the peak that are told apart
 QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
+FALL = 1.0  # dB a second by which the peak is forgotten, lest one bang makes all that follows quiet
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,37 @@ class CausalCRNN(Network):
         self, mel: Tensor, state: State, metadata: Tensor | None = None
     ) -> tuple[Verdicts, State]:
         """Verdicts of the next whole steps, and the state after them."""
-        *pasts, hidden, total, weights, peak = state
-        mel, peak = _below_peak(mel, peak)
-        x = self.standardise(mel)[:, None]  # (B, 1, M, T)
+        *rest, peak = state
+        levels, peak = self._below_peak(mel, peak)
+        verdicts, rest = self._hear(levels, rest, metadata)
+        return verdicts, (*rest, peak)
+
+    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from levels (B, M, T) as `levels` gives them."""
+        return self._hear(levels, self.silence(len(levels))[:-1], metadata)[0]
+
+    def levels(self, mel: Tensor) -> Tensor:
+        """Level below the loudest of the music so far: (B, M, T) in dB -> (B, M, T) in dB.
+
+        It is ``librosa.power_to_db(ref=np.max, top_db=80)`` without a look ahead, and with a peak
+        that falls: how loud a recording is played says nothing, how it moves in loudness does.
+        """
+        return self._below_peak(mel, mel.new_zeros(len(mel), 1, 1))[0]
+
+    def _below_peak(self, mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels, and the peak after them, (B, 1, 1) in dB above QUIETEST."""
+        mel = mel - QUIETEST
+        loudest = torch.cat([peak, mel.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
+        fall = FALL / self.config.frames_per_second
+        fallen = fall * torch.arange(loudest.shape[-1], device=mel.device)
+        peaks = _running_max(loudest + fallen) - fallen
+        return (mel - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
+
+    def _hear(
+        self, levels: Tensor, state: Sequence[Tensor], metadata: Tensor | None
+    ) -> tuple[Verdicts, list[Tensor]]:
+        *pasts, hidden, total, weights = state
+        x = self.standardise(levels)[:, None]  # (B, 1, M, T)
         new_pasts: list[Tensor] = []
         for layer in self.convolutions:
             if isinstance(layer, CausalConv):
@@ -113,7 +143,7 @@ class CausalCRNN(Network):
             self.so_far(self.dropout(known)).float().log_softmax(-1),
             heard,
         )
-        return verdicts, (*new_pasts, hidden, totals[:, -1], sums[:, -1], peak)
+        return verdicts, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
 
     def silence(self, batch: int) -> State:
         """State before anything is heard: pasts of convolutions, GRU, attention's sums, peak."""
@@ -122,13 +152,8 @@ class CausalCRNN(Network):
         bands = math.ceil(config.n_mels / 4)
         pasts = [(1, config.n_mels), (first, bands // 2), (second, bands // 4)]
         shapes: list[tuple[int, ...]] = [(batch, *past, 2) for past in pasts]
-        shapes += [(1, batch, config.hidden), (batch, config.hidden), (batch, 1)]
-        zeros = (torch.zeros(shape, device=self.mean.device) for shape in shapes)
-        return (*zeros, torch.full((batch, 1, 1), QUIETEST, device=self.mean.device))
-
-    def relative(self, mel: Tensor) -> Tensor:
-        """Spectrograms (B, M, T) in dB below the loudest band heard so far."""
-        return _below_peak(mel, mel.new_full((len(mel), 1, 1), QUIETEST))[0]
+        shapes += [(1, batch, config.hidden), (batch, config.hidden), (batch, 1), (batch, 1, 1)]
+        return tuple(torch.zeros(shape, device=self.mean.device) for shape in shapes)
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
         """Take the statistics of the training part."""
@@ -145,16 +170,6 @@ class CausalCRNN(Network):
     def frames_per_step(self) -> int:
         """Frames that one step covers."""
         return self._frames_per_step
-
-
-def _below_peak(mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
-    """Level below the running peak, and the peak: (B, M, T) and (B, 1, 1) in dB -> the same.
-
-    It is ``librosa.power_to_db(ref=np.max, top_db=80)``, but of the music so far: how loud a
-    recording is played says nothing, how it moves in loudness does.
-    """
-    peaks = _running_max(torch.cat([peak, mel.amax(dim=1, keepdim=True)], dim=-1))
-    return (mel - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
 
 
 def _running_max(x: Tensor) -> Tensor:

@@ -45,9 +45,9 @@ class CRNN(Network):
         self.recurrence = nn.GRU(width, config.hidden, batch_first=True)
         self.output = nn.Linear(config.hidden, config.n_genres)
 
-    def forward(self, mel: Tensor, metadata: Tensor | None = None) -> Verdicts:
+    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
         """Verdicts from spectrograms (B, M, T) in dB; metadata are not used."""
-        x = self.convolutions(self.standardise(mel))  # (B, channels, steps)
+        x = self.convolutions(self.standardise(levels))  # (B, channels, steps)
         x, _ = self.recurrence(x.transpose(1, 2))  # (B, steps, hidden)
         now = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
         counts = torch.arange(1, now.shape[1] + 1, device=now.device)[:, None]

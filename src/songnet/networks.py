@@ -38,11 +38,12 @@ State = tuple[Tensor, ...]  # all that a network remembers of what it has heard
 
 
 class Network(nn.Module):
-    """Base class: subclasses name their Config and give `frames_per_step` and a way to hear.
+    """Base class: subclasses name their Config and give `frames_per_step` and `hear`.
 
-    That way is `stream` with `silence` where no step looks ahead, else `forward`.
+    Where no step looks ahead, they give `stream` and `silence` too, and music can be classified
+    as it plays.
 
-    ``mean`` and ``std`` (M, 1) in dB are those of the training part, for each mel band.
+    ``mean`` and ``std`` (M, 1) in dB are those of the training part's levels, for each mel band.
     """
 
     Config: ClassVar[type[NetworkConfig]]
@@ -56,13 +57,13 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.zeros(config.n_mels, 1))
         self.register_buffer("std", torch.ones(config.n_mels, 1))
 
-    def relative(self, mel: Tensor) -> Tensor:
-        """Spectrograms (B, M, T) in dB as the network compares them: here, as they are."""
+    def levels(self, mel: Tensor) -> Tensor:
+        """What is heard of spectrograms (B, M, T) in dB, of the same shape: here, all of them."""
         return mel
 
-    def standardise(self, mel: Tensor) -> Tensor:
+    def standardise(self, levels: Tensor) -> Tensor:
         """Zero mean and unit variance in every band: (B, M, T) in dB -> (B, M, T)."""
-        return (mel - self.mean) / self.std
+        return (levels - self.mean) / self.std
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
         """Take the statistics of the training part.
@@ -77,7 +78,11 @@ class Network(nn.Module):
 
     def forward(self, mel: Tensor, metadata: Tensor | None = None) -> Verdicts:
         """Verdicts from spectrograms (B, M, T) in dB and metadata (B, fields)."""
-        return self.stream(mel, self.silence(len(mel)), metadata)[0]
+        return self.hear(self.levels(mel), metadata)
+
+    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from levels (B, M, T); training changes these, not spectrograms."""
+        raise NotImplementedError
 
     def stream(
         self, mel: Tensor, state: State, metadata: Tensor | None = None
@@ -86,7 +91,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def silence(self, batch: int) -> State:
-        """State of a network that has heard nothing yet."""
+        """State of a network that has heard nothing yet: zeros."""
         raise NotImplementedError
 
     @classmethod

@@ -98,7 +98,7 @@ def train_network(
     torch.set_deterministic_debug_mode("warn")
     network.to(device())
     check_lengths(shards, network.frames_per_step)
-    statistics = band_statistics(shards, train.track_ids, network.relative)
+    statistics = band_statistics(shards, train.track_ids, network.levels)
     network.set_statistics(*statistics, train.metadata)
     trainee = _Trainee(network, config)
     history = trainee.resume(checkpoint)
@@ -147,8 +147,8 @@ class _Trainee:
 
     def __init__(self, network: Network, config: TrainingConfig) -> None:
         self.network, self.config = network, config
-        self.forward: Callable[..., Verdicts] = (
-            torch.compile(network) if config.compile else network
+        self.hear: Callable[..., Verdicts] = (
+            torch.compile(network.hear) if config.compile else network.hear
         )
         matrices = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
@@ -216,13 +216,12 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
-        # Levels are compared here, so that masks hold the mean of what the network compares; that it does
-        # so again changes next to nothing.
-        mel = config.change(self.network.relative(mel), self.network.mean)
-        mel, targets = config.mix(mel, targets)
+        # Of what the network hears, since masks hold the means of that.
+        levels = config.change(self.network.levels(mel), self.network.mean)
+        levels, targets = config.mix(levels, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
-            verdicts = self.forward(mel, metadata)
+            verdicts = self.hear(levels, metadata)
         loss = -(targets * verdicts.so_far[:, -1]).sum(-1).mean()
         if config.step_loss:
             # At every step both verdicts count, so that the first seconds say something already.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from songnet.causal_crnn import QUIETEST, CausalCRNN
+from songnet.causal_crnn import FALL, QUIETEST, RANGE, CausalCRNN
 from songnet.crnn import CRNN
 from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
@@ -63,12 +63,31 @@ def test_the_causal_verdict_does_not_go_by_level() -> None:
     loud, quiet = model(mel), model(mel - 30)
     for a, b in zip(loud, quiet, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
-    # As librosa's, of the music so far; the range of 80 dB is kept, and noise is not amplified.
+
+
+def test_levels_are_below_a_peak_that_falls() -> None:
+    model = network("songnet.causal_crnn.CausalCRNN", rate=10.0)
     music = 40 * torch.randn(1, 64, 50)
-    last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=80)
-    np.testing.assert_allclose(model.relative(music)[0, :, -1], last[:, -1], atol=1e-3)
+    music[0, 5, -1] = 200
+    music[0, :, 9] = -90
+    expected = np.empty((64, 50))
+    peak = QUIETEST
+    for t, frame in enumerate(music[0].double().numpy().T):
+        peak = max(frame.max(), peak - FALL / 10, QUIETEST)
+        expected[:, t] = np.maximum(frame - peak, -RANGE)
+    levels = model.levels(music)[0].numpy()
+    np.testing.assert_allclose(levels, expected, atol=1e-3)
+    # Where the loudest comes last, it is librosa's.
+    last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
+    np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
+    # Hiss is not amplified; a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
-    torch.testing.assert_close(model.relative(hiss), hiss - QUIETEST)
+    torch.testing.assert_close(model.levels(hiss), hiss - QUIETEST)
+    banged = torch.zeros(1, 64, 400)
+    banged[:, :, 0] = 25
+    torch.testing.assert_close(
+        model.levels(banged)[0, 0, [1, 100, 399]], torch.tensor([-24.9, -15.0, 0.0])
+    )
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(43.07, 0.3715), (21.53, 0.3715), (4.27, 0.4684)])
