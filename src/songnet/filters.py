@@ -1,7 +1,7 @@
 """What the convolutions hear: the filters that tell genres apart, and the music that drives them.
 
-(The idea of listening to what drives a filter most: Dieleman and Schrauwen, "End-to-end learning
-for music audio", ICASSP 2014.)
+(The idea of listening to what drives a filter most: Dieleman, "Recommending music on Spotify with
+deep learning", 2014, section "What is it learning?".)
 """
 
 from collections.abc import Iterator
