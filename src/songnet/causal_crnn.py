@@ -31,6 +31,7 @@ class CausalCRNNConfig(NetworkConfig):
     features: int = 128  # of a step, before the recurrent layer
     hidden: int = 128
     dropout: float = 0.1
+    below_peak: bool = True  # whether it hears the level below the running peak, or as it is
     metadata: bool = False  # whether it also reads the fields of `songnet.metadata`
 
 
@@ -108,6 +109,8 @@ class CausalCRNN(Network):
 
     def _below_peak(self, mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
         """Levels, and the peak after them, (B, 1, 1) in dB above QUIETEST."""
+        if not self.config.below_peak:
+            return mel, peak
         mel = mel - QUIETEST
         loudest = torch.cat([peak, mel.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
         fall = FALL / self.config.frames_per_second

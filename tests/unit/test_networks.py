@@ -80,6 +80,8 @@ def test_levels_are_below_a_peak_that_falls() -> None:
     # Where the loudest comes last, it is librosa's.
     last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
     np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
+    absolute = network("songnet.causal_crnn.CausalCRNN", below_peak=False)
+    torch.testing.assert_close(absolute.levels(music), music)
     # Hiss is not amplified; a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
     torch.testing.assert_close(model.levels(hiss), hiss - QUIETEST)
