@@ -203,7 +203,7 @@ def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: 
     states = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()[1:]}
     samples = to_mono(decode(io.BytesIO(sorted(clips.glob("*.mp3"))[5].read_bytes())), 22_050)
     # Played quietly, so that a wrong start of the running peak would show.
-    mel = mel_spectrogram(samples / 1000, model.mel)[:, : 30 * 16]
+    mel = mel_spectrogram(samples / np.float32(1000), model.mel)[:, : 30 * 16]
     with torch.no_grad():
         expected = model.saved.network(torch.from_numpy(mel)[None])
     for step in range(30):

@@ -117,7 +117,7 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
             r"kernel in x\.parameters is unknown "
-            r"\(allowed: channels, step_seconds, features, hidden, dropout, metadata\)",
+            r"\(allowed: channels, step_seconds, features, hidden, dropout, below_peak, metadata\)",
         ),
         ("x: {like: crnn, training: {epochs: 0}}", r"x\.training\.epochs: 0 is less than the min"),
         ("x: {like: crnn, training: {epochs: many}}", r"x\.training\.epochs: 'many' is not of t"),
