@@ -96,8 +96,7 @@ def artist_bootstrap(
         resamples: number of bootstrap samples.
         confidence: e.g. 0.95.
     """
-    own = [f"track {track_id}" for track_id in artists.index]
-    codes, names = pd.factorize(artists.astype(object).where(artists.notna(), own))
+    codes, names = _clusters(artists)
     hits = np.bincount(codes, weights=correct)
     sizes = np.bincount(codes)
     random = np.random.default_rng(0)
@@ -110,6 +109,23 @@ def artist_bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(accuracies), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def effective_artists(artists: pd.Series) -> float:
+    """Number of artists with equally many tracks that would say as much: (Σ nₐ)² / Σ nₐ².
+
+    (Kish, Survey Sampling, 1965: where one artist has half of the tracks, there are hardly four.)
+
+    Args:
+        artists: (n,) as for `artist_bootstrap`.
+    """
+    sizes = np.bincount(_clusters(artists)[0])
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+def _clusters(artists: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
+    own = [f"track {track_id}" for track_id in artists.index]
+    return pd.factorize(artists.astype(object).where(artists.notna(), own))
 
 
 def part_metrics(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation import artist_bootstrap, genre_scores
+from songnet.evaluation import artist_bootstrap, effective_artists, genre_scores
 from songnet.files import read_json
 from songnet.runs import RunName
 
@@ -265,6 +265,34 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
         tables.append(table.reset_index())
     scores = ["precision", "recall", "f1", "tracks"]
     return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
+
+
+def recall_intervals(
+    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
+    """How sure the recall of each genre is: a few artists with many tracks may decide it.
+
+    Args:
+        runs: of one data set.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+
+    Returns:
+        protocol, model, part, genre, recall_low, recall_high, effective_artists.
+    """
+    rows = []
+    for (_, protocol, model), group in _groups(runs).items():
+        predictions = pd.concat([run.predictions for run in group])
+        evaluated = predictions[predictions["split"].isin(["validation", "test"])]
+        for (part, genre), table in evaluated.groupby(["split", "genre"], sort=False):
+            correct = (table["predicted"] == genre).to_numpy(float)
+            of_tracks = artists.loc[table["track_id"]]
+            low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
+            effective = effective_artists(of_tracks)
+            rows.append((protocol, model, part, genre, low, high, round(effective, 1)))
+    intervals = ["recall_low", "recall_high", "effective_artists"]
+    return pd.DataFrame(rows, columns=["protocol", "model", "part", "genre", *intervals])
 
 
 def runtime_table(benchmarks: str | Path) -> pd.DataFrame:

@@ -6,7 +6,12 @@ import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
-from songnet.evaluation import artist_bootstrap, part_metrics, prediction_table
+from songnet.evaluation import (
+    artist_bootstrap,
+    effective_artists,
+    part_metrics,
+    prediction_table,
+)
 
 GENRES = ["Folk", "Pop", "Rock"]
 
@@ -81,3 +86,11 @@ def test_several_verdicts_on_a_track_are_no_more_artists() -> None:
     once = artist_bootstrap(correct, unknown, 500, 0.95)
     twice = artist_bootstrap(np.tile(correct, 2), pd.concat([unknown, unknown]), 500, 0.95)
     assert once == twice
+
+
+def test_one_artist_with_half_of_the_tracks_leaves_four() -> None:
+    even = pd.Series(list("aabbccdd"), index=range(8))
+    assert effective_artists(even) == pytest.approx(4)
+    odd = pd.Series(["a"] * 10 + [f"b{i}" for i in range(10)], index=range(20))
+    assert effective_artists(odd) == pytest.approx(400 / 110)
+    assert effective_artists(pd.Series([None, None, 5], index=range(3))) == pytest.approx(3)

@@ -14,6 +14,7 @@ with job(snakemake):
         genre_table,
         poster_applies,
         read_runs,
+        recall_intervals,
         results_table,
     )
 
@@ -22,6 +23,7 @@ with job(snakemake):
     artists = tracks["artist_id"]
     confusions = confusion_table(runs)
     params = snakemake.params
+    intervals = recall_intervals(runs, artists, **params.evaluation)
     applies = poster_applies(params.dataset, tracks["genre"], params.poster_genres)
     tables = {
         "results": results_table(
@@ -30,7 +32,7 @@ with job(snakemake):
         "differences": difference_table(
             runs, artists, **params.evaluation, reference=params.reference
         ),
-        "genres": genre_table(confusions),
+        "genres": genre_table(confusions).merge(intervals, how="left"),
         "confusions": confusions,
     }
     for name, table in tables.items():
