@@ -16,6 +16,7 @@ Samples = NDArray[np.float32]
 MAX_SECONDS = 3600.0
 MAX_RATE = 192_000  # Hz
 MAX_CHANNELS = 8
+MARGIN_SECONDS = 1.0  # decoded beyond what is kept, since resampling looks ahead
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's number of frames where a header does not tell
 
 
@@ -46,8 +47,8 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
         max_seconds: what follows is not decoded.
 
     Raises:
-        UnusableClipError: empty, no audio, shorter than ``min_seconds``, silent, not finite, or
-            of a rate or number of channels that no music has.
+        UnusableClipError: empty, no audio, shorter than ``min_seconds``, silent to its end, not
+            finite, or of a rate or number of channels that no music has.
     """
     if not file.getbuffer().nbytes:
         raise UnusableClipError("empty file")
@@ -55,7 +56,8 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
         with sf.SoundFile(file) as sound:
             _check_header(sound)
             rate = sound.samplerate
-            samples = sound.read(int(max_seconds * rate), dtype="float32")
+            limit = int(max_seconds * rate)
+            samples = sound.read(limit, dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:
         raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
     clip = Clip(samples, rate)
@@ -65,9 +67,30 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
     energy = np.vdot(samples, samples)
     if not np.isfinite(energy):
         raise UnusableClipError("samples that are not finite")
-    if not energy:
+    if not energy and len(samples) < limit:  # else there may be sound to come
         raise UnusableClipError("silent from start to end")
     return clip
+
+
+def clip_samples(
+    file: io.BytesIO, sample_rate: int, seconds: float, min_seconds: float = 0.0
+) -> tuple[Samples, Clip]:
+    """Decode the beginning of a file to mono.
+
+    Args:
+        file: its bytes.
+        sample_rate: of the samples, Hz.
+        seconds: what follows is cut off.
+        min_seconds: shorter clips are unusable.
+
+    Returns:
+        (samples,) float32, and the clip that was decoded for them, which may be a little longer.
+
+    Raises:
+        UnusableClipError: as in `decode`.
+    """
+    clip = decode(file, min_seconds, seconds + MARGIN_SECONDS)
+    return to_mono(clip, sample_rate)[: int(seconds * sample_rate)], clip
 
 
 def decode_blocks(path: str, seconds: float, max_seconds: float = np.inf) -> Iterator[Clip]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from songnet.archives import open_zip, read_clip, still_sound
-from songnet.audio import decode, to_mono
+from songnet.audio import clip_samples
 from songnet.files import replacing
 from songnet.text import percent, signed_points
 
@@ -95,10 +95,8 @@ class Excerpts:
             return ""
         with open_zip(self._archive) as archive, still_sound(archive, track_id):
             content = read_clip(archive, self._subset, track_id)
-            clip = decode(content, max_seconds=start + seconds + 1)
-        samples = to_mono(clip, EXCERPT_RATE)
-        first = int(start * EXCERPT_RATE)
-        samples = samples[first : first + int(seconds * EXCERPT_RATE)]
+            samples, _ = clip_samples(content, EXCERPT_RATE, start + seconds)
+        samples = samples[int(start * EXCERPT_RATE) :]
         # Clips sound equally loud, and no click starts or ends them.
         samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)
         ramp = np.minimum(1, np.arange(len(samples)) / (0.01 * EXCERPT_RATE))

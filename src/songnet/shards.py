@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from songnet.archives import mel_seconds, open_zip, read_clip, read_mels
-from songnet.audio import decode, to_mono
+from songnet.audio import clip_samples
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
 from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
 
 # So many clips in a row that cannot be used are no accident: the run stops early.
 SUSPICIOUS = 10
-MARGIN_SECONDS = 1.0  # decoded beyond what is kept, since resampling looks ahead
 CLIP_COLUMNS = [
     "shard", "row", "frames", "seconds", "sample_rate", "channels", "sha1", "problem",
 ]  # fmt: skip
@@ -35,10 +34,9 @@ def audio_reader(
     def read(track_id: int) -> Found:
         content = read_clip(archive, subset, track_id)
         facts: dict[str, Any] = {"sha1": hashlib.sha1(content.getbuffer()).hexdigest()}
-        clip = decode(content, min_seconds, clip_seconds + MARGIN_SECONDS)
+        samples, clip = clip_samples(content, config.sample_rate, clip_seconds, min_seconds)
         facts |= {"seconds": round(min(clip.seconds, clip_seconds), 3)}
         facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
-        samples = to_mono(clip, config.sample_rate)[: int(clip_seconds * config.sample_rate)]
         return mel_spectrogram(samples, config), facts
 
     return read

@@ -21,10 +21,9 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from songnet.audio import decode, to_mono
+from songnet.audio import clip_samples
 from songnet.errors import UnusableClipError
 from songnet.mel import MelConfig, mel_spectrogram
-from songnet.shards import MARGIN_SECONDS
 
 HANG_SECONDS = 20.0  # a sound clip takes a tenth of a second
 Rng = np.random.Generator
@@ -194,8 +193,8 @@ def _hear(content: bytes) -> tuple[str, str]:
     """What the mel jobs do with a clip: the reason, and an error that is a defect of SongNet."""
     config = MelConfig()
     try:
-        clip = decode(io.BytesIO(content), min_seconds=1, max_seconds=30 + MARGIN_SECONDS)
-        mel = mel_spectrogram(to_mono(clip, config.sample_rate), config)
+        samples, _ = clip_samples(io.BytesIO(content), config.sample_rate, 30, min_seconds=1)
+        mel = mel_spectrogram(samples, config)
     except UnusableClipError as unusable:
         return str(unusable).partition(":")[0], ""
     except Exception as error:

@@ -109,6 +109,18 @@ def test_unusable_sound_has_reasons(samples: np.ndarray, reason: str) -> None:
         decode(file, min_seconds=5)
 
 
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.5])
+def test_silence_counts_where_the_whole_clip_was_decoded(seconds: float) -> None:
+    file = io.BytesIO()
+    sf.write(file, np.zeros(22_050), 22_050, format="WAV")
+    file.seek(0)
+    if seconds <= 1:
+        assert decode(file, max_seconds=seconds).seconds == seconds
+    else:
+        with pytest.raises(UnusableClipError, match="silent from start to end"):
+            decode(file, max_seconds=seconds)
+
+
 @pytest.mark.parametrize("seconds", [0.02, 0.3, 10])
 def test_blocks_of_a_file_join_without_a_seam(tmp_path: Path, seconds: float) -> None:
     rng = np.random.default_rng(4)

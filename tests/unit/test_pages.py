@@ -2,6 +2,7 @@
 
 import base64
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,6 @@ from songnet.pages import Excerpts, spectrogram_image, write_page
 
 
 def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
-    import zipfile
-
     samples = np.zeros(44_100 * 4, np.float32)
     time = np.arange(44_100) / 44_100
     samples[2 * 44_100 : 3 * 44_100] = 0.2 * np.sin(2 * np.pi * 440 * time)
@@ -34,6 +33,21 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     spectrum = np.abs(np.fft.rfft(heard))
     assert np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
     assert Excerpts(["mels-00.npz"], "small").audio(7, 2.0, 1.0) == ""
+
+
+def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path) -> None:
+    samples = 0.1 * np.random.default_rng(0).standard_normal(30 * 22_050)
+    samples[: 12 * 22_050] = 0
+    clip = io.BytesIO()
+    sf.write(clip, samples, 22_050, format="FLAC")
+    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
+        archive.writestr(member_name("small", 7), clip.getvalue())
+    excerpts = Excerpts([str(tmp_path / "fma_small.zip")], "small")
+    for start, silent in [(0, True), (11, False)]:
+        content = excerpts.audio(7, start, 10).partition(",")[2]
+        heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+        assert len(heard) / rate == pytest.approx(10, abs=0.1)
+        assert bool(np.abs(heard).max() < 1e-3) is silent
 
 
 def test_spectrograms_stand_upright() -> None:

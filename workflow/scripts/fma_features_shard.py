@@ -11,13 +11,12 @@ with job(snakemake):
 
     from songnet import fma_features
     from songnet.archives import open_zip, read_clip, still_sound
-    from songnet.audio import decode, to_mono
+    from songnet.audio import clip_samples
     from songnet.files import replacing
 
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["shard"])
     track_ids = tracks.index[tracks["shard"] == int(snakemake.wildcards.shard)]
-    seconds = snakemake.params.clip_seconds
-    limit = int(seconds * fma_features.SAMPLE_RATE)
+    rate, seconds = fma_features.SAMPLE_RATE, snakemake.params.clip_seconds
     rows = []
     with open_zip(snakemake.input.clips[0]) as archive:
         for track_id in tqdm(
@@ -25,8 +24,7 @@ with job(snakemake):
         ):
             with still_sound(archive, track_id):
                 content = read_clip(archive, snakemake.params.subset, track_id)
-                clip = decode(content, max_seconds=seconds + 1)
-            samples = to_mono(clip, fma_features.SAMPLE_RATE)[:limit]
+                samples, _ = clip_samples(content, rate, seconds)
             rows.append(fma_features.fma_features(samples))
     columns = fma_features.columns()
     values = np.stack(rows) if rows else np.empty((0, len(columns)), np.float32)
