@@ -2,14 +2,15 @@
 
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import requests
-from remotezip import RangeNotSupported, RemoteIOError, RemoteZip, RemoteZipError
+from remotezip import RangeNotSupported, RemoteZip, RemoteZipError
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL
+from requests.exceptions import InvalidSchema
 from tqdm import tqdm
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
@@ -21,8 +22,10 @@ from songnet.tracks import read_tracks, wanted_tracks
 
 # features.csv is left out: it is larger than the clips, whose features are computed here instead.
 METADATA = ["fma_metadata/tracks.csv", "fma_metadata/genres.csv"]
-ATTEMPTS = 8  # for each member
-TIMEOUT = 60  # seconds without an answer
+ATTEMPTS = 8  # for each request, until an answer begins
+BODIES = 3  # for each answer, until it is whole
+TIMEOUT = (20, 60)  # seconds without a connection, without an answer
+T = TypeVar("T")
 BROKEN = (RemoteZipError, HTTPError, requests.RequestException, zipfile.BadZipFile, OSError)
 
 
@@ -46,7 +49,7 @@ def fetch_sample(
         tracks_per_genre: how many clips of each.
         metadata: output, tracks.csv and genres.csv.
         clips: output, ``fma_<subset>.zip``.
-        pause: seconds before the second attempt at a member; doubled after each.
+        pause: seconds before another attempt; doubled after each.
 
     Raises:
         SongNetError: no address gave them.
@@ -100,48 +103,43 @@ def _fetch_clips(url: str, names: list[str], path: Path, pause: float) -> None:
 @contextmanager
 def _remote(url: str, pause: float) -> Iterator[RemoteZip]:
     """Open a remote archive: its central directory is fetched."""
-    retry = Retry(ATTEMPTS, backoff_factor=pause, status_forcelist=[429, 500, 502, 503, 504])
+    passing = [408, 429, 500, 502, 503, 504]
+    retry = Retry(ATTEMPTS - 1, backoff_factor=pause, status_forcelist=passing)
     with requests.Session() as session:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
-        for attempt in range(ATTEMPTS):
-            try:
-                remote = RemoteZip(url, session=session, timeout=TIMEOUT)
-                break
-            except RangeNotSupported:
-                raise _FetchError(
-                    f"{url}: the server gives whole files only; leave tracks_per_genre out"
-                ) from None
-            except BROKEN as error:
-                if attempt == ATTEMPTS - 1 or _is_final(error):
-                    raise _FetchError(f"{url}: {_reason(error)}") from None
-                time.sleep(min(60, pause * 2**attempt))
+        try:
+            remote = _whole(lambda: RemoteZip(url, session=session, timeout=TIMEOUT), url, pause)
+        except RangeNotSupported:
+            raise _FetchError(
+                f"{url}: the server gives whole files only; leave tracks_per_genre out"
+            ) from None
         with remote:
             yield remote
 
 
 def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
     """One member, whose CRC-32 is right."""
-    for attempt in range(ATTEMPTS):
+    try:
+        return _whole(lambda: bytes(remote.read(name)), f"{url}: {name}", pause)
+    except KeyError:
+        raise _FetchError(f"{url}: has no {name}") from None
+
+
+def _whole(fetch: Callable[[], T], what: str, pause: float) -> T:
+    """Fetch anew what arrives broken; where no answer comes, urllib3 has made all attempts."""
+    for attempt in range(BODIES):
         try:
-            return bytes(remote.read(name))
-        except KeyError:
-            raise _FetchError(f"{url}: has no {name}") from None
+            return fetch()
+        except RangeNotSupported:
+            raise
         except BROKEN as error:
-            if attempt == ATTEMPTS - 1 or _is_final(error):
-                raise _FetchError(f"{url}: {name}: {_reason(error)}") from None
-            time.sleep(min(60, pause * 2**attempt))
+            # remotezip words requests' errors anew.
+            answered = not isinstance(error.__context__, requests.RequestException)
+            if attempt == BODIES - 1 or not answered:
+                raise _FetchError(f"{what}: {_reason(error)}") from None
+            time.sleep(pause * 2**attempt)
     raise AssertionError
-
-
-def _is_final(error: BaseException) -> bool:
-    """Whether another attempt will get the same answer."""
-    # remotezip words requests' errors anew. These are of an address that no attempt can reach.
-    if isinstance(error.__context__, InvalidSchema | InvalidURL):
-        return True
-    return isinstance(error, RemoteIOError) and any(
-        f"{status} Client Error" in str(error) for status in (400, 401, 403, 404, 410)
-    )
 
 
 def _reason(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from songnet.archives import clip_ids, member_name
 from songnet.errors import SongNetError
-from songnet.sample import METADATA, fetch_sample
+from songnet.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
 from songnet.tracks import read_tracks, wanted_tracks
 
 
@@ -158,6 +158,17 @@ def test_what_cannot_be_overcome_is_one_line(
 ) -> None:
     with pytest.raises(SongNetError, match=reason):
         fetch(serve(fault, every=1), tmp_path)
+
+
+@pytest.mark.parametrize(("fault", "requests"), [("503", ATTEMPTS), ("cut", BODIES)])
+def test_a_dead_mirror_soon_gives_way_to_the_next(
+    archives: Path, tmp_path: Path, serve: Serve, fault: str, requests: int
+) -> None:
+    dead = serve(fault, every=1)
+    metadata, clips = tmp_path / "fma_metadata.zip", tmp_path / "fma_small.zip"
+    fetch_sample([dead.url, serve().url], "small", None, 4, metadata, clips, pause=0.001)
+    assert dead.answers == requests
+    check(archives, tmp_path)
 
 
 def test_an_archive_without_the_clips_gives_way_to_the_next(
