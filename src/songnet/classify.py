@@ -11,7 +11,7 @@ import soundfile as sf
 import torch
 from numpy.typing import NDArray
 
-from songnet.audio import decode_blocks
+from songnet.audio import Clip, decode_blocks
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.realtime import Model, Step, Stream, Verdict, load_model, verdict
 
@@ -86,20 +86,25 @@ def _hear(model: Model, file: str, max_seconds: float) -> tuple[list[Step], floa
     stream: Stream | None = None
     steps: list[Step] = []
     seconds = 0.0
-    try:
-        for clip in decode_blocks(file, BLOCK_SECONDS, max_seconds):
-            if not np.isfinite(clip.samples).all():
-                raise SongNetError("samples that are not finite")
-            seconds += clip.seconds
-            stream = stream or Stream(model, clip.sample_rate)
-            steps += [_without_mel(step) for step in stream.push(clip.samples)]
-    except (sf.LibsndfileError, OSError, RuntimeError) as error:
-        raise SongNetError(_problem(file, error)) from None
+    for clip in _decoded(file, max_seconds):
+        if not np.isfinite(clip.samples).all():
+            raise SongNetError("samples that are not finite")
+        seconds += clip.seconds
+        stream = stream or Stream(model, clip.sample_rate)
+        steps += [_without_mel(step) for step in stream.push(clip.samples)]
     if stream is not None:
         steps += [_without_mel(step) for step in stream.finish()]
     if not steps:
         raise SongNetError(f"too short: {seconds:.2f} s, a step is {model.step_seconds:.2f} s")
     return steps, seconds
+
+
+def _decoded(file: str, max_seconds: float) -> Iterator[Clip]:
+    """Parts of a file, which is blamed for no error of what is done with them."""
+    try:
+        yield from decode_blocks(file, BLOCK_SECONDS, max_seconds)
+    except (sf.LibsndfileError, OSError, RuntimeError) as error:
+        raise SongNetError(_problem(file, error)) from None
 
 
 def _problem(file: str, error: Exception) -> str:

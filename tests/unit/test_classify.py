@@ -5,15 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.classify import about, description, find_model
+from songnet.classify import about, classify_file, description, find_model
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
 from songnet.mel import MelConfig
 from songnet.networks import save
-from songnet.realtime import load_model
+from songnet.realtime import Stream, load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
@@ -51,6 +53,22 @@ def test_a_network_that_is_passed_over_is_named(
     causal(new)
     assert find_model(None).path == new
     assert not capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def push(self: Stream, samples: Any) -> list[Any]:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    sf.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 22_050), 22_050)
+    model = load_model(causal(tmp_path / "m.safetensors"))
+    assert not classify_file(model, str(tmp_path / "noise.wav")).error
+    (tmp_path / "text.wav").write_text("no sound")
+    assert classify_file(model, str(tmp_path / "text.wav")).error.startswith("not decodable: ")
+    monkeypatch.setattr(Stream, "push", push)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        classify_file(model, str(tmp_path / "noise.wav"))
 
 
 def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
