@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO
 
+import numpy as np
 import pandas as pd
 from pyarrow import csv
 
@@ -30,14 +31,34 @@ def read_features(
         float32, index track_id in the wanted order, columns (feature, statistics, number).
 
     Raises:
-        SongNetError: the archive has no features.csv, or it lacks a track.
+        SongNetError: the archive has no features.csv, or that is no such table, lacks a track or a
+            number, or has a track twice.
     """
+    try:
+        features = _read(metadata_zip, track_ids, kind, threads)
+    except ValueError as error:  # of pandas, of pyarrow, or text that is not UTF-8
+        raise SongNetError(f"{metadata_zip}: {NAME} is not a table of features: {error}") from None
+    if features.index.has_duplicates:
+        twice = features.index[features.index.duplicated()][0]
+        raise SongNetError(f"{metadata_zip}: {NAME} has the track {twice} twice")
+    lacking = track_ids[~track_ids.isin(features.index)]
+    if len(lacking):
+        raise SongNetError(
+            f"{metadata_zip}: {NAME} lacks {len(lacking)} of the tracks (first: {lacking[0]}); "
+            "datasets.yaml can say `features: computed`"
+        )
+    return features.loc[track_ids]
+
+
+def _read(metadata_zip: str, track_ids: pd.Index, kind: str, threads: int) -> pd.DataFrame:
     with open_zip(metadata_zip) as archive:
         with open_member(archive, NAME) as file:
             columns = pd.read_csv(file, header=[0, 1, 2], index_col=0, nrows=0).columns
         names = ["track_id", *(".".join(column) for column in columns)]
+        if "mfcc" not in columns.get_level_values(0):
+            raise ValueError("its header has no mfcc")
         if kind != "all":
-            columns = columns[columns.get_level_values("feature") == kind]
+            columns = columns[columns.get_level_values(0) == kind]
         wanted = ["track_id", *(".".join(column) for column in columns)]
         types = dict.fromkeys(names, "float32") | {"track_id": "int64"}
         read = csv.ReadOptions(column_names=names)
@@ -47,16 +68,14 @@ def read_features(
                 csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
                 for lines in _wanted_lines(file, track_ids)
             ]
+    for block in blocks:
+        bad = np.argwhere(~np.isfinite(block.to_numpy()))
+        if len(bad):
+            row, column = bad[0]
+            raise ValueError(f"track {block['track_id'].iloc[row]} has no {wanted[column]}")
     features = pd.concat(blocks) if blocks else pd.DataFrame(columns=wanted)
     del blocks  # as large as the features
-    features = features.set_index("track_id").set_axis(columns, axis=1)
-    lacking = track_ids[~track_ids.isin(features.index)]
-    if len(lacking):
-        raise SongNetError(
-            f"{metadata_zip}: {NAME} lacks {len(lacking)} of the tracks (first: {lacking[0]}); "
-            "datasets.yaml can say `features: computed`"
-        )
-    return features.loc[track_ids]
+    return features.set_index("track_id").set_axis(columns, axis=1)
 
 
 def _wanted_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """FMA's features.csv: only what is wanted, with FMA's columns."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,54 @@ def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
         read_features(published[0], pd.Index([2, 999]))
     with pytest.raises(SongNetError, match=r"lacks 2 of the tracks \(first: 999\)"):
         read_features(published[0], pd.Index([999, 998]))
+
+
+def with_cell(line: str, value: str) -> str:
+    """A row whose second feature is another, chroma_cens.kurtosis.02."""
+    track_id, first, _, rest = line.split(",", 3)
+    return f"{track_id},{first},{value},{rest}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: [], "No columns to parse"),
+        (lambda rows: rows[:2], "Passed header"),
+        (lambda rows: ["track_id,tempo\n"] * 4, "its header has no mfcc"),
+        (lambda rows: ["\udcff", *rows[1:]], "'utf-8' codec can't decode"),
+        (
+            lambda rows: [*rows[:4], with_cell(rows[4], "loud"), *rows[5:]],
+            "In CSV column #2: .* 'loud'",
+        ),
+        (
+            lambda rows: [*rows[:4], f"{rows[4][:-1]},1\n", *rows[5:]],
+            ".*Expected 519 columns, got 520: 2,",
+        ),
+        (
+            lambda rows: [*rows[:5], with_cell(rows[5], ""), *rows[6:]],
+            r"track 3 has no chroma_cens\.kurtosis\.02$",
+        ),
+        (
+            lambda rows: [*rows[:5], with_cell(rows[5], "inf"), *rows[6:]],
+            r"track 3 has no chroma_cens\.kurtosis\.02$",
+        ),
+        (lambda rows: [*rows, rows[5]], "has the track 3 twice"),
+    ],
+)
+def test_bad_tables_are_named(
+    published: tuple[str, pd.DataFrame],
+    change: Callable[[list[str]], list[str]],
+    message: str,
+) -> None:
+    path, table = published
+    rows = table[:20].to_csv().splitlines(keepends=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(NAME, "".join(change(rows)).encode(errors="surrogateescape"))
+    with pytest.raises(
+        SongNetError, match=rf"^{path}: {NAME} (is not a table of features: )?{message}"
+    ) as error:
+        read_features(path, pd.Index([3, 2]))
+    assert "\n" not in str(error.value)
 
 
 def test_an_archive_without_the_file(tmp_path: Path) -> None:
