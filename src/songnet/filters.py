@@ -129,7 +129,12 @@ def telling_filters(
         filters: how many of each layer.
         excerpts: how many for each filter, of different artists.
         excerpt_seconds: length of an excerpt.
+
+    Returns:
+        Layer by layer; none of a network without layers.
     """
+    if not network.layers:
+        return []
 
     def accuracy() -> float:
         logs = predict_clips(network, shards, part.track_ids, part.metadata)

@@ -47,7 +47,6 @@ class Network(nn.Module):
     """
 
     Config: ClassVar[type[NetworkConfig]]
-    convolutions: nn.Sequential
     mean: Tensor
     std: Tensor
 
@@ -111,8 +110,12 @@ class Network(nn.Module):
 
     @property
     def layers(self) -> list[nn.Module]:
-        """What each layer of convolutions gives: modules with outputs (B, filters, ..., time)."""
-        return [module for module in self.convolutions if isinstance(module, nn.ReLU)]
+        """What each layer of convolutions gives: modules with outputs (B, filters, ..., time).
+
+        Here, those behind each ReLU of `convolutions`; none where a network has no such attribute.
+        """
+        convolutions = getattr(self, "convolutions", ())
+        return [module for module in convolutions if isinstance(module, nn.ReLU)]
 
 
 def network_class(path: str) -> type[Network]:

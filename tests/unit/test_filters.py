@@ -12,7 +12,7 @@ from songnet.batches import Part
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.filters import layer_activities, silenced, telling_filters
-from songnet.networks import Network
+from songnet.networks import Network, NetworkConfig, Verdicts
 from songnet.prediction import embed_clips
 from songnet.shards import MelShards
 
@@ -68,6 +68,33 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
         (excerpt,) = filter.excerpts  # all clips are of one artist
         assert part.labels[excerpt.track_id - 100] == 1
         assert excerpt.start == pytest.approx(6.0, abs=1.0)
+
+
+class Loudness(Network):
+    """A network without convolutions, as the manual describes one's own."""
+
+    Config = NetworkConfig
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.output = torch.nn.Linear(config.n_mels, config.n_genres)
+
+    @property
+    def frames_per_step(self) -> int:
+        return 1
+
+    def hear(self, levels: torch.Tensor, metadata: torch.Tensor | None = None) -> Verdicts:
+        heard = self.standardise(levels).transpose(1, 2)
+        logs = self.output(heard).log_softmax(-1)
+        return Verdicts(logs, logs, heard)
+
+
+def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
+    shards, part = planted(tmp_path)
+    network = Loudness(NetworkConfig(32, 2, FPS))
+    assert network.layers == []
+    artists = pd.Series(1.0, index=part.track_ids)
+    assert telling_filters(network, shards, part, ["quiet", "loud"], artists) == []
 
 
 def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Network) -> None:

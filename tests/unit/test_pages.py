@@ -82,6 +82,14 @@ def test_a_filter_without_a_statistic_says_so(tmp_path: Path) -> None:
     assert "F =" not in second
 
 
+def test_a_network_without_convolutions_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_page("filters.html", page, version="1", **FILTERS)
+    text = page.read_text()
+    assert "This network has no convolutions to show." in text
+    assert "For each layer" not in text and "spectrograms only" not in text
+
+
 def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     write_page("filters.html", page, version="1", **FILTERS)

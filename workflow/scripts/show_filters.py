@@ -66,7 +66,7 @@ with job(snakemake):
         part=name,
         clips=len(heard),
         excerpt_seconds=f"{SECONDS:g}",
-        has_audio=bool(filters[0]["played"][0]["audio"]),
+        has_audio=dataset["source"] != "mels",
         colours=genre_colours(genres),
         layers={layer: list(rows) for layer, rows in groupby(filters, lambda row: row["layer"])},
     )
