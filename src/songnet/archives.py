@@ -222,20 +222,20 @@ def mel_ids(archives: list[str]) -> set[int]:
     """Track numbers in a set of ``mels-*.npz``.
 
     Raises:
-        SongNetError: spectrograms are not as `read_mels` wants them, or their bands differ between
-            archives.
+        SongNetError: spectrograms or their numbers are not as `read_mels` wants them, or the bands
+            differ between archives.
     """
     bands = 0
     found: set[int] = set()
     for path in archives:
-        track_ids = _array(path, "track_id")
+        track_ids = _track_ids(path)
         shape, dtype = _header(path, "mel")
         if dtype != np.uint8 or len(shape) != 3 or shape[:1] != track_ids.shape:
             raise SongNetError(
                 f"{path}: mel is {dtype} of shape {shape}, not uint8 of shape "
                 f"({track_ids.size}, bands, frames), a row for each track_id"
             )
-        found.update(int(i) for i in track_ids)
+        found.update(track_ids.tolist())
         bands = bands or shape[1]
         if shape[1] != bands:
             raise SongNetError(f"{path}: mel has {shape[1]} bands, {archives[0]} has {bands}")
@@ -246,8 +246,8 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
     """Read the spectrograms of some tracks.
 
     Args:
-        archives: paths of ``mels-*.npz``, each with ``track_id`` (n,) and ``mel``
-            (n, mels, frames) uint8.
+        archives: paths of ``mels-*.npz``, each with ``track_id`` (n,) of whole numbers and
+            ``mel`` (n, mels, frames) uint8.
         wanted: track numbers.
 
     Returns:
@@ -255,11 +255,12 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
     """
     mels: dict[int, NDArray[np.float32]] = {}
     for path in archives:
-        rows = np.flatnonzero(np.isin(_array(path, "track_id"), wanted))
+        track_ids = _track_ids(path)
+        rows = np.flatnonzero(np.isin(track_ids, wanted))
         if not len(rows):
             continue
         decibels = _array(path, "mel")[rows].astype(np.float32) / 255 * MEL_RANGE_DB - MEL_RANGE_DB
-        mels |= zip(_array(path, "track_id")[rows].tolist(), decibels, strict=True)
+        mels |= zip(track_ids[rows].tolist(), decibels, strict=True)
     return mels
 
 
@@ -275,7 +276,7 @@ def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, flo
     """
     found: dict[int, float] = {}
     for path in archives:
-        track_ids = _array(path, "track_id")
+        track_ids = _track_ids(path)
         rows = np.isin(track_ids, wanted)
         seconds = _array(path, "seconds", CLIP_SECONDS)
         if (
@@ -287,6 +288,13 @@ def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, flo
         of_clips = np.broadcast_to(seconds, track_ids.shape)
         found |= zip(track_ids[rows].tolist(), of_clips[rows].tolist(), strict=True)
     return found
+
+
+def _track_ids(path: str) -> NDArray[np.integer[Any]]:
+    track_ids = _array(path, "track_id")
+    if track_ids.dtype.kind not in "iu":
+        raise SongNetError(f"{path}: track_id is {track_ids.dtype}, not whole numbers")
+    return track_ids
 
 
 def _header(path: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -195,6 +195,9 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
         ({"mel": np.zeros((2, 20), np.uint8)}, "mel is uint8 of shape"),
         ({"mel": np.zeros((3, 16, 20), np.uint8)}, "mel is uint8 of shape"),
         ({"mel": np.zeros((2, 24, 20), np.uint8)}, "mel has 24 bands, .*mels-0.npz has 16"),
+        ({"track_id": np.array(["000002", "000003"])}, "track_id is <U6, not whole numbers"),
+        ({"track_id": np.array([2.5, 3.0])}, "track_id is float64, not whole numbers"),
+        ({"track_id": np.array([True, False])}, "track_id is bool, not whole numbers"),
         ({"seconds": np.array([30.0])}, "seconds is no length"),
         ({"seconds": np.array(-1)}, "seconds is no length"),
         ({"seconds": np.array("long")}, "seconds is no length"),
@@ -210,6 +213,9 @@ def test_spectrograms_of_another_form_are_named(
     with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):
         mel_ids(paths)
         mel_seconds(paths, np.arange(4))
+    if "track_id" in change:
+        with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):
+            read_mels(paths, np.arange(4))
 
 
 def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Path) -> None:
