@@ -1,5 +1,6 @@
 """Configuration: one check of everything that a user can write, before any job runs."""
 
+import math
 import re
 from collections.abc import Iterable
 from copy import deepcopy
@@ -18,14 +19,34 @@ Table = dict[str, Any]
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, as YAML does; PyYAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in keys:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", key_node.start_mark
+                )
+            keys.append(key)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> Table:
-    """Read a YAML file that holds one table."""
+    """Read a YAML file that holds one table.
+
+    Raises:
+        SongNetError: there is none, or it is not YAML, not UTF-8, or has a key twice.
+    """
     try:
-        table = yaml.safe_load(Path(path).read_text())
+        with Path(path).open("rb") as file:
+            table = yaml.load(file, _Loader)
     except FileNotFoundError:
         raise SongNetError(f"{path}: no such file") from None
     except yaml.YAMLError as error:
-        raise SongNetError(f"{path}: not YAML: {error}") from None
+        raise SongNetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(table, dict):
         raise SongNetError(f"{path}: expected keys and values, found {type(table).__name__}")
     return table
@@ -118,19 +139,22 @@ def _typed(value: Any, rule: Table) -> Any:
     """Copy a value; text becomes a number, a truth value or null where the schema wants one.
 
     Snakemake reads what stands inside brackets on its command line, ``seeds=[1,2]``, as text, and
-    YAML ``1e-3``.
+    YAML ``1e-3``. What is infinite or not a number becomes text, which the schema refuses by its
+    key.
     """
     if isinstance(value, dict):
         rules, other = rule.get("properties", {}), rule.get("additionalProperties") or {}
         return {key: _typed(item, rules.get(key, other)) for key, item in value.items()}
     if isinstance(value, list):
         return [_typed(item, rule.get("items", {})) for item in value]
-    if isinstance(value, str) and "type" in rule and "string" not in rule["type"]:
+    if "type" not in rule or "string" in rule["type"]:
+        return value
+    if isinstance(value, str):
         try:
-            return float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
+            value = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError:  # it stays text, and the schema names the key
             return value
-    return value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _validate(value: Table, schema: Table, what: str) -> None:
@@ -229,6 +253,8 @@ def _check_names(table: Table, what: str) -> None:
     for name in table:
         if not re.fullmatch(r"[A-Za-z]\w*", str(name)):
             raise SongNetError(f"{what} {name}: a name has letters, digits and underscores only")
+        if not isinstance(name, str):  # as yes, off and null are
+            raise SongNetError(f"{what} {name}: YAML takes this name for no text; quote it")
 
 
 def _fill_defaults(config: Table, schema: Table) -> None:

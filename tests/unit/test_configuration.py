@@ -66,6 +66,11 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
         ({"clips": {"min_seconds": 0.2}}, r"clips\.min_seconds: 0\.2 is less than the minimum"),
         ({"dataset": "local_mels", "mel": {"n_mels": 96}}, "mel: dataset=local_mels decodes no"),
         ({"dataset": "poster", "clips": {"min_seconds": 2}}, "clips: dataset=poster decodes no"),
+        ({"clips": {"clip_seconds": float("inf")}}, r"clips\.clip_seconds: 'inf' is not of"),
+        ({"clips": {"clip_seconds": ".inf"}}, r"clips\.clip_seconds: 'inf' is not of"),
+        ({"heard_seconds": [1, "1e999"]}, r"heard_seconds\.1: 'inf' is not of type 'number'"),
+        ({"evaluation": {"confidence": float("nan")}}, r"evaluation\.confidence: 'nan' is not of"),
+        ({"split": {"train": float("nan")}}, r"split\.train: 'nan' is not of type 'number'"),
         ({"archives": "/nowhere"}, "archives: dataset=demo makes its own"),
         ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
         ({"dataset": "local", "archives": "/nowhere"}, r"/nowhere/fma_metadata\.zip: no such file"),
@@ -134,6 +139,11 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: crnn, features: all}", r"x\.features means nothing here"),
         ("x: {like: [svm]}", r"x: like: \['svm'\] is no earlier entry"),
         ("a+b: {like: svm}", r"a\+b: a name has letters, digits and underscores only"),
+        ("yes: {like: svm}", r"True: YAML takes this name for no text; quote it"),
+        ("svm: {like: knn}", r"not YAML: svm stands twice in .*models\.yaml\", line \d+, column 1"),
+        ("x: {like: svm, title: X, title: Y}", r"not YAML: title stands twice in "),
+        ("x: {like: svm", r"not YAML: while parsing a flow mapping in "),
+        ("x: {like: crnn, training: {learning_rate: .inf}}", r"x\.training\.learning_rate: 'inf'"),
         ("5: {like: svm}", r"5: a name has letters, digits and underscores only"),
         ("x: {like: fusion, members: [svn]}", r"x\.members: 'svn' is no baseline and no crnn"),
         ("x: {like: fusion, members: [fusion]}", r"x\.members: 'fusion' is no baseline and no"),
@@ -173,6 +183,18 @@ def test_an_entry_of_a_data_set_is_whole() -> None:
         check_datasets(DATASETS | {"mine": None}, DATASETS_SCHEMA, MODELS_SCHEMA)
     with pytest.raises(SongNetError, match=r"my/own: a name has letters"):
         check_datasets(DATASETS | {"my/own": DATASETS["local"]}, DATASETS_SCHEMA, MODELS_SCHEMA)
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_bytes("svm: {title: Stützvektoren}".encode("latin-1"))
+    with pytest.raises(
+        SongNetError, match=r"^.*models\.yaml: not YAML: .*invalid start byte"
+    ) as error:
+        read_models(path)
+    assert "\n" not in str(error.value)
+    path.write_bytes("svm: {title: Stützvektoren}".encode())
+    assert read_models(path) == {"svm": {"title": "Stützvektoren"}}
 
 
 def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
