@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+# What a prediction says, without the columns of probabilities: these bear the names of genres,
+# which may be those of columns that a table of tracks has.
+VERDICT = ["track_id", "genre", "predicted"]
+
 # Predictions below are rows of `songnet.evaluation.prediction_table`, tracks of tracks.parquet.
 
 
@@ -99,7 +103,7 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
         artist, genre (most frequent), verdicts, accuracy, called (most frequent wrong verdict),
         share (of verdicts that it makes).
     """
-    table = predictions.join(tracks[["artist_id", "artist"]], on="track_id")
+    table = predictions[VERDICT].join(tracks[["artist_id", "artist"]], on="track_id")
     rows = []
     for artist_id, group in table.dropna(subset="artist_id").groupby("artist_id"):
         if group["track_id"].nunique() < least:
@@ -207,7 +211,7 @@ def secondary_labels(
     predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str]
 ) -> SecondaryLabels:
     """Compare verdicts with all labels that a track bears."""
-    table = predictions.join(tracks["top_genres"], on="track_id")
+    table = predictions[VERDICT].join(tracks["top_genres"], on="track_id")
     labels = [set(row) if row is not None else set() for row in table["top_genres"]]
     others = [
         (row & set(genres)) - {genre} for row, genre in zip(labels, table["genre"], strict=True)
@@ -234,6 +238,7 @@ def surely_wrong(
     """
     means = predictions.groupby(["track_id", "genre"])[genres].mean()
     table = means.assign(predicted=means.idxmax(axis=1), probability=means.max(axis=1))
-    table = table.reset_index().query("genre != predicted").nlargest(count, "probability")
+    table = table.reset_index()[[*VERDICT, "probability"]]
+    table = table.query("genre != predicted").nlargest(count, "probability")
     table = table.join(tracks[["artist", "title", "license"]], on="track_id")
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

@@ -16,6 +16,7 @@ MOST_TRACKS = 1_000_000  # ten times FMA; a larger table is an accident or an at
 # Names of genres reach tables, pages, file formats and MLflow, so they are plain words: "=1+1",
 # "<script>" or "a|b" are none.
 PLAIN_NAME = re.compile(r"\w([\w &'’.,:;()+-]|/(?=[\w ])){0,99}")
+PARTS = 3  # of a split: train, validation, test
 SUBSETS = ["small", "medium", "large", "full"]
 # tracks.csv columns that SongNet uses, and what they are called here.
 REQUIRED = {
@@ -224,12 +225,12 @@ def no_clips(track_ids: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(facts | {"channels": 0, "sha1": "", "problem": None}, index=track_ids)
 
 
-def check_genres(tracks: pd.DataFrame, parts: int) -> None:
+def check_genres(tracks: pd.DataFrame) -> None:
     """Fail where there is nothing to tell apart, or a genre is too small to be divided.
 
     Raises:
         SongNetError: there are fewer than two genres, a genre has fewer tracks or fewer artists
-            than there are parts, or the name of another column of predictions.parquet.
+            than a split has parts, or the name of another column of predictions.parquet.
     """
     for genre in sorted({"track_id", "split", "genre", "predicted"} & set(tracks["genre"])):
         raise SongNetError(
@@ -238,10 +239,10 @@ def check_genres(tracks: pd.DataFrame, parts: int) -> None:
         )
     for genre, group in tracks.groupby("genre", observed=True):
         for what, count in [("tracks", len(group)), ("artists", group["artist_id"].nunique())]:
-            if count < parts:
+            if count < PARTS:
                 raise SongNetError(
                     f"config key genres: {genre!r} has {count} usable {what}, fewer than the "
-                    f"{parts} parts of a split need; leave it out or give more music"
+                    f"{PARTS} parts of a split need; leave it out or give more music"
                 )
     names = sorted(set(tracks["genre"]))
     if len(names) < 2:

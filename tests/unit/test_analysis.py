@@ -121,6 +121,30 @@ def test_secondary_labels() -> None:
     assert "1 (33.3 %)" in analysis_page.labels_text(found)
 
 
+@pytest.mark.parametrize(
+    "name", ["artist", "artist_id", "title", "license", "top_genres", "probability", "right"]
+)
+def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
+    """`check_genres` refuses the columns of predictions.parquet alone."""
+    genres = ["Folk", "Pop", name]
+    named = predictions().replace("Rock", name).rename(columns={"Rock": name})
+    known = tracks().replace("Rock", name)
+    known["top_genres"] = [
+        labels and [name if label == "Rock" else label for label in labels]
+        for labels in known["top_genres"]
+    ]
+    wrong = analysis.surely_wrong(named, known, genres, count=1)
+    assert wrong == [
+        {"track_id": 3, "genre": "Pop", "predicted": name, "probability": 0.9, "artist": "B",
+         "title": "song 3", "license": "CC BY"}
+    ]  # fmt: skip
+    artists = analysis.artist_errors(named, known, least=2)
+    assert list(artists["called"]) == [name, ""]
+    labels = analysis.secondary_labels(named, known, genres)
+    assert (labels.tracks, labels.wrong, labels.excused) == (2, 3, 1)
+    assert list(analysis.genre_errors(named, genres)["genre"]) == ["Pop", name, "Folk"]
+
+
 def test_surely_wrong_comes_first() -> None:
     found = analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
     assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]

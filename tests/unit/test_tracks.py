@@ -116,7 +116,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
         9: "in the archive, not in tracks.csv",
     }
     with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 parts"):
-        check_genres(tracks, 3)
+        check_genres(tracks)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
 def test_genres_that_cannot_be_told_apart_are_an_error(genres: list[str], message: str) -> None:
     tracks = pd.DataFrame({"genre": genres, "artist_id": range(len(genres))})
     with pytest.raises(SongNetError, match=message) as error:
-        check_genres(tracks, 3)
+        check_genres(tracks)
     assert "\n" not in str(error.value)
 
 
@@ -150,7 +150,7 @@ def test_nothing_selected_reaches_the_check(tmp_path: Path) -> None:
     tracks, quarantine = index_tracks(selected, clips, unmatched)
     assert tracks.empty and quarantine.empty
     with pytest.raises(SongNetError, match="no usable track"):
-        check_genres(tracks, 3)
+        check_genres(tracks)
 
 
 def test_member_names_are_fmas() -> None:

@@ -17,7 +17,7 @@ with job(snakemake) as log:
         clips = no_clips(selection.index)
     unmatched = pd.read_csv(snakemake.input.unmatched)
     tracks, quarantine = index_tracks(selection, clips, unmatched)
-    check_genres(tracks, parts=3)
+    check_genres(tracks)
     tracks["mel_shard"] = clips.loc[tracks.index, "shard"]
     log.info("%d tracks usable, %d quarantined", len(tracks), len(quarantine))
     mel = tracks[["mel_shard", "row", "frames", "seconds"]].rename(columns={"mel_shard": "shard"})
