@@ -3,7 +3,6 @@
 import multiprocessing
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,23 +75,13 @@ def test_gpus_are_told_apart_by_their_own_numbers(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.set_device", chosen.append)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda i: SimpleNamespace(uuid="GPU-1"))
-    held = threading.Event()
-    released: list[bool] = []
-
-    def hold() -> None:
-        _, lock = _free_gpu([uuid])
-        held.set()
-        time.sleep(0.5)
-        released.append(True)
-        lock.release()
-
-    other = threading.Thread(target=hold)
-    other.start()
-    assert held.wait(60)
+    _, other = _free_gpu([uuid])
+    # The other job ends while this one pauses, and not before.
+    monkeypatch.setattr("songnet.devices.time.sleep", lambda seconds: other.release())
     with own_gpu() as number:
         assert number == 0 and chosen == [0]
-        assert bool(released) is waits
-    other.join()
+        assert other.is_locked is not waits
+    other.release()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
