@@ -144,10 +144,9 @@ class Predictor:
     Args:
         data: path of features/fma.parquet.
         tracks: tracks to predict, rows of tracks.parquet.
-        threads: not used; scikit-learn takes its number from the environment.
     """
 
-    def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int) -> None:
+    def __init__(self, data: list[str], tracks: pd.DataFrame) -> None:
         self._features = pd.read_parquet(data[0]).loc[tracks.index]
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:

@@ -35,7 +35,6 @@ class Excerpt(NamedTuple):
 
     track_id: int
     start: float  # seconds
-    strength: float
 
 
 class Filter(NamedTuple):
@@ -168,7 +167,7 @@ def telling_filters(
                     float(statistic[number]),
                     lost,
                     dict(zip(genres, shares.tolist(), strict=True)),
-                    [Excerpt(t, float(start[row[t]]), float(strength[row[t]])) for t in chosen],
+                    [Excerpt(t, float(start[row[t]])) for t in chosen],
                 )
             )
     return found

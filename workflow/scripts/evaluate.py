@@ -11,12 +11,15 @@ with job(snakemake):
     parts = pd.read_parquet(snakemake.input.split)
     wanted = parts[parts["split"] != "train"].sort_values("track_id")
     wanted = wanted.assign(genre=tracks["genre"].loc[wanted["track_id"]].to_numpy())
-    if snakemake.params.family == "baseline":
-        from songnet.baselines import Predictor
-    else:
-        from songnet.prediction import Predictor
     known = tracks.loc[wanted["track_id"]]
-    predictor = Predictor(snakemake.input.data, known, snakemake.threads)
+    if snakemake.params.family == "baseline":
+        from songnet import baselines
+
+        predictor = baselines.Predictor(snakemake.input.data, known)
+    else:
+        from songnet import prediction
+
+        predictor = prediction.Predictor(snakemake.input.data, known, snakemake.threads)
     for model, predictions, metrics in zip(
         snakemake.input.models,
         snakemake.output.predictions,
