@@ -182,15 +182,15 @@ def _serve(options: argparse.Namespace) -> int:
     import webbrowser
 
     from songnet.classify import description, find_model
-    from songnet.server import create_app, serve
+    from songnet.server import LOCAL_HOSTS, create_app, serve
 
     model = find_model(options.model)
     examples = model.path.parent / "examples"
     complete = (examples / "examples.json").exists()  # a killed job leaves none
-    hosts = None if options.host in ("127.0.0.1", "::1", "localhost") else ["*"]
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    hosts = None if host in LOCAL_HOSTS else ["*"]
     app = create_app(model, examples if complete else None, hosts=hosts)
     _check_address(options.host, options.port)
-    host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"http://{host}:{options.port}/"
     print(f"{description(model)}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
     if not options.no_browser:

@@ -32,6 +32,7 @@ from songnet.realtime import CLOSE_CALL, Model, Step, Stream
 
 WEB = Path(__file__).parent / "web"
 RATES = range(8_000, 192_001)  # Hz
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # names of this machine, as in addresses
 MESSAGE_BYTES = 2**20  # of samples in one message
 
 
@@ -56,14 +57,13 @@ def create_app(
         model: from `songnet.realtime.load_model`.
         examples: folder with clips and ``examples.json``.
         limits: what to take on.
-        hosts: names by which browsers may call the server.
+        hosts: names by which browsers may call the server; None for LOCAL_HOSTS.
     """
     limits = limits or Limits()
     torch.set_num_threads(1)
     app = FastAPI(title="SongNet", docs_url=None, redoc_url=None)
     # A page elsewhere that resolves its own name to this machine is turned away.
-    hosts = hosts or ["localhost", "127.0.0.1", "[::1]"]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts or LOCAL_HOSTS)
     app.state.pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="songnet")
     app.state.streams = 0
     clips = json.loads((examples / "examples.json").read_text()) if examples else []
