@@ -198,28 +198,6 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "")
     _finish(figure, "How soon can one tell?", path, note)
 
 
-def runtime_figure(table: pd.DataFrame, path: str) -> None:
-    """Time and peak memory of each rule.
-
-    Args:
-        table: from `songnet.results.runtime_table`.
-        path: PNG file.
-    """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9, 1.5 + 0.35 * len(table)), sharey=True, layout="constrained"
-    )
-    labels = [f"{rule} × {jobs}" for rule, jobs in table["jobs"].items()]
-    for axes, column, colour, label in [
-        (left, "seconds", "#0072B2", "seconds, all jobs"),
-        (right, "peak", "#D55E00", "peak memory of a job, MB"),
-    ]:
-        bars = axes.barh(labels, table[column], color=colour)
-        axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
-        axes.set_xlabel(label)
-        axes.margins(x=0.15)
-    _finish(figure, "Run time and memory of each rule (× jobs)", path)
-
-
 def _finish(figure: Figure, title: str, path: str, note: str = "") -> None:
     """Title, the data set's note, and the file."""
     figure.suptitle(title)

@@ -48,7 +48,7 @@ rule results_table:
 
 
 rule figures:
-    """Draw accuracies, confusions, training curves, run time and memory."""
+    """Draw accuracies, confusions and training curves."""
     input:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
@@ -59,12 +59,6 @@ rule figures:
             caption="../report/accuracy.rst",
             category="Results",
             labels={"what": "accuracy of every model"},
-        ),
-        runtime=report(
-            f"{RESULTS}/report/runtime.png",
-            caption="../report/runtime.rst",
-            category="Run time",
-            labels={"what": "time and memory of each rule"},
         ),
         curves=report(
             f"{RESULTS}/report/training.png",
@@ -96,7 +90,6 @@ rule figures:
     params:
         dataset=DATASET,
         models=MODELS,
-        benchmarks=f"{RESULTS}/benchmarks",
         source=source("figures"),
     script:
         "../scripts/figures.py"

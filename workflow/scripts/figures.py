@@ -1,4 +1,4 @@
-"""Draw accuracies, confusions, training curves, run time and memory."""
+"""Draw accuracies, confusions and training curves."""
 
 from songnet.job import job
 
@@ -8,7 +8,6 @@ with job(snakemake):
     import pandas as pd
 
     from songnet import figures
-    from songnet.results import runtime_table
     from songnet.runs import RunName
     from songnet.tables import read_table
 
@@ -20,8 +19,6 @@ with job(snakemake):
         RunName.of(Path(path).parent): pd.read_csv(path) for path in snakemake.input.histories
     }
     figures.training_figure(histories, models, snakemake.output.curves, dataset["note"])
-    runtime = runtime_table(snakemake.params.benchmarks)
-    figures.runtime_figure(runtime, snakemake.output.runtime)
     for path in snakemake.output.confusion:
         protocol, model = Path(path).parts[-2], Path(path).stem
         counts = confusions[(confusions["protocol"] == protocol) & (confusions["model"] == model)]
