@@ -24,12 +24,13 @@ class Fusion:
     history: pd.DataFrame  # one row, as a baseline's
 
 
-def fuse_runs(runs: dict[str, list[pd.DataFrame]]) -> Fusion:
+def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
     """Fuse models; the validation part of their predictions gives the weights.
 
     Args:
         runs: prediction tables of each member's runs, all of the same tracks in the same order.
             Runs of one member are averaged.
+        seconds: that all these runs were trained for; the fusion's own time is added.
     """
     start = time.perf_counter()
     first = next(iter(runs.values()))[0]
@@ -43,7 +44,7 @@ def fuse_runs(runs: dict[str, list[pd.DataFrame]]) -> Fusion:
     table = prediction_table(first, verdicts, probabilities, genres)
     history = {
         "epoch": 1,
-        "seconds": round(time.perf_counter() - start, 3),
+        "seconds": round(seconds + time.perf_counter() - start, 3),
         "validation_loss": -np.log(probabilities[validation, truth[validation]]).mean(),
         "validation_accuracy": (verdicts == first["genre"])[validation].mean(),
     }

@@ -79,8 +79,8 @@ def results_table(
 
     Returns:
         COLUMNS: accuracy over the test tracks of all runs, its standard deviation over runs and its
-        interval; macro F1 and seconds of training, means over runs. Figures of the test part are
-        missing where the data set has none.
+        interval; macro F1 and seconds of training (of a fusion: of all that it fuses), means over
+        runs. Figures of the test part are missing where the data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in _groups(runs).items():

@@ -46,10 +46,12 @@ def accuracy(predictions: pd.DataFrame) -> float:
 
 def test_fusion_beats_its_members_and_never_reads_test_labels() -> None:
     runs = {"a": [table(1, 0.4), table(2, 0.4)], "b": [table(3, 0.4)]}
-    fusion = fuse_runs(runs)
+    fusion = fuse_runs(runs, 60.0)
     assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)
     assert set(fusion.weights) == {"a", "b"}
+    # Without its members' training there would be no fusion.
+    assert 60 <= fusion.history["seconds"].item() < 120
     for tables in runs.values():
         for one in tables:
             one.loc[one["split"] == "test", "genre"] = "Folk"
-    assert fuse_runs(runs).weights == fusion.weights
+    assert fuse_runs(runs, 0.0).weights == fusion.weights

@@ -162,6 +162,16 @@ def fusion_runs(wildcards):
     ]
 
 
+def fused_predictions(wildcards):
+    """Predictions of all members of all fusions under a protocol."""
+    return [
+        path
+        for run in fusion_runs(wildcards)
+        for paths in run["predictions"].values()
+        for path in paths
+    ]
+
+
 def member_predictions(split, model, seed):
     """Predictions that a fusion reads: its seed's where it has seeds, else those of all seeds."""
     return {

@@ -62,11 +62,9 @@ if family_models("fusion"):
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
             archives=rules.select_tracks.output.archives,
-            predictions=lambda wildcards: [
-                path
-                for run in fusion_runs(wildcards)
-                for paths in run["predictions"].values()
-                for path in paths
+            predictions=fused_predictions,
+            histories=lambda wildcards: [
+                str(Path(path).with_name("history.csv")) for path in fused_predictions(wildcards)
             ],
         output:
             params=model_files(family_models("fusion"), f"{RUN}/params.json"),
