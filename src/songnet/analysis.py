@@ -143,10 +143,10 @@ def nearest_artists(
         neighbours: number of known artists for each.
 
     Returns:
-        artist, genre, neighbour, neighbour_genre, rank (from 1), cosine. No artist is its own
-        neighbour; empty where either part names none.
+        artist_id, artist (name), genre, neighbour (name), neighbour_genre, rank (from 1), cosine.
+        No artist is its own neighbour; empty where either part names none.
     """
-    columns = ["artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
+    columns = ["artist_id", "artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
     if known["artist_id"].isna().all() or heard["artist_id"].isna().all():
         return pd.DataFrame(columns=columns)
     there, places = _artist_places(known, known_embeddings)
@@ -157,6 +157,7 @@ def nearest_artists(
     return pd.DataFrame(
         [
             {
+                "artist_id": here["artist_id"].iloc[i],
                 "artist": here["artist"].iloc[i],
                 "genre": here["genre"].iloc[i],
                 "neighbour": there["artist"].iloc[j],

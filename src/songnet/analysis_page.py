@@ -101,13 +101,14 @@ def neighbours_text(neighbours: pd.DataFrame) -> str:
 
 
 def neighbour_rows(neighbours: pd.DataFrame) -> list[dict[str, str]]:
-    """One row an artist, its nearest artists as a text."""
+    """One row an artist (two may have one name), its nearest artists as a text."""
     rows = []
-    for (artist, genre), group in neighbours.groupby(["artist", "genre"], sort=False):
+    for _, group in neighbours.groupby("artist_id", sort=False):
         nearest = "; ".join(
             f"{row.neighbour} ({row.neighbour_genre}, {row.cosine:.2f})"
             for row in group.itertuples()
         )
+        artist, genre = group[["artist", "genre"]].iloc[0]
         rows.append({"artist": artist, "genre": genre, "nearest": nearest})
     return rows
 

@@ -102,6 +102,18 @@ def test_nearest_artists() -> None:
     assert "For 0.0 % of 1 artists" in analysis_page.neighbours_text(found)
 
 
+def test_artists_of_one_name_stay_apart() -> None:
+    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[3, 5]]
+    heard = heard.assign(artist="Same", genre="Pop", artist_id=[30, 31])
+    embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+    points = np.array([[1, 0.5], [0.5, 1]], np.float32)
+    rows = analysis_page.neighbour_rows(
+        analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
+    )
+    assert [(row["artist"], row["genre"]) for row in rows] == [("Same", "Pop")] * 2
+    assert [row["nearest"] for row in rows] == ["A (Folk, 0.89)", "B (Pop, 0.89)"]
+
+
 def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     some = tracks().loc[[1, 2, 3, 4]]
