@@ -168,6 +168,7 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
         counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
         goes = counts.set_index("predicted")["tracks"]
         wrong = goes.drop(hardest)
+        called = f"{wrong.idxmax()} ({100 * wrong.max() / goes.sum():.0f} %)"
         rows.append(
             {"recall %": entry["title"]}
             | {
@@ -175,8 +176,8 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
                 for genre, value in recall.items()
             }
             | {
-                "hardest": hardest,
-                "most often called": f"{wrong.idxmax()} ({100 * wrong.max() / goes.sum():.0f} %)",
+                "hardest": hardest if wrong.any() else "–",
+                "most often called": called if wrong.any() else "–",
             }
         )
     text = f"Share of each genre's tracks that a model finds, {part} part, all runs together."

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +90,32 @@ def test_a_network_without_convolutions_says_so(tmp_path: Path) -> None:
     text = page.read_text()
     assert "This network has no convolutions to show." in text
     assert "For each layer" not in text and "spectrograms only" not in text
+
+
+def report_table(page: Path, **values: Any) -> str:
+    """Write the report with few values and return the body of its table of results."""
+    accuracy = {"accuracy": 0.0, "accuracy_sd": None, "ci_low": 0.0, "ci_high": 0.1}
+    row = {
+        "model": "knn", "title": "kNN", "protocols": {"artist": accuracy | {"macro_f1": 0.0}},
+        "difference": None, "leak": None, "poster": None, "train_seconds": 1.0, "training": "1.0 s",
+    }  # fmt: skip
+    given = {
+        "version": "1", "dataset": {"title": "t", "note": "", "source": "local"}, "heading": "h",
+        "certainty": [], "comparable": False, "reference": None,
+        "found": {"model": "knn", "protocol": "artist", "part": "test", "divisions": 1},
+        "rows": [row], "protocols": {}, "parts": {"artist": "test"}, "divisions": {}, "usable": 1,
+        "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "", "archives": {},
+        "provenance": {"commits": [], "versions": {}}, "config": "", "neighbours": [], "plotly": "",
+        "data": {"titles": {"knn": "kNN"}, "curves": [], "heard": []},
+    }  # fmt: skip
+    write_page("report.html", page, **given | values)
+    return page.read_text().partition('id="table">')[2].partition("</table>")[0]
+
+
+def test_a_score_of_zero_is_a_figure(tmp_path: Path) -> None:
+    table = report_table(tmp_path / "page.html")
+    macro_f1, poster = re.findall(r'<td class="n" data-value="(\S+)">([^<]+)</td>', table)[-3:-1]
+    assert macro_f1 == ("0.0", "0.0") and poster == ("-1", "–")
 
 
 def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:

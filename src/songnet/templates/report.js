@@ -91,9 +91,9 @@ function drawGenres() {
   fillScores(values, compared, order, baseline);
   const found = genreOrder(values, "recall").filter((i) => values.recall[i] !== null);
   const [hardest, easiest] = [found[0], found[found.length - 1]];
-  element("genre-text").textContent =
-    `${data.titles[model]}, ${protocol} split, ${data.parts[protocol]} part: ${data.genres[hardest]} is the hardest genre (${percent(values.recall[hardest])} found), ` +
-    `${data.genres[easiest]} the easiest (${percent(values.recall[easiest])}).`;
+  const verdict = values.recall[hardest] === 1 ? "every track is found." :
+    `${data.genres[hardest]} is the hardest genre (${percent(values.recall[hardest])} found), ${data.genres[easiest]} the easiest (${percent(values.recall[easiest])}).`;
+  element("genre-text").textContent = `${data.titles[model]}, ${protocol} split, ${data.parts[protocol]} part: ${verdict}`;
 }
 
 function drawConfusion(values, order) {
@@ -157,7 +157,8 @@ function fillScores(values, compared, order, baseline) {
       line.append(cell);
     });
   };
-  const points = (number) => number.toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
+  // Adding 0 turns −0 into 0.
+  const points = (number) => (Number(number.toFixed(1)) + 0).toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
   const difference = (score, i) => (values[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
   row(["genre", "verdicts", "recall", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {
