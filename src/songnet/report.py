@@ -188,14 +188,13 @@ def result_rows(
 
     Returns:
         model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
-        macro_f1), difference (to the reference) and leak with their intervals, poster,
-        train_seconds (mean over protocols). Missing figures are None.
+        macro_f1), difference (the reference less this model) and leak with their intervals,
+        poster, train_seconds (mean over protocols). Missing figures are None.
     """
     leak = leaks(results)
     figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1"]
     compared = differences[differences["protocol"] == protocol].set_index("model")
-    # The file has the reference less the model.
-    behind = -compared[["difference", "ci_high", "ci_low"]].astype(float)
+    behind = compared[["difference", "ci_low", "ci_high"]].astype(float)
     rows = []
     for name in (name for name in models if name in set(results["model"])):
         own = results[results["model"] == name].set_index("protocol")

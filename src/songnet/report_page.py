@@ -35,25 +35,29 @@ def title(found: Values, model: str) -> str:
 
 
 def certainty(
-    found: Values, baseline: str | None, confidence: float, claim: Values | None = None
+    found: Values,
+    model: str,
+    baseline: str | None,
+    confidence: float,
+    claim: Values | None = None,
 ) -> list[str]:
     """How sure the heading is: interval, leak, best baseline, the poster.
 
     Args:
         found: from `songnet.report.headline`.
+        model: its title.
         baseline: title of the best baseline, or None.
         confidence: of the intervals.
         claim: from `songnet.report.poster_claim`.
     """
     sentences = [_interval(found, confidence)]
     if found["leak"] is not None:
-        leak, low, high = found["leak"]
         sentences.append(
-            f"Under the random split, where artists stand in training and test, the same model "
-            f"seems {_amount(leak, low, high, 'better', 'worse')}."
+            "Accuracy of the same model under the random split, where artists stand in training "
+            f"and test, less that above: {_points(found['leak'])}."
         )
     if baseline and found["difference"]:
-        sentences.append(_against(found, baseline))
+        sentences.append(_against(found, model, baseline))
     elif baseline:
         sentences.append(
             f"The baseline that validates best, {baseline}, reaches "
@@ -92,8 +96,8 @@ def _interval(found: Values, confidence: float) -> str:
     return f"{interval}. {guess}."
 
 
-def _against(found: Values, baseline: str) -> str:
-    difference, low, high = found["difference"]
+def _against(found: Values, model: str, baseline: str) -> str:
+    _, low, high = found["difference"]
     if found["artists"] < FEW_ARTISTS:
         verdict = "of too few artists to say more"
     elif low > 0:
@@ -104,8 +108,8 @@ def _against(found: Values, baseline: str) -> str:
         verdict = "which the choice of artists alone could explain"
     return (
         f"The baseline that validates best, {baseline}, is right on "
-        f"{percent(found['baseline_accuracy'])}: "
-        f"{_amount(difference, low, high, 'less', 'more')}, track for track, {verdict}."
+        f"{percent(found['baseline_accuracy'])}; {model} less it, track for track: "
+        f"{_points(found['difference'])}, {verdict}."
     )
 
 
@@ -133,11 +137,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _amount(share: float, low: float, high: float, above: str, below: str) -> str:
-    """A difference of shares in points and a word, with its interval counted as the word says."""
-    if share < 0:
-        share, low, high, above = -share, -high, -low, below
-    return f"{100 * share:.1f} points {above} [{signed_points(low)}, {signed_points(high)}]"
+def _points(figures: list[float]) -> str:
+    """A difference of shares with its interval: +9.5 points [+6.1, +12.9]."""
+    difference, low, high = map(signed_points, figures)
+    return f"{difference} points [{low}, {high}]"
 
 
 def _count(number: int, name: str) -> str:

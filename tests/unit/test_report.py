@@ -87,16 +87,16 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert found["leak"][0] == pytest.approx(0.1) and found["guess"] == 0.5
     assert (found["tracks"], found["artists"]) == (3, 2)
     assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
-    few = " ".join(report_page.certainty(found, "kNN", 0.95))
+    few = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
     assert "(3 tracks of 2 artists, 2 runs), which of so few artists is too narrow." in few
-    assert "track for track, of too few artists to say more." in few
-    text = " ".join(report_page.certainty(found | {"artists": 50}, "kNN", 0.95))
+    assert "[+5.0, +40.0], of too few artists to say more." in few
+    text = " ".join(report_page.certainty(found | {"artists": 50}, "C-RNN", "kNN", 0.95))
     assert "50.0 % to 80.0 % (3 tracks of 50 artists, 2 runs)." in text
     assert (
-        "25.0 points less [+5.0, +40.0], track for track, more than the choice of artists explains."
-        in text
+        "right on 40.0 %; C-RNN less it, track for track: +25.0 points [+5.0, +40.0], more than "
+        "the choice of artists explains." in text
     )
-    assert "seems 10.0 points better" in text
+    assert "less that above: +10.0 points [" in text
     assert "Guessing is right on 50.0 %, always naming the largest genre on 66.7 %." in text
 
 
@@ -131,14 +131,14 @@ def test_what_the_choice_of_artists_explains_is_said_so(
 ) -> None:
     found = headline() | {"artists": 50}
     found["difference"] = [sum(interval) / 2, *interval]
-    assert words in " ".join(report_page.certainty(found, "kNN", 0.95))
+    assert words in " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
 
 
-def test_an_interval_counts_as_the_sentence_says() -> None:
+def test_a_difference_has_the_sign_of_the_table() -> None:
     found = headline() | {"difference": [-0.038, -0.164, 0.091], "leak": [-0.02, -0.05, 0.01]}
-    text = " ".join(report_page.certainty(found, "kNN", 0.95))
-    assert "3.8 points more [−9.1, +16.4]" in text
-    assert "seems 2.0 points worse [−1.0, +5.0]" in text
+    text = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
+    assert "C-RNN less it, track for track: −3.8 points [−16.4, +9.1]" in text
+    assert "less that above: −2.0 points [−5.0, +1.0]" in text
 
 
 def test_without_a_test_part() -> None:
@@ -148,7 +148,7 @@ def test_without_a_test_part() -> None:
     found = headline(results=missing, differences=nothing, confusions=table)
     assert (found["part"], found["model"], found["ci_low"]) == ("validation", "crnn", None)
     assert found["accuracy"] == 0.8 and found["leak"] is None
-    assert "no test part" in report_page.certainty(found, None, 0.95)[0]
+    assert "no test part" in report_page.certainty(found, "C-RNN", None, 0.95)[0]
 
 
 def test_the_poster_is_quoted_beside_its_own_model() -> None:
@@ -156,13 +156,13 @@ def test_the_poster_is_quoted_beside_its_own_model() -> None:
     claim = report.poster_claim(claimed, MODELS, "artist")
     assert claim is not None and claim["accuracies"] == {"artist": 0.65, "random": 0.75}
     found = headline(results=claimed)
-    text = report_page.certainty(found, "kNN", 0.95, claim)[-1]
+    text = report_page.certainty(found, "C-RNN", "kNN", 0.95, claim)[-1]
     assert text == (
         "The poster gives 65.0 % for its C-RNN. Trained here, it is right on 65.0 % under artist, "
         "on 75.0 % under random."
     )
     alone = report.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
-    assert report_page.certainty(found, "kNN", 0.95, alone)[-1].endswith(
+    assert report_page.certainty(found, "C-RNN", "kNN", 0.95, alone)[-1].endswith(
         "right on 65.0 % under artist."
     )
     assert report.poster_claim(results(), MODELS, "artist") is None
@@ -180,8 +180,7 @@ def test_rows_and_genres() -> None:
     assert [row["model"] for row in rows] == ["knn", "svm", "crnn"]
     assert rows[0]["protocols"]["random"]["accuracy"] == pytest.approx(0.75)
     assert rows[0]["poster"] is None and rows[0]["leak"][0] == pytest.approx(0.1)
-    # The file has the reference less the model, the table the model less the reference.
-    assert rows[0]["difference"] == [-0.25, -0.4, -0.05] and rows[2]["difference"] is None
+    assert rows[0]["difference"] == [0.25, 0.05, 0.4] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
             ("artist", model, "test", genre, 0.1, 0.2, 0.3, tracks)

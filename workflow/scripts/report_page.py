@@ -34,6 +34,7 @@ with job(snakemake):
     divisions = {name: report.division(tracks, of_split) for name, of_split in splits.items()}
     reference = snakemake.params.config["reference"]
     found = report.headline(results, differences, confusions, models, tracks, splits, reference)
+    model = models[found["model"]]["title"]
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
     dataset = snakemake.params.dataset
     comparable = bool(results["poster_accuracy"].notna().any())
@@ -45,8 +46,8 @@ with job(snakemake):
         snakemake.output[0],
         version=__version__,
         dataset=dataset,
-        heading=report_page.title(found, models[found["model"]]["title"]),
-        certainty=report_page.certainty(found, baseline, snakemake.params.confidence, claim),
+        heading=report_page.title(found, model),
+        certainty=report_page.certainty(found, model, baseline, snakemake.params.confidence, claim),
         comparable=comparable,
         reference=reference,
         found=found,
