@@ -11,6 +11,7 @@ from songnet.colours import PALETTE, PROTOCOLS
 from songnet.files import replacing
 from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
+from songnet.text import in_percent
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -71,7 +72,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     for i, j in np.argwhere(shares):  # empty cells stay empty
         share = shares[i, j]
         axes.text(
-            j, i, f"{100 * share:.0f}\n({matrix.iat[i, j]})", ha="center", va="center",
+            j, i, f"{in_percent(share, 0)}\n({matrix.iat[i, j]})", ha="center", va="center",
             fontsize=7, color="black" if share > 0.6 else "white",
         )  # fmt: skip
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")

@@ -7,7 +7,7 @@ import pandas as pd
 from songnet.report_page import PROTOCOLS
 from songnet.results import leak_table
 from songnet.splits import judging_part
-from songnet.text import signed_points
+from songnet.text import in_percent, percent, signed_points
 
 Models = dict[str, dict[str, Any]]
 
@@ -61,10 +61,10 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
         [
             {
                 "model": models[row.model]["title"],
-                "accuracy %": _percent(row.accuracy),
-                "± sd": _percent(row.accuracy_sd),
-                "interval": f"{_percent(row.ci_low)} – {_percent(row.ci_high)}",
-                "macro F1": _percent(row.macro_f1),
+                "accuracy %": in_percent(row.accuracy),
+                "± sd": in_percent(row.accuracy_sd),
+                "interval": f"{in_percent(row.ci_low)} – {in_percent(row.ci_high)}",
+                "macro F1": in_percent(row.macro_f1),
                 "runs": row.seeds,
                 **(_beside_the_poster(row) if rows["poster_accuracy"].notna().any() else {}),
                 "training s": f"{row.train_seconds:.1f}",
@@ -76,8 +76,8 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
 
 def _beside_the_poster(row: Any) -> dict[str, str]:
     return {
-        "poster %": _percent(row.poster_accuracy),
-        "ours − poster": _points(row.accuracy - row.poster_accuracy),
+        "poster %": in_percent(row.poster_accuracy, 2),
+        "ours − poster": signed_points(row.accuracy - row.poster_accuracy, 2),
     }
 
 
@@ -123,8 +123,8 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
         table = [
             {
                 f"`{protocol}`: {models[str(reference)]['title']} less": models[row.model]["title"],
-                "points": _points(row.difference),
-                "interval": f"{_points(row.ci_low)} – {_points(row.ci_high)}",
+                "points": signed_points(row.difference),
+                "interval": f"{signed_points(row.ci_low)} – {signed_points(row.ci_high)}",
                 "ahead in": f"{row.splits_won} of {row.splits} divisions",
             }
             for row in rows.itertuples()
@@ -140,10 +140,10 @@ def _leak(results: pd.DataFrame, models: Models) -> list[str]:
     rows = [
         {
             "model": models[row.Index]["title"],
-            "random %": _percent(row.random),
-            "artist %": _percent(row.artist),
-            "leak, points": _points(row.leak),
-            "interval": f"{_points(row.ci_low)} to {_points(row.ci_high)}",
+            "random %": in_percent(row.random),
+            "artist %": in_percent(row.artist),
+            "leak, points": signed_points(row.leak),
+            "interval": f"{signed_points(row.ci_low)} to {signed_points(row.ci_high)}",
         }
         for row in table.itertuples()
     ]
@@ -168,13 +168,10 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
         counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
         goes = counts.set_index("predicted")["tracks"]
         wrong = goes.drop(hardest)
-        called = f"{wrong.idxmax()} ({100 * wrong.max() / goes.sum():.0f} %)"
+        called = f"{wrong.idxmax()} ({percent(wrong.max() / goes.sum(), 0)})"
         rows.append(
             {"recall %": entry["title"]}
-            | {
-                genre: "–" if pd.isna(value) else f"{100 * value:.0f}"
-                for genre, value in recall.items()
-            }
+            | {genre: in_percent(value, 0) for genre, value in recall.items()}
             | {
                 "hardest": hardest if wrong.any() else "–",
                 "most often called": called if wrong.any() else "–",
@@ -203,15 +200,16 @@ def _splits(splits: dict[str, dict[str, Any]]) -> str:
     for name, summary in splits.items():
         tracks, artists = summary["tracks"], summary["artists"]
         off = summary.get("largest_deviation")
+        points = signed_points(off["points"] / 100) if off else ""
         rows.append(
             {"split": name}
             | {part: f"{tracks[part]} tracks, {artists[part]} artists" for part in tracks}
             | {
                 "test tracks by artists of the training part": (
-                    f"{_percent(summary['test_tracks_by_train_artists'])} %"
+                    percent(summary["test_tracks_by_train_artists"])
                 ),
                 "largest deviation of a genre's share": (
-                    f"{off['points']:+.1f} points ({off['genre']}, {off['part']})" if off else "–"
+                    f"{points} points ({off['genre']}, {off['part']})" if off else "–"
                 ),
             }
         )
@@ -220,11 +218,3 @@ def _splits(splits: dict[str, dict[str, Any]]) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
-
-
-def _percent(fraction: float | None) -> str:
-    return "–" if fraction is None or pd.isna(fraction) else f"{100 * fraction:.2f}"
-
-
-def _points(fraction: float) -> str:
-    return "–" if pd.isna(fraction) else signed_points(fraction)

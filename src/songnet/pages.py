@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from songnet.archives import open_zip, read_clip, still_sound
 from songnet.audio import clip_samples
 from songnet.files import replacing
-from songnet.text import percent, signed_points
+from songnet.text import in_percent, percent, signed_points
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -38,7 +38,9 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text())
-    environment.filters |= {"percent": percent, "points": signed_points}
+    environment.filters |= {
+        "percent": percent, "in_percent": in_percent, "points": signed_points,
+    }  # fmt: skip
     environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:

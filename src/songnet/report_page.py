@@ -69,8 +69,8 @@ def certainty(
             for protocol, accuracy in claim["accuracies"].items()
         )
         sentences.append(
-            f"The poster gives {percent(claim['claimed'])} for its {claim['model']}. Trained here, "
-            f"it is right {ours}."
+            f"The poster gives {percent(claim['claimed'], 2)} for its {claim['model']}. "
+            f"Trained here, it is right {ours}."
         )
     return sentences
 

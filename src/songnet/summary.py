@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from songnet.text import in_percent
+
 TARGETS = {"all", "data", "features", "baselines", "crnn"}
 
 
@@ -45,25 +47,29 @@ def _accuracies(path: Path) -> str:
         rows = list(csv.DictReader(file))
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     cells = {(row["model"], row["protocol"]): _cell(row) for row in rows}
-    posters = {row["model"]: _percent(row["poster_accuracy"]) for row in rows}
+    posters = {row["model"]: _share(row["poster_accuracy"]) for row in rows}
     headers = ["test accuracy in %", *protocols]
     table = [
         [model, *(cells.get((model, protocol), "") for protocol in protocols)] for model in posters
     ]
     if any(posters.values()):
         headers.append("poster")
-        table = [[*row, poster] for row, poster in zip(table, posters.values(), strict=True)]
+        claims = (in_percent(poster, 2) for poster in posters.values())
+        table = [[*row, claim] for row, claim in zip(table, claims, strict=True)]
     return tabulate(table, headers, disable_numparse=True, colalign=["left"])
 
 
 def _cell(row: dict[str, str]) -> str:
     if not row["accuracy"]:
         return "no test part"
-    return f"{_percent(row['accuracy'])} [{_percent(row['ci_low'])}, {_percent(row['ci_high'])}]"
+    accuracy, low, high = (
+        in_percent(_share(row[name])) for name in ("accuracy", "ci_low", "ci_high")
+    )
+    return f"{accuracy} [{low}, {high}]"
 
 
-def _percent(fraction: str) -> str:
-    return f"{100 * float(fraction):.1f}" if fraction else ""
+def _share(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def failure(results: str, started: float, done: list[str], kept: int, left: int) -> str:

@@ -1,11 +1,27 @@
-"""How shares of tracks are written, in sentences, tables and pages."""
+"""How shares of tracks are written, in sentences, tables and pages.
+
+Ours have one decimal, figures of the poster and what stands beside them two, as the poster has.
+"""
+
+import math
 
 
-def percent(share: float) -> str:
-    """A share: 53.4 %."""
-    return f"{100 * share:.1f} %"
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share: 53.4 %; – where there is none."""
+    found = in_percent(share, digits)
+    return found if found == "–" else f"{found} %"
 
 
-def signed_points(difference: float) -> str:
-    """A difference of two shares in points, with its sign: +9.7, −0.4; what rounds to 0 is +0.0."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")
+def in_percent(share: float | None, digits: int = 1) -> str:
+    """A share where a heading or an axis names the unit: 53.4; – where there is none."""
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"
+
+
+def signed_points(difference: float, digits: int = 1) -> str:
+    """A difference of two shares in points, with its sign: +9.7, −0.4, – where there is none.
+
+    What rounds to 0 is +0.0.
+    """
+    if math.isnan(difference):
+        return "–"
+    return f"{round(100 * difference, digits) + 0.0:+.{digits}f}".replace("-", "−")

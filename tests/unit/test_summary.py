@@ -18,7 +18,7 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     for words in (
         "svm",
         "50.0 [40.0, 60.0]",
-        "46.4",
+        "46.38",
         "Synthetic music.",
         "index.html",
         "mlflow ui",

@@ -2,7 +2,12 @@
 
 import pytest
 
-from songnet.text import signed_points
+from songnet.text import in_percent, percent, signed_points
+
+
+def test_shares_have_one_decimal_and_may_be_missing() -> None:
+    assert (percent(0.46375), percent(0.46375, 2), in_percent(0.0)) == ("46.4 %", "46.38 %", "0.0")
+    assert [percent(None), in_percent(float("nan")), signed_points(float("nan"))] == ["–"] * 3
 
 
 @pytest.mark.parametrize(

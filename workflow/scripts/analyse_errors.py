@@ -17,6 +17,7 @@ with job(snakemake):
     from songnet.runs import RunName
     from songnet.shards import MelShards
     from songnet.splits import held_out, read_parts
+    from songnet.text import percent
 
     dataset = snakemake.params.dataset
     torch.set_num_threads(snakemake.threads)
@@ -46,7 +47,7 @@ with job(snakemake):
     wrong = [
         {
             "genre": row["genre"],
-            "text": f"called {row['predicted']}, {100 * row['probability']:.0f} %",
+            "text": f"called {row['predicted']}, {percent(row['probability'], 0)}",
             "credit": analysis_page.credit(row),
             "image": spectrogram_image(shards.mel(row["track_id"])),
             "audio": excerpts.audio(row["track_id"], 0, 10),
