@@ -65,7 +65,7 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
                 "± sd": in_percent(row.accuracy_sd),
                 "interval": f"{in_percent(row.ci_low)} – {in_percent(row.ci_high)}",
                 "macro F1": in_percent(row.macro_f1),
-                "runs": row.seeds,
+                "runs": row.runs,
                 **(_beside_the_poster(row) if rows["poster_accuracy"].notna().any() else {}),
                 "training s": f"{row.train_seconds:.1f}",
             }
@@ -87,7 +87,7 @@ def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Model
     rows = []
     for model, group in counts.groupby("model", sort=False):
         entry = models[str(model)]
-        runs = results.query("protocol == 'official' and model == @model")["seeds"].iloc[0]
+        runs = results.query("protocol == 'official' and model == @model")["runs"].iloc[0]
         expected = (entry.get("poster") or 0) * 800
         if group["tracks"].sum() != 800 * runs or entry["family"] != "baseline" or not expected:
             continue

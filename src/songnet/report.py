@@ -123,7 +123,7 @@ def headline(
         "accuracy": float(accuracy[model]),
         "ci_low": _number(row["ci_low"]),
         "ci_high": _number(row["ci_high"]),
-        "runs": int(row["seeds"]),
+        "runs": int(row["runs"]),
         "guess": 1 / confusions["genre"].nunique(),
         "largest": float(once["genre"].value_counts(normalize=True).iloc[0]),
         "divisions": len(judged),

@@ -13,7 +13,7 @@ from songnet.files import read_json
 from songnet.runs import RunName
 
 COLUMNS = [
-    "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
+    "dataset", "protocol", "model", "runs", "accuracy", "accuracy_sd", "ci_low", "ci_high",
     "macro_f1", "poster_accuracy", "train_seconds",
 ]  # fmt: skip
 
@@ -78,9 +78,10 @@ def results_table(
         confidence: of the interval.
 
     Returns:
-        COLUMNS: accuracy over the test tracks of all runs, its standard deviation over runs and its
-        interval; macro F1 and seconds of training (of a fusion: of all that it fuses), means over
-        runs. Figures of the test part are missing where the data set has none.
+        COLUMNS: runs (training seeds times divisions); accuracy over the test tracks of all of
+        them, its standard deviation over runs and its interval; macro F1 and seconds of training
+        (of a fusion: of all that it fuses), means over runs. Figures of the test part are missing
+        where the data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in _groups(runs).items():
@@ -88,7 +89,7 @@ def results_table(
             "dataset": dataset,
             "protocol": protocol,
             "model": model,
-            "seeds": len(group),
+            "runs": len(group),
         }
         tests = [run.metrics["test"] for run in group if "test" in run.metrics]
         if tests:

@@ -29,7 +29,7 @@ def page(tracks: int, runs: int = 1) -> str:
         for row in counts(model, right * runs, tracks * runs)
     ]
     columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
-    results = pd.DataFrame({"protocol": "official", "model": list(MODELS), "seeds": runs})
+    results = pd.DataFrame({"protocol": "official", "model": list(MODELS), "runs": runs})
     return "\n".join(_to_the_digit(results, pd.DataFrame(rows, columns=columns), MODELS))
 
 

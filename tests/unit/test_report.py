@@ -39,7 +39,7 @@ def results(accuracy: float = 0.65) -> pd.DataFrame:
         for model in RIGHT
     ]
     columns = [
-        "protocol", "model", "seeds", "accuracy", "ci_low", "ci_high", "macro_f1",
+        "protocol", "model", "runs", "accuracy", "ci_low", "ci_high", "macro_f1",
         "poster_accuracy", "train_seconds", "accuracy_sd",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

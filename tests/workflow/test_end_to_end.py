@@ -54,9 +54,9 @@ def test_products(finished: Path) -> None:
     assert (table["ci_low"] <= table["accuracy"]).all() and (
         table["accuracy"] <= table["ci_high"]
     ).all()
-    seeds = {"svm_518": 1, "crnn": 2, "causal_crnn": 2, "fusion_518": 2, "ensemble": 1}
-    for model, count in seeds.items():
-        assert table.set_index("model").loc[model, "seeds"].tolist() == [count] * 3
+    runs = {"svm_518": 1, "crnn": 2, "causal_crnn": 2, "fusion_518": 2, "ensemble": 1}
+    for model, count in runs.items():
+        assert table.set_index("model").loc[model, "runs"].tolist() == [count] * 3
     page = (results / "report/results.md").read_text()
     assert "The artist leak" in page
     # The poster's figures are of other genres.
