@@ -38,7 +38,7 @@ def accuracy_figure(
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
     if len(poster):
         claimed = 100 * poster["poster_accuracy"]
-        axes.plot(claimed, poster["model"].map(places), "kx", label="poster")
+        axes.plot(claimed, poster["model"].map(places), "kx", label="poster, of its own division")
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
     axes.set_xlabel("test accuracy in % (bars: interval, bootstrap over artists)")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.plan import FAIREST
-from songnet.results import leak_table
+from songnet.results import leak_table, poster_protocol
 from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
 
@@ -153,8 +153,8 @@ def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values
         protocol: the fairest one.
 
     Returns:
-        model, claimed, and accuracies, ours under each protocol, the fairest first. None where no
-        model of the poster's was judged under it.
+        model, claimed, protocol (that the claim belongs to), and accuracies, ours under each
+        protocol, the fairest first. None where no model of the poster's was judged under it.
     """
     known = results.dropna(subset=["poster_accuracy", "accuracy"])
     fairest = known[known["protocol"] == protocol]
@@ -165,6 +165,7 @@ def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values
     return {
         "model": models[best["model"]]["title"],
         "claimed": float(best["poster_accuracy"]),
+        "protocol": poster_protocol(models[best["model"]]),
         "accuracies": {protocol: float(ours[protocol])} | ours.astype(float).to_dict(),
     }
 
@@ -189,7 +190,8 @@ def result_rows(
     Returns:
         model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
         macro_f1), difference (the reference less this model) and leak with their intervals,
-        poster, train_seconds (mean over protocols). Missing figures are None.
+        poster, poster_protocol (that it belongs to), train_seconds (mean over protocols). Missing
+        figures are None.
     """
     leak = leaks(results)
     figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1"]
@@ -210,6 +212,7 @@ def result_rows(
                 "difference": behind.loc[name].tolist() if name in behind.index else None,
                 "leak": leak.get(name),
                 "poster": _number(own["poster_accuracy"].iloc[0]),
+                "poster_protocol": poster_protocol(models[name]),
                 "train_seconds": float(own["train_seconds"].mean()),
             }
         )

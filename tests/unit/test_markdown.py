@@ -3,8 +3,9 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 
-from songnet.markdown import _differences, _genres, _to_the_digit
+from songnet.markdown import _accuracy_table, _differences, _genres, _to_the_digit
 from songnet.results import genre_table
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -40,6 +41,31 @@ def test_counts_stand_beside_the_posters() -> None:
         assert ["", "kNN", "291", "291", "match", ""] in lines
         assert ["", "SVM", "375", "371", "difference +4", ""] in lines
         assert "518" not in text and "C-RNN" not in text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "knn", "crnn"),
+    [
+        ("official", ["37.00", "36.38", "+0.62"], ["60.00", "65.32 (random)", ""]),
+        ("random", ["37.00", "36.38 (official)", ""], ["60.00", "65.32", "−5.32"]),
+        ("artist", ["37.0", "36.38 (official)"], ["60.0", "65.32 (random)"]),
+    ],
+)
+def test_the_posters_figures_are_compared_in_their_own_division(
+    protocol: str, knn: list[str], crnn: list[str]
+) -> None:
+    rows = pd.DataFrame(
+        {"protocol": protocol, "model": ["knn", "svm_518", "crnn"], "runs": 1,
+         "accuracy": [0.37, 0.5, 0.6], "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.7,
+         "macro_f1": 0.4, "poster_accuracy": [0.3638, None, 0.6532], "train_seconds": 1.0}
+    )  # fmt: skip
+    lines = [
+        [cell.strip() for cell in line.split("|")][1:-1]
+        for line in _accuracy_table(rows, MODELS).splitlines()
+    ]
+    shown = [i for i, name in enumerate(lines[0]) if name in ("accuracy %", "poster %")]
+    shown += [i for i, name in enumerate(lines[0]) if name == "ours − poster"]
+    assert [[line[i] for i in shown] for line in (lines[2], lines[4])] == [knn, crnn]
 
 
 def test_other_test_parts_are_not_compared() -> None:

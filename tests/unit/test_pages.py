@@ -101,7 +101,7 @@ def report_table(page: Path, **values: Any) -> str:
     }  # fmt: skip
     given = {
         "version": "1", "dataset": {"title": "t", "note": "", "source": "local"}, "heading": "h",
-        "certainty": [], "comparable": False, "reference": None,
+        "certainty": [], "comparable": False, "poster": "", "reference": None,
         "found": {"model": "knn", "protocol": "artist", "part": "test", "divisions": 1},
         "rows": [row], "protocols": {}, "parts": {"artist": "test"}, "divisions": {}, "usable": 1,
         "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "", "archives": {},

@@ -38,7 +38,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     assert read["results"]["accuracy_sd"].isna().all()
     page = results_page(
         dataset={"title": "Years", "note": ""},
-        models={names[0]: {"title": "a model"}},
+        models={names[0]: {"title": "a model", "family": "crnn"}},
         tracks=pd.DataFrame({"artist_id": [1, 2]}),
         quarantine=pd.DataFrame({"track_id": [], "reason": pd.Series([], dtype=str)}),
         archives={},

@@ -49,6 +49,7 @@ with job(snakemake):
         heading=report_page.title(found, model),
         certainty=report_page.certainty(found, model, baseline, snakemake.params.confidence, claim),
         comparable=comparable,
+        poster=report_page.POSTER,
         reference=reference,
         found=found,
         rows=[row | {"training": report_page.duration(row["train_seconds"])} for row in rows],

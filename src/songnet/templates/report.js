@@ -61,7 +61,7 @@ function drawAccuracy() {
   if (poster.length) {
     traces.push({
       name: "poster", mode: "markers", x: poster.map((row) => 100 * row.poster), y: poster.map((row) => place(row.model, (shown.length - 1) / 2)),
-      marker: { symbol: "x-thin", size: 9, line: { width: 2, color: "#888" } }, hovertemplate: "poster: %{x:.2f} %<extra></extra>",
+      marker: { symbol: "x-thin", size: 9, line: { width: 2, color: "#888" } }, text: poster.map((row) => row.poster_protocol), hovertemplate: "poster, %{text} split: %{x:.2f} %<extra></extra>",
     });
   }
   draw("accuracy", traces, {
