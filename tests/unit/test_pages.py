@@ -79,8 +79,8 @@ def test_a_filter_without_a_statistic_says_so(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_page("filters.html", page, version="1", **FILTERS | {"layers": {1: filters}})
     first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
-    assert "F = 12.3." in first and "no F" not in first
-    assert "It has no F: that takes an answer, and two clips of a genre." in second
+    assert "F = 12.3. Silenced" in first and "no F" not in first
+    assert "It has no F: that takes an answer, and two clips of a genre. Silenced" in second
     assert "F =" not in second
 
 
