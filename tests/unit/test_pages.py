@@ -92,8 +92,8 @@ def test_a_network_without_convolutions_says_so(tmp_path: Path) -> None:
     assert "For each layer" not in text and "spectrograms only" not in text
 
 
-def report_table(page: Path, **values: Any) -> str:
-    """Write the report with few values and return the body of its table of results."""
+def report_table(page: Path, **figures: Any) -> str:
+    """Write a report of one model with these figures and return its table of results."""
     accuracy = {"accuracy": 0.0, "accuracy_sd": None, "ci_low": 0.0, "ci_high": 0.1}
     row = {
         "model": "knn", "title": "kNN", "protocols": {"artist": accuracy | {"macro_f1": 0.0}},
@@ -103,13 +103,21 @@ def report_table(page: Path, **values: Any) -> str:
         "version": "1", "dataset": {"title": "t", "note": "", "source": "local"}, "heading": "h",
         "certainty": [], "comparable": False, "poster": "", "reference": None,
         "found": {"model": "knn", "protocol": "artist", "part": "test", "divisions": 1},
-        "rows": [row], "protocols": {}, "parts": {"artist": "test"}, "divisions": {}, "usable": 1,
-        "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "", "archives": {},
-        "provenance": {"commits": [], "versions": {}}, "config": "", "neighbours": [], "plotly": "",
+        "rows": [row | figures], "protocols": {}, "parts": {"artist": "test"}, "divisions": {},
+        "usable": 1, "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "",
+        "archives": {}, "provenance": {"commits": [], "versions": {}}, "config": "",
+        "neighbours": [], "plotly": "",
         "data": {"titles": {"knn": "kNN"}, "curves": [], "heard": []},
     }  # fmt: skip
-    write_page("report.html", page, **given | values)
+    write_page("report.html", page, **given)
     return page.read_text().partition('id="table">')[2].partition("</table>")[0]
+
+
+def test_a_column_without_figures_is_left_out(tmp_path: Path) -> None:
+    table = report_table(tmp_path / "page.html")
+    assert "leak" not in table and "less it" not in table
+    table = report_table(tmp_path / "page.html", leak=[0.1, -0.02, 0.2], difference=[0.0, 0.0, 0.0])
+    assert "+10.0<br><small>[−2.0, +20.0]" in table and "kNN less it" in table
 
 
 def test_a_score_of_zero_is_a_figure(tmp_path: Path) -> None:
