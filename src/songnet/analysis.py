@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 # What a prediction says, without the columns of probabilities: these bear the names of genres,
 # which may be those of columns that a table of tracks has.
@@ -58,12 +59,21 @@ def _rank_of_truth(predictions: pd.DataFrame, genres: list[str]) -> NDArray[np.i
     return np.asarray((probabilities > of_truth).sum(axis=1))
 
 
-def reliability(predictions: pd.DataFrame, genres: list[str], bins: int = 10) -> pd.DataFrame:
+def reliability(
+    predictions: pd.DataFrame, genres: list[str], level: float, bins: int = 10
+) -> pd.DataFrame:
     """Accuracy against confidence, the probability of the verdict.
+
+    Args:
+        predictions: of the test part.
+        genres: names.
+        level: of the intervals, e.g. 0.95.
+        bins: number of them.
 
     Returns:
         One row for each of equally wide bins of confidence that holds tracks: low, high,
-        confidence and accuracy (means), tracks.
+        confidence and accuracy (means), tracks, and ci_low and ci_high of the accuracy (Wilson's
+        interval, as if verdicts were independent).
     """
     confidence = predictions[genres].max(axis=1)
     edges = np.linspace(0, 1, bins + 1)
@@ -79,6 +89,11 @@ def reliability(predictions: pd.DataFrame, genres: list[str], bins: int = 10) ->
     )
     found.insert(0, "low", edges[found.index])
     found.insert(1, "high", edges[found.index + 1])
+    right = (found["accuracy"] * found["tracks"]).round().astype(int)
+    found[["ci_low", "ci_high"]] = [
+        binomtest(k, n).proportion_ci(level, method="wilson")
+        for k, n in zip(right, found["tracks"], strict=True)
+    ]
     return found.reset_index(drop=True)
 
 

@@ -133,7 +133,7 @@ def training_figure(
 
 
 def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
-    """Accuracy against confidence, and how many tracks each bin holds.
+    """Accuracy against confidence with its interval, and how many verdicts each bin holds.
 
     Args:
         reliability: from `songnet.analysis.reliability`.
@@ -143,20 +143,23 @@ def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
         2, 1, figsize=(5.5, 5.5), height_ratios=[3, 1], sharex=True, layout="constrained"
     )
     top.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
-    top.plot(
-        100 * reliability["confidence"], 100 * reliability["accuracy"], "o-", color="#0072B2",
-        label="network",
+    spread = np.abs(reliability[["ci_low", "ci_high"]].sub(reliability["accuracy"], axis=0)).T
+    top.errorbar(
+        100 * reliability["confidence"], 100 * reliability["accuracy"], 100 * spread.to_numpy(),
+        fmt="o-", capsize=3, color="#0072B2", label="network, with intervals",
     )  # fmt: skip
     top.set_ylabel("right, in %")
-    top.set_ylim(0, 100)
-    top.set_xlim(0, 100)
+    top.set_ylim(-3, 103)  # dots at 0 and 100 % are whole
+    top.set_xlim(0, 103)
     top.legend(frameon=False)
     top.grid(alpha=0.3)
     width = 100 * (reliability["high"] - reliability["low"])
-    bottom.bar(
+    bars = bottom.bar(
         100 * reliability["low"], reliability["tracks"], width, align="edge", color="#56B4E9",
         edgecolor="white",
     )  # fmt: skip
+    bottom.bar_label(bars, fontsize=8)
+    bottom.margins(y=0.2)
     bottom.set_ylabel("verdicts")
     bottom.set_xlabel("confidence: probability of the verdict, in %")
     _finish(figure, "Confidence and accuracy", path)

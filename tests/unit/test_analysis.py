@@ -57,12 +57,15 @@ def test_errors_of_each_genre() -> None:
 
 
 def test_calibration() -> None:
-    found = analysis.reliability(predictions(), GENRES, bins=5)
+    found = analysis.reliability(predictions(), GENRES, 0.95, bins=5)
     # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
     np.testing.assert_allclose(found["accuracy"], [1 / 3, 1, 0])
     assert list(found["tracks"]) == [3, 2, 1]
+    # Wilson: of n, all right, the interval begins at n / (n + z²).
+    interval = found.loc[1, ["ci_low", "ci_high"]].tolist()
+    assert interval == pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4)
     error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
     assert analysis.calibration_error(found) == pytest.approx(error)
     # Too sure by (0.6 - 0.5 + 0.9) / 6.

@@ -156,6 +156,7 @@ if family_models("crnn"):
         params:
             dataset=DATASET,
             models=MODELS,
+            confidence=config["evaluation"]["confidence"],
             source=source("analyse_errors", family_models("crnn")),
         script:
             "../scripts/analyse_errors.py"

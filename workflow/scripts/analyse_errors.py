@@ -39,7 +39,7 @@ with job(snakemake):
     ]
     neighbours = analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
     genre_rows = analysis_page.genre_rows(analysis.genre_errors(predictions, genres), genres)
-    reliability = analysis.reliability(predictions, genres)
+    reliability = analysis.reliability(predictions, genres, snakemake.params.confidence)
     figures.reliability_figure(reliability, snakemake.output.reliability)
     artists = analysis.artist_errors(predictions, tracks)
     labels = analysis.secondary_labels(predictions, tracks, genres)
@@ -72,6 +72,7 @@ with job(snakemake):
         genres=genre_rows,
         genre_text=analysis_page.genre_text(genre_rows),
         reliability=snakemake.output.reliability,
+        level=snakemake.params.confidence,
         calibration_text=analysis_page.calibration_text(reliability),
         labels_text=analysis_page.labels_text(labels),
         artists_text=analysis_page.artists_text(artists),
