@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from songnet.colours import PALETTE, PROTOCOLS
+from songnet.colours import PALETTE, PROTOCOLS, text_on_heat
 from songnet.files import replacing
 from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
@@ -73,7 +73,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
         share = shares[i, j]
         axes.text(
             j, i, f"{in_percent(share, 0)}\n({matrix.iat[i, j]})", ha="center", va="center",
-            fontsize=7, color="black" if share > 0.6 else "white",
+            fontsize=7, color=text_on_heat(share),
         )  # fmt: skip
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
     axes.set_yticks(range(len(matrix)), matrix.index)

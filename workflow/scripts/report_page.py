@@ -80,6 +80,10 @@ with job(snakemake):
             "curves": report.curves(histories),
             "heard": heard,
             "runtime": runtime.to_dict("records"),
-            "colours": {"protocols": colours.PROTOCOLS, "models": colours.PALETTE},
+            "colours": {
+                "protocols": colours.PROTOCOLS,
+                "models": colours.PALETTE,
+                "texts": [colours.text_on_heat(percent / 100) for percent in range(101)],
+            },
         },
     )

@@ -101,17 +101,21 @@ function drawConfusion(values, order) {
   const share = (i, j) => values.counts[i][j] / Math.max(1, values.tracks[i]);
   const cells = (entry) => order.map((i) => order.map((j) => entry(i, j)));
   const dense = narrow() || order.length > 10;
+  const text = (i, j) => `${(100 * share(i, j)).toFixed(0)}${dense ? "" : `<br>(${values.counts[i][j]})`}`;
+  const ends = [-0.5, order.length - 0.5];
   draw("confusion", [{
     type: "heatmap", x: genres, y: genres, z: cells((i, j) => 100 * share(i, j)), zmin: 0, zmax: 100, colorscale: "Viridis", xgap: 1, ygap: 1,
     showscale: !narrow(), colorbar: { thickness: 10, outlinewidth: 0, ticksuffix: " %" },
-    text: cells((i, j) => (dense ? `${(100 * share(i, j)).toFixed(0)}` : `${(100 * share(i, j)).toFixed(0)}<br>(${values.counts[i][j]})`)),
-    texttemplate: "%{text}", textfont: { size: dense ? 10 : 11 },
     customdata: cells((i, j) => `${values.counts[i][j]} of ${values.tracks[i]} ${escaped(data.genres[i])} tracks, ${percent(share(i, j))},<br>are called ${escaped(data.genres[j])}`),
     hovertemplate: "%{customdata}<extra></extra>",
+  }, {
+    // A heat map's own texts are grey on green.
+    type: "scatter", mode: "text", x: genres.flatMap(() => genres), y: genres.flatMap((genre) => genres.map(() => genre)), text: cells(text).flat(),
+    textfont: { size: dense ? 10 : 11, color: cells((i, j) => data.colours.texts[Math.round(100 * share(i, j))]).flat() }, hoverinfo: "skip", showlegend: false,
   }], {
     height: Math.max(260, 130 + order.length * (narrow() ? 36 : 52)), margin: { l: 8, r: 8, t: 8, b: 8 },
-    xaxis: { title: { text: "called" }, showgrid: false, type: "category" },
-    yaxis: { title: { text: narrow() ? "" : "true genre" }, autorange: "reversed", showgrid: false, type: "category" },
+    xaxis: { title: { text: "called" }, showgrid: false, type: "category", range: ends },
+    yaxis: { title: { text: narrow() ? "" : "true genre" }, range: [...ends].reverse(), showgrid: false, type: "category" },
   });
 }
 
