@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from songnet.evaluation import confusion_matrix, genre_scores
+
 # What a prediction says, without the columns of probabilities: these bear the names of genres,
 # which may be those of columns that a table of tracks has.
 VERDICT = ["track_id", "genre", "predicted"]
@@ -22,28 +24,25 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
         genres hold the right one), precision, confidence (mean probability of the verdict), and
         for each genre the share of tracks that was called so, named ``called <genre>``.
     """
-    at = {genre: i for i, genre in enumerate(genres)}
-    table = predictions.assign(
-        right=predictions["genre"] == predictions["predicted"],
-        second=_rank_of_truth(predictions, genres) < 2,
-        confidence=predictions[genres].max(axis=1),
+    confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
+    scores, tracks = genre_scores(confusion), confusion.sum(axis=1)
+    judged = predictions.assign(
+        top2=_rank_of_truth(predictions, genres) < 2, confidence=predictions[genres].max(axis=1)
     )
-    rows = []
-    for genre, group in table.groupby("genre"):
-        called = table[table["predicted"] == genre]
-        shares = np.bincount(group["predicted"].map(at), minlength=len(genres)) / len(group)
-        rows.append(
-            {
-                "genre": genre,
-                "tracks": len(group),
-                "accuracy": group["right"].mean(),
-                "top2": group["second"].mean(),
-                "precision": called["right"].mean() if len(called) else 0.0,
-                "confidence": group["confidence"].mean(),
-            }
-            | {f"called {name}": share for name, share in zip(genres, shares, strict=True)}
-        )
-    return pd.DataFrame(rows).sort_values("accuracy", ignore_index=True)
+    means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
+    called = confusion / np.maximum(tracks, 1)[:, None]
+    table = pd.DataFrame(
+        {
+            "tracks": tracks,
+            "accuracy": scores["recall"],
+            "top2": means["top2"],
+            "precision": scores["precision"],
+            "confidence": means["confidence"],
+        }
+        | {f"called {genre}": called[:, i] for i, genre in enumerate(genres)},
+        index=pd.Index(genres, name="genre"),
+    )
+    return table[table["tracks"] > 0].reset_index().sort_values("accuracy", ignore_index=True)
 
 
 def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:

@@ -12,9 +12,8 @@ import pandas as pd
 
 from songnet.errors import SongNetError
 from songnet.files import digest, read_json, sha1
-from songnet.results import best_run
+from songnet.results import Run, best_run, confusion_table, read_runs
 from songnet.runs import RunName
-from songnet.splits import judging_part
 from songnet.tracking import (
     PARENT,
     describe_experiment,
@@ -127,9 +126,9 @@ def _upload(
     held = client.get_run(run_id).data.tags
     if holds.items() <= held.items():
         return
-    history = pd.read_csv(folder / "history.csv")
+    (run,) = read_runs([folder])
+    history, metrics = run.history, run.metrics
     log_history(client, run_id, history)
-    metrics = read_json(folder / "metrics.json")
     values = {"train/seconds": float(history["seconds"].sum())}
     for part in ("validation", "test"):
         values |= _part_values(part, metrics[part]) if part in metrics else {}
@@ -141,7 +140,7 @@ def _upload(
         client.log_artifact(run_id, folder / name)
     if record["family"] == "fusion":
         client.log_artifact(run_id, folder / "model.json")
-    _log_confusion(client, run_id, metrics, record)
+    _log_confusion(client, run_id, run)
     if held.get(MODEL) != holds[MODEL]:
         _log_model(run_id, folder, record)
     tags = holds | {"config_digest": digest(config)}
@@ -159,24 +158,14 @@ def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:
     return {f"{part}/{name}": found[name] for name in names} | scores
 
 
-def _log_confusion(
-    client: Any, run_id: str, metrics: dict[str, Any], record: dict[str, Any]
-) -> None:
+def _log_confusion(client: Any, run_id: str, run: Run) -> None:
     from songnet.figures import confusion_figure
 
-    names = metrics["genre_names"]
-    part = judging_part(metrics)
-    counts = pd.DataFrame(
-        [
-            {"part": part, "genre": true, "predicted": predicted, "tracks": count}
-            for true, row in zip(names, metrics[part]["confusion"], strict=True)
-            for predicted, count in zip(names, row, strict=True)
-        ]
-    )
+    record = run.params
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "confusion.png")
         title = f"{record['model']} · {record['protocol']} split · seed {record['seed']}"
-        confusion_figure(counts, title, str(path))
+        confusion_figure(confusion_table([run]), title, str(path))
         client.log_artifact(run_id, path)
 
 
