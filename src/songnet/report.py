@@ -286,35 +286,6 @@ def heard_lines(heard: pd.DataFrame) -> list[Values]:
     return lines
 
 
-def division(tracks: pd.DataFrame, parts: pd.Series) -> Values:
-    """How one split divides tracks and artists.
-
-    Args:
-        tracks: tracks.parquet, index track_id; genre, artist_id.
-        parts: part of each track, index track_id.
-
-    Returns:
-        parts (part, tracks, artists), genres (genre, and for each part tracks and artists), and
-        leaked: share of test tracks whose artist also stands in training; None without a test part.
-    """
-    table = tracks.loc[parts.index, ["genre", "artist_id"]].assign(part=parts)
-    names = [name for name in ("train", "validation", "test") if name in set(parts)]
-
-    def size(rows: pd.DataFrame) -> Values:
-        return {"tracks": len(rows), "artists": int(rows["artist_id"].nunique())}
-
-    test = table[table["part"] == "test"]
-    trained = set(table.loc[table["part"] == "train", "artist_id"].dropna())
-    return {
-        "parts": [{"part": name} | size(table[table["part"] == name]) for name in names],
-        "genres": [
-            {"genre": genre, "sizes": [size(rows[rows["part"] == name]) for name in names]}
-            for genre, rows in table.groupby("genre")
-        ],
-        "leaked": float(test["artist_id"].isin(trained).mean()) if len(test) else None,
-    }
-
-
 def provenance(records: list[Values]) -> Values:
     """Commits and versions behind the runs; more than one where runs are of different ages.
 

@@ -117,21 +117,21 @@ def _against(found: Values, model: str, baseline: str) -> str:
     )
 
 
-def division_text(row: Values) -> str:
+def division_text(summary: Values) -> str:
     """Sizes of the parts and whether artists leak.
 
     Args:
-        row: from `songnet.report.division`.
+        summary: from `songnet.splits.split_summary`.
     """
     sizes = ", ".join(
-        f"{size['part']} {size['tracks']:,} tracks of {size['artists']:,} artists"
-        for size in row["parts"]
+        f"{part} {tracks:,} tracks of {summary['artists'][part]:,} artists"
+        for part, tracks in summary["tracks"].items()
+        if tracks
     )
-    if row["leaked"] is None:
+    leaked = summary["test_tracks_by_train_artists"]
+    if leaked is None:
         return f"{sizes}; no test part."
-    return (
-        f"{sizes}. {percent(row['leaked'])} of the test tracks are by artists of the training part."
-    )
+    return f"{sizes}. {percent(leaked)} of the test tracks are by artists of the training part."
 
 
 def duration(seconds: float) -> str:

@@ -177,20 +177,23 @@ def split_summary(
         shares: intended fractions, or None for the official column.
 
     Returns:
-        tracks, artists and tracks per genre of each part; how many artists of the test part also
-        stand in training, and the share of test tracks by them; the largest deviation of a
-        genre's share from the intended one, with its place.
+        tracks and artists of each part, of all genres and of each; how many artists of the test
+        part also stand in training, and the share of test tracks by them (None without a test
+        part); the largest deviation of a genre's share from the intended one, with its place.
     """
     sizes = {part: int((parts == part).sum()) for part in PARTS}
     artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
     genres = pd.crosstab(tracks["genre"], parts).reindex(columns=PARTS, fill_value=0)
+    playing = tracks["artist_id"].groupby([tracks["genre"], parts]).nunique()
+    playing = playing.unstack(fill_value=0).reindex(columns=PARTS, fill_value=0)
     leaked = tracks["artist_id"].isin(artists["train"])[parts == "test"]
     summary: dict[str, Any] = {
         "tracks": sizes,
         "artists": {part: len(artists[part]) for part in PARTS},
         "tracks_per_genre": genres.to_dict(orient="index"),
+        "artists_per_genre": playing.to_dict(orient="index"),
         "test_artists_in_train": len(artists["test"] & artists["train"]),
-        "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else 0.0,
+        "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else None,
     }
     if shares is not None:
         away = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from songnet import report, report_page
+from songnet.splits import split_summary
 
 MODELS: dict[str, dict[str, Any]] = {
     "knn": {"title": "kNN", "family": "baseline"},
@@ -65,17 +66,16 @@ def headline(**changed: Any) -> dict[str, Any]:
     return report.headline(**(given | changed))
 
 
-def test_division_counts_tracks_and_artists() -> None:
-    found = report.division(TRACKS, PARTS)
-    assert found["parts"] == [
-        {"part": "train", "tracks": 1, "artists": 1},
-        {"part": "validation", "tracks": 1, "artists": 1},
-        {"part": "test", "tracks": 3, "artists": 2},
-    ]
-    assert found["genres"][1]["genre"] == "Rock"
-    assert found["genres"][1]["sizes"][2] == {"tracks": 2, "artists": 1}
-    assert found["leaked"] == pytest.approx(1 / 3)  # artist 1; nobody is no artist
-    assert "33.3 % of the test tracks" in report_page.division_text(found)
+def test_divisions_are_told_in_words() -> None:
+    summary = split_summary(TRACKS, PARTS, None)
+    assert report_page.division_text(summary) == (
+        "train 1 tracks of 1 artists, validation 1 tracks of 1 artists, test 3 tracks of 2 "
+        "artists. 33.3 % of the test tracks are by artists of the training part."
+    )
+    summary = split_summary(TRACKS, PARTS.replace("test", "train"), None)
+    assert report_page.division_text(summary).endswith(
+        "validation 1 tracks of 1 artists; no test part."
+    )
 
 
 def test_the_headline_is_chosen_on_validation() -> None:

@@ -60,6 +60,29 @@ def test_seeds(protocol: str) -> None:
     assert not first.equals(other)
 
 
+def test_summaries_count_tracks_and_artists() -> None:
+    tracks = pd.DataFrame(
+        {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]}
+    )
+    parts = pd.Series(["train", "test", "test", "validation", "test"], name="split")
+    summary = split_summary(tracks, parts, None)
+    assert summary["tracks"] == {"train": 1, "validation": 1, "test": 3}
+    assert summary["artists"] == {"train": 1, "validation": 1, "test": 2}
+    assert summary["tracks_per_genre"]["Rock"] == {"train": 0, "validation": 1, "test": 2}
+    # A track without an artist counts for none.
+    assert summary["artists_per_genre"]["Rock"] == {"train": 0, "validation": 1, "test": 1}
+    assert summary["test_artists_in_train"] == 1
+    assert summary["test_tracks_by_train_artists"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_without_a_test_part_no_share_of_it_leaks() -> None:
+    tracks = make_tracks(8)
+    parts = split_tracks(tracks, "random", SHARES, 1).replace("test", "train")
+    summary = split_summary(tracks, parts, None)
+    assert summary["test_tracks_by_train_artists"] is None
+    assert summary["artists_per_genre"]["genre 0"]["test"] == 0
+
+
 def test_official_takes_fmas_column() -> None:
     tracks = make_tracks(7)
     parts = split_tracks(tracks, "official", SHARES, 1)

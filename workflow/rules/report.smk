@@ -231,6 +231,7 @@ rule report_page:
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
+        summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
         params=run_files("params.json"),
         histories=run_files("history.csv", family_models("crnn")),
         heard=[f"{RESULTS}/report/heard.csv"] if family_models("crnn") else [],

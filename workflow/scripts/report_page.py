@@ -31,7 +31,7 @@ with job(snakemake):
     }
     histories = {RunName.of(Path(path).parent): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(read_table(given.heard[0])) if given.heard else []
-    divisions = {name: report.division(tracks, of_split) for name, of_split in splits.items()}
+    summaries = {Path(path).stem: read_json(path) for path in given.summaries}
     reference = snakemake.params.config["reference"]
     found = report.headline(results, differences, confusions, models, tracks, splits, reference)
     model = models[found["model"]]["title"]
@@ -56,7 +56,8 @@ with job(snakemake):
         protocols={name: report_page.PROTOCOLS[name] for name in parts},
         parts=parts,
         divisions={
-            name: row | {"text": report_page.division_text(row)} for name, row in divisions.items()
+            name: summaries[name] | {"text": report_page.division_text(summaries[name])}
+            for name in splits
         },
         usable=len(tracks),
         artists=tracks["artist_id"].nunique(),
