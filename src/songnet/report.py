@@ -188,7 +188,7 @@ def result_rows(
         protocol: whose differences count.
 
     Returns:
-        model, title, family, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
+        model, title, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
         macro_f1), difference (the reference less this model) and leak with their intervals,
         poster, poster_protocol (that it belongs to), train_seconds (mean over protocols). Missing
         figures are None.
@@ -204,7 +204,6 @@ def result_rows(
             {
                 "model": name,
                 "title": models[name]["title"],
-                "family": models[name]["family"],
                 "protocols": {
                     protocol: {figure: _number(row[figure]) for figure in figures}
                     for protocol, row in own.iterrows()
@@ -280,7 +279,7 @@ def heard_lines(heard: pd.DataFrame) -> list[Values]:
         of_runs = rows.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
         lines.append(
             {"protocol": protocol, "model": model, "part": rows["part"].iloc[0]}
-            | {"seconds": of_runs.index.tolist(), "runs": int(rows.groupby("seconds").size().max())}
+            | {"seconds": of_runs.index.tolist()}
             | {name: of_runs[name].round(6).tolist() for name in of_runs}
         )
     return lines
