@@ -38,10 +38,11 @@ def accuracy_figure(
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
     if len(poster):
         claimed = 100 * poster["poster_accuracy"]
-        axes.plot(claimed, poster["model"].map(places), "kx", label="poster, of its own division")
+        axes.plot(claimed, poster["model"].map(places), "kx", label="poster")
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
-    axes.set_xlabel("test accuracy in % (bars: interval, bootstrap over artists)")
+    told = "; ×: of the poster's own division" if len(poster) else ""
+    axes.set_xlabel(f"test accuracy in % (bars: interval, bootstrap over artists{told})")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     axes.set_ylim(0.5, len(names) + 1.2)
