@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from songnet.evaluation import effective_artists
 from songnet.plan import FAIREST
 from songnet.results import leak_table, poster_protocol
 from songnet.runs import RunName, protocol_of
@@ -100,8 +101,8 @@ def headline(
 
     Returns:
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
-        (accuracy of guessing), largest (share of the largest genre), divisions, tracks and artists
-        of the part (each once, however many divisions it is in); baseline, its accuracy and the
+        (accuracy of guessing), largest (share of the largest genre), divisions, tracks, artists and
+        effective_artists of the part (each once, however many divisions it is in); baseline, its accuracy and the
         difference to it with an interval (None where nothing is compared); leak with its interval
         (None where `random` and `artist` were not both measured).
     """
@@ -129,6 +130,7 @@ def headline(
         "divisions": len(judged),
         "tracks": len(once),
         "artists": int(once["artist_id"].nunique()),
+        "effective_artists": effective_artists(once["artist_id"]),
         "baseline": None if baseline in (None, model) else baseline,
         "difference": None,
         "leak": leaks(results).get(model),
@@ -229,10 +231,12 @@ def genre_values(
         parts: from `shown_parts`.
 
     Returns:
-        counts (true, predicted), precision, recall, f1 and tracks (a list over genres in
-        alphabetical order), summed over runs; recall and f1 are None without a track.
+        counts (true, predicted), precision, recall and its interval, f1, tracks and
+        effective_artists (a list over genres in alphabetical order), summed over runs; recall and
+        f1 are None without a track.
     """
     names = sorted(confusions["genre"].unique())
+    intervals = ["recall_low", "recall_high", "effective_artists"]
     values: dict[str, dict[str, Values]] = {}
     for protocol, part in parts.items():
         values[protocol] = {}
@@ -247,7 +251,7 @@ def genre_values(
                 "counts": matrix.loc[names, names].to_numpy().tolist(),
                 **{
                     score: [_number(value) for value in own[score].astype(float).round(6)]
-                    for score in ("precision", "recall", "f1")
+                    for score in ("precision", *intervals, "recall", "f1")
                 },
                 "tracks": own["tracks"].astype(int).tolist(),
             }

@@ -81,7 +81,8 @@ def certainty(
 
 def _interval(found: Values, confidence: float) -> str:
     size = (
-        f"{found['tracks']:,} tracks of {found['artists']:,} artists"
+        f"{found['tracks']:,} tracks of {found['artists']:,} artists, which weigh as "
+        f"{found['effective_artists']:.0f} of equal size"
         + (f" in {found['divisions']} divisions" if found["divisions"] > 1 else "")
         + f", {_count(found['runs'], 'run')}"
     )
@@ -95,14 +96,14 @@ def _interval(found: Values, confidence: float) -> str:
         )
     low, high = percent(found["ci_low"]), percent(found["ci_high"])
     interval = f"{100 * confidence:g} % interval over artists: {low} to {high} ({size})"
-    if found["artists"] < FEW_ARTISTS:
+    if found["effective_artists"] < FEW_ARTISTS:
         interval += ", which of so few artists is too narrow"
     return f"{interval}. {guess}."
 
 
 def _against(found: Values, model: str, baseline: str) -> str:
     _, low, high = found["difference"]
-    if found["artists"] < FEW_ARTISTS:
+    if found["effective_artists"] < FEW_ARTISTS:
         verdict = "of too few artists to say more"
     elif low > 0:
         verdict = "more than the choice of artists explains"

@@ -85,13 +85,16 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert found["baseline"] == "knn" and found["baseline_accuracy"] == 0.4
     assert found["accuracy"] == 0.65 and found["difference"] == [0.25, 0.05, 0.4]
     assert found["leak"][0] == pytest.approx(0.1) and found["guess"] == 0.5
-    assert (found["tracks"], found["artists"]) == (3, 2)
+    # A track that names no artist is one of its own.
+    assert (found["tracks"], found["artists"], found["effective_artists"]) == (3, 2, 3)
     assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
     few = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
-    assert "(3 tracks of 2 artists, 2 runs), which of so few artists is too narrow." in few
+    assert "(3 tracks of 2 artists, which weigh as 3 of equal size, 2 runs), which of so few artists" in few
+    assert "is too narrow." in few
     assert "[+5.0, +40.0], of too few artists to say more." in few
-    text = " ".join(report_page.certainty(found | {"artists": 50}, "C-RNN", "kNN", 0.95))
-    assert "50.0 % to 80.0 % (3 tracks of 50 artists, 2 runs)." in text
+    many = found | {"artists": 50, "effective_artists": 31.4}
+    text = " ".join(report_page.certainty(many, "C-RNN", "kNN", 0.95))
+    assert "(3 tracks of 50 artists, which weigh as 31 of equal size, 2 runs)." in text
     assert (
         "right on 40.0 %; C-RNN less it, track for track: +25.0 points [+5.0, +40.0], more than "
         "the choice of artists explains." in text
@@ -129,7 +132,7 @@ def test_the_official_division_is_not_always_fmas() -> None:
 def test_what_the_choice_of_artists_explains_is_said_so(
     interval: tuple[float, float], words: str
 ) -> None:
-    found = headline() | {"artists": 50}
+    found = headline() | {"effective_artists": 50.0}
     found["difference"] = [sum(interval) / 2, *interval]
     assert words in " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
 
@@ -183,16 +186,20 @@ def test_rows_and_genres() -> None:
     assert rows[0]["difference"] == [0.25, 0.05, 0.4] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
-            ("artist", model, "test", genre, 0.1, 0.2, 0.3, tracks)
+            ("artist", model, "test", genre, 0.1, 0.2, 0.3, tracks, *interval)
             for model in RIGHT
-            for genre, tracks in (("Rock", 10), ("Folk", 0))
+            for genre, tracks, *interval in (
+                ("Rock", 10, 0.1, 0.4, 2.5), ("Folk", 0, np.nan, np.nan, np.nan)
+            )
         ],
-        columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "tracks"],
-    )
+        columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "tracks",
+                 "recall_low", "recall_high", "effective_artists"],
+    )  # fmt: skip
     values = report.genre_values(confusions(), scores, {"artist": "test"})
     assert values["artist"]["crnn"]["counts"] == [[8, 2], [5, 5]]
     # Folk has no track there: it is neither found nor missed.
     assert values["artist"]["crnn"]["recall"] == [None, 0.2]
+    assert values["artist"]["crnn"]["recall_low"] == [None, 0.1]
 
 
 def test_heard_and_provenance() -> None:

@@ -91,8 +91,9 @@ function drawGenres() {
   fillScores(values, compared, order, baseline);
   const found = genreOrder(values, "recall").filter((i) => values.recall[i] !== null);
   const [hardest, easiest] = [found[0], found[found.length - 1]];
+  const foundShare = (i) => `${percent(values.recall[i])} found, interval ${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`;
   const verdict = values.recall[hardest] === 1 ? "every track is found." :
-    `${data.genres[hardest]} is the hardest genre (${percent(values.recall[hardest])} found), ${data.genres[easiest]} the easiest (${percent(values.recall[easiest])}).`;
+    `${data.genres[hardest]} is the hardest genre (${foundShare(hardest)}), ${data.genres[easiest]} the easiest (${foundShare(easiest)}).`;
   element("genre-text").textContent = `${data.titles[model]}, ${protocol} split, ${data.parts[protocol]} part: ${verdict}`;
 }
 
@@ -137,6 +138,7 @@ function drawScores(values, compared, order, model, baseline) {
     }
     traces.push({
       ...axes, mode: "markers", name: escaped(data.titles[model]), showlegend: !k, x: shares(values), y: genres,
+      ...(k ? {} : { error_x: { symmetric: false, array: order.map((i) => 100 * (values.recall_high[i] - values.recall[i])), arrayminus: order.map((i) => 100 * (values.recall[i] - values.recall_low[i])), width: 0, thickness: 1.5 } }),
       marker: { size: 10, color: data.colours.protocols[element("protocol").value] }, hovertemplate: `%{y}: ${score} %{x:.1f} %<extra>${escaped(data.titles[model])}</extra>`,
     });
   });
@@ -164,14 +166,16 @@ function fillScores(values, compared, order, baseline) {
   // Adding 0 turns −0 into 0.
   const points = (number) => (Number(number.toFixed(1)) + 0).toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
   const difference = (score, i) => (values[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
-  row(["genre", "verdicts", "recall", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
+  const interval = (i) => (values.recall[i] === null ? "–" : `${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`);
+  row(["genre", "verdicts", "artists", "recall", "interval", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {
     row([
-      data.genres[i], values.tracks[i], percent(values.recall[i]), ...(compared ? [difference("recall", i)] : []),
+      data.genres[i], values.tracks[i], values.effective_artists[i]?.toFixed(0) ?? "–", percent(values.recall[i]), interval(i), ...(compared ? [difference("recall", i)] : []),
       percent(values.precision[i]), ...(compared ? [difference("precision", i)] : []), percent(values.f1[i]),
     ]);
   }
-  element("scores-text").textContent = compared ? `± points against the baseline that validates best: ${data.titles[baseline]}.` : "";
+  const against = compared ? ` ± points against the baseline that validates best: ${data.titles[baseline]}.` : "";
+  element("scores-text").textContent = `Artists: how many with equally many tracks would say as much; of few, the interval is too narrow.${against}`;
 }
 
 function drawCurves() {
