@@ -102,9 +102,9 @@ def headline(
     Returns:
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
         (accuracy of guessing), largest (share of the largest genre), divisions, tracks, artists and
-        effective_artists of the part (each once, however many divisions it is in); baseline, its accuracy and the
-        difference to it with an interval (None where nothing is compared); leak with its interval
-        (None where `random` and `artist` were not both measured).
+        effective_artists of the part (each once, however many divisions it is in); baseline, its
+        accuracy and the difference to it with an interval (None where nothing is compared); leak
+        with its interval (None where `random` and `artist` were not both measured).
     """
     protocol, part = next(iter(shown_parts(confusions).items()))
     model = chosen_model(confusions, differences, models, protocol, reference)

@@ -89,7 +89,10 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert (found["tracks"], found["artists"], found["effective_artists"]) == (3, 2, 3)
     assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
     few = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
-    assert "(3 tracks of 2 artists, which weigh as 3 of equal size, 2 runs), which of so few artists" in few
+    assert (
+        "(3 tracks of 2 artists, which weigh as 3 of equal size, 2 runs), which of so few artists"
+        in few
+    )
     assert "is too narrow." in few
     assert "[+5.0, +40.0], of too few artists to say more." in few
     many = found | {"artists": 50, "effective_artists": 31.4}
