@@ -67,7 +67,8 @@ def test_model_protocol_and_order_are_chosen(page: Page, finished: Path) -> None
         assert heat_map(page) == pytest.approx(shares.to_numpy())
         recall = pd.Series({genre: shares.loc[genre, genre] for genre in shares.index})
         hardest = recall.idxmin()
-        expect(page.locator("#genre-text")).to_contain_text(f"{hardest} is the hardest genre")
+        said = f"{hardest} is the hardest genre" if recall.min() < 100 else "every track is found"
+        expect(page.locator("#genre-text")).to_contain_text(said)
     page.select_option("#order", "recall")
     assert page.evaluate("document.getElementById('confusion').data[0].y")[0] == hardest
     first = page.locator("#scores-table tr").nth(1)
