@@ -1,7 +1,6 @@
 """Colours that colour-blind readers can tell apart, the same in figures and on pages."""
 
 import numpy as np
-from matplotlib import colormaps
 
 # Okabe and Ito's colours, then darker ones.
 PALETTE = [
@@ -21,6 +20,9 @@ def text_on_heat(share: float) -> str:
 
     (Relative luminance and contrast: WCAG 2.2.)
     """
+    # Here, since it takes long to load and the server needs it not.
+    from matplotlib import colormaps
+
     rgb = np.array(colormaps["viridis"](share)[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
