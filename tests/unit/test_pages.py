@@ -101,7 +101,7 @@ def report_table(page: Path, **figures: Any) -> str:
     }  # fmt: skip
     given = {
         "version": "1", "dataset": {"title": "t", "note": "", "source": "local"}, "heading": "h",
-        "certainty": [], "comparable": False, "poster": "", "reference": None,
+        "certainty": [], "comparable": "poster" in figures, "poster": "", "reference": None,
         "found": {"model": "knn", "protocol": "artist", "part": "test", "divisions": 1},
         "rows": [row | figures], "protocols": {}, "parts": {"artist": "test"}, "divisions": {},
         "usable": 1, "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "",
@@ -115,15 +115,16 @@ def report_table(page: Path, **figures: Any) -> str:
 
 def test_a_column_without_figures_is_left_out(tmp_path: Path) -> None:
     table = report_table(tmp_path / "page.html")
-    assert "leak" not in table and "less it" not in table
+    assert "leak" not in table and "less it" not in table and "poster" not in table
     table = report_table(tmp_path / "page.html", leak=[0.1, -0.02, 0.2], difference=[0.0, 0.0, 0.0])
     assert "+10.0<br><small>[−2.0, +20.0]" in table and "kNN less it" in table
 
 
 def test_a_score_of_zero_is_a_figure(tmp_path: Path) -> None:
     table = report_table(tmp_path / "page.html")
-    macro_f1, poster = re.findall(r'<td class="n" data-value="(\S+)">([^<]+)</td>', table)[-3:-1]
-    assert macro_f1 == ("0.0", "0.0") and poster == ("-1", "–")
+    figures = re.findall(r'<td class="n" data-value="(\S+)">([^<]+)</td>', table)
+    assert figures == [("0.0", "0.0"), ("1.0", "1.0 s")]
+    assert "46.38" in report_table(tmp_path / "page.html", poster=0.4638)
 
 
 def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:
