@@ -19,7 +19,6 @@ from benchmarks.measure import Section, spread
 from songnet import training
 from songnet.batches import Part, random_crops
 from songnet.configuration import read_models
-from songnet.metadata import metadata_fields
 from songnet.networks import NetworkConfig, make_network
 from songnet.shards import MelShards
 from songnet.splits import read_parts
@@ -144,14 +143,10 @@ def training_data(results: Path, split: str) -> tuple[Part, Part, MelShards, int
     tracks = pd.read_parquet(results / "tracks.parquet")
     parts = read_parts(results / f"splits/{split}.parquet")
     genres = sorted(tracks["genre"].unique())
-    labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
-
-    def part(name: str) -> Part:
-        ids = parts.index[parts == name].to_numpy()
-        return Part(ids, labels[ids].to_numpy(), metadata_fields(tracks.loc[ids]))
-
-    shards = MelShards.read(results / "mel/index.parquet")
-    return part("train"), part("validation"), shards, len(genres)
+    train, validation = (
+        Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
+    )
+    return train, validation, MelShards.read(results / "mel/index.parquet"), len(genres)
 
 
 def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10) -> list[Section]:

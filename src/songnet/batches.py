@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from songnet.errors import SongNetError
+from songnet.metadata import metadata_fields
 from songnet.shards import MelShards
 
 Ids = NDArray[np.int64]
@@ -22,6 +24,17 @@ class Part:
     track_ids: Ids  # (n,)
     labels: Ids  # (n,) positions of genres
     metadata: Mel  # (n, fields), nan where unknown
+
+    @classmethod
+    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Part":
+        """Rows of tracks.parquet, index track_id, in their order.
+
+        Args:
+            tracks: of the part.
+            genres: of all parts, in alphabetical order.
+        """
+        labels = np.searchsorted(genres, tracks["genre"])
+        return cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
 
 
 def random_crops(

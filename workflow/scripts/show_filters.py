@@ -5,7 +5,6 @@ from songnet.job import job
 with job(snakemake):
     from itertools import groupby
 
-    import numpy as np
     import pandas as pd
     import torch
 
@@ -14,7 +13,6 @@ with job(snakemake):
     from songnet.batches import Part
     from songnet.colours import genre_colours
     from songnet.filters import telling_filters
-    from songnet.metadata import metadata_fields
     from songnet.networks import load
     from songnet.pages import Excerpts, spectrogram_image, write_page
     from songnet.shards import MelShards
@@ -27,8 +25,7 @@ with job(snakemake):
     tracks = pd.read_parquet(snakemake.input.tracks)
     shards = MelShards.read(snakemake.input.mel)
     name, heard = held_out(tracks, snakemake.input.split[0])
-    labels = np.searchsorted(genres, heard["genre"])
-    part = Part(heard.index.to_numpy(), labels, metadata_fields(heard))
+    part = Part.of(heard, genres)
     excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
 
     def item(excerpt):

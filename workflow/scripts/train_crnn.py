@@ -5,14 +5,12 @@ from songnet.job import job
 with job(snakemake) as log:
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     import torch
 
     from songnet.batches import Part
     from songnet.devices import own_gpu
     from songnet.files import replacing, write_json
-    from songnet.metadata import metadata_fields
     from songnet.networks import NetworkConfig, make_network, save
     from songnet.runs import for_tracks, run_record
     from songnet.shards import MelShards
@@ -25,15 +23,9 @@ with job(snakemake) as log:
     tracks = pd.read_parquet(given.tracks)
     parts = read_parts(given.split)
     genres = sorted(tracks["genre"].unique())
-    labels = pd.Series(np.searchsorted(genres, tracks["genre"]), index=tracks.index)
-
-    def part(name: str) -> Part:
-        """Tracks of one part."""
-        track_ids = parts.index[parts == name].to_numpy()
-        metadata = metadata_fields(tracks.loc[track_ids])
-        return Part(track_ids, labels[track_ids].to_numpy(), metadata)
-
-    train = part("train")
+    train, validation = (
+        Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
+    )
     run = for_tracks(snakemake.params.run, len(tracks))
     data = [given.tracks, given.split]
     record = run_record(run, snakemake.params.source, data, given.archives)
@@ -56,7 +48,7 @@ with job(snakemake) as log:
             network,
             shards,
             train,
-            part("validation"),
+            validation,
             TrainingConfig.from_table(run["training"]),
             seed=run["seed"],
             checkpoint=checkpoint,
