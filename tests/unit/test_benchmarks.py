@@ -58,7 +58,7 @@ def test_members_made_of_packed_blocks_are_zips_like_others(size: int, tmp_path:
 def test_extraction_agrees_with_librosa_and_costs_less(archives: Path) -> None:
     mel, features, scaling = extraction.measure(archives / "fma_small.zip", repeats=1, count=2)
     assert mel.rows[2]["way"] == "SongNet" and mel.rows[2]["× SongNet"].startswith("1.00")
-    assert "mel: librosa" in mel.ratios  # 1.5, more than one repeat on a busy machine can show
+    assert mel.ratios["mel: librosa"][0] > 1
     # Measured: 5. Half as fast would be a defect, however busy the machine.
     assert features.ratios["518 features: librosa"][0] > 2
     assert [row["stage"] for row in scaling.rows] == ["mel-spectrograms", "518 features"]
