@@ -18,6 +18,10 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+# Of fewer, an interval would deceive: where all tracks are missed, the bootstrap gives 0 to 0.
+FEWEST_ARTISTS = 5
+
+
 @dataclass(frozen=True)
 class Run:
     """The files of one run."""
@@ -292,7 +296,8 @@ def recall_intervals(
         confidence: of the interval.
 
     Returns:
-        protocol, model, part, genre, recall_low, recall_high, effective_artists.
+        protocol, model, part, genre, recall_low, recall_high, effective_artists. Of fewer than
+        FEWEST_ARTISTS there is no interval.
     """
     rows = []
     for (_, protocol, model), group in _groups(runs).items():
@@ -303,6 +308,8 @@ def recall_intervals(
             of_tracks = artists.loc[table["track_id"]]
             low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
             effective = effective_artists(of_tracks)
+            if effective < FEWEST_ARTISTS:
+                low = high = np.nan
             rows.append((protocol, model, part, genre, low, high, round(effective, 1)))
     intervals = ["recall_low", "recall_high", "effective_artists"]
     return pd.DataFrame(rows, columns=["protocol", "model", "part", "genre", *intervals])

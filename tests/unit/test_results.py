@@ -110,23 +110,26 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
 
 
 def test_a_genre_of_few_artists_is_known_badly() -> None:
-    """Both genres have 40 tracks, half of them right: by artist, of forty artists or of four."""
+    """Genres of 40 tracks, half of them right: by artist, of forty artists, of eight, of four."""
     tracks = pd.DataFrame(
-        {"track_id": range(80), "split": "test", "genre": ["Folk"] * 40 + ["Rock"] * 40}
+        {"track_id": range(120), "split": "test", "genre": np.repeat(["Folk", "Jazz", "Rock"], 40)}
     )
-    artists = pd.Series([*range(40), *np.repeat([100, 101, 102, 103], 10)], index=range(80))
-    right = np.r_[np.arange(40) % 2 == 0, np.repeat([True, False, True, False], 10)]
-    predicted = tracks["genre"].where(right, "Pop")
+    of_eight, of_four = np.repeat(range(100, 108), 5), np.repeat(range(200, 204), 10)
+    artists = pd.Series([*range(40), *of_eight, *of_four], index=range(120))
+    predicted = tracks["genre"].where(artists % 2 == 0, "Pop")
     run = Run(
         {"dataset": "d", "protocol": "artist", "model": "net"}, {},
         tracks.assign(predicted=predicted), pd.DataFrame(),
     )  # fmt: skip
-    folk, rock = recall_intervals([run], artists, 2000, 0.95).itertuples()
-    assert (folk.genre, folk.effective_artists, rock.effective_artists) == ("Folk", 40, 4)
-    # Binomial: 1.96 √(0.25 / 40) = 0.155 of forty, all or nothing of four.
+    folk, jazz, rock = recall_intervals([run], artists, 2000, 0.95).itertuples()
+    assert folk.genre == "Folk"
+    assert [row.effective_artists for row in (folk, jazz, rock)] == [40, 8, 4]
+    # Binomial: 1.96 √(0.25 / 40) = 0.155 of forty, one to seven of eight.
     assert folk.recall_low == pytest.approx(0.345, abs=0.03)
     assert folk.recall_high == pytest.approx(0.655, abs=0.03)
-    assert (rock.recall_low, rock.recall_high) == (0, 1)
+    assert (jazz.recall_low, jazz.recall_high) == (1 / 8, 7 / 8)
+    # Of four it would deceive.
+    assert np.isnan([rock.recall_low, rock.recall_high]).all()
 
 
 def test_the_interval_of_the_leak() -> None:

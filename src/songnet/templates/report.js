@@ -91,7 +91,7 @@ function drawGenres() {
   fillScores(values, compared, order, baseline);
   const found = genreOrder(values, "recall").filter((i) => values.recall[i] !== null);
   const [hardest, easiest] = [found[0], found[found.length - 1]];
-  const foundShare = (i) => `${percent(values.recall[i])} found, interval ${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`;
+  const foundShare = (i) => `${percent(values.recall[i])} found, ${values.recall_low[i] === null ? "of too few artists for an interval" : `interval ${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`}`;
   const verdict = values.recall[hardest] === 1 ? "every track is found." :
     `${data.genres[hardest]} is the hardest genre (${foundShare(hardest)}), ${data.genres[easiest]} the easiest (${foundShare(easiest)}).`;
   element("genre-text").textContent = `${data.titles[model]}, ${protocol} split, ${data.parts[protocol]} part: ${verdict}`;
@@ -138,7 +138,7 @@ function drawScores(values, compared, order, model, baseline) {
     }
     traces.push({
       ...axes, mode: "markers", name: escaped(data.titles[model]), showlegend: !k, x: shares(values), y: genres,
-      ...(k ? {} : { error_x: { symmetric: false, array: order.map((i) => 100 * (values.recall_high[i] - values.recall[i])), arrayminus: order.map((i) => 100 * (values.recall[i] - values.recall_low[i])), width: 0, thickness: 1.5 } }),
+      ...(k ? {} : { error_x: { symmetric: false, array: order.map((i) => 100 * ((values.recall_high[i] ?? values.recall[i]) - values.recall[i])), arrayminus: order.map((i) => 100 * (values.recall[i] - (values.recall_low[i] ?? values.recall[i]))), width: 0, thickness: 1.5 } }),
       marker: { size: 10, color: data.colours.protocols[element("protocol").value] }, hovertemplate: `%{y}: ${score} %{x:.1f} %<extra>${escaped(data.titles[model])}</extra>`,
     });
   });
@@ -166,7 +166,7 @@ function fillScores(values, compared, order, baseline) {
   // Adding 0 turns −0 into 0.
   const points = (number) => (Number(number.toFixed(1)) + 0).toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
   const difference = (score, i) => (values[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
-  const interval = (i) => (values.recall[i] === null ? "–" : `${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`);
+  const interval = (i) => (values.recall_low[i] === null ? "–" : `${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`);
   row(["genre", "verdicts", "artists", "recall", "interval", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {
     row([
