@@ -181,7 +181,8 @@ def load(path: str | Path) -> Saved:
     """Read what `save` wrote, without pickle.
 
     Raises:
-        SongNetError: the file is missing or was not written by `save`.
+        SongNetError: the file is missing or was not written by `save`, or by that of a version
+            whose network had other settings: defaults are not what it was trained with.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -189,6 +190,9 @@ def load(path: str | Path) -> Saved:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         kind = network_class(metadata["network"])
         network = kind(kind.Config(**metadata["config"]))
+        unknown = asdict(network.config).keys() - metadata["config"].keys()
+        if unknown:
+            raise ValueError(f"another version made it, which knew no {', '.join(sorted(unknown))}")
         network.load_state_dict(tensors)
         return Saved(network.eval(), metadata["genres"], metadata["facts"])
     except Exception as error:

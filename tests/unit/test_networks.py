@@ -1,5 +1,6 @@
 """Networks: verdicts are probabilities, causal ones never look ahead, files hold what was saved."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from songnet.causal_crnn import FALL, QUIETEST, RANGE, CausalCRNN
@@ -126,6 +128,19 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
     assert genres == ["a", "b", "c"] and facts == {"seed": 1}
     mel = torch.randn(2, 64, 64)
     assert torch.equal(loaded(mel).so_far, model(mel).so_far)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Without below_peak its weights are of levels as they are, and would judge others silently."""
+    path = tmp_path / "old.safetensors"
+    save(network("songnet.causal_crnn.CausalCRNN"), ["a", "b", "c"], {}, path)
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    config = json.loads(metadata["config"])
+    del config["below_peak"]
+    save_file(tensors, path, metadata | {"config": json.dumps(config)})
+    with pytest.raises(SongNetError, match=r"old\.safetensors: .* which knew no below_peak"):
+        load(path)
 
 
 def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
