@@ -33,12 +33,13 @@ def test_defaults_equal_the_commented_file() -> None:
 
 def test_a_variant_counts_for_few_tracks_too() -> None:
     """Else an ablation on few tracks would compare a network with itself."""
-    full, without = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "without_mixup"))
+    full, without = (for_tracks(MODELS[name], 100) for name in ("narrow", "without_mixup"))
     assert full["training"]["mixup"] > 0 and without["training"]["mixup"] == 0
     assert without["training"] | {"mixup": full["training"]["mixup"]} == full["training"]
     assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
     wide = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
-    assert for_tracks(wide, 100)["parameters"] == full["parameters"] | {"hidden": 7}
+    small = for_tracks(MODELS["causal_crnn"], 100)
+    assert for_tracks(wide, 100)["parameters"] == small["parameters"] | {"hidden": 7}
     assert for_tracks(variant(wide, {"few_tracks": None}), 100)["parameters"]["hidden"] == 7
     # What an entry itself says of few tracks stands.
     both = {"training": {"epochs": 9}, "few_tracks": {"training": {"epochs": 8}}}
@@ -208,10 +209,18 @@ def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
 
 
 def test_the_ablation_changes_one_thing() -> None:
-    """without_frequency is the poster's network with all else of the causal one."""
+    """without_frequency is the poster's network with all else of the narrow one."""
+    ablation = read_yaml(ROOT / "config/ablation.yaml")
+    narrow = MODELS[ablation["reference"]]
+    settings = {**narrow["parameters"], **narrow["training"]}
+    for name in set(ablation["models"]) - {ablation["reference"], "without_frequency"}:
+        entry = MODELS[name]
+        own = {**entry["parameters"], **entry["training"]}
+        changed = [key for key in own if own[key] != settings.get(key)]
+        assert own.keys() >= settings.keys() and entry["network"] == narrow["network"]
+        assert len(changed) == 1 or changed == ["mask_bands", "mask_share"], name
     assert MODELS["without_frequency"]["training"] == (
-        MODELS["causal_crnn"]["training"]
-        | {"crop_seconds": MODELS["crnn"]["training"]["crop_seconds"]}
+        narrow["training"] | {"crop_seconds": MODELS["crnn"]["training"]["crop_seconds"]}
     )
 
 
