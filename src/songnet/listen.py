@@ -27,7 +27,7 @@ def read_samples(
         rate: Hz.
 
     Yields:
-        (n, channels) float32; what is not finite is silence.
+        (n, channels) float32.
     """
     dtype, scale = FORMATS[kind]
     size = np.dtype(dtype).itemsize * channels
@@ -37,7 +37,7 @@ def read_samples(
         whole = len(rest) // size * size
         samples = np.frombuffer(rest[:whole], dtype).reshape(-1, channels)
         rest = rest[whole:]
-        yield np.nan_to_num(samples.astype(np.float32) / scale, posinf=0.0, neginf=0.0)
+        yield samples.astype(np.float32) / np.float32(scale)
 
 
 def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> Iterator[Step]:

@@ -56,7 +56,17 @@ def results_page(
 
 def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
     if rows["accuracy"].isna().all():
-        return "The data set has no test part here; the genres below are of the validation part."
+        table = [
+            {
+                "model": models[row.model]["title"],
+                "validation accuracy %": in_percent(row.validation_accuracy),
+                "runs": row.seeds * row.divisions,
+            }
+            for row in rows.itertuples()
+        ]
+        return (
+            f"The data set has no test part here; all is of the validation part.\n\n{_table(table)}"
+        )
     belongs = rows["model"].map(lambda name: poster_protocol(models[name])) == rows["protocol"]
     comparable = (belongs & rows["poster_accuracy"].notna()).any()
     return _table(
@@ -67,7 +77,7 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
                 "± sd": in_percent(row.accuracy_sd),
                 "interval": f"{in_percent(row.ci_low)} – {in_percent(row.ci_high)}",
                 "macro F1": in_percent(row.macro_f1),
-                "runs": row.runs,
+                "runs": row.seeds * row.divisions,
                 **(
                     {"poster %": _claim(row, models)}
                     if rows["poster_accuracy"].notna().any()
@@ -100,7 +110,7 @@ def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Model
     rows = []
     for model, group in counts.groupby("model", sort=False):
         entry = models[str(model)]
-        runs = results.query("protocol == 'official' and model == @model")["runs"].iloc[0]
+        runs = results.query("protocol == 'official' and model == @model")["seeds"].iloc[0]
         expected = (entry.get("poster") or 0) * 800
         if poster_protocol(entry) != "official" or not expected:
             continue

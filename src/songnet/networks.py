@@ -29,7 +29,7 @@ class NetworkConfig:
 class Verdicts(NamedTuple):
     """Log-probabilities at every step, (B, steps, C), and what they are read from."""
 
-    now: Tensor  # of the music around the step
+    now: Tensor  # of the step, as the recurrent state hears it: it remembers what came before
     so_far: Tensor  # of all music up to the step; the last one is the clip's verdict
     heard: Tensor  # (B, steps, H) recurrent states up to the step, pooled; the last: an embedding
 

@@ -18,6 +18,7 @@ from songnet.mel import MelConfig, mel_frames
 from songnet.networks import Saved, load
 
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
+LOUDEST = 8.0  # 18 dB above full scale; what is beyond, or no number, is no sound
 CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no verdict
 
 
@@ -25,7 +26,7 @@ class Step(NamedTuple):
     """What is known after one more step of music."""
 
     seconds: float  # from the beginning to the end of the step
-    now: NDArray[np.float32]  # (C,) probabilities of the music around the step
+    now: NDArray[np.float32]  # (C,) probabilities of the step, as the recurrent state hears it
     so_far: NDArray[np.float32]  # (C,) probabilities of all music up to here
     mel: NDArray[np.float32]  # (M, frames_per_step) dB
 
@@ -94,12 +95,14 @@ class Stream:
         """Hear more.
 
         Args:
-            samples: (n,) or (n, channels) float32, any n.
+            samples: (n,) or (n, channels) float32, any n. Those beyond LOUDEST are clipped, and
+                what is not finite is silence, lest it be remembered for ever.
 
         Returns:
             The steps that they complete.
         """
-        samples = average_channels(samples)
+        samples = np.nan_to_num(average_channels(samples), posinf=0.0, neginf=0.0)
+        samples = samples.clip(-LOUDEST, LOUDEST)
         found: list[Step] = []
         for start in range(0, len(samples), BLOCK):
             block = samples[start : start + BLOCK]

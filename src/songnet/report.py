@@ -35,21 +35,17 @@ def shown_parts(confusions: pd.DataFrame) -> dict[str, str]:
     return dict(sorted(parts.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
 
-def part_accuracy(confusions: pd.DataFrame, protocol: str, part: str) -> pd.Series:
-    """Accuracy of each model over all its runs.
-
-    Args:
-        confusions: confusions.csv.
-        protocol: of the split.
-        part: validation or test.
-    """
-    rows = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
-    right = rows[rows["genre"] == rows["predicted"]].groupby("model", sort=False)["tracks"].sum()
-    return right / rows.groupby("model", sort=False)["tracks"].sum()
+def _best_validated(
+    results: pd.DataFrame, models: Models, protocol: str, family: str
+) -> str | None:
+    """Model of a family that validates best; None where none of it ran."""
+    rows = results[results["protocol"] == protocol]
+    rows = rows[[models[name]["family"] == family for name in rows["model"]]]
+    return rows.set_index("model")["validation_accuracy"].idxmax() if len(rows) else None
 
 
 def chosen_model(
-    confusions: pd.DataFrame,
+    results: pd.DataFrame,
     differences: pd.DataFrame,
     models: Models,
     protocol: str,
@@ -58,7 +54,7 @@ def chosen_model(
     """Model that the headline is about: the reference, or the network that validates best.
 
     Args:
-        confusions: confusions.csv.
+        results: results.csv.
         differences: differences.csv; empty without a test part.
         models: entries of models.yaml.
         protocol: of the split.
@@ -67,16 +63,13 @@ def chosen_model(
     compared = differences.loc[differences["protocol"] == protocol, "reference"]
     if reference or len(compared):
         return str(reference or compared.iloc[0])
-    accuracy = part_accuracy(confusions, protocol, "validation")
-    networks = [name for name in accuracy.index if models[name]["family"] == "crnn"]
-    return str(accuracy[networks or list(accuracy.index)].idxmax())
+    network = _best_validated(results, models, protocol, "crnn")
+    return network or str(best_baseline(results, models, protocol))
 
 
-def best_baseline(confusions: pd.DataFrame, models: Models, protocol: str) -> str | None:
+def best_baseline(results: pd.DataFrame, models: Models, protocol: str) -> str | None:
     """Baseline of the best validation accuracy; None where no baseline ran."""
-    accuracy = part_accuracy(confusions, protocol, "validation")
-    names = [name for name in accuracy.index if models[name]["family"] == "baseline"]
-    return str(accuracy[names].idxmax()) if names else None
+    return _best_validated(results, models, protocol, "baseline")
 
 
 def headline(
@@ -107,10 +100,11 @@ def headline(
         with its interval (None where `random` and `artist` were not both measured).
     """
     protocol, part = next(iter(shown_parts(confusions).items()))
-    model = chosen_model(confusions, differences, models, protocol, reference)
-    baseline = best_baseline(confusions, models, protocol)
-    accuracy = part_accuracy(confusions, protocol, part)
-    row = results[(results["protocol"] == protocol) & (results["model"] == model)].iloc[0]
+    model = chosen_model(results, differences, models, protocol, reference)
+    baseline = best_baseline(results, models, protocol)
+    rows = results[results["protocol"] == protocol].set_index("model")
+    accuracy = rows["accuracy" if part == "test" else "validation_accuracy"].astype(float)
+    row = rows.loc[model]
     judged = [
         parts.index[parts == part]
         for name, parts in splits.items()
@@ -124,7 +118,7 @@ def headline(
         "accuracy": float(accuracy[model]),
         "ci_low": _number(row["ci_low"]),
         "ci_high": _number(row["ci_high"]),
-        "runs": int(row["runs"]),
+        "runs": int(row["seeds"] * row["divisions"]),
         "guess": 1 / confusions["genre"].nunique(),
         "largest": float(once["genre"].value_counts(normalize=True).iloc[0]),
         "divisions": len(judged),

@@ -13,8 +13,8 @@ from songnet.files import read_json
 from songnet.runs import RunName
 
 COLUMNS = [
-    "dataset", "protocol", "model", "runs", "accuracy", "accuracy_sd", "ci_low", "ci_high",
-    "macro_f1", "poster_accuracy", "train_seconds",
+    "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
+    "macro_f1", "poster_accuracy", "train_seconds", "divisions", "validation_accuracy",
 ]  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def results_table(
     resamples: int,
     confidence: float,
 ) -> pd.DataFrame:
-    """One row for each protocol and model, on the test part.
+    """One row for each protocol and model.
 
     Args:
         runs: of one data set.
@@ -94,10 +94,11 @@ def results_table(
         confidence: of the interval.
 
     Returns:
-        COLUMNS: runs (training seeds times divisions); accuracy over the test tracks of all of
-        them, its standard deviation over runs and its interval; macro F1 and seconds of training
-        (of a fusion: of all that it fuses), means over runs. Figures of the test part are missing
-        where the data set has none.
+        COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
+        over the test tracks of all runs, its standard deviation over runs and its interval; means
+        over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
+        fuses) and accuracy on the validation part. Figures of the test part are missing where the
+        data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in _groups(runs).items():
@@ -105,7 +106,11 @@ def results_table(
             "dataset": dataset,
             "protocol": protocol,
             "model": model,
-            "runs": len(group),
+            "seeds": len({run.params["seed"] for run in group}),
+            "divisions": len({run.params["split_seed"] for run in group}),
+            "validation_accuracy": np.mean(
+                [run.metrics["validation"]["accuracy"] for run in group]
+            ),
         }
         tests = [run.metrics["test"] for run in group if "test" in run.metrics]
         if tests:
@@ -223,11 +228,11 @@ def _correctness(runs: list[Run]) -> pd.DataFrame:
 def _best_validated(runs: list[Run]) -> str:
     """Network, if there is one, of the best mean validation accuracy."""
     networks = [run for run in runs if run.params["family"] == "crnn"] or runs
-    accuracies = pd.DataFrame(
-        [(run.params["model"], run.metrics["validation"]["accuracy"]) for run in networks],
-        columns=["model", "accuracy"],
+    accuracies = pd.Series(
+        [run.metrics["validation"]["accuracy"] for run in networks],
+        index=[run.params["model"] for run in networks],
     )
-    return str(accuracies.groupby("model", sort=False)["accuracy"].mean().idxmax())
+    return str(accuracies.groupby(level=0, sort=False).mean().idxmax())
 
 
 def best_run(folders: list[Path]) -> Path:

@@ -43,7 +43,8 @@ class Limits:
     seconds: float = 2 * 3600  # of music in a stream or a file
     upload_bytes: int = 500 * 2**20
     streams: int = 64  # at a time
-    workers: int = 2  # threads that decode and classify
+    uploads: int = 4  # at a time, one of which is classified
+    workers: int = 2  # threads that hear streams
     idle_seconds: float = 600  # without a message, until a stream is ended
 
 
@@ -65,7 +66,9 @@ def create_app(
     # A page elsewhere that resolves its own name to this machine is turned away.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts or LOCAL_HOSTS)
     app.state.pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="songnet")
-    app.state.streams = 0
+    # A thread of their own: two hours of music take minutes, in which streams must go on.
+    app.state.uploads_pool = ThreadPoolExecutor(1, thread_name_prefix="songnet-upload")
+    app.state.streams = app.state.uploads = 0
     clips = json.loads((examples / "examples.json").read_text()) if examples else []
 
     @app.get("/about")
@@ -82,10 +85,16 @@ def create_app(
 
     @app.post("/classify")
     async def classify(request: Request) -> Response:
+        if app.state.uploads >= limits.uploads:
+            busy = f"busy: {limits.uploads} files are being classified; try again later"
+            return JSONResponse({"error": busy}, 503)
+        app.state.uploads += 1
         try:
             return await _classify_upload(request, model, limits)
         except ClientDisconnect:
             return Response(status_code=400)  # that nobody will read
+        finally:
+            app.state.uploads -= 1
 
     @app.websocket("/stream")
     async def stream(socket: WebSocket) -> None:
@@ -116,7 +125,7 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> Re
             file.write(piece)
         file.flush()
         result = await asyncio.get_running_loop().run_in_executor(
-            request.app.state.pool,
+            request.app.state.uploads_pool,
             partial(classify_file, model, file.name, max_seconds=limits.seconds),
         )
     if result.error:
@@ -220,9 +229,7 @@ def _json(message: dict[str, Any]) -> dict[str, Any]:
 def _samples(content: bytes) -> NDArray[np.float32]:
     if len(content) % 4 or len(content) > MESSAGE_BYTES:
         raise SongNetError(f"samples are float32, at most {MESSAGE_BYTES} bytes a message")
-    samples = np.frombuffer(content, "<f4")
-    # Microphones and decoders stay within ±1; what is far outside is no sound.
-    return np.clip(np.nan_to_num(samples, posinf=0.0, neginf=0.0), -8, 8)
+    return np.frombuffer(content, "<f4")
 
 
 def _answer(steps: list[Step], seconds: float) -> dict[str, Any]:

@@ -93,6 +93,9 @@ def train_network(
     Returns:
         The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
         for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
+
+    Raises:
+        SongNetError: the training diverges; the checkpoint is that of the epoch before.
     """
     # As `use_deterministic_algorithms`, which would load torch's compiler.
     torch.set_deterministic_debug_mode("warn")
@@ -111,6 +114,11 @@ def train_network(
             break
         start = time.perf_counter()
         train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
+        if not math.isfinite(train_loss):
+            raise SongNetError(
+                f"models.yaml: {progress}: the loss is no number in epoch {epoch}; a lower "
+                "learning_rate may help"
+            )
         logs = predict_clips(trainee.averaged, shards, validation.track_ids, validation.metadata)
         accuracy = float(np.mean(logs.argmax(axis=1) == validation.labels))
         seconds = time.perf_counter() - start

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,19 @@ def test_three_hours_are_too_long(server: Server) -> None:
     status, answer = post(server, file.getvalue())
     assert (status, answer["error"]) == (422, "longer than 2 hours")
     assert server.watched.memory_info().rss < before + 400 * 2**20
+
+
+def test_uploads_wait_for_each_other_and_streams_do_not_wait(server: Server) -> None:
+    file = io.BytesIO()
+    sf.write(file, np.tile(noise(10), 18), RATE, format="FLAC")
+    with ThreadPoolExecutor(7) as pool:
+        uploads = [pool.submit(post, server, file.getvalue()) for _ in range(7)]
+        busy = next(as_completed(uploads)).result()
+        assert busy == (503, {"error": "busy: 4 files are being classified; try again later"})
+        with stream(server) as socket:
+            assert len(hear(socket, noise(1))) == 2
+        assert not all(upload.done() for upload in uploads)
+    assert sorted(upload.result()[0] for upload in uploads) == [200] * 4 + [503] * 3
 
 
 def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:

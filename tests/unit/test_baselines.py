@@ -1,4 +1,4 @@
-"""What an estimator refuses is one line that names it."""
+"""Baselines fit and tell probabilities; what an estimator refuses is one line that names it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.baselines import fit_baseline
+from songnet.baselines import decision_scores, feature_matrix, fit_baseline
 from songnet.errors import SongNetError
 from tests.configured import MODELS
 
@@ -28,3 +28,30 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
     assert fit_baseline(model, features, genres, parts, 1)[1]["epoch"] == 1
     with pytest.raises(SongNetError, match=message):
         fit_baseline(model | {"parameters": parameters}, features, genres, parts, 1)
+
+
+@pytest.mark.parametrize("genres", [["Pop", "Rock"], ["Folk", "Pop", "Rock"]])
+def test_scores_become_probabilities_by_the_temperature_that_fits_best(genres: list[str]) -> None:
+    rng = np.random.default_rng(1)
+    truth = np.arange(150) % len(genres)
+    columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
+    values = rng.normal(size=(150, 3)) + 1.2 * np.eye(3)[truth]
+    features = pd.DataFrame(values, range(150), columns)
+    named = pd.Series(np.array(genres)[truth])
+    parts = pd.Series(["train"] * 90 + ["validation"] * 60)
+    fitted, history = fit_baseline(MODELS["svm"], features, named, parts, 1)
+    validation = features[90:]
+    verdicts, probabilities = fitted.predict(validation)
+    assert probabilities.shape == (60, len(genres)) and fitted.genres == genres
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    right = float(np.mean(verdicts == named[90:]))
+    assert history["validation_accuracy"] == right > 1.2 / len(genres)
+
+    def loss(temperature: float) -> float:
+        scores = decision_scores(fitted.pipeline, feature_matrix(validation, "mfcc")) / temperature
+        of_truth = scores[np.arange(60), truth[90:]]
+        return float(np.mean(np.log(np.exp(scores).sum(axis=1)) - of_truth))
+
+    assert history["validation_loss"] == pytest.approx(loss(fitted.temperature))
+    assert loss(fitted.temperature) < min(loss(fitted.temperature * f) for f in (0.8, 1.25))
+    assert fitted.temperature != pytest.approx(1, abs=0.05)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,12 @@ import pytest
 import soundfile as sf
 
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.classify import about, classify_file, description, find_model
+from songnet.classify import about, classify_file, description, find_model, smoothed, timeline
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
 from songnet.mel import MelConfig
 from songnet.networks import save
-from songnet.realtime import Stream, load_model
+from songnet.realtime import Step, Stream, load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
@@ -92,3 +93,14 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
         "It knew their metadata; of music that it is given to hear, it knows none."
     )
     assert about(model)["reads_metadata"] is True
+
+
+def test_the_timeline_tells_where_the_music_turns() -> None:
+    """Ten steps of one genre, ten of another, and a step of a third that is smoothed away."""
+    model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
+    now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
+    now[4] = [0, 1, 0]
+    steps = [Step(i + 1.0, row, row, np.empty((0, 0), np.float32)) for i, row in enumerate(now)]
+    assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
+    table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
+    assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

@@ -97,6 +97,33 @@ def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
     assert telling_filters(network, shards, part, ["quiet", "loud"], artists) == []
 
 
+class OneFilter(Loudness):
+    """Judges by its first filter, which answers to loud frames; the second one is idle."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        convolution = torch.nn.Conv1d(config.n_mels, 2, 1)
+        self.convolutions = torch.nn.Sequential(convolution, torch.nn.ReLU())
+        with torch.no_grad():
+            convolution.weight.copy_(torch.tensor([1.0, 0.0])[:, None, None] / config.n_mels)
+            assert convolution.bias is not None
+            convolution.bias.copy_(torch.tensor([40.0, 1.0]))  # the planted sound is at -20 dB
+
+    def hear(self, levels: torch.Tensor, metadata: torch.Tensor | None = None) -> Verdicts:
+        loud = self.convolutions(levels)[:, :1].cumsum(2)
+        logs = torch.cat([1 - loud, loud], dim=1).transpose(1, 2).log_softmax(-1)
+        return Verdicts(logs, logs, logs)
+
+
+def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
+    shards, part = planted(tmp_path)
+    artists = pd.Series(range(12), index=part.track_ids)
+    network = OneFilter(NetworkConfig(32, 2, FPS))
+    found = telling_filters(network, shards, part, ["quiet", "loud"], artists)
+    # Silenced, all are taken for quiet ones: half of the clips are lost.
+    assert [(filter.number, filter.accuracy_lost) for filter in found] == [(1, 0.5), (2, 0.0)]
+
+
 def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Network) -> None:
     shards, part = planted(tmp_path)
     two = Part(part.track_ids[:2], part.labels[:2], part.metadata[:2])

@@ -30,7 +30,7 @@ def page(tracks: int, runs: int = 1) -> str:
         for row in counts(model, right * runs, tracks * runs)
     ]
     columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
-    results = pd.DataFrame({"protocol": "official", "model": list(MODELS), "runs": runs})
+    results = pd.DataFrame({"protocol": "official", "model": list(MODELS), "seeds": runs})
     return "\n".join(_to_the_digit(results, pd.DataFrame(rows, columns=columns), MODELS))
 
 
@@ -55,7 +55,7 @@ def test_the_posters_figures_are_compared_in_their_own_division(
     protocol: str, knn: list[str], crnn: list[str]
 ) -> None:
     rows = pd.DataFrame(
-        {"protocol": protocol, "model": ["knn", "svm_518", "crnn"], "runs": 1,
+        {"protocol": protocol, "model": ["knn", "svm_518", "crnn"], "seeds": 1, "divisions": 1,
          "accuracy": [0.37, 0.5, 0.6], "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.7,
          "macro_f1": 0.4, "poster_accuracy": [0.3638, None, 0.6532], "train_seconds": 1.0}
     )  # fmt: skip

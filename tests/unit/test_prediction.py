@@ -9,6 +9,7 @@ import torch
 
 from songnet import networks, prediction
 from songnet.crnn import CRNN, CRNNConfig
+from songnet.shards import MelShards
 
 
 def test_weights_are_read_once_for_all_seconds(
@@ -38,3 +39,24 @@ def test_weights_are_read_once_for_all_seconds(
     assert read == paths
     np.testing.assert_array_equal(found[2], found[3])
     assert all(np.abs(found[0] - other).max() > 1e-5 for other in (found[1], found[2], found[4]))
+
+
+def test_clips_of_different_lengths_come_back_in_their_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    frames = [90, 40, 90, 33, 40, 90]
+    np.save(tmp_path / "000.npy", rng.normal(-40, 9, (6, 32, 90)).astype(np.float16))
+    index = pd.DataFrame(
+        {"shard": "000.npy", "row": range(6), "frames": frames, "seconds": 4.5},
+        index=range(10, 16),
+    )
+    shards = MelShards(tmp_path, index)
+    torch.manual_seed(0)
+    network = CRNN(CRNNConfig(32, 3, 20.0, [4, 4, 4])).eval()
+    ids = np.array([14, 10, 13, 15, 11, 12])
+    metadata = np.zeros((6, 3), np.float32)
+    for predict in (prediction.predict_clips, prediction.embed_clips):
+        together = predict(network, shards, ids, metadata)
+        alone = np.concatenate([predict(network, shards, ids[i : i + 1], metadata[:1])
+                                for i in range(6)])  # fmt: skip
+        np.testing.assert_allclose(together, alone, atol=1e-6)
+        assert np.ptp(alone, axis=0).max() > 1e-3  # so that another order would be seen

@@ -134,6 +134,16 @@ def test_two_streams_do_not_hear_each_other(model: Model) -> None:
     np.testing.assert_allclose([step.so_far for step in steps], expected, atol=1e-4)
 
 
+def test_what_is_no_sound_is_not_remembered(model: Model) -> None:
+    """Sixteen-bit samples taken for floats are finite, but up to 3e38."""
+    stream = Stream(model, 22_050)
+    bad = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38] * 3_000, np.float32)
+    steps = stream.push(bad) + stream.push(music(2, 22_050))
+    assert len(steps) == 7
+    for step in steps:
+        assert np.isfinite(step.mel).all() and np.isfinite(step.so_far).all()
+
+
 def test_verdicts() -> None:
     assert verdict(np.array([0.1, 0.6, 0.3], np.float32), GENRES)[::2] == ("Pop", False)
     assert verdict(np.array([0.1, 0.47, 0.43], np.float32), GENRES)[::2] == ("Pop", True)

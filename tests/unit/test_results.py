@@ -9,6 +9,7 @@ import pytest
 from songnet.evaluation import confusion_matrix, genre_scores
 from songnet.files import write_json
 from songnet.results import (
+    COLUMNS,
     Run,
     best_run,
     confusion_table,
@@ -17,6 +18,8 @@ from songnet.results import (
     leak_table,
     poster_applies,
     recall_intervals,
+    results_table,
+    runtime_table,
 )
 
 TRACKS = list(range(1, 41))
@@ -59,6 +62,44 @@ def test_differences_are_paired() -> None:
     assert table.loc["other", ["splits_won", "splits"]].tolist() == [1, 2]
     assert 0 <= table.loc["svm", "ci_low"] < 0.25 < table.loc["svm", "ci_high"] < 0.6
     assert table.loc["other", "ci_low"] < 0 < table.loc["other", "ci_high"]
+
+
+def test_the_table_pools_the_tracks_of_all_runs() -> None:
+    runs = [
+        run("net", "crnn", 1, 1, set(TRACKS[:12]), 0.6),
+        run("net", "crnn", 1, 2, set(TRACKS[:16]), 0.7),
+        run("net", "crnn", 2, 1, set(TRACKS[20:30]), 0.5),
+        run("net", "crnn", 2, 2, set(TRACKS[20:22]), 0.8),
+        run("svm", "baseline", 1, 1, set(TRACKS[:8]), 0.9),
+    ]
+    for i, one in enumerate(runs):
+        one.metrics["test"]["macro_f1"] = i / 10
+        one.history["seconds"] = [1.0, i + 0.5]
+    table = results_table(runs, ARTISTS, {"svm": 0.4638}, 500, 0.95)
+    assert list(table.columns) == COLUMNS
+    net, svm = table.itertuples()
+    assert (net.model, net.seeds, net.divisions) == ("net", 2, 2)
+    assert (svm.model, svm.seeds, svm.divisions) == ("svm", 1, 1)
+    assert net.accuracy == pytest.approx((12 + 16 + 10 + 2) / 80) and svm.accuracy == 8 / 20
+    # Of 0.6, 0.8, 0.5 and 0.1 around 0.5: squares 0.01, 0.09, 0 and 0.16, by three.
+    assert net.accuracy_sd == pytest.approx(np.sqrt(0.26 / 3)) and np.isnan(svm.accuracy_sd)
+    assert 0.2 < net.ci_low < 0.5 < net.ci_high < 0.8
+    assert (net.macro_f1, svm.macro_f1) == pytest.approx((0.15, 0.4))
+    assert (net.train_seconds, svm.train_seconds) == pytest.approx((3.0, 5.5))
+    assert (net.validation_accuracy, svm.validation_accuracy) == pytest.approx((0.65, 0.9))
+    assert np.isnan(net.poster_accuracy) and svm.poster_accuracy == 0.4638
+
+
+def test_run_times_add_up_by_rule(tmp_path: Path) -> None:
+    files = {
+        "mel_shard/0.tsv": (3.0, 150.0), "mel_shard/1.tsv": (4.5, 120.0), "figures.tsv": (2.0, "-"),
+    }  # fmt: skip
+    for name, (seconds, peak) in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"s\tmax_rss\n{seconds}\t{peak}\n")
+    table = runtime_table(tmp_path)
+    assert table.index.tolist() == ["figures", "mel_shard"]
+    assert table.to_numpy().tolist() == [[1, 2.0, 0.0], [2, 7.5, 150.0]]
 
 
 def test_without_a_test_part_there_is_nothing_to_compare() -> None:

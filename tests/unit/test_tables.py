@@ -22,7 +22,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
     confusions = pd.DataFrame(rows, columns=columns)
     results = pd.DataFrame(
-        {"protocol": "artist", "model": names[:1], "runs": 1, "accuracy": 0.4,
+        {"protocol": "artist", "model": names[:1], "seeds": 1, "divisions": 1, "accuracy": 0.4,
          "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.5, "macro_f1": 0.4,
          "poster_accuracy": None, "train_seconds": 1.0}
     )  # fmt: skip

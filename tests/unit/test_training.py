@@ -18,7 +18,7 @@ from songnet.networks import Network, NetworkConfig, make_network
 from songnet.prediction import predict_clips
 from songnet.runs import for_tracks
 from songnet.shards import MelShards
-from songnet.training import AdamW, TrainingConfig, train_network
+from songnet.training import AdamW, TrainingConfig, _Trainee, train_network
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
@@ -120,6 +120,41 @@ def test_best_epoch_is_returned(
     logs = predict_clips(network, shards, validation.track_ids, validation.metadata)
     best = max(row["validation_accuracy"] for row in history)
     assert np.mean(logs.argmax(axis=1) == validation.labels) == pytest.approx(best)
+
+
+def test_an_earlier_epoch_is_returned_where_it_was_the_best(
+    shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation that is right on less after the second epoch, whatever the network says."""
+    weights: list[dict[str, torch.Tensor]] = []
+    right = [4, 9, 9, 8, 7, 6]
+
+    def predict(network: Network, *_: Any) -> np.ndarray:
+        count = right[len(weights)]
+        weights.append({name: value.clone() for name, value in network.state_dict().items()})
+        truth = np.eye(2)[parts()[1].labels]
+        return np.log(np.where(np.arange(16)[:, None] < count, truth, 1 - truth) * 0.8 + 0.1)
+
+    monkeypatch.setattr("songnet.training.predict_clips", predict)
+    network, history = run(shards, "songnet.causal_crnn.CausalCRNN", FULL, tmp_path / "a.pt")
+    assert [16 * row["validation_accuracy"] for row in history] == right
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, weights[1][name]), name
+    assert any(not torch.equal(value, weights[-1][name]) for name, value in weights[1].items())
+
+
+def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
+    shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, losses = _Trainee._loss, iter(range(100))
+    monkeypatch.setattr(
+        _Trainee, "_loss", lambda *given: whole(*given) * (torch.nan if next(losses) > 5 else 1)
+    )
+    with pytest.raises(SongNetError, match=r"^models\.yaml: training: .* no number in epoch 2; a"):
+        run(shards, "songnet.crnn.CRNN", PLAIN, tmp_path / "a.pt")
+    saved = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert len(saved["history"]) == 1
+    assert all(value.isfinite().all() for value in saved["network"].values())
 
 
 def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> None:

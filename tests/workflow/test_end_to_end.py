@@ -56,7 +56,7 @@ def test_products(finished: Path) -> None:
     ).all()
     runs = {"svm_518": 1, "crnn": 2, "causal_crnn": 2, "fusion_518": 2, "ensemble": 1}
     for model, count in runs.items():
-        assert table.set_index("model").loc[model, "runs"].tolist() == [count] * 3
+        assert table.set_index("model").loc[model, "seeds"].tolist() == [count] * 3
     page = (results / "report/results.md").read_text()
     assert "The artist leak" in page
     # The poster's figures are of other genres.

@@ -76,7 +76,7 @@ with job(snakemake):
             "comparable": comparable,
             "parts": parts,
             "chosen": found["model"],
-            "baselines": {name: report.best_baseline(confusions, models, name) for name in parts},
+            "baselines": {name: report.best_baseline(results, models, name) for name in parts},
             "values": report.genre_values(confusions, genres, parts),
             "curves": report.curves(histories),
             "heard": heard,
