@@ -42,14 +42,17 @@ bench: .venv/installed
 
 # Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
 # CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
+# The environment of conda has those that run the workflow, not those that test it: a new linter
+# shall train nothing anew.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock: .venv/installed
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-		$(UPGRADE) --group dev pyproject.toml --output-file requirements.lock
-	sed -i.bak -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
+	$(COMPILE) $(UPGRADE) --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements.tmp
+	sed -i.bak -E '/^(nvidia-|cuda-|triton)/d' requirements.lock requirements.tmp
 	sed -i.bak '/^  - pip:/q' envs/songnet.yaml
-	sed 's/.*/      - "&"/' requirements.lock >> envs/songnet.yaml
-	rm requirements.lock.bak envs/songnet.yaml.bak
+	sed 's/.*/      - "&"/' requirements.tmp >> envs/songnet.yaml
+	rm requirements.tmp *.bak envs/*.bak
 
 # The demo alone; results of other data took hours and are not ours to delete.
 clean:

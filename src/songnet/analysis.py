@@ -20,21 +20,21 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
     """How each genre fares.
 
     Returns:
-        One row a genre, hardest first: genre, tracks, accuracy, top2 (share whose two likeliest
+        One row a genre, hardest first: genre, verdicts, recall, top2 (share whose two likeliest
         genres hold the right one), precision, confidence (mean probability of the verdict), and
-        for each genre the share of tracks that was called so, named ``called <genre>``.
+        for each genre the share of verdicts that called so, named ``called <genre>``.
     """
     confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
-    scores, tracks = genre_scores(confusion), confusion.sum(axis=1)
+    scores, verdicts = genre_scores(confusion), confusion.sum(axis=1)
     judged = predictions.assign(
         top2=_rank_of_truth(predictions, genres) < 2, confidence=predictions[genres].max(axis=1)
     )
     means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
-    called = confusion / np.maximum(tracks, 1)[:, None]
+    called = confusion / np.maximum(verdicts, 1)[:, None]
     table = pd.DataFrame(
         {
-            "tracks": tracks,
-            "accuracy": scores["recall"],
+            "verdicts": verdicts,
+            "recall": scores["recall"],
             "top2": means["top2"],
             "precision": scores["precision"],
             "confidence": means["confidence"],
@@ -42,7 +42,7 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
         | {f"called {genre}": called[:, i] for i, genre in enumerate(genres)},
         index=pd.Index(genres, name="genre"),
     )
-    return table[table["tracks"] > 0].reset_index().sort_values("accuracy", ignore_index=True)
+    return table[table["verdicts"] > 0].reset_index().sort_values("recall", ignore_index=True)
 
 
 def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:
@@ -70,8 +70,8 @@ def reliability(
         bins: number of them.
 
     Returns:
-        One row for each of equally wide bins of confidence that holds tracks: low, high,
-        confidence and accuracy (means), tracks, and ci_low and ci_high of the accuracy (Wilson's
+        One row for each of equally wide bins of confidence that holds verdicts: low, high,
+        confidence and accuracy (means), verdicts, and ci_low and ci_high of the accuracy (Wilson's
         interval, as if verdicts were independent).
     """
     confidence = predictions[genres].max(axis=1)
@@ -84,25 +84,25 @@ def reliability(
         }
     )
     found = table.groupby("bin").agg(
-        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), tracks=("bin", "size")
+        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), verdicts=("bin", "size")
     )
     found.insert(0, "low", edges[found.index])
     found.insert(1, "high", edges[found.index + 1])
-    right = (found["accuracy"] * found["tracks"]).round().astype(int)
+    right = (found["accuracy"] * found["verdicts"]).round().astype(int)
     found[["ci_low", "ci_high"]] = [
         binomtest(k, n).proportion_ci(level, method="wilson")
-        for k, n in zip(right, found["tracks"], strict=True)
+        for k, n in zip(right, found["verdicts"], strict=True)
     ]
     return found.reset_index(drop=True)
 
 
 def calibration_error(reliability: pd.DataFrame) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy, weighted by tracks.
+    """Expected calibration error: mean gap between confidence and accuracy, weighted by verdicts.
 
     (Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.)
     """
     gaps = (reliability["confidence"] - reliability["accuracy"]).abs()
-    return float(np.average(gaps, weights=reliability["tracks"]))
+    return float(np.average(gaps, weights=reliability["verdicts"]))
 
 
 def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 3) -> pd.DataFrame:
@@ -216,10 +216,10 @@ def _artist_name(artist_id: float | str, tracks: pd.DataFrame) -> str:
 class SecondaryLabels(NamedTuple):
     """What FMA's further labels of a track (``genres_all``) say about the errors."""
 
-    tracks: int  # with labels of several of the genres
+    verdicts: int  # on tracks with labels of several of the genres
     wrong: int
     excused: int  # wrong ones whose verdict is among the track's further labels
-    pairs: list[tuple[str, str, int]]  # genre, further label, tracks; most frequent first
+    pairs: list[tuple[str, str, int]]  # genre, further label, verdicts; most frequent first
 
 
 def secondary_labels(

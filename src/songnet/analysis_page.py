@@ -24,7 +24,7 @@ def genre_text(rows: list[dict[str, Any]]) -> str:
         wrong = {genre: share for genre, share in row["called"].items() if genre != row["genre"]}
         called = sorted((genre for genre in wrong if wrong[genre]), key=lambda g: -wrong[g])[:2]
         text = (
-            f"{row['genre']} is found in {percent(row['accuracy'])} of its tracks "
+            f"{row['genre']} is found in {percent(row['recall'])} of its tracks "
             f"({percent(row['top2'])} among the two likeliest genres)"
         )
         if called:
@@ -33,14 +33,14 @@ def genre_text(rows: list[dict[str, Any]]) -> str:
         text += f". Of what is called {row['genre']}, {percent(row['precision'])} is."
         sentences.append(text)
     easiest = rows[-1]
-    sentences.append(f"The easiest genre is {easiest['genre']}, {percent(easiest['accuracy'])}.")
+    sentences.append(f"The easiest genre is {easiest['genre']}, {percent(easiest['recall'])}.")
     return " ".join(sentences)
 
 
 def calibration_text(reliability: pd.DataFrame) -> str:
     """Whether the probabilities can be taken at their word."""
-    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["tracks"]
-    gap /= reliability["tracks"].sum()
+    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["verdicts"]
+    gap /= reliability["verdicts"].sum()
     error = calibration_error(reliability)
     lean = "too sure" if gap > 0 else "not sure enough"
     text = f"The expected calibration error is {percent(error)}: "
@@ -51,13 +51,13 @@ def calibration_text(reliability: pd.DataFrame) -> str:
 
 def labels_text(labels: SecondaryLabels) -> str:
     """How many errors name a label that the track also bears."""
-    if not labels.tracks:
+    if not labels.verdicts:
         return "No track bears labels of more than one of these genres, so nothing can be said."
     pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
     share = labels.excused / labels.wrong if labels.wrong else 0.0
     return (
-        f"{labels.tracks} verdicts are on tracks that bear labels of several of these genres, most "
-        f"often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({percent(share)}) "
+        f"{labels.verdicts} verdicts are on tracks that bear labels of several of these genres, "
+        f"most often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({percent(share)}) "
         "name a genre that the track also bears."
     )
 

@@ -23,7 +23,7 @@ class Part:
 
     track_ids: Ids  # (n,)
     labels: Ids  # (n,) positions of genres
-    metadata: Mel  # (n, fields), nan where unknown
+    metadata: NDArray[np.float32]  # (n, fields), nan where unknown
 
     @classmethod
     def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Part":

@@ -60,7 +60,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     """
     part = judging_part(counts["part"])
     matrix = counts[counts["part"] == part].pivot(
-        index="genre", columns="predicted", values="tracks"
+        index="genre", columns="predicted", values="verdicts"
     )
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
     size = 2.8 + 0.62 * len(matrix)
@@ -156,7 +156,7 @@ def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
     top.grid(alpha=0.3)
     width = 100 * (reliability["high"] - reliability["low"])
     bars = bottom.bar(
-        100 * reliability["low"], reliability["tracks"], width, align="edge", color="#56B4E9",
+        100 * reliability["low"], reliability["verdicts"], width, align="edge", color="#56B4E9",
         edgecolor="white",
     )  # fmt: skip
     bottom.bar_label(bars, fontsize=8)

@@ -19,7 +19,7 @@ from torch.nn.functional import avg_pool1d
 from songnet.batches import Part, whole_clips
 from songnet.devices import device, to_device
 from songnet.networks import Network
-from songnet.prediction import predict_clips
+from songnet.prediction import BATCH_SIZE, predict_clips
 from songnet.shards import MelShards
 
 
@@ -63,7 +63,7 @@ def layer_activities(
     network.to(device()).eval()
     found: list[list[tuple[NDArray[np.int64], Tensor, Tensor]]] = [[] for _ in hooks]
     try:
-        for places, mel in whole_clips(shards, part.track_ids, batch_size=16):
+        for places, mel in whole_clips(shards, part.track_ids, BATCH_SIZE):
             network(to_device(mel))
             seconds = mel.shape[2] / shards.frames_per_second
             for i, output in outputs.items():

@@ -114,11 +114,11 @@ def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Model
         expected = (entry.get("poster") or 0) * 800
         if poster_protocol(entry) != "official" or not expected:
             continue
-        if group["tracks"].sum() != 800 * runs:
+        if group["verdicts"].sum() != 800 * runs:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue
-        right = group.query("genre == predicted")["tracks"].sum() / runs
+        right = group.query("genre == predicted")["verdicts"].sum() / runs
         difference = right - round(expected)
         rows.append(
             {
@@ -188,10 +188,10 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
     for model, entry in models.items():
         own = genres[genres["model"] == model].set_index("genre")
         # A genre without a track in this part is neither found nor missed.
-        recall = own["recall"].where(own["tracks"] > 0)
+        recall = own["recall"].where(own["verdicts"] > 0)
         hardest = str(recall.idxmin())
         counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
-        goes = counts.set_index("predicted")["tracks"]
+        goes = counts.set_index("predicted")["verdicts"]
         wrong = goes.drop(hardest)
         called = f"{wrong.idxmax()} ({percent(wrong.max() / goes.sum(), 0)})"
         rows.append(

@@ -5,6 +5,7 @@ except ``top_db=None`` and a reference of 1: a level relative to the clip's own 
 into the future.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,14 +57,31 @@ def mel_frames(samples: NDArray[np.float32], config: MelConfig) -> NDArray[np.fl
     Returns:
         (n_mels, 1 + (samples - n_fft) // hop_length) in dB, not below -100.
     """
-    frames = sliding_window_view(samples, config.n_fft)[:: config.hop_length]
-    window = hann(config.n_fft)  # double: single precision's noise fills what a loud bass leaves
-    power = np.empty((len(frames), config.n_mels), np.float32)
-    for start in range(0, len(frames), BLOCK):
-        spectrum = rfft(frames[start : start + BLOCK] * window, overwrite_x=True)
-        spectrum = spectrum.astype(np.complex64)
-        mel_bands(spectrum.real**2 + spectrum.imag**2, config, out=power[start : start + BLOCK])
+    frames = 1 + (len(samples) - config.n_fft) // config.hop_length
+    power = np.empty((frames, config.n_mels), np.float32)
+    for block, spectra in short_time_spectra(samples, config.n_fft, config.hop_length):
+        mel_bands(spectra.real**2 + spectra.imag**2, config, out=power[block])
     return decibels(power).T
+
+
+def short_time_spectra(
+    samples: NDArray[np.float32], n_fft: int, hop_length: int
+) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
+    """Fourier transforms of every whole frame that begins inside the samples, as ``librosa.stft``.
+
+    Args:
+        samples: (samples,), at least ``n_fft`` of them.
+        n_fft: samples of a frame, under a Hann window.
+        hop_length: samples from one frame to the next.
+
+    Yields:
+        Some frames at a time, as many as stay in the cache, and their (frames, n_fft // 2 + 1).
+    """
+    frames = sliding_window_view(samples, n_fft)[::hop_length]
+    window = hann(n_fft)  # double: single precision's noise fills valleys, and what a bass leaves
+    for start in range(0, len(frames), BLOCK):
+        block = slice(start, start + BLOCK)
+        yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64)
 
 
 def mel_bands(

@@ -80,7 +80,10 @@ def archive_names(dataset: Table) -> list[str]:
 def archive_paths(config: Table, dataset: Table) -> list[str]:
     """Paths of the archives of a data set: metadata, then clips."""
     if config["archives"] is not None:
-        folder = Path(config["archives"])
+        # One path however it is written, lest another spelling make everything anew.
+        folder = Path(config["archives"]).resolve()
+        if folder.is_relative_to(Path.cwd()):
+            folder = folder.relative_to(Path.cwd())
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
     if is_sampled(config, dataset):

@@ -16,6 +16,8 @@ from songnet.networks import Network, Verdicts, load
 from songnet.shards import MelShards
 
 Probabilities = NDArray[np.float32]
+LogProbabilities = NDArray[np.float32]
+BATCH_SIZE = 16  # clips at a time
 
 
 class ClipClassifier(nn.Module):
@@ -36,8 +38,7 @@ def predict_clips(
     track_ids: Ids,
     metadata: NDArray[np.float32],
     seconds: float | None = None,
-    batch_size: int = 16,
-) -> Probabilities:
+) -> LogProbabilities:
     """Log-probabilities of clips.
 
     Args:
@@ -46,13 +47,12 @@ def predict_clips(
         track_ids: (n,).
         metadata: (n, fields).
         seconds: how much of each clip is heard; None for all.
-        batch_size: clips at a time.
 
     Returns:
         (n, genres).
     """
     out = np.empty((len(track_ids), network.config.n_genres), np.float32)
-    for places, verdicts in _verdicts(network, shards, track_ids, metadata, seconds, batch_size):
+    for places, verdicts in _verdicts(network, shards, track_ids, metadata, seconds):
         out[places] = verdicts.so_far[:, -1].cpu().numpy()
     return out
 
@@ -62,11 +62,10 @@ def embed_clips(
     shards: MelShards,
     track_ids: Ids,
     metadata: NDArray[np.float32],
-    batch_size: int = 16,
 ) -> NDArray[np.float32]:
     """Embeddings of whole clips, (n, H) of length 1; arguments as in `predict_clips`."""
     places, found = [], []
-    for at, verdicts in _verdicts(network, shards, track_ids, metadata, None, batch_size):
+    for at, verdicts in _verdicts(network, shards, track_ids, metadata, None):
         places.append(at)
         found.append(verdicts.heard[:, -1].cpu().numpy())
     out: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(places))]
@@ -80,10 +79,9 @@ def _verdicts(
     track_ids: Ids,
     metadata: NDArray[np.float32],
     seconds: float | None,
-    batch_size: int,
 ) -> Iterator[tuple[Ids, Verdicts]]:
     network.to(device()).eval()
-    for places, mel in whole_clips(shards, track_ids, batch_size, seconds):
+    for places, mel in whole_clips(shards, track_ids, BATCH_SIZE, seconds):
         known = torch.from_numpy(metadata[places])
         yield places, network(to_device(mel), to_device(known))
 

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -60,7 +61,10 @@ def _imports(path: Path) -> frozenset[Path]:
 
 
 def git_commit() -> str:
-    """Return the checkout's commit, with ``+changes`` where it is dirty; empty outside git."""
+    """Return the checkout's commit, with ``+changes`` where it is dirty.
+
+    Outside git, what SONGNET_COMMIT says, as in a container; or nothing.
+    """
     git = ["git", "-C", str(PACKAGE)]
     try:
         commit = subprocess.run(
@@ -70,7 +74,7 @@ def git_commit() -> str:
             [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get("SONGNET_COMMIT", "")
     return commit + ("+changes" if changes else "")
 
 

@@ -225,7 +225,7 @@ def genre_values(
         parts: from `shown_parts`.
 
     Returns:
-        counts (true, predicted), precision, recall and its interval, f1, tracks and
+        counts (true, predicted), precision, recall and its interval, f1, verdicts and
         effective_artists (a list over genres in alphabetical order), summed over runs; recall and
         f1 are None without a track.
     """
@@ -237,17 +237,17 @@ def genre_values(
         shown = confusions[(confusions["protocol"] == protocol) & (confusions["part"] == part)]
         scores = genres[(genres["protocol"] == protocol) & (genres["part"] == part)]
         for model, rows in shown.groupby("model", sort=False):
-            matrix = rows.pivot(index="genre", columns="predicted", values="tracks")
+            matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
             own = scores[scores["model"] == model].set_index("genre").loc[names]
             # A genre without a track in this part is neither found nor missed.
-            own[["recall", "f1"]] = own[["recall", "f1"]].where(own["tracks"] > 0)
+            own[["recall", "f1"]] = own[["recall", "f1"]].where(own["verdicts"] > 0)
             values[protocol][str(model)] = {
                 "counts": matrix.loc[names, names].to_numpy().tolist(),
                 **{
                     score: [_number(value) for value in own[score].astype(float).round(6)]
                     for score in ("precision", *intervals, "recall", "f1")
                 },
-                "tracks": own["tracks"].astype(int).tolist(),
+                "verdicts": own["verdicts"].astype(int).tolist(),
             }
     return values
 

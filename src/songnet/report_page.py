@@ -24,7 +24,7 @@ POSTER = (
     "to the random one. Points of another division are not comparable with it."
 )
 # Of fewer, the bootstrap gives too narrow intervals: docs/methods.md has the figures.
-FEW_ARTISTS = 20
+TOO_NARROW_BELOW = 20
 
 
 def title(found: Values, model: str) -> str:
@@ -96,14 +96,14 @@ def _interval(found: Values, confidence: float) -> str:
         )
     low, high = percent(found["ci_low"]), percent(found["ci_high"])
     interval = f"{100 * confidence:g} % interval over artists: {low} to {high} ({size})"
-    if found["effective_artists"] < FEW_ARTISTS:
+    if found["effective_artists"] < TOO_NARROW_BELOW:
         interval += ", which of so few artists is too narrow"
     return f"{interval}. {guess}."
 
 
 def _against(found: Values, model: str, baseline: str) -> str:
     _, low, high = found["difference"]
-    if found["effective_artists"] < FEW_ARTISTS:
+    if found["effective_artists"] < TOO_NARROW_BELOW:
         verdict = "of too few artists to say more"
     elif low > 0:
         verdict = "more than the choice of artists explains"

@@ -19,7 +19,7 @@ COLUMNS = [
 
 
 # Of fewer, an interval would deceive: where all tracks are missed, the bootstrap gives 0 to 0.
-FEWEST_ARTISTS = 5
+NO_INTERVAL_BELOW = 5  # effective artists
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def best_run(folders: list[Path]) -> Path:
 
 
 def confusion_table(runs: list[Run]) -> pd.DataFrame:
-    """Counts summed over runs: protocol, model, part, genre, predicted, tracks."""
+    """Counts summed over runs: protocol, model, part, genre, predicted, verdicts."""
     rows = []
     for (_, protocol, model), group in _groups(runs).items():
         names = group[0].metrics["genre_names"]
@@ -268,12 +268,12 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
                 for i, true in enumerate(names)
                 for j, predicted in enumerate(names)
             ]
-    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall, F1 and tracks of each genre.
+    """Precision, recall, F1 and verdicts of each genre.
 
     Args:
         confusions: from `confusion_table`.
@@ -281,11 +281,11 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
     tables = []
     columns = ["protocol", "model", "part"]
     for key, rows in confusions.groupby(columns, sort=False):
-        matrix = rows.pivot(index="genre", columns="predicted", values="tracks")
+        matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
         scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
-        table = scores.assign(tracks=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
+        table = scores.assign(verdicts=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
         tables.append(table.reset_index())
-    scores = ["precision", "recall", "f1", "tracks"]
+    scores = ["precision", "recall", "f1", "verdicts"]
     return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
 
 
@@ -302,7 +302,7 @@ def recall_intervals(
 
     Returns:
         protocol, model, part, genre, recall_low, recall_high, effective_artists. Of fewer than
-        FEWEST_ARTISTS there is no interval.
+        NO_INTERVAL_BELOW there is no interval.
     """
     rows = []
     for (_, protocol, model), group in _groups(runs).items():
@@ -313,7 +313,7 @@ def recall_intervals(
             of_tracks = artists.loc[table["track_id"]]
             low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
             effective = effective_artists(of_tracks)
-            if effective < FEWEST_ARTISTS:
+            if effective < NO_INTERVAL_BELOW:
                 low = high = np.nan
             rows.append((protocol, model, part, genre, low, high, round(effective, 1)))
     intervals = ["recall_low", "recall_high", "effective_artists"]

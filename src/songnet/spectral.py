@@ -3,15 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.fft import rfft
 
-from songnet.mel import hann
+from songnet.mel import BLOCK, short_time_spectra
 
 N_FFT = 2_048
 HOP_LENGTH = 512
-BLOCK = 64  # frames that stay in the cache
 ROLLOFF = 0.85
 LOWEST_OCTAVE = 200.0  # Hz: upper edge of the lowest of CONTRAST_BANDS bands
 CONTRAST_BANDS = 7
@@ -22,12 +19,9 @@ Array = NDArray[np.float32]
 
 def magnitudes(samples: Array) -> Array:
     """Magnitudes of the short-time Fourier transform: (samples,) -> (frames, N_FFT // 2 + 1)."""
-    frames = sliding_window_view(np.pad(samples, N_FFT // 2), N_FFT)[::HOP_LENGTH]
-    window = hann(N_FFT)  # in single precision, noise would fill the valleys
-    result = np.empty((len(frames), N_FFT // 2 + 1), np.float32)
-    for start in range(0, len(frames), BLOCK):
-        spectrum = rfft(frames[start : start + BLOCK] * window, overwrite_x=True)
-        np.abs(spectrum.astype(np.complex64), out=result[start : start + BLOCK])
+    result = np.empty((1 + len(samples) // HOP_LENGTH, N_FFT // 2 + 1), np.float32)
+    for block, spectra in short_time_spectra(np.pad(samples, N_FFT // 2), N_FFT, HOP_LENGTH):
+        np.abs(spectra, out=result[block])
     return result
 
 

@@ -5,11 +5,13 @@ what is missing.
 """
 
 import contextlib
+import getpass
 import logging
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -24,17 +26,20 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 log = logging.getLogger("songnet")
 
-KEY = "songnet.key"  # tag that ties an MLflow run to params.json
+# Tags of a run.
+KEY = "songnet.key"  # ties it to params.json
+MODEL = "songnet.sha1.model"  # SHA-1 of the model that MLflow holds of it
+CURRENT = "songnet.current"  # false once the results folder has another run in its place
 PARENT = "mlflow.parentRunId"
 INVOCATION = "SONGNET_INVOCATION"  # in the environment: what one `snakemake` gives all its jobs
 
 
-def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
+def initialise(uri: str, experiment: str, note: str = "") -> dict[str, Any]:
     """Create the store's tables and the experiment, alone, before any run.
 
     Args:
         uri: of the tracking server.
-        dataset: name of the experiment.
+        experiment: its name.
         note: what MLflow's page of the experiment says about the data.
 
     Returns:
@@ -48,7 +53,7 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
             from sqlalchemy import create_engine
 
             _initialize_tables(create_engine(uri))
-        experiment_id = find_experiment(uri, dataset)
+        experiment_id = find_experiment(uri, experiment)
         describe_experiment(mlflow.MlflowClient(uri), experiment_id, note)
     except SongNetError as error:
         log.warning("%s", error)
@@ -56,7 +61,7 @@ def initialise(uri: str, dataset: str, note: str = "") -> dict[str, Any]:
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
-    return {"uri": uri, "experiment": dataset, "experiment_id": experiment_id}
+    return {"uri": uri, "experiment": experiment, "experiment_id": experiment_id}
 
 
 def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
@@ -69,41 +74,49 @@ def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
 
 def _views(experiment_id: str) -> str:
     """Links to views of all runs, for the experiment's note: by date they hide in their parents."""
+    shown = "searchFilter=" + quote(f"tags.`{CURRENT}` = 'true'")
     order = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
-    page = f"#/experiments/{experiment_id}/runs?{order}"
+    page = f"#/experiments/{experiment_id}/runs?{shown}&{order}"
     return f"[All runs, best first]({page}) · [as charts]({page}&compareRunsMode=CHART)"
 
 
-def find_experiment(uri: str, dataset: str) -> str:
-    """Find or create the experiment of a data set.
+def find_experiment(uri: str, name: str) -> str:
+    """Find or create an experiment.
 
     Raises:
-        SongNetError: somebody has deleted it.
+        SongNetError: somebody has deleted it, or copied its file from another folder.
         Exception: whatever MLflow raises where the server cannot be reached.
     """
     import mlflow
 
     client = mlflow.MlflowClient(uri)
-    found = client.get_experiment_by_name(dataset)
+    artifacts = None
+    if uri.startswith("sqlite:///"):
+        store = Path(uri.removeprefix("sqlite:///"))
+        artifacts = (store.parent / "mlartifacts" / name).as_uri()
+    found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage == "deleted":
             raise SongNetError(
-                f"MLflow's experiment {dataset} is deleted; it comes back by `mlflow experiments "
+                f"MLflow's experiment {name} is deleted; it comes back by `mlflow experiments "
                 f"restore --experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI={uri}"
             )
+        if artifacts and found.artifact_location != artifacts:
+            raise SongNetError(
+                f"{store} belongs to another folder: it would have MLflow's files written to "
+                f"{found.artifact_location}; move it away, and all runs are uploaded to a new one"
+            )
         return str(found.experiment_id)
-    artifacts = None
-    if uri.startswith("sqlite:///"):
-        folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts" / dataset
-        artifacts = folder.as_uri()
     try:
-        return str(client.create_experiment(dataset, artifact_location=artifacts))
+        return str(client.create_experiment(name, artifact_location=artifacts))
     except mlflow.MlflowException:  # another job was faster
-        return str(client.get_experiment_by_name(dataset).experiment_id)
+        return str(client.get_experiment_by_name(name).experiment_id)
 
 
 class LiveRun:
     """Sends the epochs of a training to MLflow; gives up, with a line in the log, if none answers.
+
+    Left by an error, the run is marked as failed.
 
     Args:
         experiment_json: from `initialise`; without it the run is uploaded later. The server may be
@@ -134,7 +147,18 @@ class LiveRun:
                 experiment_id = find_experiment(uri, self._experiment["experiment"])
                 self._client = mlflow.MlflowClient(uri)
                 self._run_id = open_run(self._client, experiment_id, self._record)
+                self._client.update_run(self._run_id, status="RUNNING")  # it may have failed before
             log_history(self._client, self._run_id, pd.DataFrame(history))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self._client is None:
+            return
+        with self._giving_up():
+            status = "FAILED" if issubclass(kind, Exception) else "KILLED"
+            self._client.set_terminated(self._run_id, status)
 
     @contextlib.contextmanager
     def _giving_up(self) -> Any:
@@ -145,11 +169,32 @@ class LiveRun:
             self._client = self._experiment = None
 
 
-def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:
-    """Find or create the MLflow run of a record, under the parent of this invocation."""
+def open_run(
+    client: Any,
+    experiment_id: str,
+    record: dict[str, Any],
+    model: str | None = None,
+    started: int | None = None,
+) -> str:
+    """Find or create the MLflow run of a record, under the parent of this invocation.
+
+    A finished run of another model is of an earlier training: this one gets a run of its own.
+
+    Args:
+        client: of MLflow.
+        experiment_id: of the experiment.
+        record: params.json of the run.
+        model: SHA-1 of its model; None while it is trained.
+        started: milliseconds since 1970; None for now.
+    """
     from mlflow.entities import Param, RunTag
 
-    found = client.search_runs([experiment_id], f"tags.`{KEY}` = '{record['key']}'", max_results=1)
+    of_this = f"tags.`{KEY}` = '{record['key']}'"
+    found = client.search_runs(
+        [experiment_id], of_this, order_by=["attributes.start_time DESC"], max_results=1
+    )
+    if found and found[0].info.status == "FINISHED" and found[0].data.tags.get(MODEL) != model:
+        found = []
     if found and PARENT in found[0].data.tags:
         return str(found[0].info.run_id)
     name = f"{record['model']} · {record['protocol']} · {record['seed']}"
@@ -159,7 +204,9 @@ def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:
     run = (
         found[0]
         if found
-        else client.create_run(experiment_id, run_name=name, tags={KEY: record["key"]})
+        else client.create_run(
+            experiment_id, start_time=started, run_name=name, tags={KEY: record["key"]}
+        )
     )
     tags = {
         "git_commit": record["commit"],
@@ -167,6 +214,7 @@ def open_run(client: Any, experiment_id: str, record: dict[str, Any]) -> str:
         "protocol": record["protocol"],
         "split_seed": record["split_seed"],
         PARENT: open_parent(client, experiment_id),
+        "mlflow.user": getpass.getuser(),
         **{f"sha1/{name}": value for name, value in record["archives"].items()},
     }
     client.log_batch(

@@ -15,6 +15,8 @@ from songnet.files import digest, read_json, sha1
 from songnet.results import Run, best_run, confusion_table, read_runs
 from songnet.runs import RunName
 from songnet.tracking import (
+    CURRENT,
+    MODEL,
     PARENT,
     describe_experiment,
     find_experiment,
@@ -23,20 +25,19 @@ from songnet.tracking import (
     timestamp,
 )
 
-# Tags of a run: SHA-1 of what MLflow holds of it.
-METRICS = "songnet.sha1.metrics"
-MODEL = "songnet.sha1.model"
+METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the figures that MLflow holds of it
+MODEL_FILES = {"baseline": "model.joblib", "crnn": "model.safetensors", "fusion": "model.json"}
 MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
 def upload_runs(
-    uri: str, dataset: str, folders: list[Path], config: dict[str, Any], note: str = ""
+    uri: str, experiment: str, folders: list[Path], config: dict[str, Any], note: str = ""
 ) -> dict[str, str]:
     """Bring MLflow up to date with the run folders; what it holds already is left alone.
 
     Args:
         uri: of the tracking server.
-        dataset: experiment name.
+        experiment: its name.
         folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``.
         config: of the workflow, for tags.
         note: of the experiment.
@@ -51,11 +52,15 @@ def upload_runs(
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return _upload_runs(uri, dataset, folders, config, note)
+        return _upload_runs(uri, experiment, folders, config, note)
     except (mlflow.MlflowException, SQLAlchemyError) as error:
-        refused = ("error code 401", "error code 403", "PERMISSION_DENIED", "UNAUTHENTICATED")
-        if any(word in str(error) for word in refused):
+        if any(word in str(error) for word in ("error code 401", "UNAUTHENTICATED")):
             problem = f"MLFLOW_TRACKING_USERNAME and _PASSWORD: refused by {uri}"
+        elif any(word in str(error) for word in ("error code 403", "PERMISSION_DENIED")):
+            problem = (
+                f"{uri} lets you not write to the experiment {experiment}: ask whose it is, or "
+                "name one of your own by the config key tracking.experiment"
+            )
         else:
             problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({_first_line(error)})"
         raise SongNetError(
@@ -68,61 +73,128 @@ def _first_line(error: Exception) -> str:
 
 
 def _upload_runs(
-    uri: str, dataset: str, folders: list[Path], config: dict[str, Any], note: str
+    uri: str, experiment: str, folders: list[Path], config: dict[str, Any], note: str
 ) -> dict[str, str]:
     import mlflow
     from tqdm import tqdm
 
-    experiment_id = find_experiment(uri, dataset)
+    experiment_id = find_experiment(uri, experiment)
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
     describe_experiment(client, experiment_id, note)  # where the server was down before
     run_ids = {}
     for folder in tqdm(folders, desc="MLflow", unit="run", disable=None):
         record = read_json(folder / "params.json")
-        run_id = open_run(client, experiment_id, record)
-        _upload(client, run_id, folder, record, config)
+        history = pd.read_csv(folder / "history.csv")
+        ended = (folder / "history.csv").stat().st_mtime
+        started = int(1000 * (ended - history["seconds"].sum()))
+        model = sha1(folder / MODEL_FILES[record["family"]])
+        run_id = open_run(client, experiment_id, record, model, started)
+        _upload(client, run_id, folder, record, model, config, int(1000 * ended))
         run_ids[str(folder)] = run_id
+    _mark_current(client, experiment_id, set(run_ids.values()))
     for split in dict.fromkeys(RunName.of(folder).split for folder in folders):
         of_split = [folder for folder in folders if RunName.of(folder).split == split]
-        _register_best(client, experiment_id, dataset, of_split, run_ids)
+        _register_best(client, experiment_id, experiment, of_split, run_ids)
     parents = {client.get_run(run_id).data.tags.get(PARENT) for run_id in run_ids.values()}
     for parent in parents - {None}:
-        client.set_terminated(parent, "FINISHED")
+        if client.get_run(parent).info.status == "RUNNING":
+            client.set_terminated(parent, "FINISHED")
     return run_ids
 
 
+def _mark_current(client: Any, experiment_id: str, run_ids: set[str]) -> None:
+    """Tell runs of the results folder from those that they have taken the place of."""
+    from mlflow.store.entities.paged_list import PagedList
+
+    runs: list[Any] = []
+    page: PagedList[Any] | None = None
+    while page is None or page.token:
+        page = client.search_runs([experiment_id], page_token=page.token if page else None)
+        runs += page
+    names = {_name(run) for run in runs if run.info.run_id in run_ids}
+    for run in runs:
+        if _name(run) not in names:  # of other models or protocols, which stand beside these
+            continue
+        current = str(run.info.run_id in run_ids).lower()
+        if run.data.tags.get(CURRENT) != current:
+            client.set_tag(run.info.run_id, CURRENT, current)
+
+
+def _name(run: Any) -> tuple[str | None, ...]:
+    """What only one run at a time can be."""
+    params = run.data.params
+    return tuple(params.get(name) for name in ("protocol", "split_seed", "model", "seed"))
+
+
 def _register_best(
-    client: Any, experiment_id: str, dataset: str, folders: list[Path], run_ids: dict[str, str]
+    client: Any, experiment_id: str, experiment: str, folders: list[Path], run_ids: dict[str, str]
 ) -> None:
-    """Give the best model of a split the alias `best`: ``models:/{dataset}-{split}@best``."""
+    """Give the best model of a split the alias `best`: ``models:/{experiment}-{split}@best``.
+
+    Models that this invocation leaves out may keep it.
+    """
     import mlflow
 
     # Of a fusion MLflow holds the members, not a model of its own.
     best = best_run([folder for folder in folders if not (folder / "model.json").exists()])
     run_id = run_ids[str(best)]
-    name = f"{dataset}-{RunName.of(best).split}"
+    name = f"{experiment}-{RunName.of(best).split}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
         client.create_registered_model(name)
-    logged = client.search_logged_models(
-        [experiment_id], filter_string=f"source_run_id = '{run_id}'"
-    )
-    # A killed upload may have left one that is not ready, and a new training an old one.
-    ready = [model for model in logged if model.status == "READY"]
-    newest = max(ready, key=lambda model: model.creation_timestamp)
+    if _holder_is_better(client, name, client.get_run(run_id), set(run_ids.values())):
+        return
+    newest = _ready_model(client, experiment_id, run_id)
+    if newest is None:  # somebody deleted it
+        _log_model(run_id, best, read_json(best / "params.json"))
+        newest = _ready_model(client, experiment_id, run_id)
     versions = {v.source: v for v in client.search_model_versions(f"name = '{name}'")}
     version = versions.get(newest.model_uri) or mlflow.register_model(newest.model_uri, name)
     client.set_registered_model_alias(name, "best", version.version)
 
 
+def _holder_is_better(client: Any, name: str, best: Any, run_ids: set[str]) -> bool:
+    """Whether another model of the results folder, of the same data, has the alias and deserves it.
+
+    Args:
+        client: of MLflow.
+        name: of the registered model.
+        best: run of this invocation.
+        run_ids: all runs of this invocation.
+    """
+    import mlflow
+
+    try:
+        holder = client.get_run(client.get_model_version_by_alias(name, "best").run_id)
+    except mlflow.MlflowException:  # there is none, or its run was deleted
+        return False
+
+    def data(run: Any) -> dict[str, str]:
+        return {key: value for key, value in run.data.params.items() if key.startswith("data.")}
+
+    if holder.info.run_id in run_ids or holder.data.tags.get(CURRENT) != "true":
+        return False
+    accuracies = [run.data.metrics["validation/accuracy"] for run in (holder, best)]
+    return data(holder) == data(best) and accuracies[0] > accuracies[1]
+
+
+def _ready_model(client: Any, experiment_id: str, run_id: str) -> Any:
+    """Newest logged model of a run: a killed upload may have left one that is not ready."""
+    logged = client.search_logged_models(
+        [experiment_id], filter_string=f"source_run_id = '{run_id}'"
+    )
+    ready = [model for model in logged if model.status == "READY"]
+    return max(ready, key=lambda model: model.creation_timestamp, default=None)
+
+
 def _upload(
-    client: Any, run_id: str, folder: Path, record: dict[str, Any], config: dict[str, Any]
-) -> None:
+    client: Any, run_id: str, folder: Path, record: dict[str, Any], model: str,
+    config: dict[str, Any], ended: int,
+) -> None:  # fmt: skip
     """Bring a run up to date: history, metrics, files, confusion figure, model."""
     from mlflow.entities import Metric, RunTag
 
-    (model,) = folder.glob("model.*")
-    holds = {METRICS: sha1(folder / "metrics.json"), MODEL: sha1(model)}
+    holds = {METRICS: sha1(folder / "metrics.json"), MODEL: model}
     held = client.get_run(run_id).data.tags
     if holds.items() <= held.items():
         return
@@ -145,7 +217,7 @@ def _upload(
         _log_model(run_id, folder, record)
     tags = holds | {"config_digest": digest(config)}
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, "FINISHED", ended)
 
 
 def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:

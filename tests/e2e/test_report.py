@@ -62,7 +62,7 @@ def test_model_protocol_and_order_are_chosen(page: Page, finished: Path) -> None
         page.select_option("#model", model)
         page.select_option("#protocol", protocol)
         own = counts.query("protocol == @protocol and model == @model and part == 'test'")
-        matrix = own.pivot(index="genre", columns="predicted", values="tracks")
+        matrix = own.pivot(index="genre", columns="predicted", values="verdicts")
         shares = 100 * matrix.div(matrix.sum(axis=1), axis=0)
         assert heat_map(page) == pytest.approx(shares.to_numpy())
         recall = pd.Series({genre: shares.loc[genre, genre] for genre in shares.index})

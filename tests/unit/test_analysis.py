@@ -44,7 +44,7 @@ def test_errors_of_each_genre() -> None:
     assert list(errors["genre"]) == ["Pop", "Rock", "Folk"]  # hardest first
     pop = errors.set_index("genre").loc["Pop"]
     # Pop comes second once in two tracks (0.9, 0.1, 0.0), third once (0.5, 0.3, 0.2).
-    assert (pop["accuracy"], pop["top2"], pop["precision"]) == (0, 0.5, 0)
+    assert (pop["recall"], pop["top2"], pop["precision"]) == (0, 0.5, 0)
     assert [pop[f"called {genre}"] for genre in GENRES] == [0.5, 0, 0.5]
     assert pop["confidence"] == pytest.approx(0.7)
     assert errors.set_index("genre")["precision"]["Folk"] == pytest.approx(2 / 3)
@@ -62,7 +62,7 @@ def test_calibration() -> None:
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
     np.testing.assert_allclose(found["accuracy"], [1 / 3, 1, 0])
-    assert list(found["tracks"]) == [3, 2, 1]
+    assert list(found["verdicts"]) == [3, 2, 1]
     # Wilson: of n, all right, the interval begins at n / (n + z²).
     interval = found.loc[1, ["ci_low", "ci_high"]].tolist()
     assert interval == pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4)
@@ -131,7 +131,7 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
 def test_secondary_labels() -> None:
     found = analysis.secondary_labels(predictions(), tracks(), GENRES)
     # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
-    assert (found.tracks, found.wrong, found.excused) == (2, 3, 1)
+    assert (found.verdicts, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
     assert "1 (33.3 %)" in analysis_page.labels_text(found)
 
@@ -156,7 +156,7 @@ def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
     artists = analysis.artist_errors(named, known, least=2)
     assert list(artists["called"]) == [name, ""]
     labels = analysis.secondary_labels(named, known, genres)
-    assert (labels.tracks, labels.wrong, labels.excused) == (2, 3, 1)
+    assert (labels.verdicts, labels.wrong, labels.excused) == (2, 3, 1)
     assert list(analysis.genre_errors(named, genres)["genre"]) == ["Pop", name, "Folk"]
 
 

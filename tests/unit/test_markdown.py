@@ -29,7 +29,7 @@ def page(tracks: int, runs: int = 1) -> str:
         for model, right in [("knn", 291), ("svm", 375), ("svm_518", 400), ("crnn", 400)]
         for row in counts(model, right * runs, tracks * runs)
     ]
-    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
     results = pd.DataFrame({"protocol": "official", "model": list(MODELS), "seeds": runs})
     return "\n".join(_to_the_digit(results, pd.DataFrame(rows, columns=columns), MODELS))
 
@@ -74,7 +74,7 @@ def test_other_test_parts_are_not_compared() -> None:
 
 def last_line(counts: dict[str, list[int]]) -> list[str]:
     """Cells of the table of genres, of counts (true, predicted) by genre."""
-    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
     rows = [
         ("official", "knn", "test", genre, predicted, tracks)
         for genre, row in counts.items()

@@ -6,6 +6,7 @@ import pytest
 
 from songnet.errors import SongNetError
 from songnet.plan import (
+    archive_paths,
     dataset_note,
     feature_columns,
     features_source,
@@ -76,3 +77,24 @@ def test_models_tell_which_published_columns_are_read() -> None:
     some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
     assert feature_columns(some) == "mfcc"
     assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"
+
+
+def test_archives_have_one_path_however_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else another spelling of the folder would make everything anew."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("fma_metadata.zip", "fma_small.zip"):
+        (tmp_path / "music").mkdir(exist_ok=True)
+        (tmp_path / "music" / name).touch()
+    config = {"dataset": "local"}
+    spellings = ("music", "./music/", f"../{tmp_path.name}/music", str(tmp_path / "music"))
+    found = {
+        tuple(archive_paths(checked(**config, archives=folder), DATASETS["local"]))
+        for folder in spellings
+    }
+    assert found == {("music/fma_metadata.zip", "music/fma_small.zip")}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    paths = archive_paths(checked(**config, archives="../music"), DATASETS["local"])
+    assert paths[0] == str(tmp_path / "music/fma_metadata.zip")

@@ -29,7 +29,7 @@ def confusions(parts: tuple[str, ...] = ("validation", "test")) -> pd.DataFrame:
                     if part in parts:
                         rows.append((protocol, model, part, genre, genre, count))
                         rows.append((protocol, model, part, genre, other, 10 - count))
-    columns = ["protocol", "model", "part", "genre", "predicted", "tracks"]
+    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -208,7 +208,7 @@ def test_rows_and_genres() -> None:
                 ("Rock", 10, 0.1, 0.4, 2.5), ("Folk", 0, np.nan, np.nan, np.nan)
             )
         ],
-        columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "tracks",
+        columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "verdicts",
                  "recall_low", "recall_high", "effective_artists"],
     )  # fmt: skip
     values = report.genre_values(confusions(), scores, {"artist": "test"})

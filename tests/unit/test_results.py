@@ -140,9 +140,9 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
         for matrix in matrices
     ]
     confusions = confusion_table(runs)
-    assert confusions["tracks"].tolist() == [7, 1, 1, 11]
+    assert confusions["verdicts"].tolist() == [7, 1, 1, 11]
     table = genre_table(confusions)
-    assert table[["protocol", "model", "part", "genre", "tracks"]].values.tolist() == [
+    assert table[["protocol", "model", "part", "genre", "verdicts"]].values.tolist() == [
         ["artist", "net", "test", "Folk", 8], ["artist", "net", "test", "Rock", 12],
     ]  # fmt: skip
     for score, expected in genre_scores(sum(matrices)).items():

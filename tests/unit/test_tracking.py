@@ -17,7 +17,7 @@ from songnet.errors import SongNetError
 from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
 from songnet.fma_features import columns
-from songnet.tracking import PARENT, LiveRun, initialise
+from songnet.tracking import CURRENT, PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
@@ -89,13 +89,124 @@ def test_what_has_changed_is_uploaded_again(run_folder: Path, tmp_path: Path) ->
     models = client.search_logged_models([experiment_id])
     assert sorted(str(model.status) for model in models) == ["PENDING", "READY"]
     first = client.get_model_version_by_alias("tiny-artist", "best")
-    # Another model.
+    # Somebody has deleted the model.
+    for logged in models:
+        client.delete_logged_model(logged.model_id)
+    upload_runs(uri, "tiny", [run_folder], {})
+    again = client.get_model_version_by_alias("tiny-artist", "best")
+    assert again.run_id == first.run_id and again.source != first.source
+    assert mlflow.sklearn.load_model(again.source) is not None
+
+
+def test_a_training_anew_is_a_run_of_its_own(run_folder: Path, tmp_path: Path) -> None:
+    """Whatever brings it about: deleted results, another machine. No old epoch mixes in."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment_id = initialise(uri, "tiny")["experiment_id"]
+    write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
+    client = mlflow.MlflowClient(uri)
+    epochs = [{"epoch": i, "seconds": 40.0, "validation_accuracy": i / 20} for i in range(1, 13)]
+    pd.DataFrame(epochs).to_csv(run_folder / "history.csv", index=False)
+    first = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    anew = [epoch | {"validation_accuracy": 0.9} for epoch in epochs[:8]]
+    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(anew[:2])
+    pd.DataFrame(anew).to_csv(run_folder / "history.csv", index=False)
     with (run_folder / "model.joblib").open("ab") as file:
         file.write(b"\0")
+    second = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    assert first != second
+    curve = client.get_metric_history(second, "validation/accuracy")
+    assert [metric.step for metric in curve] == [*range(1, 9), 8]
+    assert {metric.value for metric in curve[:8]} == {0.9}
+    assert len(client.get_metric_history(first, "validation/accuracy")) == 13
+    named = client.search_runs([experiment_id], "attributes.run_name LIKE 'svm%'")
+    current = {run.info.run_id: run.data.tags[CURRENT] for run in named}
+    assert current == {first: "false", second: "true"}
+    best = client.get_model_version_by_alias("tiny-artist", "best")
+    assert (best.run_id, int(best.version)) == (second, 2)
+
+
+def test_a_run_tells_when_and_on_what_it_was_trained(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    pd.DataFrame([{"epoch": 1, "seconds": 7200.0, "validation_accuracy": 0.5}]).to_csv(
+        run_folder / "history.csv", index=False
+    )
+    os.utime(run_folder / "history.csv", (1_700_000_000, 1_700_000_000))
+    data = {"genres": ["Folk", "Rock"], "split": {"train": 0.6}, "tracks_per_genre": None}
+    write_json(run_folder / "params.json", record() | {"data": data})
+    client = mlflow.MlflowClient(uri)
+    run = client.get_run(upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)])
+    assert (run.info.start_time, run.info.end_time) == (1_699_992_800_000, 1_700_000_000_000)
+    assert run.data.params["data.genres"] == "['Folk', 'Rock']"
+    assert run.data.params["data.split.train"] == "0.6"
+    parent = client.get_run(run.data.tags[PARENT])
     upload_runs(uri, "tiny", [run_folder], {})
-    second = client.get_model_version_by_alias("tiny-artist", "best")
-    assert (int(first.version), int(second.version)) == (1, 2)
-    assert first.run_id == second.run_id and first.source != second.source
+    assert client.get_run(parent.info.run_id).info.end_time == parent.info.end_time
+
+
+def test_a_training_that_fails_is_marked(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = initialise(uri, "tiny")
+    write_json(tmp_path / "experiment.json", experiment)
+    client = mlflow.MlflowClient(uri)
+    epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
+    for error, status in ((ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")):
+        live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
+        with pytest.raises(error), live:
+            live.log_epochs(epochs)
+            (run,) = client.search_runs([experiment["experiment_id"]], "params.model = 'svm'")
+            assert run.info.status == "RUNNING"
+            raise error
+        assert client.get_run(run.info.run_id).info.status == status
+
+
+def test_a_part_of_the_models_does_not_take_the_alias(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    client = mlflow.MlflowClient(uri)
+    metrics = read_json(run_folder / "metrics.json")
+    folders = [run_folder.parents[1] / model / "1" for model in ("svm", "knn")]
+    shutil.copytree(folders[0], folders[1])
+
+    def set_run(folder: Path, accuracy: float, **changes: Any) -> None:
+        kept = metrics["validation"] | {"accuracy": accuracy}
+        write_json(folder / "metrics.json", metrics | {"validation": kept})
+        name = folder.parent.name
+        write_json(folder / "params.json", record() | {"model": name, "key": name} | changes)
+
+    def best() -> str:
+        run_id = client.get_model_version_by_alias("tiny-artist", "best").run_id
+        return str(client.get_run(run_id).data.params["model"])
+
+    set_run(folders[0], 0.9)
+    set_run(folders[1], 0.6)
+    upload_runs(uri, "tiny", folders, {})
+    assert best() == "svm"
+    upload_runs(uri, "tiny", folders[1:], {})
+    assert best() == "svm"
+    set_run(folders[1], 0.95)
+    upload_runs(uri, "tiny", folders[1:], {})
+    assert best() == "knn"
+    # What is better on other data is no better model.
+    set_run(folders[0], 0.7, key="other", data={"genres": ["Folk"]})
+    upload_runs(uri, "tiny", folders[:1], {})
+    assert best() == "svm"
+
+
+def test_a_copied_store_is_not_written_to_the_other_folder(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "copy").mkdir()
+    initialise(f"sqlite:///{tmp_path / 'mlflow.db'}", "tiny")
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "copy/mlflow.db")
+    uri = f"sqlite:///{tmp_path / 'copy/mlflow.db'}"
+    assert initialise(uri, "tiny")["experiment_id"] is None
+    with pytest.raises(SongNetError, match=r"copy/mlflow\.db belongs to another folder: .*; move"):
+        upload_runs(uri, "tiny", [run_folder], {})
+    uri = f"sqlite:///{tmp_path / 'copy/new.db'}"
+    upload_runs(uri, "tiny", [run_folder], {})
+    assert not (tmp_path / "mlartifacts").exists()
+    assert list((tmp_path / "copy/mlartifacts/tiny").iterdir())
 
 
 def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
@@ -182,10 +293,19 @@ def test_a_server_that_was_down_at_first_shows_trainings_later(tmp_path: Path) -
     assert [run.data.metrics["validation/accuracy"] for run in runs] == [0.5]
 
 
-def test_a_wrong_password_is_named(run_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (401, "MLFLOW_TRACKING_USERNAME and _PASSWORD: refused"),
+        (403, "not write to the experiment tiny: .* the config key tracking.experiment"),
+    ],
+)
+def test_a_wrong_password_and_a_foreign_experiment_are_named(
+    run_folder: Path, code: int, message: str
+) -> None:
     class Refuses(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_error(401)
+            self.send_error(code)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
@@ -193,14 +313,23 @@ def test_a_wrong_password_is_named(run_folder: Path) -> None:
     with HTTPServer(("127.0.0.1", 0), Refuses) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{server.server_port}"
-        with pytest.raises(SongNetError, match="MLFLOW_TRACKING_USERNAME and _PASSWORD: refused"):
+        with pytest.raises(SongNetError, match=message):
             upload_runs(uri, "tiny", [run_folder], {})
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables, which take seconds to make."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture(autouse=True)
-def fluent_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fluent_state(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's fluent functions keep their server; each test has its own."""
+    shutil.copy(empty_store, tmp_path)
     monkeypatch.chdir(tmp_path)
     assert "MLFLOW_DISABLE_TELEMETRY" in os.environ
     shutil.rmtree("mlruns", ignore_errors=True)

@@ -21,14 +21,14 @@ ENTRY = """
 toy: {title: toy, family: baseline, estimator: songnet.toy.Nearest, features: mfcc, seeded: false}
 """
 WORKFLOW = """
-configfile: "config/config.yaml"
+configfile: "config.yaml"
 
 
 module songnet:
     snakefile:
         "SONGNET/workflow/Snakefile"
     config:
-        config
+        config["songnet"]
 
 
 use rule * from songnet as songnet_*
@@ -69,12 +69,13 @@ def test_another_workflow_uses_this_one(
     project: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     theirs = tmp_path / "theirs"
-    shutil.copytree(project / "config", theirs / "config")
+    theirs.mkdir()
+    own = {"samples": ["a"], "songnet": {"dataset": "local", "archives": str(archives)}}
+    (theirs / "config.yaml").write_text(json.dumps(own))
     (theirs / "Snakefile").write_text(WORKFLOW.replace("SONGNET", str(project)))
-    settings = ["--config", "dataset=local", f"archives={archives}"]
-    plan = snakemake(theirs, "-n", *settings, "--", "songnet_all")
+    plan = snakemake(theirs, "-n", "--", "songnet_all")
     assert plan.returncode == 0 and "songnet_report_page" in plan.stdout, plan.stdout[-3000:]
-    run = snakemake(theirs, *settings)
+    run = snakemake(theirs)
     assert run.returncode == 0, run.stdout[-3000:]
     sums = json.loads((theirs / "sums.txt").read_text())
     assert set(sums) == {"fma_metadata.zip", "fma_small.zip"}

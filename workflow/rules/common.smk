@@ -143,12 +143,17 @@ def described_run(split, model, seed):
         mel = config["mel"] if DATASET["source"] != "mels" else None
         changes = {"training": DATASET.get("training", {})}
         entry = configuration.variant(entry, changes) | {"mel": mel}
+    data = {"genres": config["genres"] or DATASET["genres"]}
+    data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
+    if protocol != "official":
+        data["split"] = config["split"]
     return {
         "dataset": config["dataset"],
         "protocol": protocol,
         "split_seed": split_seed,
         "model": model,
         "seed": seed,
+        "data": data,
     } | entry
 
 

@@ -5,6 +5,7 @@
 #   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
 
 
+EXPERIMENT = config["tracking"]["experiment"] or config["dataset"]
 TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 
 
@@ -26,7 +27,7 @@ rule init_tracking:
         runtime=10,
     params:
         uri=TRACKING_URI,
-        dataset=config["dataset"],
+        experiment=EXPERIMENT,
         note=DATASET["note"],
         source=source("init_tracking"),
     script:
@@ -53,7 +54,7 @@ rule log_runs:
         runtime=60,
     params:
         uri=TRACKING_URI,
-        dataset=config["dataset"],
+        experiment=EXPERIMENT,
         config=config,
         note=DATASET["note"],
         source=source("log_runs"),

@@ -10,7 +10,7 @@ with job(snakemake):
 
     run_ids = upload_runs(
         snakemake.params.uri,
-        snakemake.params.dataset,
+        snakemake.params.experiment,
         [Path(path).parent for path in snakemake.input.runs],
         snakemake.params.config,
         snakemake.params.note,

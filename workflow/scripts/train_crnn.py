@@ -43,7 +43,7 @@ with job(snakemake) as log:
     torch.manual_seed(run["seed"])
     sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
     network = make_network(run["network"], sizes, run["parameters"])
-    with own_gpu():
+    with live, own_gpu():
         history = train_network(
             network,
             shards,

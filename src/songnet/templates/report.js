@@ -99,7 +99,7 @@ function drawGenres() {
 
 function drawConfusion(values, order) {
   const genres = order.map((i) => escaped(data.genres[i]));
-  const share = (i, j) => values.counts[i][j] / Math.max(1, values.tracks[i]);
+  const share = (i, j) => values.counts[i][j] / Math.max(1, values.verdicts[i]);
   const cells = (entry) => order.map((i) => order.map((j) => entry(i, j)));
   const dense = narrow() || order.length > 10;
   const text = (i, j) => `${(100 * share(i, j)).toFixed(0)}${dense ? "" : `<br>(${values.counts[i][j]})`}`;
@@ -107,7 +107,7 @@ function drawConfusion(values, order) {
   draw("confusion", [{
     type: "heatmap", x: genres, y: genres, z: cells((i, j) => 100 * share(i, j)), zmin: 0, zmax: 100, colorscale: "Viridis", xgap: 1, ygap: 1,
     showscale: !narrow(), colorbar: { thickness: 10, outlinewidth: 0, ticksuffix: " %" },
-    customdata: cells((i, j) => `${values.counts[i][j]} of ${values.tracks[i]} ${escaped(data.genres[i])} tracks, ${percent(share(i, j))},<br>are called ${escaped(data.genres[j])}`),
+    customdata: cells((i, j) => `${values.counts[i][j]} of ${values.verdicts[i]} verdicts on ${escaped(data.genres[i])} tracks, ${percent(share(i, j))},<br>are ${escaped(data.genres[j])}`),
     hovertemplate: "%{customdata}<extra></extra>",
   }, {
     // A heat map's own texts are grey on green.
@@ -170,7 +170,7 @@ function fillScores(values, compared, order, baseline) {
   row(["genre", "verdicts", "artists", "recall", "interval", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {
     row([
-      data.genres[i], values.tracks[i], values.effective_artists[i]?.toFixed(0) ?? "–", percent(values.recall[i]), interval(i), ...(compared ? [difference("recall", i)] : []),
+      data.genres[i], values.verdicts[i], values.effective_artists[i]?.toFixed(0) ?? "–", percent(values.recall[i]), interval(i), ...(compared ? [difference("recall", i)] : []),
       percent(values.precision[i]), ...(compared ? [difference("precision", i)] : []), percent(values.f1[i]),
     ]);
   }
@@ -286,3 +286,8 @@ const onPaper = (size) => document.querySelectorAll(".chart").forEach((node) => 
 window.addEventListener("beforeprint", () => onPaper({ autosize: false, width: 660 }));
 window.addEventListener("afterprint", () => { onPaper({ autosize: true, width: null }); drawAll(); });
 drawAll();
+
+// Snakemake's report keeps each page in a folder of its own, away from its neighbours.
+if (location.protocol === "data:" || /\/data\/raw\/[0-9a-f]{64}\/[^/]*$/.test(location.pathname)) {
+  document.querySelectorAll("nav a.out").forEach((link) => link.remove());
+}
