@@ -29,6 +29,7 @@ log = logging.getLogger("songnet")
 # Tags of a run.
 KEY = "songnet.key"  # ties it to params.json
 MODEL = "songnet.sha1.model"  # SHA-1 of the model that MLflow holds of it
+USER = "mlflow.user"
 CURRENT = "songnet.current"  # false once the results folder has another run in its place
 PARENT = "mlflow.parentRunId"
 INVOCATION = "SONGNET_INVOCATION"  # in the environment: what one `snakemake` gives all its jobs
@@ -92,7 +93,7 @@ def find_experiment(uri: str, name: str) -> str:
     client = mlflow.MlflowClient(uri)
     artifacts = None
     if uri.startswith("sqlite:///"):
-        store = Path(uri.removeprefix("sqlite:///"))
+        store = Path(uri.removeprefix("sqlite:///")).resolve()
         artifacts = (store.parent / "mlartifacts" / name).as_uri()
     found = client.get_experiment_by_name(name)
     if found is not None:
@@ -101,7 +102,8 @@ def find_experiment(uri: str, name: str) -> str:
                 f"MLflow's experiment {name} is deleted; it comes back by `mlflow experiments "
                 f"restore --experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI={uri}"
             )
-        if artifacts and found.artifact_location != artifacts:
+        ours = found.artifact_location.endswith(f"/mlartifacts/{name}")
+        if artifacts and ours and found.artifact_location != artifacts:
             raise SongNetError(
                 f"{store} belongs to another folder: it would have MLflow's files written to "
                 f"{found.artifact_location}; move it away, and all runs are uploaded to a new one"
@@ -214,7 +216,7 @@ def open_run(
         "protocol": record["protocol"],
         "split_seed": record["split_seed"],
         PARENT: open_parent(client, experiment_id),
-        "mlflow.user": getpass.getuser(),
+        USER: user(),
         **{f"sha1/{name}": value for name, value in record["archives"].items()},
     }
     client.log_batch(
@@ -223,6 +225,14 @@ def open_run(
         tags=[RunTag(name, str(value)) for name, value in tags.items()],
     )
     return str(run.info.run_id)
+
+
+def user() -> str:
+    """Name of who runs the workflow; containers may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def open_parent(client: Any, experiment_id: str) -> str:

@@ -18,6 +18,7 @@ from songnet.tracking import (
     CURRENT,
     MODEL,
     PARENT,
+    USER,
     describe_experiment,
     find_experiment,
     log_history,
@@ -122,9 +123,10 @@ def _mark_current(client: Any, experiment_id: str, run_ids: set[str]) -> None:
 
 
 def _name(run: Any) -> tuple[str | None, ...]:
-    """What only one run at a time can be."""
+    """What only one run at a time can be; of several users, each has a folder of results."""
     params = run.data.params
-    return tuple(params.get(name) for name in ("protocol", "split_seed", "model", "seed"))
+    names = (params.get(name) for name in ("protocol", "split_seed", "model", "seed"))
+    return (run.data.tags.get(USER), *names)
 
 
 def _register_best(
@@ -174,7 +176,7 @@ def _holder_is_better(client: Any, name: str, best: Any, run_ids: set[str]) -> b
 
     if holder.info.run_id in run_ids or holder.data.tags.get(CURRENT) != "true":
         return False
-    accuracies = [run.data.metrics["validation/accuracy"] for run in (holder, best)]
+    accuracies = [run.data.metrics.get("validation/accuracy", 0.0) for run in (holder, best)]
     return data(holder) == data(best) and accuracies[0] > accuracies[1]
 
 

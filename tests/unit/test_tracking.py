@@ -197,7 +197,11 @@ def test_a_copied_store_is_not_written_to_the_other_folder(
     run_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "copy").mkdir()
-    initialise(f"sqlite:///{tmp_path / 'mlflow.db'}", "tiny")
+    initialise("sqlite:///mlflow.db", "tiny")  # from the present folder
+    # An experiment that somebody made elsewhere on purpose is none of ours.
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client.create_experiment("own", artifact_location=(tmp_path / "elsewhere").as_uri())
+    assert initialise(client.tracking_uri, "own")["experiment_id"] is not None
     shutil.copy(tmp_path / "mlflow.db", tmp_path / "copy/mlflow.db")
     uri = f"sqlite:///{tmp_path / 'copy/mlflow.db'}"
     assert initialise(uri, "tiny")["experiment_id"] is None
