@@ -151,7 +151,10 @@ def _register_best(
         _log_model(run_id, best, read_json(best / "params.json"))
         newest = _ready_model(client, experiment_id, run_id)
     versions = {v.source: v for v in client.search_model_versions(f"name = '{name}'")}
-    version = versions.get(newest.model_uri) or mlflow.register_model(newest.model_uri, name)
+    # Not `mlflow.register_model`, which talks on the terminal.
+    version = versions.get(newest.model_uri) or client.create_model_version(
+        name, newest.model_uri, run_id, model_id=newest.model_id
+    )
     client.set_registered_model_alias(name, "best", version.version)
 
 
