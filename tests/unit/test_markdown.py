@@ -102,3 +102,14 @@ def test_many_differences_are_read_with_care() -> None:
          "ci_low": 0.0, "ci_high": 0.2, "splits_won": 1, "splits": 1}
     )  # fmt: skip
     assert "of a dozen, one may well do so by chance" in " ".join(_differences(rows, MODELS))
+
+
+def test_without_a_test_part_the_validation_part_is_shown() -> None:
+    rows = pd.DataFrame(
+        {"protocol": "official", "model": ["knn", "crnn"], "seeds": [1, 2], "divisions": 3,
+         "accuracy": [None, None], "validation_accuracy": [0.375, 0.5]}
+    )  # fmt: skip
+    text = _accuracy_table(rows, MODELS)
+    assert text.startswith("The data set has no test part here; this is of the validation part")
+    cells = [[cell.strip() for cell in line.split("|")][1:-1] for line in text.splitlines()[-2:]]
+    assert cells == [["kNN", "37.5", "3"], ["C-RNN", "50.0", "6"]]

@@ -288,6 +288,6 @@ window.addEventListener("afterprint", () => { onPaper({ autosize: true, width: n
 drawAll();
 
 // Snakemake's report keeps each page in a folder of its own, away from its neighbours.
-if (location.protocol === "data:" || /\/data\/raw\/[0-9a-f]{64}\/[^/]*$/.test(location.pathname)) {
+if (location.protocol === "data:" || /\/data\/raw\/[0-9a-f]{16,64}\/[^/]*$/.test(location.pathname)) {
   document.querySelectorAll("nav a.out").forEach((link) => link.remove());
 }
