@@ -131,7 +131,7 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
     network.train()
     rng = np.random.default_rng(0)
     frames = round(10 * shards.frames_per_second)
-    for mel, labels, _ in random_crops(shards, many, frames, 32, 0.0, rng):
+    for mel, labels, _ in random_crops(shards, many, frames, 32, rng):
         loss = nn.functional.nll_loss(network(mel).so_far[:, -1], labels)
         loss.backward()
         look()

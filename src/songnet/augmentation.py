@@ -12,26 +12,19 @@ class Augmentation:
     """How strongly examples are changed; zeros change nothing."""
 
     mixup: float = 0.0  # parameter of the Beta distribution (Zhang et al., "mixup", 2018)
-    mask_bands: int = 0  # widest of two masks over bands (Park et al., "SpecAugment", 2019)
-    mask_share: float = 0.0  # widest of two masks over time, as a share of the crop
     equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
     # Share of examples that sound produced like another: its mean and spread in every band, in part
     # (Zhou et al., "MixStyle", 2021; in bands: Schmid et al., "CP-JKU submission to DCASE", 2022).
     style: float = 0.0
 
-    def change(self, mel: Tensor, fill: Tensor) -> Tensor:
-        """Restyle, equalise and mask a batch (B, M, T) in dB; masks hold ``fill`` (M, 1)."""
-        B, M, T = mel.shape
+    def change(self, mel: Tensor) -> Tensor:
+        """Restyle and equalise a batch (B, M, T) in dB."""
         if self.style:
             mel = _restyled(mel, self.style)
         if self.equaliser_db:
-            points = self.equaliser_db * torch.randn(B, 1, 5)
-            curve = interpolate(points, size=M, mode="linear", align_corners=True)
+            points = self.equaliser_db * torch.randn(len(mel), 1, 5)
+            curve = interpolate(points, size=mel.shape[1], mode="linear", align_corners=True)
             mel = mel + curve.transpose(1, 2).to(mel)
-        for _ in range(2 if self.mask_bands or self.mask_share else 0):
-            bands = _stretches(B, M, self.mask_bands)[:, :, None]
-            frames = _stretches(B, T, round(self.mask_share * T))[:, None, :]
-            mel = torch.where((bands | frames).to(mel.device), fill, mel)
         return mel
 
     def mix(self, mel: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,11 +48,3 @@ def _restyled(mel: Tensor, share: float) -> Tensor:
     other = torch.randperm(B).to(mel.device)
     new_mean, new_std = (torch.lerp(x[other], x, own) for x in (mean, std))
     return (mel - mean) / std * new_std + new_mean
-
-
-def _stretches(B: int, length: int, widest: int) -> Tensor:
-    """One random stretch a row, up to ``widest`` long, as a mask (B, length)."""
-    width = torch.randint(0, widest + 1, (B, 1))
-    first = (torch.rand(B, 1) * (length - width)).long()
-    at = torch.arange(length)
-    return (at >= first) & (at < first + width)

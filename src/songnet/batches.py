@@ -42,7 +42,6 @@ def random_crops(
     part: Part,
     frames: int,
     batch_size: int,
-    stretch: float,
     rng: np.random.Generator,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield shuffled batches of one random crop a clip.
@@ -55,8 +54,7 @@ def random_crops(
         part: tracks to crop.
         frames: length of the crops; a clip shorter than that is repeated.
         batch_size: crops in a batch.
-        stretch: largest change of tempo, as a natural logarithm.
-        rng: order, places and tempos.
+        rng: order and places.
 
     Yields:
         Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields).
@@ -68,8 +66,7 @@ def random_crops(
             return
         batch = np.empty((len(chosen), shards.n_mels, frames), np.float32)
         for row, i in enumerate(chosen):
-            tempo = np.exp(rng.uniform(-stretch, stretch)) if stretch else 1.0
-            batch[row] = _crop(shards, int(part.track_ids[i]), frames, tempo, rng)
+            batch[row] = _crop(shards, int(part.track_ids[i]), frames, rng)
         yield (
             torch.from_numpy(batch),
             torch.from_numpy(part.labels[chosen]),
@@ -77,21 +74,11 @@ def random_crops(
         )
 
 
-def _crop(
-    shards: MelShards, track_id: int, frames: int, tempo: float, rng: np.random.Generator
-) -> Mel:
-    """One random crop (M, frames), its tempo changed by linear interpolation between frames."""
-    known = shards.frames(track_id)
-    span = round(tempo * frames)
-    first = int(rng.integers(max(0, known - span) + 1))
-    mel = shards.mel(track_id, first, first + span).astype(np.float32)
-    mel = np.tile(mel, -(-span // mel.shape[1]))[:, :span]
-    if span == frames:
-        return mel
-    places = np.linspace(0, span - 1, frames)
-    before = np.minimum(places.astype(int), span - 2)
-    share = (places - before).astype(np.float32)
-    return mel[:, before] * (1 - share) + mel[:, before + 1] * share
+def _crop(shards: MelShards, track_id: int, frames: int, rng: np.random.Generator) -> Mel:
+    """One random crop (M, frames); a clip shorter than that is repeated."""
+    first = int(rng.integers(max(0, shards.frames(track_id) - frames) + 1))
+    mel = shards.mel(track_id, first, first + frames).astype(np.float32)
+    return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
 
 
 def whole_clips(

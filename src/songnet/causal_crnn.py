@@ -30,7 +30,6 @@ class CausalCRNNConfig(NetworkConfig):
     step_seconds: float = 0.4  # about; a step is a power of two of frames
     features: int = 128  # of a step, before the recurrent layer
     hidden: int = 128
-    dropout: float = 0.1
     below_peak: bool = True  # whether it hears the level below the running peak, or as it is
     metadata: bool = False  # whether it also reads the fields of `songnet.metadata`
 
@@ -65,21 +64,18 @@ class CausalCRNN(Network):
         self._frames_per_step = 2**frames
         first, second, third = config.channels
         self.convolutions = nn.Sequential(
-            *_block(1, first, (5, stride + 2), (4, stride), (2, 1), config.dropout),
-            *_block(first, second, (3, 3), (1, 1), (2, pools[0]), config.dropout),
-            *_block(second, third, (3, 3), (1, 1), (2, pools[1]), config.dropout),
+            *_block(1, first, (5, stride + 2), (4, stride), (2, 1)),
+            *_block(first, second, (3, 3), (1, 1), (2, pools[0])),
+            *_block(second, third, (3, 3), (1, 1), (2, pools[1])),
         )
         # Convolutions over few channels train faster so: 1.4 times on the processors tried.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         bands = math.ceil(config.n_mels / 4) // 8
         if bands == 0:
             raise SongNetError("config key mel.n_mels: the causal C-RNN needs 29 bands or more")
-        self.projection = nn.Sequential(
-            nn.Linear(third * bands, config.features), nn.ReLU(), nn.Dropout(config.dropout)
-        )
+        self.projection = nn.Sequential(nn.Linear(third * bands, config.features), nn.ReLU())
         self.recurrence = nn.GRU(config.features, config.hidden, batch_first=True)
         self.attention = nn.Linear(config.hidden, 1)
-        self.dropout = nn.Dropout(config.dropout)
         self.now = nn.Linear(config.hidden, config.n_genres)
         self.metadata = _Metadata() if config.metadata else None
         self.so_far = nn.Linear(
@@ -142,8 +138,8 @@ class CausalCRNN(Network):
             about = self.metadata(metadata, heard)[:, None].expand(-1, heard.shape[1], -1)
             known = torch.cat([heard, about], dim=-1)
         verdicts = Verdicts(
-            self.now(self.dropout(x)).float().log_softmax(-1),
-            self.so_far(self.dropout(known)).float().log_softmax(-1),
+            self.now(x).float().log_softmax(-1),
+            self.so_far(known).float().log_softmax(-1),
             heard,
         )
         return verdicts, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
@@ -217,12 +213,11 @@ class _Metadata(nn.Module):
 
 def _block(
     inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int],
-    pool: tuple[int, int], dropout: float,
+    pool: tuple[int, int],
 ) -> list[nn.Module]:  # fmt: skip
     return [
         CausalConv(inputs, outputs, kernel, stride),
         nn.BatchNorm2d(outputs),
         nn.ReLU(),
         nn.MaxPool2d(pool),
-        nn.Dropout2d(dropout),
     ]

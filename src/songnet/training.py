@@ -40,7 +40,6 @@ class TrainingConfig(Augmentation):
     batch_size: int = 32
     least_steps: int = 0  # of an epoch; a small data set is gone through several times
     crop_seconds: float = 10.0  # random part of each clip, new in every epoch
-    stretch: float = 0.0  # largest change of tempo, natural logarithm
     learning_rate: float = 1e-3  # the largest one
     warmup: float = 0.0  # share of the steps in which the rate grows to it
     cosine: bool = False  # lower it to zero along a cosine
@@ -200,8 +199,7 @@ class _Trainee:
         waited = 0.0
         asked = time.perf_counter()
         crops = chain.from_iterable(
-            random_crops(shards, train, frames, config.batch_size, config.stretch, rng)
-            for _ in range(passes)
+            random_crops(shards, train, frames, config.batch_size, rng) for _ in range(passes)
         )
         for i, (mel, labels, metadata) in enumerate(crops):
             waited += time.perf_counter() - asked
@@ -224,8 +222,7 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
-        # Of what the network hears, since masks hold the means of that.
-        levels = config.change(self.network.levels(mel), self.network.mean)
+        levels = config.change(self.network.levels(mel))
         levels, targets = config.mix(levels, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):

@@ -35,13 +35,14 @@ def test_defaults_equal_the_commented_file() -> None:
 
 def test_a_variant_counts_for_few_tracks_too() -> None:
     """Else an ablation on few tracks would compare a network with itself."""
-    full, without = (for_tracks(MODELS[name], 100) for name in ("narrow", "without_mixup"))
+    full, without = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "without_mixup"))
     assert full["training"]["mixup"] > 0 and without["training"]["mixup"] == 0
     assert without["training"] | {"mixup": full["training"]["mixup"]} == full["training"]
     assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
     wide = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
-    small = for_tracks(MODELS["causal_crnn"], 100)
-    assert for_tracks(wide, 100)["parameters"] == small["parameters"] | {"hidden": 7}
+    few = variant(wide, {"few_tracks": {"parameters": {"hidden": 5, "features": 6}}})
+    assert for_tracks(few, 100)["parameters"] == wide["parameters"] | {"hidden": 5, "features": 6}
+    assert for_tracks(variant(few, {"parameters": {"hidden": 8}}), 100)["parameters"]["hidden"] == 8
     assert for_tracks(variant(wide, {"few_tracks": None}), 100)["parameters"]["hidden"] == 7
     # What an entry itself says of few tracks stands.
     both = {"training": {"epochs": 9}, "few_tracks": {"training": {"epochs": 8}}}
@@ -125,7 +126,7 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
             r"kernel in x\.parameters is unknown "
-            r"\(allowed: channels, step_seconds, features, hidden, dropout, below_peak, metadata\)",
+            r"\(allowed: channels, step_seconds, features, hidden, below_peak, metadata\)",
         ),
         ("x: {like: crnn, training: {epochs: 0}}", r"x\.training\.epochs: 0 is less than the min"),
         ("x: {like: crnn, training: {epochs: many}}", r"x\.training\.epochs: 'many' is not of t"),
@@ -211,18 +212,18 @@ def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
 
 
 def test_the_ablation_changes_one_thing() -> None:
-    """without_frequency is the poster's network with all else of the narrow one."""
+    """without_frequency is the poster's network with all else of the causal one."""
     ablation = read_yaml(ROOT / "config/ablation.yaml")
-    narrow = MODELS[ablation["reference"]]
-    settings = {**narrow["parameters"], **narrow["training"]}
+    causal = MODELS[ablation["reference"]]
+    settings = {**causal["parameters"], **causal["training"]}
     for name in set(ablation["models"]) - {ablation["reference"], "without_frequency"}:
         entry = MODELS[name]
         own = {**entry["parameters"], **entry["training"]}
         changed = [key for key in own if own[key] != settings.get(key)]
-        assert own.keys() >= settings.keys() and entry["network"] == narrow["network"]
-        assert len(changed) == 1 or changed == ["mask_bands", "mask_share"], name
+        assert own.keys() >= settings.keys() and entry["network"] == causal["network"]
+        assert len(changed) == 1 or changed == ["channels", "features", "hidden"], name
     assert MODELS["without_frequency"]["training"] == (
-        narrow["training"] | {"crop_seconds": MODELS["crnn"]["training"]["crop_seconds"]}
+        causal["training"] | {"crop_seconds": MODELS["crnn"]["training"]["crop_seconds"]}
     )
 
 

@@ -24,7 +24,7 @@ PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, lea
 # Everything that training can do at once.
 FULL = replace(
     PLAIN, learning_rate=2e-2, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1,
-    step_loss=0.3, mixup=0.2, mask_bands=2, mask_share=0.1, equaliser_db=1, style=0.5, stretch=0.1,
+    step_loss=0.3, mixup=0.2, equaliser_db=1, style=0.5,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
@@ -180,7 +180,7 @@ def test_few_tracks_are_changed_more() -> None:
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     train, _ = parts()
-    batches = list(random_crops(shards, train, 25, 8, 0.0, np.random.default_rng(0)))
+    batches = list(random_crops(shards, train, 25, 8, np.random.default_rng(0)))
     assert [len(labels) for _, labels, _ in batches] == [8, 8, 8, 8]
     mel, labels, metadata = batches[0]
     assert mel.shape == (8, 64, 25)
@@ -190,13 +190,11 @@ def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     whole = shards.mel(int(train.track_ids[order[0]])).astype(np.float32)
     starts = [s for s in range(36) if np.array_equal(whole[:, s : s + 25], mel[0].numpy())]
     assert len(starts) == 1
-
-
-def test_stretched_crops_keep_their_level(shards: MelShards) -> None:
-    train, _ = parts()
-    for mel, _, _ in random_crops(shards, train, 25, 8, 0.3, np.random.default_rng(0)):
-        assert mel.shape[2] == 25 and mel.isfinite().all()
-        assert abs(float(mel.mean()) + 38) < 2
+    # Track 105 has 20 frames: it begins again.
+    row = int(np.flatnonzero(order == 5)[0])
+    short = batches[row // 8][0][row % 8].numpy()
+    whole = shards.mel(105).astype(np.float32)
+    np.testing.assert_array_equal(short, np.concatenate([whole, whole[:, :5]], axis=1))
 
 
 def test_whole_clips_share_batches_by_length(shards: MelShards) -> None:
