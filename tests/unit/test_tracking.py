@@ -17,7 +17,7 @@ from songnet.errors import SongNetError
 from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
 from songnet.fma_features import columns
-from songnet.tracking import CURRENT, PARENT, LiveRun, initialise
+from songnet.tracking import CURRENT, INVOCATION, PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
@@ -248,6 +248,7 @@ def test_a_run_that_broke_off_while_it_was_opened_is_completed(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv(INVOCATION, "2026-01-01 00:00:00")  # both uploads are of one
     initialise(uri, "tiny")
 
     def breaks(*_: object, **__: object) -> None:
