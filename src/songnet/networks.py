@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -189,10 +189,11 @@ def load(path: str | Path) -> Saved:
             metadata = {name: json.loads(value) for name, value in file.metadata().items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         kind = network_class(metadata["network"])
+        known = {field.name for field in fields(kind.Config)}
+        if differing := known ^ metadata["config"].keys():
+            names = ", ".join(sorted(differing))
+            raise ValueError(f"another version made it, whose settings differ: {names}")
         network = kind(kind.Config(**metadata["config"]))
-        unknown = asdict(network.config).keys() - metadata["config"].keys()
-        if unknown:
-            raise ValueError(f"another version made it, which knew no {', '.join(sorted(unknown))}")
         network.load_state_dict(tensors)
         return Saved(network.eval(), metadata["genres"], metadata["facts"])
     except Exception as error:
