@@ -376,6 +376,16 @@ def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> Non
     assert not (project / "resources").exists() and not (project / "results").exists()
 
 
+@pytest.mark.parametrize("run", ["artist/with_style/1", "artist-9/svm/1", "official/svm/1"])
+def test_a_run_that_the_configuration_does_not_name_has_no_rule(
+    project: Path, snakemake: Snakemake, run: str
+) -> None:
+    wanted = f"results/demo/runs/{run}/params.json"
+    plan = snakemake(project, "-n", "--config", "protocols=[artist]", "--", wanted)
+    assert plan.returncode != 0
+    assert f"No rule to produce {wanted}" in plan.stdout
+
+
 def test_every_rule_says_what_it_makes(project: Path, snakemake: Snakemake) -> None:
     rules = re.findall(r"^(\w+) ?(.*)$", snakemake(project, "--list-rules").stdout, re.MULTILINE)
     names = {name for name, text in rules if text.startswith("(") and text.endswith(".)")}

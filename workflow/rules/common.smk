@@ -67,9 +67,10 @@ FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol =
 RUN = f"{RESULTS}/runs/{{protocol}}/{{model}}/{{seed}}"
 
 
+# A file of a run that the configuration does not name has no rule.
 wildcard_constraints:
-    protocol=r"(random|artist)(-\d+)?|official",
-    model="|".join(ALL_MODELS),
+    protocol="|".join(SPLITS),
+    model="|".join(MODELS),
     seed=r"\d+",
     shard=r"\d+",
     archive=r"fma_\w+",

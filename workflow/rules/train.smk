@@ -60,7 +60,7 @@ rule train_crnn:
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{protocol}}/{{model}}/{{seed}}.tsv"
     wildcard_constraints:
-        model="|".join([m for m, entry in ALL_MODELS.items() if entry["family"] == "crnn"]),
+        model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
     conda:
         "../../envs/songnet.yaml"
     # One thread each: trainings run side by side, and a figure never depends on --cores.
