@@ -35,9 +35,9 @@ def test_defaults_equal_the_commented_file() -> None:
 
 def test_a_variant_counts_for_few_tracks_too() -> None:
     """Else an ablation on few tracks would compare a network with itself."""
-    full, without = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "without_mixup"))
-    assert full["training"]["mixup"] > 0 and without["training"]["mixup"] == 0
-    assert without["training"] | {"mixup": full["training"]["mixup"]} == full["training"]
+    full, other = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "with_style"))
+    assert full["training"]["style"] != other["training"]["style"]
+    assert other["training"] | {"style": full["training"]["style"]} == full["training"]
     assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
     other = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
     few = variant(other, {"few_tracks": {"parameters": {"hidden": 5, "features": 6}}})
