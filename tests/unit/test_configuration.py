@@ -35,9 +35,9 @@ def test_defaults_equal_the_commented_file() -> None:
 
 def test_a_variant_counts_for_few_tracks_too() -> None:
     """Else an ablation on few tracks would compare a network with itself."""
-    full, other = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "with_style"))
-    assert full["training"]["style"] != other["training"]["style"]
-    assert other["training"] | {"style": full["training"]["style"]} == full["training"]
+    full, styled = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "with_style"))
+    assert full["training"]["style"] != styled["training"]["style"]
+    assert styled["training"] | {"style": full["training"]["style"]} == full["training"]
     assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
     other = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
     few = variant(other, {"few_tracks": {"parameters": {"hidden": 5, "features": 6}}})
