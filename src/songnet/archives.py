@@ -3,6 +3,7 @@
 import bz2
 import io
 import lzma
+import math
 import struct
 import zipfile
 import zlib
@@ -216,34 +217,37 @@ def _reason(error: BaseException) -> str:
 MEL_RANGE_DB = 80.0
 # FMA's whole clips; archives of other clips say how long theirs are.
 CLIP_SECONDS = 30.0
+FEWEST_BANDS = 29  # as the config key mel.n_mels
 
 
 def mel_ids(archives: list[str]) -> set[int]:
     """Track numbers in a set of ``mels-*.npz``.
 
     Raises:
-        SongNetError: spectrograms or their numbers are not as `read_mels` wants them, or the bands
-            differ between archives.
+        SongNetError: spectrograms or their numbers are not as `read_mels` wants them, the bands
+            are too few, or differ between archives.
     """
     bands = 0
     found: set[int] = set()
     for path in archives:
         track_ids = _track_ids(path)
-        shape, dtype = _header(path, "mel")
-        if dtype != np.uint8 or len(shape) != 3 or shape[:1] != track_ids.shape:
+        shape, _, dtype = _header(path, "mel")
+        if dtype != np.uint8 or len(shape) != 3 or 0 in shape[1:] or shape[:1] != track_ids.shape:
             raise SongNetError(
                 f"{path}: mel is {dtype} of shape {shape}, not uint8 of shape "
                 f"({track_ids.size}, bands, frames), a row for each track_id"
             )
         found.update(track_ids.tolist())
+        if shape[1] < FEWEST_BANDS:
+            raise SongNetError(f"{path}: mel has {shape[1]} bands, fewer than {FEWEST_BANDS}")
         bands = bands or shape[1]
         if shape[1] != bands:
             raise SongNetError(f"{path}: mel has {shape[1]} bands, {archives[0]} has {bands}")
     return found
 
 
-def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
-    """Read the spectrograms of some tracks.
+def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
+    """Read the spectrograms of some tracks; no others are held in memory.
 
     Args:
         archives: paths of ``mels-*.npz``, each with ``track_id`` (n,) of whole numbers and
@@ -251,17 +255,37 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
         wanted: track numbers.
 
     Returns:
-        For each track (mels, frames) in dB, 0 at the clip's own maximum.
+        For each track (mels, frames), whose unit is that of `mel_decibels`.
     """
-    mels: dict[int, NDArray[np.float32]] = {}
+    mels: dict[int, NDArray[np.uint8]] = {}
     for path in archives:
         track_ids = _track_ids(path)
-        rows = np.flatnonzero(np.isin(track_ids, wanted))
-        if not len(rows):
-            continue
-        decibels = _array(path, "mel")[rows].astype(np.float32) / 255 * MEL_RANGE_DB - MEL_RANGE_DB
-        mels |= zip(track_ids[rows].tolist(), decibels, strict=True)
+        chosen = np.isin(track_ids, wanted)
+        if chosen.any():
+            rows = zip(track_ids.tolist(), chosen, _mel_rows(path), strict=True)
+            mels |= {track_id: mel for track_id, is_chosen, mel in rows if is_chosen}
     return mels
+
+
+def mel_decibels(mel: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Delivered spectrogram (mels, frames) in dB, 0 at the clip's own maximum."""
+    share: NDArray[np.float32] = np.divide(mel, 255, dtype=np.float32)
+    return (share - 1) * MEL_RANGE_DB
+
+
+def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
+    (_, *shape), fortran_order, _ = _header(path, "mel")
+    if fortran_order:  # all rows are interleaved
+        yield from _array(path, "mel")
+        return
+    with open_zip(path) as archive:
+        try:
+            with archive.open("mel.npy") as file:
+                _read_header(file)
+                while row := file.read(math.prod(shape)):
+                    yield np.frombuffer(row, np.uint8).reshape(shape)
+        except (ValueError, *DAMAGED) as error:
+            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
 
 
 def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, float]:
@@ -297,23 +321,26 @@ def _track_ids(path: str) -> NDArray[np.integer[Any]]:
     return track_ids
 
 
-def _header(path: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an array, without its values."""
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+
+
+def _header(path: str, name: str) -> Header:
+    """Shape, Fortran's order or not, and type of an array, without its values."""
     with open_zip(path) as archive:
         try:
             with archive.open(f"{name}.npy") as file:
-                version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = read(file)
-                return shape, dtype
+                return _read_header(file)
         except KeyError:
             raise SongNetError(f"{path}: has no array {name}") from None
         except (ValueError, *DAMAGED) as error:
             raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
+
+
+def _read_header(file: IO[bytes]) -> Header:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
 
 
 def _array(path: str, name: str, default: float | None = None) -> NDArray[Any]:

@@ -61,8 +61,7 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
     except (sf.LibsndfileError, RuntimeError) as error:
         raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
     clip = Clip(samples, rate)
-    if clip.seconds < min_seconds:
-        raise UnusableClipError(f"too short: {clip.seconds:.1f} s, minimum {min_seconds:g} s")
+    check_length(clip.seconds, min_seconds)
     # One fast pass: the energy is infinite or not a number where a sample is.
     energy = np.vdot(samples, samples)
     if not np.isfinite(energy):
@@ -70,6 +69,16 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
     if not energy and len(samples) < limit:  # else there may be sound to come
         raise UnusableClipError("silent from start to end")
     return clip
+
+
+def check_length(seconds: float, min_seconds: float) -> None:
+    """Fail where a clip is too short.
+
+    Raises:
+        UnusableClipError: says both lengths.
+    """
+    if seconds < min_seconds:
+        raise UnusableClipError(f"too short: {seconds:.1f} s, minimum {min_seconds:g} s")
 
 
 def clip_samples(

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterable
 from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +120,9 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     if config["mel"]["hop_length"] > config["mel"]["n_fft"]:
         raise SongNetError("config key mel: hop_length is larger than n_fft")
     dataset = datasets[config["dataset"]]
-    if dataset["source"] == "mels" or not dataset.get("clips", True):
+    if dataset["source"] == "mels":
+        _check_unused(config, ["mel", "clips.clip_seconds"], schema)
+    elif not dataset.get("clips", True):
         _check_unused(config, ["mel", "clips"], schema)
     _check_archives(config, dataset)
     return config
@@ -128,10 +132,11 @@ def _check_unused(config: Table, keys: list[str], schema: Table) -> None:
     defaults: Table = {}
     _fill_defaults(defaults, schema)
     for key in keys:
-        if config[key] != defaults[key]:
+        given, default = (reduce(getitem, key.split("."), table) for table in (config, defaults))
+        if given != default:
             raise SongNetError(
                 f"config key {key}: dataset={config['dataset']} decodes no clips, so only the "
-                f"default, {defaults[key]}, is allowed"
+                f"default, {default}, is allowed"
             )
 
 

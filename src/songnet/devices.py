@@ -67,6 +67,11 @@ def autocast(mixed_precision: bool | None) -> torch.autocast:
     """
     where = device().type
     if mixed_precision is None:
-        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
-        mixed_precision = torch.cuda.is_bf16_supported() if where == "cuda" else native
+        mixed_precision = torch.cuda.is_bf16_supported() if where == "cuda" else _native()
     return torch.autocast(where, torch.bfloat16, enabled=mixed_precision)
+
+
+def _native() -> bool:
+    """Whether the processor computes in bfloat16; older versions of torch cannot tell."""
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    return bool(tell and tell().get("avx512_bf16"))

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from songnet.errors import SongNetError
-from songnet.files import sha1
+from songnet.files import is_full, no_space, own, sha1
 
 # curl does the work and gives up on a connection that stalls. It is called anew for each attempt,
 # since its own retries fetch again what the first attempt already had.
@@ -18,7 +19,10 @@ CURL = [
 ]  # fmt: skip
 ATTEMPTS = 8  # in a row that bring nothing new
 FINAL = {"400", "401", "403", "404", "410"}  # answers that another attempt will not change
-RANGE_REFUSED = 33  # curl's status when the server cannot resume
+# What curl ends with:
+RANGE_REFUSED = 33  # the server cannot resume
+CANNOT_WRITE = 23
+HOPELESS = {1, 3, 37}  # no such protocol, no address, no such file: file:///... is an address too
 
 
 def download(
@@ -41,7 +45,7 @@ def download(
         patience: seconds of less than 1 kB/s after which a connection counts as dead.
 
     Raises:
-        SongNetError: no address gave the file, or its SHA-1 is another.
+        SongNetError: no address gave the file, its SHA-1 is another, or the disk is full.
     """
     if shutil.which("curl") is None:
         raise SongNetError("curl is not installed; it downloads the archives")
@@ -51,42 +55,49 @@ def download(
     problems = []
     for base in urls:
         url = base.rstrip("/") + "/" + name
-        problem = _fetch(url, part, pause, patience)
-        if problem:
-            problems.append(f"{url}: {problem}")
-            continue
-        found = sha1(part)
-        if found == checksum:
-            part.replace(path)
-            return
-        part.unlink()
-        problems.append(f"{url}: SHA-1 is {found}, expected {checksum}")
+        # A job that outlived its Snakemake may be at it: what it has fetched is waited for.
+        with own(part) as file:
+            if path.exists() and sha1(path) == checksum:
+                part.unlink()
+                return
+            problem = _fetch(url, file, pause, patience)
+            found = "" if problem else sha1(part)
+            if found == checksum:
+                part.replace(path)
+                return
+            if found or not part.stat().st_size:
+                part.unlink()
+        problems.append(f"{url}: {problem or f'SHA-1 is {found}, expected {checksum}'}")
     raise SongNetError("; ".join(problems))
 
 
-def _fetch(url: str, part: Path, pause: float, patience: int) -> str:
-    """Complete ``part``; returns what went wrong, if anything."""
+def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
+    """Complete a file that is locked; returns what went wrong, if anything."""
+    part = Path(file.name)
     fruitless, answer, status = 0, "", 0
     while fruitless < ATTEMPTS:
-        before = _size(part)
+        before = part.stat().st_size
         command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
         # In a job, file 2 is the log and sys.stderr the terminal, where a bar is welcome.
         if sys.stderr.isatty() and not os.environ.get("TQDM_DISABLE"):
             command, terminal = [*command, "--progress-bar"], sys.stderr.fileno()
         else:
             command, terminal = [*command, "--no-progress-meter"], None
-        curl = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, text=True)
+        # A curl that outlives its job keeps the lock, too.
+        curl = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=terminal, text=True, pass_fds=[file.fileno()]
+        )
         answer, status = curl.stdout, curl.returncode
         if status == 0 or answer == "416":  # 416: nothing is missing
             return ""
-        if answer in FINAL:
+        if status == CANNOT_WRITE:
+            if is_full(part.parent, OSError()):
+                raise no_space(part)
+            raise SongNetError(f"{part}: may not be written")
+        if answer in FINAL or status in HOPELESS:
             break
         if status == RANGE_REFUSED:
-            part.unlink()
-        fruitless = 0 if _size(part) > before else fruitless + 1
+            os.truncate(part, 0)
+        fruitless = 0 if part.stat().st_size > before else fruitless + 1
         time.sleep(min(60, pause * 2**fruitless))
     return f"the server answers {answer}" if answer >= "400" else f"curl ended with status {status}"
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -33,24 +33,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
     # last, since several writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        with _own(temporary):
+        with own(temporary):
             try:
                 yield temporary
                 temporary.replace(path)
             except BaseException as error:
-                full = isinstance(error, Exception) and _is_full(path.parent, error)
+                full = isinstance(error, Exception) and is_full(path.parent, error)
                 temporary.unlink(missing_ok=True)
                 if full:
-                    raise _no_space(path) from error
+                    raise no_space(path) from error
                 raise
     except OSError as error:
         if error.errno in FULL:
-            raise _no_space(path) from error
+            raise no_space(path) from error
         raise
 
 
-def _own(temporary: Path) -> IO[bytes]:
-    """Create a temporary file and lock it; a lock ends with its process, however that ends.
+def own(temporary: Path) -> IO[bytes]:
+    """Create a temporary file or take up what lies there, and lock it until its process ends.
 
     Jobs outlive a Snakemake that is killed: the next run's job waits here until they are through,
     or two would write one file.
@@ -65,14 +65,15 @@ def _own(temporary: Path) -> IO[bytes]:
         file.close()
 
 
-def _no_space(path: Path) -> SongNetError:
+def no_space(path: Path) -> SongNetError:
+    """Error of a file for which the disk is too full."""
     return SongNetError(f"{path}: no space left; free some and run again")
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def _is_full(folder: Path, error: Exception) -> bool:
+def is_full(folder: Path, error: Exception) -> bool:
     """Whether an error came from a full disk; libraries word it in many ways, or not at all."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True

@@ -65,7 +65,7 @@ def fma_features(samples: Array) -> Array:
         "chroma_cens": cens,
         "chroma_cqt": chroma.normalised(notes, np.inf),
         "chroma_stft": chroma.chroma_stft(power, SAMPLE_RATE),
-        "mfcc": mfcc(spectral.decibels(mel_bands(power, MelConfig())).T),
+        "mfcc": mfcc(spectral.decibels_below_peak(mel_bands(power, MelConfig())).T),
         "rmse": spectral.root_mean_square(spectra),
         "spectral_bandwidth": bandwidth[None],
         "spectral_centroid": centroid[None],

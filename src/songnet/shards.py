@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from songnet.archives import mel_seconds, open_zip, read_clip, read_mels
-from songnet.audio import clip_samples
+from songnet.archives import mel_decibels, mel_seconds, open_zip, read_clip, read_mels
+from songnet.audio import check_length, clip_samples
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
 from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
@@ -72,15 +72,18 @@ def make_audio_shard(
         _make_shard(npy, clips_csv, archive, selected, read, (config.n_mels, frames))
 
 
-def make_mels_shard(npy: str, clips_csv: str, archives: list[str], selected: pd.DataFrame) -> None:
+def make_mels_shard(
+    npy: str, clips_csv: str, archives: list[str], selected: pd.DataFrame, min_seconds: float
+) -> None:
     """Like `make_audio_shard`, for delivered spectrograms ``mels-*.npz``."""
     mels = read_mels(archives, selected.index.to_numpy())
     seconds = mel_seconds(archives, selected.index.to_numpy())
 
     def read(track_id: int) -> Found:
-        mel = mels[track_id]
+        mel = mels.pop(track_id)  # lest it be held twice
+        check_length(seconds[track_id], min_seconds)
         facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds[track_id]}
-        return mel, facts | {"sample_rate": 0, "channels": 0}
+        return mel_decibels(mel), facts | {"sample_rate": 0, "channels": 0}
 
     shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
     _make_shard(npy, clips_csv, ", ".join(archives), selected, read, shape)
@@ -95,7 +98,7 @@ def _make_shard(
     shape: tuple[int, ...],
 ) -> None:
     # Filled in place: a list of spectrograms would be held twice when it is put together.
-    mels = np.full((len(selected), *shape), FLOOR_DB, np.float16)
+    mels = np.empty((len(selected), *shape), np.float16)
     sound = 0
     rows: dict[int, dict[str, Any]] = {}
     for track_id in tqdm(selected.index, desc=Path(npy).stem, unit="clip", disable=None):
@@ -108,6 +111,7 @@ def _make_shard(
             continue
         frames = min(mel.shape[1], shape[1])
         mels[sound, :, :frames] = mel[:, :frames]
+        mels[sound, :, frames:] = FLOOR_DB
         rows[track_id] = facts | {"row": sound, "frames": frames}
         sound += 1
     if not sound and len(rows) >= SUSPICIOUS:

@@ -67,10 +67,10 @@ def contrast(spectra: Array, sample_rate: int) -> Array:
         ranked = np.sort(spectra[:, first : stop - (not last)], axis=1)
         valleys[band] = ranked[:, :count].mean(axis=1)
         peaks[band] = ranked[:, -count:].mean(axis=1)
-    return decibels(peaks) - decibels(valleys)
+    return decibels_below_peak(peaks) - decibels_below_peak(valleys)
 
 
-def decibels(power: Array) -> Array:
+def decibels_below_peak(power: Array) -> Array:
     """Return ``10 log10(power)``, not below -100 nor 80 below the maximum."""
     level: Array = 10 * np.log10(np.maximum(power, 1e-10))
     return np.maximum(level, level.max() - 80)

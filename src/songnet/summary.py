@@ -11,7 +11,9 @@ from songnet.text import in_percent
 TARGETS = {"all", "data", "features", "baselines", "crnn"}
 
 
-def success(results: str, note: str, planned: set[str], done: list[str], kept: int) -> str:
+def success(
+    results: str, note: str, tracking_uri: str, planned: set[str], done: list[str], kept: int
+) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
 
     Reads results.csv without pandas: a run that has nothing to do shall end at once.
@@ -19,6 +21,7 @@ def success(results: str, note: str, planned: set[str], done: list[str], kept: i
     Args:
         results: folder of the data set.
         note: of the data set.
+        tracking_uri: of MLflow.
         planned: all rules of the run; what was not asked for may be there from an older one.
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
@@ -29,7 +32,8 @@ def success(results: str, note: str, planned: set[str], done: list[str], kept: i
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
     lines.append(f"  {results}/   everything that was made")
     if "log_runs" in planned:
-        lines.append("  mlflow ui   every run, side by side")
+        local = tracking_uri.startswith("sqlite:")
+        lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
     if "report_page" in planned:
         lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
     return "\n".join(lines)

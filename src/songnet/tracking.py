@@ -35,16 +35,17 @@ PARENT = "mlflow.parentRunId"
 INVOCATION = "SONGNET_INVOCATION"  # in the environment: what one `snakemake` gives all its jobs
 
 
-def initialise(uri: str, experiment: str, note: str = "") -> dict[str, Any]:
+def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> dict[str, Any]:
     """Create the store's tables and the experiment, alone, before any run.
 
     Args:
         uri: of the tracking server.
         experiment: its name.
         note: what MLflow's page of the experiment says about the data.
+        live: whether trainings send their epochs.
 
     Returns:
-        uri, experiment (name) and experiment_id, None where the server cannot be reached.
+        uri, experiment (name), experiment_id, None where the server cannot be reached, and live.
     """
     import mlflow
 
@@ -62,7 +63,8 @@ def initialise(uri: str, experiment: str, note: str = "") -> dict[str, Any]:
     except Exception as error:
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
-    return {"uri": uri, "experiment": experiment, "experiment_id": experiment_id}
+    found = {"uri": uri, "experiment": experiment, "experiment_id": experiment_id}
+    return found | {"live": live}
 
 
 def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
@@ -111,8 +113,11 @@ def find_experiment(uri: str, name: str) -> str:
         return str(found.experiment_id)
     try:
         return str(client.create_experiment(name, artifact_location=artifacts))
-    except mlflow.MlflowException:  # another job was faster
-        return str(client.get_experiment_by_name(name).experiment_id)
+    except mlflow.MlflowException:
+        found = client.get_experiment_by_name(name)
+        if found is None:  # refused; else another job was faster
+            raise
+        return str(found.experiment_id)
 
 
 class LiveRun:
@@ -124,16 +129,13 @@ class LiveRun:
         experiment_json: from `initialise`; without it the run is uploaded later. The server may be
             up now that was down then.
         record: params.json of the run.
-        enabled: False for no live metrics at all.
         after: seconds of training before the first are sent. Loading MLflow takes some itself, and
             what is over sooner need not be watched: it is uploaded later.
     """
 
-    def __init__(
-        self, experiment_json: str, record: dict[str, Any], enabled: bool, after: float = 60.0
-    ) -> None:
-        known = enabled and Path(experiment_json).exists()
-        self._experiment = read_json(experiment_json) if known else None
+    def __init__(self, experiment_json: str, record: dict[str, Any], after: float = 60.0) -> None:
+        known = read_json(experiment_json) if Path(experiment_json).exists() else None
+        self._experiment = known if known and known["live"] else None
         self._record, self._after = record, after
         self._client: Any = None
 

@@ -125,7 +125,7 @@ def _mark_current(client: Any, experiment_id: str, run_ids: set[str]) -> None:
 def _name(run: Any) -> tuple[str | None, ...]:
     """What only one run at a time can be; of several users, each has a folder of results."""
     params = run.data.params
-    names = (params.get(name) for name in ("protocol", "split_seed", "model", "seed"))
+    names = (params.get(key) for key in ("dataset", "protocol", "split_seed", "model", "seed"))
     return (run.data.tags.get(USER), *names)
 
 
@@ -175,7 +175,8 @@ def _holder_is_better(client: Any, name: str, best: Any, run_ids: set[str]) -> b
         return False
 
     def data(run: Any) -> dict[str, str]:
-        return {key: value for key, value in run.data.params.items() if key.startswith("data.")}
+        params = run.data.params.items()
+        return {key: value for key, value in params if key.partition(".")[0] in ("data", "dataset")}
 
     if holder.info.run_id in run_ids or holder.data.tags.get(CURRENT) != "true":
         return False

@@ -95,6 +95,31 @@ def test_a_click_seeks(page: Page) -> None:
     wait_for_points(page, 38)
 
 
+def test_two_hours_are_drawn(page: Page) -> None:
+    """The longest clip that is taken; a canvas of one column a frame would stay empty."""
+    drawn = page.evaluate(
+        """async () => {
+            const { Chart } = await import("./chart.js");
+            const about = await (await fetch("about")).json();
+            const chart = new Chart(about, { onSeek() {} });
+            chart.reset(about.max_seconds);
+            const steps = Math.floor(about.max_seconds / about.step_seconds);
+            const bytes = new Uint8Array(about.n_mels * about.frames_per_step).fill(255);
+            const mel = btoa(String.fromCharCode(...bytes));
+            for (let i = 0; i < steps; i++) chart.addMel([{ mel }]);
+            const times = Array.from({ length: steps }, (_, i) => (i + 1) * about.step_seconds);
+            chart.draw(times, times.map(() => about.genres.map(() => 1 / about.genres.length)));
+            const { width } = chart.canvas;
+            const alpha = (x) => chart.paint.getImageData(x, 9, 1, 1).data[3];
+            const alphas = [0, width / 2, width - 2].map(alpha);
+            return { seconds: about.max_seconds, alphas, x: Array.from(chart.chart.data[0].x) };
+        }"""
+    )
+    assert drawn["seconds"] == 7200 and drawn["alphas"] == [255, 255, 255]
+    assert 1000 < len(drawn["x"]) < 2100
+    assert drawn["x"][-1] == pytest.approx(7200, abs=1)
+
+
 def test_smoothing_changes_now(page: Page) -> None:
     page.select_option("#examples", index=1)
     wait_for_points(page, 6)

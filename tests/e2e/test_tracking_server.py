@@ -123,7 +123,7 @@ def write_one_run(uri: str, experiment: str, folder: Path, barrier: Any) -> None
     """What a training and the upload after it send, beside others that do the same."""
     record = read_json(folder / "params.json")
     barrier.wait(120)
-    live = LiveRun(experiment, record, enabled=True, after=0)
+    live = LiveRun(experiment, record, after=0)
     rows = history(record["seed"]).to_dict("records")
     for epochs in range(1, len(rows) + 1):
         live.log_epochs(rows[:epochs])
@@ -205,7 +205,7 @@ def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_
     rows = history(1).to_dict("records")
     server.start()
     write_json(experiment, initialise(server.uri, "dying"))
-    live = LiveRun(experiment, record, enabled=True, after=0)
+    live = LiveRun(experiment, record, after=0)
     live.log_epochs(rows[:1])
     server.stop()
     for epochs in range(2, len(rows) + 1):

@@ -69,6 +69,10 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
         ({"mel": {"n_mels": 28}}, r"mel\.n_mels: 28 is less than the minimum of 29"),
         ({"clips": {"min_seconds": 0.2}}, r"clips\.min_seconds: 0\.2 is less than the minimum"),
         ({"dataset": "local_mels", "mel": {"n_mels": 96}}, "mel: dataset=local_mels decodes no"),
+        (
+            {"dataset": "local_mels", "clips": {"clip_seconds": 10}},
+            r"clips\.clip_seconds: dataset=lo",
+        ),
         ({"dataset": "poster", "clips": {"min_seconds": 2}}, "clips: dataset=poster decodes no"),
         ({"clips": {"clip_seconds": float("inf")}}, r"clips\.clip_seconds: 'inf' is not of"),
         ({"clips": {"clip_seconds": ".inf"}}, r"clips\.clip_seconds: 'inf' is not of"),

@@ -1,6 +1,7 @@
 """Downloads from a real server that misbehaves."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import pty
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -169,6 +171,48 @@ def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
     assert server.sent <= len(CONTENT) - kept
+
+
+def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Serve) -> None:
+    """As when a job has outlived its Snakemake."""
+    server = serve("stall", 1)
+    with ThreadPoolExecutor(2) as pool:
+        arguments = ("a.zip", [server.url], SHA1, tmp_path / "a.zip", 0.01, 2)
+        for waiting in [pool.submit(download, *arguments) for _ in range(2)]:
+            waiting.result()
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert server.sent <= 1.1 * len(CONTENT)
+
+
+def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve) -> None:
+    server = serve("stall", 1)
+    program = "import sys; from songnet.download import download; download(*eval(sys.argv[1]))"
+    arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip"), 0.01, 3))
+    process = subprocess.Popen([sys.executable, "-c", program, arguments])
+    part = tmp_path / "a.zip.part"
+    while not part.exists() or not part.stat().st_size:
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    with part.open("ab") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # curl is still there
+    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_file_that_is_not_there_is_asked_for_once(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/nowhere/"
+    with pytest.raises(SongNetError, match=r"nowhere/a\.zip: curl ended with status 37"):
+        download("a.zip", [address], SHA1, tmp_path / "a.zip", pause=1000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_asked_for_once(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "a.zip.part").symlink_to("/dev/full")
+    with pytest.raises(SongNetError, match=r"a\.zip\.part: may not be written"):
+        download("a.zip", [serve().url], SHA1, tmp_path / "a.zip", pause=1000)
 
 
 def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: Serve) -> None:

@@ -108,7 +108,7 @@ def test_a_training_anew_is_a_run_of_its_own(run_folder: Path, tmp_path: Path) -
     pd.DataFrame(epochs).to_csv(run_folder / "history.csv", index=False)
     first = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
     anew = [epoch | {"validation_accuracy": 0.9} for epoch in epochs[:8]]
-    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(anew[:2])
+    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(anew[:2])
     pd.DataFrame(anew).to_csv(run_folder / "history.csv", index=False)
     with (run_folder / "model.joblib").open("ab") as file:
         file.write(b"\0")
@@ -151,7 +151,7 @@ def test_a_training_that_fails_is_marked(tmp_path: Path) -> None:
     client = mlflow.MlflowClient(uri)
     epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
     for error, status in ((ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")):
-        live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
+        live = LiveRun(str(tmp_path / "experiment.json"), record())
         with pytest.raises(error), live:
             live.log_epochs(epochs)
             (run,) = client.search_runs([experiment["experiment_id"]], "params.model = 'svm'")
@@ -191,6 +191,44 @@ def test_a_part_of_the_models_does_not_take_the_alias(run_folder: Path, tmp_path
     set_run(folders[0], 0.7, key="other", data={"genres": ["Folk"]})
     upload_runs(uri, "tiny", folders[:1], {})
     assert best() == "svm"
+    set_run(folders[1], 0.6, key="elsewhere", dataset="other", data={"genres": ["Folk"]})
+    upload_runs(uri, "tiny", folders[1:], {})
+    assert best() == "knn"
+
+
+def test_data_sets_that_share_an_experiment_stand_beside_each_other(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    runs = {}
+    for dataset in ("tiny", "other"):
+        write_json(run_folder / "params.json", record() | {"dataset": dataset, "key": dataset})
+        runs[dataset] = upload_runs(uri, "shared", [run_folder], {})[str(run_folder)]
+    client = mlflow.MlflowClient(uri)
+    assert len(set(runs.values())) == 2
+    assert all(client.get_run(run).data.tags[CURRENT] == "true" for run in runs.values())
+
+
+def test_live_epochs_can_be_left_out(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment = initialise(uri, "tiny", live=False)
+    write_json(tmp_path / "experiment.json", experiment)
+    epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
+    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
+    assert not mlflow.MlflowClient(uri).search_runs([experiment["experiment_id"]])
+
+
+def test_a_refused_experiment_is_no_traceback(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise mlflow.MlflowException("PERMISSION_DENIED: only admins may")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", refuses)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert initialise(uri, "tiny")["experiment_id"] is None
+    with pytest.raises(SongNetError, match="lets you not write to the experiment tiny"):
+        upload_runs(uri, "tiny", [run_folder], {})
 
 
 def test_a_copied_store_is_not_written_to_the_other_folder(
@@ -217,7 +255,7 @@ def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
     history = [{"epoch": i, "seconds": 1, "validation_accuracy": i / 2} for i in (1, 2)]
-    LiveRun(str(tmp_path / "experiment.json"), record(), True, after=1).log_epochs(history[:1])
+    LiveRun(str(tmp_path / "experiment.json"), record(), after=1).log_epochs(history[:1])
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
@@ -230,7 +268,7 @@ def test_a_short_training_is_not_watched(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     experiment = initialise(uri, "tiny")
     write_json(tmp_path / "experiment.json", experiment)
-    live = LiveRun(str(tmp_path / "experiment.json"), record(), enabled=True)
+    live = LiveRun(str(tmp_path / "experiment.json"), record())
     history = [{"epoch": i, "seconds": 25, "validation_accuracy": i / 4} for i in (1, 2, 3)]
     client = mlflow.MlflowClient(uri)
     for epochs, sent in ((1, []), (2, []), (3, [1, 2, 3])):
@@ -280,7 +318,7 @@ def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> No
     experiment = initialise(DEAD, "tiny")
     assert experiment["experiment_id"] is None
     write_json(tmp_path / "experiment.json", experiment)
-    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
+    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
         upload_runs(DEAD, "tiny", [run_folder], {})
     assert len(list(run_folder.iterdir())) == 5
@@ -291,7 +329,7 @@ def test_a_server_that_was_down_at_first_shows_trainings_later(tmp_path: Path) -
     experiment = initialise(uri, "tiny")
     write_json(tmp_path / "experiment.json", experiment | {"experiment_id": None})
     epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
-    LiveRun(str(tmp_path / "experiment.json"), record(), True).log_epochs(epochs)
+    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
     runs = mlflow.MlflowClient(uri).search_runs(
         [experiment["experiment_id"]], "attributes.run_name LIKE 'svm%'"
     )

@@ -1,5 +1,6 @@
 """tracks.csv, the selection and the quarantine."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.archives import clip_ids, mel_ids, mel_seconds, member_name, read_mels
+from songnet.archives import clip_ids, mel_decibels, mel_ids, mel_seconds, member_name, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
 from songnet.shards import make_mels_shard
@@ -143,7 +144,7 @@ def test_nothing_selected_reaches_the_check(tmp_path: Path) -> None:
     np.savez(tmp_path / "mels-0.npz", track_id=np.arange(4), mel=np.zeros((4, 8, 9), np.uint8))
     make_mels_shard(
         str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), [str(tmp_path / "mels-0.npz")],
-        selected,
+        selected, min_seconds=5,
     )  # fmt: skip
     clips = pd.read_csv(tmp_path / "000.csv", dtype={"sha1": str, "problem": str, "shard": str})
     clips = clips.set_index("track_id")
@@ -159,12 +160,37 @@ def test_member_names_are_fmas() -> None:
 
 
 def test_delivered_spectrograms(tmp_path: Path) -> None:
-    mel = np.random.default_rng(0).integers(0, 256, (3, 16, 20), np.uint8)
+    mel = np.random.default_rng(0).integers(0, 256, (3, 32, 20), np.uint8)
     path = tmp_path / "mels-00.npz"
     np.savez(path, track_id=np.array([5, 7, 9], np.int32), mel=mel)
     found = read_mels([str(path)], np.array([9, 5]))
     assert set(found) == {5, 9}
-    np.testing.assert_allclose(found[9], mel[2] * (80 / 255) - 80, atol=1e-4)
+    np.testing.assert_array_equal(found[9], mel[2])
+    np.testing.assert_allclose(mel_decibels(found[9]), mel[2] * (80 / 255) - 80, atol=1e-4)
+    # Also where bands and frames lie the other way round.
+    np.savez(path, track_id=np.array([5, 7, 9]), mel=np.asfortranarray(mel))
+    np.testing.assert_array_equal(read_mels([str(path)], np.array([9]))[9], mel[2])
+
+
+def test_a_shard_of_delivered_spectrograms_holds_its_own_tracks_alone(tmp_path: Path) -> None:
+    mel = np.random.default_rng(0).integers(0, 256, (2000, 128, 100), np.uint8)
+    np.savez(tmp_path / "mels-0.npz", track_id=np.arange(2000), mel=mel)
+    tracemalloc.start()
+    found = read_mels([str(tmp_path / "mels-0.npz")], np.arange(100))
+    assert tracemalloc.get_traced_memory()[1] < 0.1 * mel.nbytes
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found[99], mel[99])
+
+
+def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
+    mel = np.random.default_rng(0).integers(0, 256, (2, 32, 20), np.uint8)
+    np.savez(tmp_path / "mels-0.npz", track_id=[5, 6], mel=mel, seconds=[3.0, 30.0])
+    selected = pd.DataFrame(index=pd.Index([5, 6], name="track_id"))
+    npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
+    make_mels_shard(npy, clips_csv, [str(tmp_path / "mels-0.npz")], selected, min_seconds=5)
+    clips = pd.read_csv(clips_csv, index_col="track_id")
+    assert clips.loc[5, "problem"] == "too short: 3.0 s, minimum 5 s"
+    assert clips["row"].tolist() == [-1, 0]
 
 
 @pytest.mark.parametrize(
@@ -174,27 +200,29 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
 def test_delivered_spectrograms_say_how_long_their_clips_are(
     tmp_path: Path, seconds: float | list[float] | None, expected: list[float]
 ) -> None:
-    mel = np.random.default_rng(0).integers(0, 256, (3, 16, 20), np.uint8)
+    mel = np.random.default_rng(0).integers(0, 256, (3, 32, 20), np.uint8)
     paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
     given: dict[str, Any] = {} if seconds is None else {"seconds": np.array(seconds)}
     np.savez(paths[0], track_id=np.array([5, 7, 9]), mel=mel, **given)
     np.savez(paths[1], track_id=np.array([6]), mel=mel[:1].repeat(2, axis=2))
     assert mel_ids(paths) == {5, 6, 7, 9}
     selected = pd.DataFrame(index=pd.Index([5, 6, 9], name="track_id"))
-    make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected)
+    make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected, 5)
     clips = pd.read_csv(tmp_path / "000.csv", index_col="track_id")
     assert clips.loc[[5, 9], "seconds"].tolist() == expected
     assert clips.loc[6].loc[["seconds", "frames"]].tolist() == [30, 40]
-    assert np.load(tmp_path / "000.npy").shape == (3, 16, 40)
+    assert np.load(tmp_path / "000.npy").shape == (3, 32, 40)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mel": np.zeros((2, 16, 20), np.float32)}, "mel is float32 of shape"),
+        ({"mel": np.zeros((2, 32, 20), np.float32)}, "mel is float32 of shape"),
         ({"mel": np.zeros((2, 20), np.uint8)}, "mel is uint8 of shape"),
-        ({"mel": np.zeros((3, 16, 20), np.uint8)}, "mel is uint8 of shape"),
-        ({"mel": np.zeros((2, 24, 20), np.uint8)}, "mel has 24 bands, .*mels-0.npz has 16"),
+        ({"mel": np.zeros((3, 32, 20), np.uint8)}, "mel is uint8 of shape"),
+        ({"mel": np.zeros((2, 28, 20), np.uint8)}, "mel has 28 bands, fewer than 29"),
+        ({"mel": np.zeros((2, 32, 0), np.uint8)}, "mel is uint8 of shape"),
+        ({"mel": np.zeros((2, 40, 20), np.uint8)}, "mel has 40 bands, .*mels-0.npz has 32"),
         ({"track_id": np.array(["000002", "000003"])}, "track_id is <U6, not whole numbers"),
         ({"track_id": np.array([2.5, 3.0])}, "track_id is float64, not whole numbers"),
         ({"track_id": np.array([True, False])}, "track_id is bool, not whole numbers"),
@@ -207,7 +235,7 @@ def test_spectrograms_of_another_form_are_named(
     tmp_path: Path, change: dict[str, np.ndarray], message: str
 ) -> None:
     paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
-    sound: dict[str, Any] = {"track_id": np.arange(2), "mel": np.ones((2, 16, 20), np.uint8)}
+    sound: dict[str, Any] = {"track_id": np.arange(2), "mel": np.ones((2, 32, 20), np.uint8)}
     np.savez(paths[0], **sound)
     np.savez(paths[1], **(sound | {"track_id": np.arange(2, 4)} | change))
     with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):

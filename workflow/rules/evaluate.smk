@@ -182,7 +182,6 @@ rule collect_results:
         evaluation=config["evaluation"],
         reference=config["reference"],
         posters={model: entry.get("poster") for model, entry in MODELS.items()},
-        poster_genres=DATASETS["fma_small"]["genres"],
         dataset=DATASET,
         source=source("collect_results"),
     script:

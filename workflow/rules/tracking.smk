@@ -29,6 +29,7 @@ rule init_tracking:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,
         note=DATASET["note"],
+        live=config["tracking"]["live"],
         source=source("init_tracking"),
     script:
         "../scripts/init_tracking.py"

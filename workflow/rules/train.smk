@@ -72,10 +72,9 @@ rule train_crnn:
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
-        # No input: another server, or one that is back, is no reason to train anew. `ancient` would
+        # No input: another server, one that is back, or none, is no reason to train anew. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
-        live=config["tracking"]["live"],
         source=lambda wildcards: source("train_crnn", [wildcards.model]),
     script:
         "../scripts/train_crnn.py"

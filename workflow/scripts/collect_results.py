@@ -24,7 +24,7 @@ with job(snakemake):
     confusions = confusion_table(runs)
     params = snakemake.params
     intervals = recall_intervals(runs, artists, **params.evaluation)
-    applies = poster_applies(params.dataset, tracks["genre"], params.poster_genres)
+    applies = poster_applies(params.dataset, tracks["genre"])
     tables = {
         "results": results_table(
             runs, artists, params.posters if applies else {}, **params.evaluation

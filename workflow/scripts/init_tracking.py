@@ -6,7 +6,6 @@ with job(snakemake):
     from songnet.files import write_json
     from songnet.tracking import initialise
 
-    experiment = initialise(
-        snakemake.params.uri, snakemake.params.experiment, snakemake.params.note
-    )
+    params = snakemake.params
+    experiment = initialise(params.uri, params.experiment, params.note, params.live)
     write_json(snakemake.output[0], experiment)

@@ -12,7 +12,13 @@ with job(snakemake):
     selected = selection[selection["shard"] == int(snakemake.wildcards.shard)]
     npy, clips_csv = snakemake.output.npy, snakemake.output.clips
     if snakemake.params.kind == "mels":
-        shards.make_mels_shard(npy, clips_csv, snakemake.input.clips, selected)
+        shards.make_mels_shard(
+            npy,
+            clips_csv,
+            snakemake.input.clips,
+            selected,
+            snakemake.params.clips["min_seconds"],
+        )
     else:
         shards.make_audio_shard(
             npy,

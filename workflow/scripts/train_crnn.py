@@ -30,7 +30,7 @@ with job(snakemake) as log:
     data = [given.tracks, given.split]
     record = run_record(run, snakemake.params.source, data, given.archives)
     shards = MelShards.read(given.mel)
-    live = LiveRun(snakemake.params.tracking, record, enabled=snakemake.params.live)
+    live = LiveRun(snakemake.params.tracking, record)
 
     def on_epoch(history: list[dict[str, float]]) -> None:
         """Keep the files, MLflow and the log up to date."""

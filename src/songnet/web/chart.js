@@ -2,6 +2,8 @@
 
 const MARGIN = { l: 44, r: 12, t: 8, b: 28 };
 const LIVE_SECONDS = 60; // window of a piece without an end
+const MOST_COLUMNS = 16384; // of a spectrogram; browsers draw nothing on a canvas of twice as many
+const MOST_POINTS = 2000; // of a curve
 
 export class Chart {
   /** `about` is what the server tells; `onSeek` gets seconds. */
@@ -29,16 +31,15 @@ export class Chart {
     this.live = seconds === null;
     this.start = 0;
     this.end = this.live ? LIVE_SECONDS : seconds;
-    this.drawn = 0;
+    this.heard = 0; // frames
+    this.drawn = 0; // columns
     this.paint = this.canvas.getContext("2d");
-    this.canvas.width = this.columns(this.end);
+    const frames = Math.max(1, Math.round((this.end / this.about.step_seconds) * this.about.frames_per_step));
+    this.stride = Math.ceil(frames / MOST_COLUMNS); // one frame of so many is shown
+    this.canvas.width = Math.ceil(frames / this.stride);
     this.canvas.height = this.about.n_mels;
     this.draw([], []);
     this.movePlayhead(null);
-  }
-
-  columns(seconds) {
-    return Math.max(1, Math.round((seconds / this.about.step_seconds) * this.about.frames_per_step));
   }
 
   /** Draw all steps: their times, and smoothed probabilities (steps × genres). */
@@ -49,9 +50,12 @@ export class Chart {
       this.end = times.at(-1);
       this.start = this.end - LIVE_SECONDS;
     }
+    const first = this.live ? times.findIndex((time) => time >= this.start) : 0;
+    const every = Math.ceil((times.length - first) / MOST_POINTS);
+    const shown = [...times.keys()].filter((i) => i >= first && ((i - first) % every === 0 || i === times.length - 1));
     const traces = this.about.genres.map((genre, g) => ({
-      x: times,
-      y: probabilities.map((row) => row[g]),
+      x: shown.map((i) => times[i]),
+      y: shown.map((i) => probabilities[i][g]),
       name: genre,
       stackgroup: "genres",
       mode: "none",
@@ -87,20 +91,23 @@ export class Chart {
 
   paintColumns(bytes) {
     const bands = this.about.n_mels;
-    const count = bytes.length / bands;
+    const frames = [...Array(bytes.length / bands).keys()].filter((t) => (this.heard + t) % this.stride === 0);
+    this.heard += bytes.length / bands;
+    const count = frames.length;
+    if (!count) return;
     if (this.live && this.drawn + count > this.canvas.width) {
       this.paint.drawImage(this.canvas, -count, 0);
       this.drawn = this.canvas.width - count;
     }
     const image = this.paint.createImageData(count, bands);
-    for (let t = 0; t < count; t++) {
+    frames.forEach((t, column) => {
       for (let m = 0; m < bands; m++) {
         const colour = this.colours[bytes[t * bands + m]];
-        const at = ((bands - 1 - m) * count + t) * 4;
+        const at = ((bands - 1 - m) * count + column) * 4;
         image.data.set(colour, at);
         image.data[at + 3] = 255;
       }
-    }
+    });
     this.paint.putImageData(image, this.drawn, 0);
     this.drawn += count;
   }
