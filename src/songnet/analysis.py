@@ -21,8 +21,9 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
 
     Returns:
         One row a genre, hardest first: genre, verdicts, recall, top2 (share whose two likeliest
-        genres hold the right one), precision, confidence (mean probability of the verdict), and
-        for each genre the share of verdicts that called so, named ``called <genre>``.
+        genres hold the right one), precision (NaN where nothing is called so), confidence
+        (mean probability of the verdict), and for each genre the share of verdicts that called so,
+        named ``called <genre>``.
     """
     confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
     scores, verdicts = genre_scores(confusion), confusion.sum(axis=1)
@@ -31,12 +32,13 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
     )
     means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
     called = confusion / np.maximum(verdicts, 1)[:, None]
+    precision = np.where(confusion.any(axis=0), scores["precision"], np.nan)
     table = pd.DataFrame(
         {
             "verdicts": verdicts,
             "recall": scores["recall"],
             "top2": means["top2"],
-            "precision": scores["precision"],
+            "precision": precision,
             "confidence": means["confidence"],
         }
         | {f"called {genre}": called[:, i] for i, genre in enumerate(genres)},

@@ -1,5 +1,6 @@
 """The analysis as sentences and tables; every sentence follows from the figures."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -30,7 +31,10 @@ def genre_text(rows: list[dict[str, Any]]) -> str:
         if called:
             most = " and ".join(f"{genre} ({percent(wrong[genre])})" for genre in called)
             text += f"; its other tracks are called {most} most often"
-        text += f". Of what is called {row['genre']}, {percent(row['precision'])} is."
+        if math.isnan(row["precision"]):
+            text += f". Nothing is called {row['genre']}."
+        else:
+            text += f". Of what is called {row['genre']}, {percent(row['precision'])} is."
         sentences.append(text)
     easiest = rows[-1]
     sentences.append(f"The easiest genre is {easiest['genre']}, {percent(easiest['recall'])}.")

@@ -1,6 +1,7 @@
 """From the bytes of a clip to mono samples. Training and serving share this one decoder."""
 
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -116,7 +117,8 @@ def decode_blocks(path: str, seconds: float, max_seconds: float = np.inf) -> Ite
             has, or longer than ``max_seconds``.
     """
     try:
-        file = _Forward(path)
+        # As bytes: the names of old files need not be UTF-8.
+        file = _Forward(os.fsencode(path))
     except TypeError:  # soundfile goes by the ending .raw and wants to be told the rate
         raise UnusableClipError("raw samples tell no rate: pipe them to `songnet listen`") from None
     with file:

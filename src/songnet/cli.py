@@ -1,10 +1,13 @@
 """The command ``songnet``."""
 
 import argparse
+import contextlib
 import csv
+import io
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from songnet import __version__
@@ -26,6 +29,9 @@ synthetic music, `snakemake --cores 8 --config dataset=fma_small` on real music.
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; 0 where all went well."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
+            stream.reconfigure(errors="surrogateescape")
     try:
         return int(options.run(options))
     except SongNetError as error:
@@ -57,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",
-        description="For example: ffmpeg -i song.m4a -f s16le -ac 1 -ar 44100 - | songnet listen",
+        description="For example: arecord -t raw -f S16_LE -r 44100 | songnet listen",
     )  # fmt: skip
     listen.add_argument("--rate", type=_positive, default=44_100, metavar="HZ")
     listen.add_argument("--channels", type=_positive, default=1, metavar="N")
@@ -167,7 +173,11 @@ def _listen(options: argparse.Namespace) -> int:
             print(json.dumps({"seconds": round(step.seconds, 3)} | shares), flush=True)
     else:
         console = Console()
-        with Live(console=console, transient=True, refresh_per_second=8) as live:
+        # A microphone ends by Ctrl-C alone; what it has heard stays on the screen.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            Live(console=console, transient=True, refresh_per_second=8) as live,
+        ):
             for step in steps:
                 live.update(picture(step, model))
         if step is not None:
@@ -227,6 +237,8 @@ def _export(options: argparse.Namespace) -> int:
     from songnet.export import export_onnx
 
     model = find_model(options.model)
+    if Path(options.output).is_dir():
+        raise SongNetError(f"{options.output}: a folder, not a file")
     try:
         export_onnx(model, options.output)
     except OSError as error:

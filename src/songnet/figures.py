@@ -23,17 +23,23 @@ Models = dict[str, dict[str, Any]]
 def accuracy_figure(
     results: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str
 ) -> None:
-    """Accuracy of each model with its interval, a colour for each protocol, × for the poster."""
-    known = results.dropna(subset="accuracy")
+    """Accuracy of each model with its interval, a colour for each protocol, × for the poster.
+
+    Where a protocol has no test part, rings show the validation accuracy.
+    """
+    untested = results["accuracy"].isna()
+    known = results.assign(accuracy=results["accuracy"].fillna(results["validation_accuracy"]))
     names = [name for name in models if name in set(known["model"])]
     places = {name: len(names) - i for i, name in enumerate(names)}
     figure, axes = plt.subplots(figsize=(8, 1.6 + 0.5 * len(names)), layout="constrained")
     for k, (protocol, rows) in enumerate(known.groupby("protocol", sort=False)):
         y = rows["model"].map(places) + 0.22 * (1 - k)
+        validated = untested[rows.index].any()
         spread = np.abs(rows[["ci_low", "ci_high"]].sub(rows["accuracy"], axis=0)).T
         axes.errorbar(
             100 * rows["accuracy"], y, xerr=100 * spread.to_numpy(), fmt="o", capsize=3,
-            color=PROTOCOLS[str(protocol)], label=f"{protocol} split",
+            color=PROTOCOLS[str(protocol)], fillstyle="none" if validated else "full",
+            label=f"{protocol} split" + (", validation part" if validated else ""),
         )  # fmt: skip
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
     if len(poster):
@@ -42,7 +48,8 @@ def accuracy_figure(
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
     told = "; ×: of the poster's own division" if len(poster) else ""
-    axes.set_xlabel(f"test accuracy in % (bars: interval, bootstrap over artists{told})")
+    what = "accuracy" if untested.any() else "test accuracy"
+    axes.set_xlabel(f"{what} in % (bars: interval, bootstrap over artists{told})")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     axes.set_ylim(0.5, len(names) + 1.2)
@@ -63,11 +70,14 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
         index="genre", columns="predicted", values="verdicts"
     )
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
-    size = 2.8 + 0.62 * len(matrix)
-    # Fixed margins: matplotlib's layout engine would take most of the time.
-    figure, axes = plt.subplots(figsize=(size + 1.2, size))
+    names = [textwrap.shorten(str(genre), 40, placeholder="…") for genre in matrix]
+    # Fixed margins: matplotlib's layout engine would take most of the time. Inches, at 10 points.
+    longest = 0.08 * max(map(len, names))
+    left, bottom, top = 0.5 + longest, 0.7 + 0.7 * longest, 0.5
+    width, height = 2.6 + left + 0.62 * len(matrix), 0.8 + bottom + top + 0.62 * len(matrix)
+    figure, axes = plt.subplots(figsize=(width, height))
     figure.subplots_adjust(
-        left=1.4 / (size + 1.2), bottom=1.5 / size, right=0.98, top=1 - 0.5 / size
+        left=left / width, bottom=bottom / height, right=0.98, top=1 - top / height
     )
     image = axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100)
     for i, j in np.argwhere(shares):  # empty cells stay empty
@@ -76,8 +86,8 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
             j, i, f"{in_percent(share, 0)}\n({matrix.iat[i, j]})", ha="center", va="center",
             fontsize=7, color=text_on_heat(share),
         )  # fmt: skip
-    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
-    axes.set_yticks(range(len(matrix)), matrix.index)
+    axes.set_xticks(range(len(matrix)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(matrix)), names)
     axes.set_xlabel("predicted genre")
     axes.set_ylabel(f"true genre, {part} part")
     figure.colorbar(image, shrink=0.8, label="% of the true genre's tracks (counts over runs)")

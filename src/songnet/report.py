@@ -95,7 +95,8 @@ def headline(
     Returns:
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
         (accuracy of guessing), largest (share of the largest genre), divisions, tracks, artists and
-        effective_artists of the part (each once, however many divisions it is in); baseline, its
+        effective_artists of the part (each once, however many divisions it is in), unnamed (tracks
+        that name no artist); baseline, its
         accuracy and the difference to it with an interval (None where nothing is compared); leak
         with its interval (None where `random` and `artist` were not both measured).
     """
@@ -124,6 +125,7 @@ def headline(
         "divisions": len(judged),
         "tracks": len(once),
         "artists": int(once["artist_id"].nunique()),
+        "unnamed": int(once["artist_id"].isna().sum()),
         "effective_artists": effective_artists(once["artist_id"]),
         "baseline": None if baseline in (None, model) else baseline,
         "difference": None,
@@ -185,12 +187,12 @@ def result_rows(
 
     Returns:
         model, title, protocols (for each: accuracy, ci_low, ci_high, accuracy_sd,
-        macro_f1), difference (the reference less this model) and leak with their intervals,
-        poster, poster_protocol (that it belongs to), train_seconds (mean over protocols). Missing
-        figures are None.
+        macro_f1, validation_accuracy), difference (the reference less this model) and leak with
+        their intervals, poster, poster_protocol (that it belongs to), train_seconds (mean over
+        protocols). Missing figures are None.
     """
     leak = leaks(results)
-    figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1"]
+    figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1", "validation_accuracy"]
     compared = differences[differences["protocol"] == protocol].set_index("model")
     behind = compared[["difference", "ci_low", "ci_high"]].astype(float)
     rows = []
@@ -227,7 +229,7 @@ def genre_values(
     Returns:
         counts (true, predicted), precision, recall and its interval, f1, verdicts and
         effective_artists (a list over genres in alphabetical order), summed over runs; recall and
-        f1 are None without a track.
+        f1 are None without a track, precision where nothing is called so.
     """
     names = sorted(confusions["genre"].unique())
     intervals = ["recall_low", "recall_high", "effective_artists"]
@@ -241,6 +243,7 @@ def genre_values(
             own = scores[scores["model"] == model].set_index("genre").loc[names]
             # A genre without a track in this part is neither found nor missed.
             own[["recall", "f1"]] = own[["recall", "f1"]].where(own["verdicts"] > 0)
+            own["precision"] = own["precision"].where(matrix.loc[names, names].any())
             values[protocol][str(model)] = {
                 "counts": matrix.loc[names, names].to_numpy().tolist(),
                 **{

@@ -81,8 +81,9 @@ def certainty(
 
 def _interval(found: Values, confidence: float) -> str:
     size = (
-        f"{found['tracks']:,} tracks of {found['artists']:,} artists, which weigh as "
-        f"{found['effective_artists']:.0f} of equal size"
+        f"{found['tracks']:,} tracks of {found['artists']:,} artists"
+        + (f", {found['unnamed']:,} of them of none that is named" if found["unnamed"] else "")
+        + f", which weigh as {found['effective_artists']:.0f} of equal size"
         + (f" in {found['divisions']} divisions" if found["divisions"] > 1 else "")
         + f", {_count(found['runs'], 'run')}"
     )
@@ -132,7 +133,11 @@ def division_text(summary: Values) -> str:
     leaked = summary["test_tracks_by_train_artists"]
     if leaked is None:
         return f"{sizes}; no test part."
-    return f"{sizes}. {percent(leaked)} of the test tracks are by artists of the training part."
+    unnamed = summary["test_tracks_without_artist"]
+    known = f", as far as is known: {unnamed:,} name no artist" if unnamed else ""
+    return (
+        f"{sizes}. {percent(leaked)} of the test tracks are by artists of the training part{known}."
+    )
 
 
 def duration(seconds: float) -> str:

@@ -179,7 +179,8 @@ def split_summary(
     Returns:
         tracks and artists of each part, of all genres and of each; how many artists of the test
         part also stand in training, and the share of test tracks by them (None without a test
-        part); the largest deviation of a genre's share from the intended one, with its place.
+        part); how many test tracks name no artist; the largest deviation of a genre's share from
+        the intended one, with its place.
     """
     sizes = {part: int((parts == part).sum()) for part in PARTS}
     artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
@@ -193,6 +194,7 @@ def split_summary(
         "tracks_per_genre": genres.to_dict(orient="index"),
         "artists_per_genre": playing.to_dict(orient="index"),
         "test_artists_in_train": len(artists["test"] & artists["train"]),
+        "test_tracks_without_artist": int(tracks["artist_id"][parts == "test"].isna().sum()),
         "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else None,
     }
     if shares is not None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,10 +80,12 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     sf.write(tmp_path / "short.wav", np.zeros(2_000), 22_050)
     (tmp_path / "folder.mp3").mkdir()
     (tmp_path / "samples.raw").write_bytes(bytes(100_000))
+    (tmp_path / "caf\udce9.mp3").write_bytes(np.random.default_rng(0).bytes(10_000))  # Latin-1
     sf.write(tmp_path / "fast.wav", np.zeros(20_000), 2_000_000_000)
     reasons = {
         "empty.mp3": "empty file",
         "noise.mp3": "not decodable",
+        "caf\udce9.mp3": "not decodable",
         "short.wav": "too short",
         "folder.mp3": "a folder",
         "samples.raw": "raw samples tell no rate",
@@ -92,13 +95,14 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     bad = [tmp_path / name for name in reasons]
     run = songnet("classify", *bad, variants[0], "--model", trained, "--csv")
     assert run.returncode == 1
-    rows = list(csv.DictReader(io.StringIO(run.stdout.decode())))
+    output, errors = (text.decode(errors="surrogateescape") for text in (run.stdout, run.stderr))
+    rows = list(csv.DictReader(io.StringIO(output)))
     assert [row["verdict"] for row in rows] == [*[""] * len(bad), "Rock"]
-    lines = [line for line in run.stderr.decode().splitlines() if "error" in line]
+    lines = [line for line in errors.splitlines() if "error" in line]
     assert len(lines) == len(bad)
     for path, reason in zip(bad, reasons.values(), strict=True):
         assert any(line.startswith(f"songnet: error: {path}: {reason}") for line in lines)
-    assert "Traceback" not in run.stderr.decode()
+    assert "Traceback" not in errors
 
 
 def test_plain_text_names_model_verdict_and_turns(trained: Path, variants: list[Path]) -> None:
@@ -172,6 +176,26 @@ def test_the_terminal_shows_the_verdict(trained: Path) -> None:
     assert few.returncode == 1 and b"too little music" in few.stderr
 
 
+def test_what_a_microphone_has_heard_stays_on_the_screen(trained: Path) -> None:
+    """It ends by Ctrl-C alone."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "songnet.cli", "listen", "--rate", "22050", "--model", str(trained)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"TTY_COMPATIBLE": "1"},
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 3, dtype="<i2")
+    process.stdin.write(noise.tobytes())
+    process.stdin.flush()
+    shown = b""
+    while b"0:02" not in shown:
+        shown += os.read(process.stdout.fileno(), 10_000)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "%" in rest.decode().splitlines()[-1]
+
+
 def test_a_terminal_is_no_pipe(trained: Path) -> None:
     leader, follower = os.openpty()
     run = subprocess.run(
@@ -184,10 +208,11 @@ def test_a_terminal_is_no_pipe(trained: Path) -> None:
 
 
 def test_a_step_is_not_written_where_it_cannot_be(trained: Path, tmp_path: Path) -> None:
-    run = songnet("export", tmp_path, "--model", trained)
-    assert run.returncode == 1
-    assert f"songnet: error: {tmp_path}: Is a directory" in run.stderr.decode()
-    assert "Traceback" not in run.stderr.decode()
+    for folder in (str(tmp_path), "."):
+        run = songnet("export", folder, "--model", trained, folder=tmp_path)
+        assert run.returncode == 1
+        assert f"songnet: error: {folder}: a folder, not a file" in run.stderr.decode()
+        assert "Traceback" not in run.stderr.decode()
 
 
 def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: Path) -> None:

@@ -95,6 +95,23 @@ def test_a_click_seeks(page: Page) -> None:
     wait_for_points(page, 38)
 
 
+def test_now_follows_the_playhead_back(page: Page, clips: Path) -> None:
+    page.set_input_files("#file", sorted(clips.glob("Electronic*.mp3"))[1])
+    wait_for_points(page, 3)
+    page.evaluate("document.getElementById('player').currentTime = 29.5")
+    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
+    page.evaluate("document.getElementById('player').pause()")
+    told = "Array.from(document.querySelectorAll('#genres td:nth-child(2) span'), s => s.innerText)"
+    shown = """i => document.getElementById('chart').data.map(trace =>
+        `${(100 * trace.y.at(i)).toFixed(0)} %`)"""
+    first = page.evaluate(shown, 3)  # 1.6 s are heard at 1 s, which are four steps of 0.37 s
+    assert first != page.evaluate(shown, -1)
+    page.evaluate("document.getElementById('player').currentTime = 1")
+    page.wait_for_function(
+        f"JSON.stringify({told}) === '{json.dumps(first, separators=(',', ':'))}'"
+    )
+
+
 def test_two_hours_are_drawn(page: Page) -> None:
     """The longest clip that is taken; a canvas of one column a frame would stay empty."""
     drawn = page.evaluate(
@@ -200,4 +217,8 @@ def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.select_option("#examples", index=1)
     wait_for_points(page, 3)
+    page.evaluate("document.getElementById('player').pause()")
+    for place in ("now", "so-far"):  # FMA's longest names
+        text = "unsure: Instrumental or International?"
+        page.evaluate(f"document.getElementById('{place}').textContent = '{text}'")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

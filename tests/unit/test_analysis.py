@@ -54,6 +54,9 @@ def test_errors_of_each_genre() -> None:
     assert text.startswith("Pop is found in 0.0 % of its tracks (50.0 % among the two likeliest")
     assert "called Folk (50.0 %) and Rock (50.0 %) most often" in text
     assert text.endswith("The easiest genre is Folk, 100.0 %.")
+    missed = predictions().replace({"predicted": {"Pop": "Folk"}})
+    rows = analysis_page.genre_rows(analysis.genre_errors(missed, GENRES), GENRES)
+    assert "Nothing is called Pop." in analysis_page.genre_text(rows)
 
 
 def test_calibration() -> None:

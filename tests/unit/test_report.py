@@ -83,7 +83,8 @@ def test_divisions_are_told_in_words() -> None:
     summary = split_summary(TRACKS, PARTS, None)
     assert report_page.division_text(summary) == (
         "train 1 tracks of 1 artists, validation 1 tracks of 1 artists, test 3 tracks of 2 "
-        "artists. 33.3 % of the test tracks are by artists of the training part."
+        "artists. 33.3 % of the test tracks are by artists of the training part, as far as is "
+        "known: 1 name no artist."
     )
     summary = split_summary(TRACKS, PARTS.replace("test", "train"), None)
     assert report_page.division_text(summary).endswith(
@@ -103,12 +104,12 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
     few = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
     assert (
-        "(3 tracks of 2 artists, which weigh as 3 of equal size, 2 runs), which of so few artists"
-        in few
+        "(3 tracks of 2 artists, 1 of them of none that is named, which weigh as 3 of equal size, "
+        "2 runs), which of so few artists" in few
     )
     assert "is too narrow." in few
     assert "[+5.0, +40.0], of too few artists to say more." in few
-    many = found | {"artists": 50, "effective_artists": 31.4}
+    many = found | {"artists": 50, "unnamed": 0, "effective_artists": 31.4}
     text = " ".join(report_page.certainty(many, "C-RNN", "kNN", 0.95))
     assert "(3 tracks of 50 artists, which weigh as 31 of equal size, 2 runs)." in text
     assert (

@@ -28,6 +28,9 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
         "mlflow ui",
     ):
         assert words in everything
+    row = "local,official,svm,,,,,0.471"
+    (tmp_path / "report/results.csv").write_text(f"{columns},validation_accuracy\n{row}\n")
+    assert "47.1 (validation)" in success(str(tmp_path), "", STORE, rules, [], 9)
     server = "http://mlflow.example.org:5000"  # which `mlflow ui` would not show
     shared = success(str(tmp_path), "", server, rules, [], 9)
     assert server in shared and "mlflow ui" not in shared

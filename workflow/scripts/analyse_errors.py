@@ -66,6 +66,8 @@ with job(snakemake):
         verdicts=len(predictions),
         tracks=predictions["track_id"].nunique(),
         runs=len(runs),
+        # One of delivered spectrograms does not know how to make its own.
+        served=network.streams() and facts.get("mel") is not None,
         accuracy=right.mean(),
         top2=analysis.top_accuracy(predictions, genres, 2),
         colours=genre_colours(genres),

@@ -165,7 +165,7 @@ function fillScores(values, compared, order, baseline) {
   };
   // Adding 0 turns −0 into 0.
   const points = (number) => (Number(number.toFixed(1)) + 0).toFixed(1).replace(/^(?=\d)/, "+").replace("-", "−");
-  const difference = (score, i) => (values[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
+  const difference = (score, i) => (values[score][i] === null || compared[score][i] === null ? "–" : points(100 * (values[score][i] - compared[score][i])));
   const interval = (i) => (values.recall_low[i] === null ? "–" : `${percent(values.recall_low[i])} to ${percent(values.recall_high[i])}`);
   row(["genre", "verdicts", "artists", "recall", "interval", ...(compared ? ["± baseline"] : []), "precision", ...(compared ? ["± baseline"] : []), "F1"], "th");
   for (const i of order) {

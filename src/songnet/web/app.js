@@ -88,7 +88,7 @@ async function toggleMicrophone() {
 
 /** Begin a piece of music. */
 function begin(rate, seconds) {
-  const mine = { steps: [], microphone: null, clip: null };
+  const mine = { steps: [], now: [], told: null, microphone: null, clip: null };
   mine.stream = new Stream(rate, {
     onSteps(steps) {
       if (piece !== mine || !steps.length) return;
@@ -151,12 +151,21 @@ function seek(seconds) {
 
 /** Draw what is known. */
 function show() {
-  const now = smoothed(piece.steps.map((step) => step.now));
-  chart.draw(piece.steps.map((step) => step.seconds), now);
-  const last = piece.steps.at(-1);
-  pronounce(element("now"), now.at(-1));
-  pronounce(element("so-far"), last.so_far);
-  fillGenres(now.at(-1), last.so_far);
+  piece.now = smoothed(piece.steps.map((step) => step.now));
+  chart.draw(piece.steps.map((step) => step.seconds), piece.now);
+  pronounce(element("so-far"), piece.steps.at(-1).so_far);
+  piece.told = null;
+  tellNow();
+}
+
+/** Say what is played: the last step, or an earlier one where the playhead went back. */
+function tellNow() {
+  const steps = piece.clip ? Math.floor((player.currentTime + LEAD) / about.step_seconds) : Infinity;
+  const place = Math.min(Math.max(steps, 1), piece.now.length) - 1;
+  if (place === piece.told || place < 0) return;
+  piece.told = place;
+  pronounce(element("now"), piece.now[place]);
+  fillGenres(piece.now[place], piece.steps.at(-1).so_far);
 }
 
 /** Mean over the last seconds: the future is not known yet. */
@@ -229,7 +238,10 @@ function describe() {
 }
 
 function movePlayhead() {
-  if (piece?.clip) chart.movePlayhead(player.currentTime);
+  if (piece?.clip) {
+    chart.movePlayhead(player.currentTime);
+    tellNow();
+  }
   requestAnimationFrame(movePlayhead);
 }
 
