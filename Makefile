@@ -11,8 +11,9 @@ SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 
+# A file of tests stays with one worker, as its fixtures do.
 test: .venv/installed lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # Kills, full disks, hostile archives: half an hour; writes docs/faults.md, failures and all.
 faults: .venv/installed

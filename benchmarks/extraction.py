@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Section, Times, in_turn, spread
 from songnet.archives import clip_ids, member_name, open_zip
-from songnet.audio import decode, to_mono
+from songnet.audio import average_channels, decode, to_mono
 from songnet.fma_features import DIMENSIONS, SAMPLE_RATE, fma_features
 from songnet.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
 from songnet.shards import audio_reader
@@ -40,7 +40,7 @@ def librosa_mel(file: io.BytesIO) -> np.ndarray:
 def torch_mel(file: io.BytesIO) -> torch.Tensor:
     """As torchaudio's MelSpectrogram: ``torch.stft``, then a product with the filters."""
     samples, rate = sf.read(file, dtype="float32", always_2d=True)
-    mono = soxr.resample(samples.mean(axis=1), rate, CONFIG.sample_rate)
+    mono = soxr.resample(average_channels(samples), rate, CONFIG.sample_rate)
     window = torch.hann_window(CONFIG.n_fft)
     spectrum = torch.stft(
         torch.from_numpy(mono), CONFIG.n_fft, CONFIG.hop_length, window=window,

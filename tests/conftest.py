@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import torch
 import yaml
 from benchmarks.workflow import copy_project
+from filelock import FileLock
 
 from songnet.archives import member_name
 from songnet.audio import decode, to_mono
@@ -36,20 +38,39 @@ GENRES = ["Rock", "Folk", "Electronic"]
 MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A path that the first worker of pytest-xdist that needs it makes, for all of them."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    made = root / f"{name}.made"
+    with FileLock(root / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(root / name, ignore_errors=True)  # of a worker that failed
+            make(root / name)
+            made.touch()
+    return root / name
+
+
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with fma_metadata.zip and fma_small.zip: 3 genres, 6 artists and 12 tracks each."""
-    folder = tmp_path_factory.mktemp("archives")
-    make_demo(
-        folder / "fma_metadata.zip", folder / "fma_small.zip", GENRES, 12, 6, seed=7, workers=2
-    )
-    return folder
+
+    def make(folder: Path) -> None:
+        zips = folder / "fma_metadata.zip", folder / "fma_small.zip"
+        make_demo(*zips, GENRES, 12, 6, seed=7, workers=2)
+
+    return once(tmp_path_factory, "archives", make)
 
 
 @pytest.fixture(scope="session")
 def clips(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sound clips of the archive as files: <genre>-<track_id>.mp3."""
-    folder = tmp_path_factory.mktemp("clips")
+    return once(tmp_path_factory, "clips", partial(unpack_clips, archives))
+
+
+def unpack_clips(archives: Path, folder: Path) -> None:
+    """Write the sound clips of an archive to a new folder."""
+    folder.mkdir()
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
     with zipfile.ZipFile(archives / "fma_small.zip") as archive:
         for track_id, genre in tracks["genre"].items():
@@ -58,13 +79,17 @@ def clips(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             with contextlib.suppress(UnusableClipError):
                 decode(io.BytesIO(content), min_seconds=25)
                 (folder / f"{genre}-{track_id}.mp3").write_bytes(content)
-    return folder
 
 
 @pytest.fixture(scope="session")
 def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of a small network that has learned the clips; examples stand beside it."""
-    folder = tmp_path_factory.mktemp("trained")
+    return once(tmp_path_factory, "trained", partial(train_on, clips)) / "best.safetensors"
+
+
+def train_on(clips: Path, folder: Path) -> None:
+    """Train a small network on clips, in a new folder."""
+    folder.mkdir()
     config = MelConfig(n_mels=64)
     files = sorted(clips.glob("*.mp3"))
     genres = sorted(GENRES)
@@ -101,7 +126,6 @@ def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(files[0], folder / "examples/clip.mp3")
     example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "credit": "A: b (c)"}
     write_json(folder / "examples/examples.json", [example])
-    return folder / "best.safetensors"
 
 
 def small(project: Path, epochs: int = 4) -> Path:
@@ -139,7 +163,7 @@ def snakemake() -> Snakemake:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=900,
+            timeout=1800,
         )
 
     return run
@@ -155,11 +179,22 @@ def config(archives: Path, **settings: str) -> list[str]:
 def finished(
     tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake
 ) -> Path:
-    """A project folder after a complete run; who changes anything in it puts it back."""
-    project = small(copy_project(tmp_path_factory.mktemp("finished")))
+    """A project folder after a complete run; test_end_to_end alone may change it for a while."""
+    return once(tmp_path_factory, "finished", partial(run_everything, archives, snakemake))
+
+
+def run_everything(archives: Path, snakemake: Snakemake, project: Path) -> None:
+    """Run the whole workflow in a new copy of the project."""
+    small(copy_project(project))
     run = snakemake(project, *config(archives))
     assert run.returncode == 0, run.stdout[-5000:]
     assert "test accuracy in %" in run.stdout
     assert "results/local/report/index.html   the report" in run.stdout
     assert "train_crnn × 18" in run.stdout and "Skipped, since up to date: 0." in run.stdout
+
+
+def copy_finished(finished: Path, project: Path) -> Path:
+    """Copy a finished run; MLflow may be at work on its store."""
+    passing = shutil.ignore_patterns("mlflow.db-*")
+    shutil.copytree(finished, project, symlinks=True, ignore=passing)
     return project

@@ -24,7 +24,10 @@ def store(finished: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers",
          "1", "--backend-store-uri", f"sqlite:///{finished / 'mlflow.db'}"],
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        env=os.environ | {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes, of no use here
+        },
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -33,6 +36,8 @@ def store(finished: Path) -> Iterator[str]:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30)
                 break
             time.sleep(0.2)
+        else:
+            pytest.fail("`mlflow ui` does not answer")
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()

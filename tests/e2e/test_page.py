@@ -52,6 +52,15 @@ def wait_for_points(page: Page, count: int) -> None:
     )
 
 
+def pause(page: Page) -> int:
+    """Stop the music; the number of steps once none comes any more."""
+    page.evaluate("document.getElementById('player').pause()")
+    known = -1
+    while known != (known := points(page)):
+        page.wait_for_timeout(700)
+    return known
+
+
 def test_it_says_what_it_is(page: Page) -> None:
     about = page.locator("#about")
     expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
@@ -140,8 +149,7 @@ def test_two_hours_are_drawn(page: Page) -> None:
 def test_smoothing_changes_now(page: Page) -> None:
     page.select_option("#examples", index=1)
     wait_for_points(page, 6)
-    page.evaluate("document.getElementById('player').pause()")
-    page.wait_for_timeout(500)
+    pause(page)
     read = "document.getElementById('chart').data.map(trace => Array.from(trace.y))"
     before = page.evaluate(read)
     page.locator("#smoothing").fill("0")
@@ -153,9 +161,7 @@ def test_smoothing_changes_now(page: Page) -> None:
 def test_dark_colours_keep_a_finished_chart(page: Page) -> None:
     page.select_option("#examples", index=1)
     wait_for_points(page, 6)
-    page.evaluate("document.getElementById('player').pause()")
-    page.wait_for_timeout(500)
-    before = points(page)
+    before = pause(page)
     ink = "document.getElementById('chart').layout.font.color"
     light = page.evaluate(ink)
     page.emulate_media(color_scheme="dark")
@@ -217,7 +223,7 @@ def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.select_option("#examples", index=1)
     wait_for_points(page, 3)
-    page.evaluate("document.getElementById('player').pause()")
+    pause(page)
     for place in ("now", "so-far"):  # FMA's longest names
         text = "unsure: Instrumental or International?"
         page.evaluate(f"document.getElementById('{place}').textContent = '{text}'")

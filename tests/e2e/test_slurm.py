@@ -110,8 +110,10 @@ def trainings(environment: dict[str, str], *states: str) -> list[Job]:
 
 def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[bytes]) -> list[Job]:
     """Wait until there are such jobs, while snakemake is at work."""
+    end = time.monotonic() + 600
     while not (jobs := found()):
         assert process.poll() is None, "snakemake ended before its time"
+        assert time.monotonic() < end, "SLURM starts no such job"
         time.sleep(0.2)
     return jobs
 

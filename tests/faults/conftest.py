@@ -14,7 +14,7 @@ import pytest
 from benchmarks.workflow import copy_project
 
 from songnet.provenance import git_commit
-from tests.conftest import Snakemake, small
+from tests.conftest import Snakemake, once, small
 
 SETTINGS = ["models=[knn,causal_crnn]", "protocols=[artist]", "seeds=[1]"]
 RUNS = "results/local/runs/artist"
@@ -134,7 +134,7 @@ def new_place(project: Path, archives: Path, snakemake: Snakemake) -> Place:
 @pytest.fixture(scope="session")
 def quiet(request: pytest.FixtureRequest, snakemake: Snakemake) -> Place:
     """An undisturbed run, or the one that ``--quiet-run`` keeps."""
-    kept = request.config.getoption("--quiet-run")
+    kept = request.config.getoption("--quiet-run", None)
     project = (kept or request.getfixturevalue("tmp_path_factory").mktemp("quiet")) / "project"
     if project.exists():
         place = Place(project, snakemake)
@@ -154,10 +154,12 @@ def place(tmp_path: Path, quiet: Place) -> Place:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, archives: Path, snakemake: Snakemake) -> Place:
     """An undisturbed run as far as the data."""
-    place = new_place(tmp_path_factory.mktemp("made") / "project", archives, snakemake)
-    run = place.run("data")
-    assert run.returncode == 0, run.stdout[-4000:]
-    return place
+
+    def make(project: Path) -> None:
+        run = new_place(project, archives, snakemake).run("data")
+        assert run.returncode == 0, run.stdout[-4000:]
+
+    return Place(once(tmp_path_factory, "made", make), snakemake)
 
 
 @pytest.fixture

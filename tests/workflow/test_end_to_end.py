@@ -24,7 +24,22 @@ from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
-from tests.conftest import GENRES, Snakemake, config, small
+from tests.conftest import GENRES, Snakemake, config, copy_finished, small
+
+TOY = '''"""The nearest neighbour alone."""
+
+from sklearn.neighbors import KNeighborsClassifier
+
+
+class Nearest(KNeighborsClassifier):
+    """k nearest neighbours with k = 1."""
+
+    def __init__(self):
+        super().__init__(n_neighbors=1)
+'''
+ENTRY = """
+toy: {title: toy, family: baseline, estimator: songnet.toy.Nearest, features: mfcc, seeded: false}
+"""
 
 
 def jobs(output: str) -> dict[str, int]:
@@ -185,9 +200,11 @@ def test_an_edit_reruns_what_uses_it(
     text = path.read_text()
     path.write_text(text + "\n# edited\n")
     try:
-        planned = jobs(snakemake(finished, "-n", *config(archives)).stdout)
+        run = snakemake(finished, "-n", *config(archives))
     finally:
         path.write_text(text)
+    assert run.returncode == 0, run.stdout[-3000:]
+    planned = jobs(run.stdout)
     assert expected <= set(planned)
     upstream = {
         "select_tracks",
@@ -200,7 +217,7 @@ def test_an_edit_reruns_what_uses_it(
     if module in ("markdown", "report", "figures", "synthesis", "evaluation"):
         assert not upstream & set(planned)
     if not expected:
-        assert not planned
+        assert not planned and "Nothing to be done" in run.stdout
     if module == "markdown":
         assert set(planned) == {"results_table", "report_page", "all"}
     if module == "report":
@@ -220,6 +237,25 @@ def test_another_title_trains_nothing_anew(
         path.write_text(text)
     assert "results_table" in planned
     assert not [rule for rule in planned if rule.startswith(("train_", "evaluate_"))]
+
+
+def test_a_model_is_one_file_and_one_line(
+    finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    project = copy_finished(finished, tmp_path / "own")
+    (project / "src/songnet/toy.py").write_text(TOY)
+    with (project / "config/models.yaml").open("a") as file:
+        file.write(ENTRY)
+    metrics = "results/local/runs/artist/toy/1/metrics.json"
+    settings = ["--config", "models=[toy]", "dataset=local", f"archives={archives}"]
+    run = snakemake(project, *settings, "--", metrics)
+    assert run.returncode == 0, run.stdout[-5000:]
+    assert "Jobs that ran: evaluate_baseline, train_toy." in run.stdout
+    found = json.loads((project / metrics).read_text())
+    assert found["test"]["accuracy"] > 1 / 3  # better than guessing
+    with (project / "src/songnet/toy.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert "rule train_toy" in snakemake(project, "-n", *settings, "--", metrics).stdout
 
 
 def test_two_runs_agree(
@@ -267,8 +303,7 @@ def test_a_killed_training_resumes(
     tmp_path: Path, archives: Path, snakemake: Snakemake, finished: Path
 ) -> None:
     """Killed at random moments, three times over: the weights are those of a quiet training."""
-    project = tmp_path / "killed"
-    shutil.copytree(finished, project, symlinks=True)
+    project = copy_finished(finished, tmp_path / "killed")
     small(project, epochs=20)
     model = project / "results/local/runs/artist/causal_crnn/1/model.safetensors"
     command = [*config(archives), "--", str(model.relative_to(project))]
@@ -291,6 +326,15 @@ def test_a_killed_training_resumes(
         assert torch.equal(tensor, expected[name]), name
 
 
+def processes(workflow: subprocess.Popen[bytes], rule: str) -> list[psutil.Process]:
+    """Processes of a run that execute the script of a rule."""
+    try:
+        children = psutil.Process(workflow.pid).children(recursive=True)
+        return [child for child in children if any(rule in part for part in child.cmdline())]
+    except psutil.Error:
+        return []
+
+
 def kill_a_training(project: Path, command: list[str], rng: random.Random) -> None:
     """Start the workflow and kill -9 its training at a random moment after its next epoch."""
     arguments = [sys.executable, "-m", "snakemake", "--cores", "1", *command]
@@ -303,11 +347,8 @@ def kill_a_training(project: Path, command: list[str], rng: random.Random) -> No
         assert workflow.poll() is None, "the training ended before it could be killed"
         time.sleep(0.02)
     time.sleep(rng.uniform(0, 0.5))
-    trainings = [
-        child
-        for child in psutil.Process(workflow.pid).children(recursive=True)
-        if any("train_crnn" in part for part in child.cmdline())
-    ]
+    while not (trainings := processes(workflow, "train_crnn")):  # others come and go meanwhile
+        assert workflow.poll() is None, "the training ended before it could be killed"
     trainings[-1].kill()
     assert workflow.wait(120) != 0
 
@@ -361,7 +402,7 @@ def test_bad_input_gets_one_line(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, case: str, message: str
 ) -> None:
     arguments = edit(project, archives, tmp_path / "spoilt", case)
-    run = snakemake(small(project), *arguments)
+    run = snakemake(small(project), *arguments, "--", "results_table")
     assert run.returncode != 0
     lines = [line for line in run.stdout.splitlines() if "error:" in line and message in line]
     assert lines, run.stdout[-3000:]

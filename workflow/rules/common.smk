@@ -76,6 +76,9 @@ wildcard_constraints:
     archive=r"fma_\w+",
 
 
+# Of trainings, their evaluation and the upload, which takes long: pages, which can be made beside
+# it, come after them.
+FIRST = 10
 # Where jobs run on this machine; a profile tells of the GPUs of a cluster (train_crnn:gpu=1).
 GPU = int(plan.has_gpu())
 

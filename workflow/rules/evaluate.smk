@@ -41,6 +41,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
             f"{RESULTS}/logs/evaluate_{family}/{{protocol}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/evaluate_{family}/{{protocol}}.tsv"
+        priority: FIRST
         conda:
             "../../envs/songnet.yaml"
         resources:
@@ -76,6 +77,7 @@ if family_models("fusion"):
             f"{RESULTS}/logs/fuse/{{protocol}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/fuse/{{protocol}}.tsv"
+        priority: FIRST
         conda:
             "../../envs/songnet.yaml"
         resources:

@@ -48,6 +48,7 @@ rule log_runs:
         f"{RESULTS}/logs/log_runs.log",
     benchmark:
         f"{RESULTS}/benchmarks/log_runs.tsv"
+    priority: FIRST
     conda:
         "../../envs/songnet.yaml"
     resources:

@@ -26,6 +26,7 @@ for baseline in family_models("baseline"):
             f"{RESULTS}/logs/train_{baseline}.log",
         benchmark:
             f"{RESULTS}/benchmarks/train_{baseline}.tsv"
+        priority: FIRST
         conda:
             "../../envs/songnet.yaml"
         resources:
@@ -59,6 +60,7 @@ rule train_crnn:
         f"{RESULTS}/logs/train_crnn/{{protocol}}/{{model}}/{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{protocol}}/{{model}}/{{seed}}.tsv"
+    priority: FIRST
     wildcard_constraints:
         model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
     conda:
