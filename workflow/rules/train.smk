@@ -60,9 +60,9 @@ rule train_crnn:
         f"{RESULTS}/logs/train_crnn/{{protocol}}/{{model}}/{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{protocol}}/{{model}}/{{seed}}.tsv"
-    priority: FIRST
     wildcard_constraints:
         model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
+    priority: FIRST
     conda:
         "../../envs/songnet.yaml"
     # One thread each: trainings run side by side, and a figure never depends on --cores.
