@@ -135,7 +135,7 @@ class LiveRun:
 
     def __init__(self, experiment_json: str, record: dict[str, Any], after: float = 60.0) -> None:
         known = read_json(experiment_json) if Path(experiment_json).exists() else None
-        self._experiment = known if known and known["live"] else None
+        self._experiment = known if known and known.get("live") else None
         self._record, self._after = record, after
         self._client: Any = None
 
