@@ -70,7 +70,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
         index="genre", columns="predicted", values="verdicts"
     )
     shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
-    names = [textwrap.shorten(str(genre), 40, placeholder="…") for genre in matrix]
+    names = [genre if len(genre) <= 40 else f"{genre[:39]}…" for genre in map(str, matrix)]
     # Fixed margins: matplotlib's layout engine would take most of the time. Inches, at 10 points.
     longest = 0.08 * max(map(len, names))
     left, bottom, top = 0.5 + longest, 0.7 + 0.7 * longest, 0.5
