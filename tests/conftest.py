@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 import yaml
@@ -167,6 +169,15 @@ def snakemake() -> Snakemake:
         )
 
     return run
+
+
+def processes(workflow: subprocess.Popen[Any], rule: str) -> list[psutil.Process]:
+    """Processes of a run of Snakemake that execute the script of a rule."""
+    try:
+        children = psutil.Process(workflow.pid).children(recursive=True)
+        return [p for p in children if any(part.endswith(f".{rule}.py") for part in p.cmdline())]
+    except psutil.Error:  # one of them has just ended
+        return []
 
 
 def config(archives: Path, **settings: str) -> list[str]:

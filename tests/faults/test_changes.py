@@ -10,8 +10,8 @@ import pytest
 
 from songnet.archives import member_name
 from songnet.files import sha1
+from tests.conftest import processes
 from tests.faults.conftest import Place, errors
-from tests.faults.test_kills import jobs
 
 HOUR = 3600.0
 
@@ -42,7 +42,7 @@ def test_archive_replaced_by_an_older_file(made: Place, tmp_path: Path) -> None:
 
 def test_two_snakemakes_at_once(empty: Place) -> None:
     first = empty.start("data")
-    while not (begun := jobs(first, "mel_shard")):
+    while not (begun := processes(first, "mel_shard")):
         assert first.poll() is None, empty.output()
         time.sleep(0.05)
     begun[0].suspend()  # lest the first run ends before the second has begun

@@ -1,7 +1,6 @@
 """Kills: kill -9 at a random moment, then another run."""
 
 import random
-import subprocess
 import time
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests.conftest import processes
 from tests.faults.conftest import Place
 
 SNAKEMAKE = ""
@@ -29,15 +29,6 @@ KILLS = {
 }
 
 
-def jobs(workflow: subprocess.Popen[str], rule: str) -> list[psutil.Process]:
-    """Processes of a run that execute the script of a rule."""
-    try:
-        children = psutil.Process(workflow.pid).children(recursive=True)
-        return [p for p in children if any(part.endswith(f".{rule}.py") for part in p.cmdline())]
-    except psutil.Error:
-        return []
-
-
 def kill_job(place: Place, rule: str, rng: random.Random, target: str) -> None:
     """Start a run and kill a job of a rule at a random moment of it.
 
@@ -47,7 +38,7 @@ def kill_job(place: Place, rule: str, rng: random.Random, target: str) -> None:
             (place.results / "benchmarks").rglob("*.tsv") if rule in str(path)]  # fmt: skip
     moment = rng.uniform(0, 0.5 * min(took, default=2.0))
     workflow = place.start(target)
-    while not any(kill_after(moment, process) for process in jobs(workflow, rule)):
+    while not any(kill_after(moment, process) for process in processes(workflow, rule)):
         assert workflow.poll() is None, f"no job of {rule} could be killed: {place.output()}"
         time.sleep(0.02)
     assert workflow.wait(900) != 0, place.output()

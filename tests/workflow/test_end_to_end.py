@@ -13,7 +13,6 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
 import yaml
@@ -24,7 +23,7 @@ from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
-from tests.conftest import GENRES, Snakemake, config, copy_finished, small
+from tests.conftest import GENRES, Snakemake, config, copy_finished, processes, small
 
 TOY = '''"""The nearest neighbour alone."""
 
@@ -324,15 +323,6 @@ def test_a_killed_training_resumes(
     assert len(pd.read_csv(model.with_name("history.csv"))) == epochs
     for name, tensor in load_file(model).items():
         assert torch.equal(tensor, expected[name]), name
-
-
-def processes(workflow: subprocess.Popen[bytes], rule: str) -> list[psutil.Process]:
-    """Processes of a run that execute the script of a rule."""
-    try:
-        children = psutil.Process(workflow.pid).children(recursive=True)
-        return [child for child in children if any(rule in part for part in child.cmdline())]
-    except psutil.Error:
-        return []
 
 
 def kill_a_training(project: Path, command: list[str], rng: random.Random) -> None:
