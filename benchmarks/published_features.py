@@ -103,9 +103,8 @@ def main() -> None:
         calls: dict[str, tuple[Callable[..., object], *tuple[object, ...]]] = {
             "tracks.csv": (read_tracks, str(path)),
             "features.csv, unpacked only": (unpack, str(path)),
-            "- MFCC of fma_small": (read_features, str(path), small, "mfcc", threads),
-            "- all features of fma_small": (read_features, str(path), small, "all", threads),
-            "- all features of all tracks": (read_features, str(path), large, "all", threads),
+            "- of fma_small": (read_features, str(path), small, threads),
+            "- of all tracks": (read_features, str(path), large, threads),
         }
         rounds = [
             pd.DataFrame({name: measured(*call) for name, call in calls.items()}).T

@@ -104,7 +104,7 @@ def train_songnet(
         torch.manual_seed(seed)
         data = NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second)
         network = make_network(entry["network"], data, entry["parameters"])
-        config = training.TrainingConfig.from_table(entry["training"])
+        config = training.TrainingConfig(**entry["training"])
         with tempfile.TemporaryDirectory() as folder:
             training.train_network(
                 network, shards, train, validation, config, seed, Path(folder, "a.pt"), on_epoch

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from songnet.configuration import check, read_models, read_yaml
+from songnet.configuration import check, check_datasets, check_models, read_models, read_yaml
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-DATASETS = read_yaml(ROOT / "config/datasets.yaml")
-MODELS = read_models(ROOT / "config/models.yaml")
+SCHEMA, DATASETS_SCHEMA, MODELS_SCHEMA = (
+    read_yaml(ROOT / f"workflow/schemas/{name}.schema.yaml")
+    for name in ("config", "datasets", "models")
+)
+DATASETS = check_datasets(read_yaml(ROOT / "config/datasets.yaml"), DATASETS_SCHEMA, MODELS_SCHEMA)
+MODELS = check_models(read_models(ROOT / "config/models.yaml"), MODELS_SCHEMA)
 
 
 def checked(**config: Any) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Predictor:
     """Applies saved baselines to the same tracks.
 
     Args:
-        data: path of features/fma.parquet.
+        data: one path, of features/fma.parquet; networks need several.
         tracks: tracks to predict, rows of tracks.parquet.
     """
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from songnet.audio import Clip, decode_blocks
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.realtime import Model, Step, Stream, Verdict, load_model, verdict
+from songnet.text import percent
 
 BLOCK_SECONDS = 10  # decoded at a time, so that memory does not grow with the length
 SMOOTHING_SECONDS = 5.0  # of the timeline
@@ -179,10 +180,10 @@ def description(model: Model) -> str:
     text = f"{facts.get('title') or facts['model']}, trained on "
     text += f"{facts.get('dataset_title') or facts['dataset']} ({facts['protocol']} split)."
     if measured := facts.get("measured"):
-        share, low, high = (100 * measured[name] for name in ("accuracy", "ci_low", "ci_high"))
+        share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (
-            f" Right on {share:.1f} % of {measured['tracks']} tracks of the {measured['part']} "
-            f"part, interval over artists {low:.1f} % to {high:.1f} %."
+            f" Right on {share} of {measured['tracks']} tracks of the {measured['part']} "
+            f"part, interval over artists {low} to {high}."
         )
         if measured["part"] != "test":
             text += " They chose the network and its epoch, so new music may fare worse."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from songnet import __version__
 from songnet.errors import SongNetError
+from songnet.text import clock, percent
 
 if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
     from songnet.classify import Classified
@@ -124,15 +125,11 @@ def _classify(options: argparse.Namespace) -> int:
 def _line(result: "Classified") -> str:
     assert result.verdict is not None and result.probabilities is not None
     top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
-    shares = "  ".join(f"{genre} {100 * share:.0f} %" for genre, share in top)
-    turns = " · ".join(f"{_clock(at)} {genre}" for at, genre in result.timeline[:12])
+    shares = "  ".join(f"{genre} {percent(share, 0)}" for genre, share in top)
+    turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
     more = " …" if len(result.timeline) > 12 else ""
     unsure = "  (unsure)" if result.verdict.unsure else ""
-    return f"{result.file}  {_clock(result.seconds)}\n  {shares}{unsure}\n  {turns}{more}"
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{result.file}  {clock(result.seconds)}\n  {shares}{unsure}\n  {turns}{more}"
 
 
 def _write_csv(results: "list[Classified]", genres: list[str]) -> None:

@@ -18,11 +18,10 @@ from songnet.plan import archive_names
 from songnet.signatures import config_of, fields, is_defined
 
 Table = dict[str, Any]
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, as YAML does; PyYAML would keep the last."""
+    """Reads YAML 1.2 where PyYAML does not: 1e-3 is a number, a key that stands twice an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: list[Any] = []
@@ -34,6 +33,11 @@ class _Loader(yaml.SafeLoader):
                 )
             keys.append(key)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def read_yaml(path: str | Path) -> Table:
@@ -122,7 +126,7 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     dataset = datasets[config["dataset"]]
     if dataset["source"] == "mels":
         _check_unused(config, ["mel", "clips.clip_seconds"], schema)
-    elif not dataset.get("clips", True):
+    elif not dataset["clips"]:
         _check_unused(config, ["mel", "clips"], schema)
     _check_archives(config, dataset)
     return config
@@ -144,8 +148,8 @@ def _typed(value: Any, rule: Table) -> Any:
     """Copy a value; text becomes a number, a truth value or null where the schema wants one.
 
     Snakemake reads what stands inside brackets on its command line, ``seeds=[1,2]``, as text, and
-    YAML ``1e-3``. What is infinite or not a number becomes text, which the schema refuses by its
-    key.
+    ``1e-3`` anywhere. What is infinite or not a number becomes text, which the schema refuses by
+    its key.
     """
     if isinstance(value, dict):
         rules, other = rule.get("properties", {}), rule.get("additionalProperties") or {}
@@ -156,7 +160,7 @@ def _typed(value: Any, rule: Table) -> Any:
         return value
     if isinstance(value, str):
         try:
-            value = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
+            value = yaml.load(value, _Loader)
         except yaml.YAMLError:  # it stays text, and the schema names the key
             return value
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
@@ -236,7 +240,7 @@ def check_datasets(datasets: Table, schema: Table, models_schema: Table) -> Tabl
         models_schema: of models.yaml; a data set's ``training`` is checked like an entry's.
 
     Returns:
-        A copy in which numbers are numbers.
+        A complete copy in which numbers are numbers.
 
     Raises:
         SongNetError: an entry lacks a key, has an unknown one or a value that is not allowed.
@@ -245,11 +249,13 @@ def check_datasets(datasets: Table, schema: Table, models_schema: Table) -> Tabl
     _check_names(datasets, what)
     # A reference between files would need a registry of schemas.
     schema = deepcopy(schema)
-    schema["additionalProperties"]["properties"]["training"] = models_schema[
+    schema["additionalProperties"]["properties"]["training"] |= models_schema[
         "additionalProperties"
     ]["properties"]["training"]
     datasets = _typed(datasets, schema)
     _validate(datasets, schema, what)
+    for dataset in datasets.values():
+        _fill_defaults(dataset, schema["additionalProperties"])
     return datasets
 
 
@@ -262,12 +268,13 @@ def _check_names(table: Table, what: str) -> None:
             raise SongNetError(f"{what} {name}: YAML takes this name for no text; quote it")
 
 
-def _fill_defaults(config: Table, schema: Table) -> None:
-    for key, rule in schema["properties"].items():
-        if key not in config:
-            config[key] = deepcopy(rule["default"])
-        if rule["type"] == "object":
-            _fill_defaults(config[key], rule)
+def _fill_defaults(table: Table, schema: Table) -> None:
+    """Give every key that has a default, and those of the tables inside, a value."""
+    for key, rule in schema.get("properties", {}).items():
+        if key not in table and "default" in rule:
+            table[key] = deepcopy(rule["default"])
+        if isinstance(table.get(key), dict):
+            _fill_defaults(table[key], rule)
 
 
 def _one_of(key: str, names: list[str], table: Table) -> None:

@@ -16,11 +16,11 @@ class CRNNConfig(NetworkConfig):
     kernel: int = 5  # frames
     pool: int = 2  # frames are halved after each block
     hidden: int = 96
-    dropout: float = 0.2
+    dropout: float = 0.3
 
 
 class CRNN(Network):
-    """Three blocks of convolution over time, a recurrent layer, genre probabilities at every step.
+    """Blocks of convolution over time, a recurrent layer, genre probabilities at every step.
 
     Mel bands are the channels of the first convolution, as on the poster. The verdict so far is
     the mean probability of the steps so far.

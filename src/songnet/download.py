@@ -41,7 +41,8 @@ def download(
         checksum: SHA-1 as 40 hexadecimal digits.
         path: final name. What has arrived so far lies beside it as ``<path>.part`` and is
             resumed by the next call.
-        pause: seconds before the second attempt; doubled after each that brings nothing new.
+        pause: seconds before the next attempt; doubled after the second and each further one in
+            a row that brings nothing new, up to a minute.
         patience: seconds of less than 1 kB/s after which a connection counts as dead.
 
     Raises:
@@ -76,6 +77,8 @@ def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
     part = Path(file.name)
     fruitless, answer, status = 0, "", 0
     while fruitless < ATTEMPTS:
+        if status:  # of the attempt before
+            time.sleep(min(60, pause * 2 ** max(0, fruitless - 1)))
         before = part.stat().st_size
         command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
         # In a job, file 2 is the log and sys.stderr the terminal, where a bar is welcome.
@@ -99,5 +102,4 @@ def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
         if status == RANGE_REFUSED:
             os.truncate(part, 0)
         fruitless = 0 if part.stat().st_size > before else fruitless + 1
-        time.sleep(min(60, pause * 2**fruitless))
     return f"the server answers {answer}" if answer >= "400" else f"curl ended with status {status}"

@@ -183,7 +183,8 @@ def _of_different_genres(
     order = [int(i) for i in np.argsort(-statistic, kind="stable")]
     means = np.stack([strength[labels == label].mean(axis=0) for label in np.unique(labels)])
     preferred = means.argmax(axis=0)
-    first = {int(preferred[i]): i for i in reversed(order)}
+    # A filter that never answers prefers none.
+    first = {int(preferred[i]): i for i in reversed(order) if statistic[i] > 0}
     leaders = sorted(first.values(), key=order.index)
     return (leaders + [i for i in order if i not in leaders])[:count]
 

@@ -13,6 +13,8 @@ from songnet.evaluation import prediction_table
 
 Array = NDArray[np.float64]
 FLOOR = 1e-6  # least probability that a member may give; one that is surely wrong must not veto
+# Weights: not all may be zero, and few validation tracks must not make a fusion sure of itself.
+LEAST, MOST = 1e-3, 5.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
         truth: (n,) positions of the true genres.
 
     Returns:
-        (members,) not negative.
+        (members,) from LEAST to MOST.
     """
 
     def loss(weights: Array) -> float:
@@ -77,5 +79,5 @@ def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
         return float(-np.log(of_truth).mean())
 
     start = np.full(len(members), 1 / len(members))
-    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0, 5)] * len(members))
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(members))
     return np.asarray(found.x)

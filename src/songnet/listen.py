@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from songnet.realtime import Model, Step, Stream, verdict
+from songnet.text import clock, percent
 
 FORMATS = {"s16le": ("<i2", 2**15), "s32le": ("<i4", 2**31), "f32le": ("<f4", 1)}
 
@@ -56,9 +57,9 @@ def picture(step: Step, model: Model) -> RenderableType:
         table.add_row(
             model.genres[i],
             ProgressBar(total=1, completed=float(step.now[i]), width=24),
-            f"{100 * step.now[i]:3.0f} %",
+            f"{percent(step.now[i], 0):>5}",
             ProgressBar(total=1, completed=float(step.so_far[i]), width=24),
-            f"{100 * step.so_far[i]:3.0f} %",
+            f"{percent(step.so_far[i], 0):>5}",
         )
     return Group(headline(step, model), table)
 
@@ -66,8 +67,7 @@ def picture(step: Step, model: Model) -> RenderableType:
 def headline(step: Step, model: Model) -> Text:
     """Time and verdict."""
     found = verdict(step.so_far, model.genres)
-    minutes, seconds = divmod(int(step.seconds), 60)
-    text = Text(f"{minutes}:{seconds:02d}  ")
+    text = Text(f"{clock(step.seconds)}  ")
     text.append(found.genre, style="bold")
-    text.append(f"  {100 * found.probability:.0f} %" + ("  (unsure)" if found.unsure else ""))
+    text.append(f"  {percent(found.probability, 0)}" + ("  (unsure)" if found.unsure else ""))
     return text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from songnet.report_page import PROTOCOLS
+from songnet.report_page import PROTOCOLS, TOO_NARROW_BELOW
 from songnet.results import leak_table, poster_protocol
 from songnet.splits import judging_part
 from songnet.text import in_percent, percent, signed_points
@@ -68,7 +68,14 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
         return f"{text} epochs and models, so new music would find less.\n\n{_table(table)}"
     belongs = rows["model"].map(lambda name: poster_protocol(models[name])) == rows["protocol"]
     comparable = (belongs & rows["poster_accuracy"].notna()).any()
-    return _table(
+    artists = rows["effective_artists"].min()
+    caution = (
+        f"The test tracks weigh as those of {artists:.0f} artists of equal size: of fewer than "
+        f"{TOO_NARROW_BELOW}, intervals are too narrow, of differences and leaks too.\n\n"
+        if artists < TOO_NARROW_BELOW
+        else ""
+    )
+    return caution + _table(
         [
             {
                 "model": models[row.model]["title"],
@@ -106,25 +113,23 @@ def _beside_claim(row: Any, models: Models) -> str:
 def _to_the_digit(results: pd.DataFrame, confusions: pd.DataFrame, models: Models) -> list[str]:
     """Counts beside the poster's: its baselines are exact fractions of FMA's 800 test tracks."""
     counts = confusions.query("protocol == 'official' and part == 'test'")
+    known = results.query("protocol == 'official'").dropna(subset="poster_accuracy")
     rows = []
-    for model, group in counts.groupby("model", sort=False):
-        entry = models[str(model)]
-        runs = results.query("protocol == 'official' and model == @model")["seeds"].iloc[0]
-        expected = (entry.get("poster") or 0) * 800
-        if poster_protocol(entry) != "official" or not expected:
-            continue
-        if group["verdicts"].sum() != 800 * runs:
+    for row in known.itertuples():
+        entry = models[row.model]
+        own = counts[counts["model"] == row.model]
+        if poster_protocol(entry) != "official" or own["verdicts"].sum() != 800 * row.seeds:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue
-        right = group.query("genre == predicted")["verdicts"].sum() / runs
-        difference = right - round(expected)
+        right = own.query("genre == predicted")["verdicts"].sum() / row.seeds
+        expected = round(800 * row.poster_accuracy)
         rows.append(
             {
                 "model": entry["title"],
                 "right of 800": f"{right:g}",
-                "the poster's": f"{round(expected)}",
-                "": "match" if difference == 0 else f"difference {difference:+g}",
+                "the poster's": f"{expected}",
+                "": "match" if right == expected else f"difference {right - expected:+g}",
             }
         )
     text = "The poster's figures are counts on FMA's 800 official test tracks."

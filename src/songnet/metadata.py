@@ -20,10 +20,11 @@ def metadata_fields(tracks: pd.DataFrame) -> NDArray[np.float32]:
         (n, len(FIELDS)): logarithm of the duration in seconds, logarithm of the bit rate in
         bit/s, year of release; nan where unknown.
     """
-    year = pd.to_datetime(tracks["released"], errors="coerce", format="ISO8601").dt.year
+    # In one time zone: pandas refuses several.
+    released = pd.to_datetime(tracks["released"], errors="coerce", format="ISO8601", utc=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         duration, bit_rate = np.log(
             tracks[["duration", "bit_rate"]].apply(pd.to_numeric, errors="coerce").to_numpy(float).T
         )
-    table = np.column_stack([duration, bit_rate, year.to_numpy(float)])
+    table = np.column_stack([duration, bit_rate, released.dt.year.to_numpy(float)])
     return np.where(np.isfinite(table), table, np.nan).astype(np.float32)

@@ -53,13 +53,6 @@ def _unbroken(value: Any) -> Any:
     return value.replace(" %", "\u00a0%") if plain else value
 
 
-def plotly_js() -> str:
-    """Source of plotly's JavaScript, from its installed package."""
-    import plotly
-
-    return Path(plotly.__file__).with_name("package_data").joinpath("plotly.min.js").read_text()
-
-
 def data_uri(content: bytes, kind: str) -> str:
     """Bytes as an address that holds them; ``kind`` is their MIME type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
@@ -84,6 +77,11 @@ class Excerpts:
     def __init__(self, archives: list[str], subset: str) -> None:
         self._archive = next((path for path in archives if path.endswith(".zip")), None)
         self._subset = subset
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is anything to cut."""
+        return self._archive is not None
 
     def audio(self, track_id: int, start: float, seconds: float) -> str:
         """Cut a part of a clip, as mono MP3; empty where the data set has no audio.

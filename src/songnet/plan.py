@@ -40,7 +40,7 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
         for member in models[name].get("members", []):
             if member not in wanted:
                 raise SongNetError(f"config key models: {name!r} needs {member!r} in the list")
-    if config.get("reference") not in (None, *wanted):
+    if config["reference"] not in (None, *wanted):
         raise SongNetError(
             f"config key reference: {config['reference']!r} is not among the models of this run "
             f"({', '.join(wanted)})"
@@ -54,11 +54,11 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
     for member in model.get("members", []):
         if lack := _lacks(member, models, dataset):
             return lack
-    if model["family"] == "crnn" and not dataset.get("clips", True):
+    if model["family"] == "crnn" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":
         return "the 518 features"
-    if not dataset.get("metadata", True) and model.get("parameters", {}).get("metadata"):
+    if not dataset["metadata"] and model.get("parameters", {}).get("metadata"):
         return "duration, bit rate or year of release"
     return ""
 
@@ -66,12 +66,12 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
 def is_sampled(config: Table, dataset: Table) -> bool:
     """Whether single clips are fetched out of remote archives."""
     fetched = dataset["source"] == "download" and config["archives"] is None
-    return fetched and config["tracks_per_genre"] is not None and dataset.get("clips", True)
+    return fetched and config["tracks_per_genre"] is not None and dataset["clips"]
 
 
 def archive_names(dataset: Table) -> list[str]:
     """Names (or patterns) of the archives of a data set: metadata, then clips if it has any."""
-    if not dataset.get("clips", True):
+    if not dataset["clips"]:
         return ["fma_metadata.zip"]
     clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
     return ["fma_metadata.zip", clips]
@@ -117,12 +117,6 @@ def features_source(config: Table, dataset: Table) -> str:
             if "fma_metadata/features.csv" not in archive.namelist():
                 return "computed"
     return kind
-
-
-def feature_columns(models: Table) -> str:
-    """Which of the published features the selected models need: mfcc or all."""
-    kinds = {entry.get("features", "mfcc") for entry in models.values()}
-    return "all" if "all" in kinds else "mfcc"
 
 
 def dataset_note(config: Table, dataset: Table, features: str) -> str:

@@ -16,26 +16,23 @@ NAME = "fma_metadata/features.csv"
 LINES = 500  # parsed at once: 4.5 MB
 
 
-def read_features(
-    metadata_zip: str, track_ids: pd.Index, kind: str = "all", threads: int = 1
-) -> pd.DataFrame:
-    """Read the wanted rows and columns; the file streams through in blocks straight from the zip.
+def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> pd.DataFrame:
+    """Read the wanted rows; the file streams through in blocks straight from the zip.
 
     Args:
         metadata_zip: ``fma_metadata.zip``.
         track_ids: the wanted tracks.
-        kind: ``all`` 518 columns, or the 140 of one feature, ``mfcc``.
         threads: that unpack.
 
     Returns:
-        float32, index track_id in the wanted order, columns (feature, statistics, number).
+        float32, index track_id in the wanted order, 518 columns (feature, statistics, number).
 
     Raises:
         SongNetError: the archive has no features.csv, or that is no such table, lacks a track or a
             number, or has a track twice.
     """
     try:
-        features = _read(metadata_zip, track_ids, kind, threads)
+        features = _read(metadata_zip, track_ids, threads)
     except ValueError as error:  # of pandas, of pyarrow, or text that is not UTF-8
         raise SongNetError(f"{metadata_zip}: {NAME} is not a table of features: {error}") from None
     if features.index.has_duplicates:
@@ -50,19 +47,16 @@ def read_features(
     return features.loc[track_ids]
 
 
-def _read(metadata_zip: str, track_ids: pd.Index, kind: str, threads: int) -> pd.DataFrame:
+def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
     with open_zip(metadata_zip) as archive:
         with open_member(archive, NAME) as file:
             columns = pd.read_csv(file, header=[0, 1, 2], index_col=0, nrows=0).columns
         names = ["track_id", *(".".join(column) for column in columns)]
         if "mfcc" not in columns.get_level_values(0):
             raise ValueError("its header has no mfcc")
-        if kind != "all":
-            columns = columns[columns.get_level_values(0) == kind]
-        wanted = ["track_id", *(".".join(column) for column in columns)]
         types = dict.fromkeys(names, "float32") | {"track_id": "int64"}
         read = csv.ReadOptions(column_names=names)
-        convert = csv.ConvertOptions(column_types=types, include_columns=wanted)
+        convert = csv.ConvertOptions(column_types=types)
         with open_member(archive, NAME, threads) as file:
             blocks = [
                 csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
@@ -72,8 +66,8 @@ def _read(metadata_zip: str, track_ids: pd.Index, kind: str, threads: int) -> pd
         bad = np.argwhere(~np.isfinite(block.to_numpy()))
         if len(bad):
             row, column = bad[0]
-            raise ValueError(f"track {block['track_id'].iloc[row]} has no {wanted[column]}")
-    features = pd.concat(blocks) if blocks else pd.DataFrame(columns=wanted)
+            raise ValueError(f"track {block['track_id'].iloc[row]} has no {names[column]}")
+    features = pd.concat(blocks) if blocks else pd.DataFrame(columns=names)
     del blocks  # as large as the features
     return features.set_index("track_id").set_axis(columns, axis=1)
 

@@ -133,8 +133,13 @@ def division_text(summary: Values) -> str:
     leaked = summary["test_tracks_by_train_artists"]
     if leaked is None:
         return f"{sizes}; no test part."
-    unnamed = summary["test_tracks_without_artist"]
-    known = f", as far as is known: {unnamed:,} name no artist" if unnamed else ""
+    unnamed = {part: summary[f"{part}_tracks_without_artist"] for part in ("test", "train")}
+    known = ""
+    if any(unnamed.values()):
+        known = (
+            f", as far as is known: {unnamed['test']:,} of them and {unnamed['train']:,} of the "
+            "training part name no artist"
+        )
     return (
         f"{sizes}. {percent(leaked)} of the test tracks are by artists of the training part{known}."
     )

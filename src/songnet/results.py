@@ -15,6 +15,7 @@ from songnet.runs import RunName
 COLUMNS = [
     "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
     "macro_f1", "poster_accuracy", "train_seconds", "divisions", "validation_accuracy",
+    "effective_artists",
 ]  # fmt: skip
 
 POSTER_GENRES = {  # FMA-small's
@@ -98,7 +99,8 @@ def results_table(
         COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
         over the test tracks of all runs, its standard deviation over runs and its interval; means
         over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
-        fuses) and accuracy on the validation part. Figures of the test part are missing where the
+        fuses) and accuracy on the validation part; `effective_artists` of the test tracks, each
+        once. Figures of the test part are missing where the
         data set has none.
     """
     rows = []
@@ -124,6 +126,8 @@ def results_table(
             row["ci_low"], row["ci_high"] = artist_bootstrap(
                 correct, artists.loc[predictions["track_id"]], resamples, confidence
             )
+            once = predictions["track_id"].drop_duplicates()
+            row["effective_artists"] = round(effective_artists(artists.loc[once]), 1)
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
         row["poster_accuracy"] = posters.get(model)
         row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)

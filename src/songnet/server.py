@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -101,11 +101,11 @@ def create_app(
         await _serve_stream(socket, model, limits)
 
     @app.get("/plotly.js")
-    def plotly() -> FileResponse:
-        import plotly
+    def plotly() -> Response:
+        from plotly.offline import get_plotlyjs
 
-        path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-        return FileResponse(path, headers={"Cache-Control": "max-age=86400"})
+        caching = {"Cache-Control": "max-age=86400"}
+        return Response(get_plotlyjs(), media_type="text/javascript", headers=caching)
 
     if examples:
         app.mount("/examples", StaticFiles(directory=examples))

@@ -179,14 +179,15 @@ def split_summary(
     Returns:
         tracks and artists of each part, of all genres and of each; how many artists of the test
         part also stand in training, and the share of test tracks by them (None without a test
-        part); how many test tracks name no artist; the largest deviation of a genre's share from
-        the intended one, with its place.
+        part); how many tracks of test and training name no artist; the largest deviation of a
+        genre's share from the intended one, with its place.
     """
     sizes = {part: int((parts == part).sum()) for part in PARTS}
     artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
     genres = pd.crosstab(tracks["genre"], parts).reindex(columns=PARTS, fill_value=0)
     playing = tracks["artist_id"].groupby([tracks["genre"], parts]).nunique()
     playing = playing.unstack(fill_value=0).reindex(columns=PARTS, fill_value=0)
+    unnamed = parts[tracks["artist_id"].isna()].value_counts()
     leaked = tracks["artist_id"].isin(artists["train"])[parts == "test"]
     summary: dict[str, Any] = {
         "tracks": sizes,
@@ -194,7 +195,8 @@ def split_summary(
         "tracks_per_genre": genres.to_dict(orient="index"),
         "artists_per_genre": playing.to_dict(orient="index"),
         "test_artists_in_train": len(artists["test"] & artists["train"]),
-        "test_tracks_without_artist": int(tracks["artist_id"][parts == "test"].isna().sum()),
+        "test_tracks_without_artist": int(unnamed.get("test", 0)),
+        "train_tracks_without_artist": int(unnamed.get("train", 0)),
         "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else None,
     }
     if shares is not None:

@@ -1,4 +1,4 @@
-"""How shares of tracks are written, in sentences, tables and pages.
+"""How shares of tracks and times are written, in sentences, tables and pages.
 
 Ours have one decimal, figures of the poster and what stands beside them two, as the poster has.
 """
@@ -25,3 +25,8 @@ def signed_points(difference: float, digits: int = 1) -> str:
     if math.isnan(difference):
         return "–"
     return f"{round(100 * difference, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def clock(seconds: float) -> str:
+    """A time in music: 4:07."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -50,7 +50,7 @@ def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> 
     import mlflow
 
     try:
-        if uri.startswith("sqlite:"):
+        if uri.startswith("sqlite:"):  # also brings the store of an older MLflow up to date
             from mlflow.store.db.utils import _initialize_tables
             from sqlalchemy import create_engine
 

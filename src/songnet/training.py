@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from inspect import unwrap
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -50,18 +50,6 @@ class TrainingConfig(Augmentation):
     mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
     compile: bool = False  # with torch.compile; pays on a GPU in long trainings
 
-    @classmethod
-    def from_table(cls, table: dict[str, Any]) -> "TrainingConfig":
-        """Read the key ``training`` of an entry of models.yaml.
-
-        Raises:
-            SongNetError: a key is unknown.
-        """
-        try:
-            return cls(**table)
-        except TypeError as error:
-            raise SongNetError(f"models.yaml: training: {error}") from None
-
 
 def train_network(
     network: Network,
@@ -94,7 +82,8 @@ def train_network(
         for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
-        SongNetError: the training diverges; the checkpoint is that of the epoch before.
+        SongNetError: a clip is shorter than a step of the network, or the training diverges; the
+            checkpoint is that of the epoch before.
     """
     # As `use_deterministic_algorithms`, which would load torch's compiler.
     torch.set_deterministic_debug_mode("warn")

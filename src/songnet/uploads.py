@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.errors import SongNetError
-from songnet.files import digest, read_json, sha1
+from songnet.files import read_json, sha1
 from songnet.results import Run, best_run, confusion_table, read_runs
 from songnet.runs import RunName
 from songnet.tracking import (
@@ -31,16 +31,13 @@ MODEL_FILES = {"baseline": "model.joblib", "crnn": "model.safetensors", "fusion"
 MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
-def upload_runs(
-    uri: str, experiment: str, folders: list[Path], config: dict[str, Any], note: str = ""
-) -> dict[str, str]:
+def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") -> dict[str, str]:
     """Bring MLflow up to date with the run folders; what it holds already is left alone.
 
     Args:
         uri: of the tracking server.
         experiment: its name.
         folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``.
-        config: of the workflow, for tags.
         note: of the experiment.
 
     Returns:
@@ -53,7 +50,7 @@ def upload_runs(
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return _upload_runs(uri, experiment, folders, config, note)
+        return _upload_runs(uri, experiment, folders, note)
     except (mlflow.MlflowException, SQLAlchemyError) as error:
         if any(word in str(error) for word in ("error code 401", "UNAUTHENTICATED")):
             problem = f"MLFLOW_TRACKING_USERNAME and _PASSWORD: refused by {uri}"
@@ -73,9 +70,7 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200] or type(error).__name__
 
 
-def _upload_runs(
-    uri: str, experiment: str, folders: list[Path], config: dict[str, Any], note: str
-) -> dict[str, str]:
+def _upload_runs(uri: str, experiment: str, folders: list[Path], note: str) -> dict[str, str]:
     import mlflow
     from tqdm import tqdm
 
@@ -91,7 +86,7 @@ def _upload_runs(
         started = int(1000 * (ended - history["seconds"].sum()))
         model = sha1(folder / MODEL_FILES[record["family"]])
         run_id = open_run(client, experiment_id, record, model, started)
-        _upload(client, run_id, folder, record, model, config, int(1000 * ended))
+        _upload(client, run_id, folder, record, model, int(1000 * ended))
         run_ids[str(folder)] = run_id
     _mark_current(client, experiment_id, set(run_ids.values()))
     for split in dict.fromkeys(RunName.of(folder).split for folder in folders):
@@ -106,13 +101,9 @@ def _upload_runs(
 
 def _mark_current(client: Any, experiment_id: str, run_ids: set[str]) -> None:
     """Tell runs of the results folder from those that they have taken the place of."""
-    from mlflow.store.entities.paged_list import PagedList
+    import mlflow
 
-    runs: list[Any] = []
-    page: PagedList[Any] | None = None
-    while page is None or page.token:
-        page = client.search_runs([experiment_id], page_token=page.token if page else None)
-        runs += page
+    runs = mlflow.search_runs([experiment_id], output_format="list")
     names = {_name(run) for run in runs if run.info.run_id in run_ids}
     for run in runs:
         if _name(run) not in names:  # of other models or protocols, which stand beside these
@@ -194,8 +185,7 @@ def _ready_model(client: Any, experiment_id: str, run_id: str) -> Any:
 
 
 def _upload(
-    client: Any, run_id: str, folder: Path, record: dict[str, Any], model: str,
-    config: dict[str, Any], ended: int,
+    client: Any, run_id: str, folder: Path, record: dict[str, Any], model: str, ended: int
 ) -> None:  # fmt: skip
     """Bring a run up to date: history, metrics, files, confusion figure, model."""
     from mlflow.entities import Metric, RunTag
@@ -221,8 +211,7 @@ def _upload(
     _log_confusion(client, run_id, run)
     if held.get(MODEL) != holds[MODEL]:
         _log_model(run_id, folder, record)
-    tags = holds | {"config_digest": digest(config)}
-    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in holds.items()])
     client.set_terminated(run_id, "FINISHED", ended)
 
 

@@ -128,7 +128,7 @@ def write_one_run(uri: str, experiment: str, folder: Path, barrier: Any) -> None
     for epochs in range(1, len(rows) + 1):
         live.log_epochs(rows[:epochs])
     assert live._client is not None, "the server was given up"
-    upload_runs(uri, "shared", [folder], {})
+    upload_runs(uri, "shared", [folder])
 
 
 def runs_of(uri: str, experiment: str) -> list[Any]:
@@ -211,8 +211,8 @@ def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_
     for epochs in range(2, len(rows) + 1):
         live.log_epochs(rows[:epochs])
     server.start()
-    first = upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"], {})
-    assert upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"], {}) == first
+    first = upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"])
+    assert upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"]) == first
     (run,) = runs_of(server.uri, "dying")
     client = mlflow.MlflowClient(server.uri)
     steps = client.get_metric_history(run.info.run_id, "validation/accuracy")

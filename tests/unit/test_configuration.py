@@ -22,10 +22,15 @@ from songnet.errors import SongNetError
 from songnet.runs import for_tracks
 from songnet.signatures import config_of, fields
 from songnet.training import TrainingConfig
-from tests.configured import DATASETS, MODELS, ROOT, SCHEMA, checked
-
-DATASETS_SCHEMA = read_yaml(ROOT / "workflow/schemas/datasets.schema.yaml")
-MODELS_SCHEMA = read_yaml(ROOT / "workflow/schemas/models.schema.yaml")
+from tests.configured import (
+    DATASETS,
+    DATASETS_SCHEMA,
+    MODELS,
+    MODELS_SCHEMA,
+    ROOT,
+    SCHEMA,
+    checked,
+)
 
 
 def test_defaults_equal_the_commented_file() -> None:
@@ -209,10 +214,13 @@ def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
     """YAML 1.1 takes 1e-3 for text."""
     path = tmp_path / "models.yaml"
     text = (ROOT / "config/models.yaml").read_text()
-    path.write_text(text + "x: {like: crnn, training: {learning_rate: 1e-3, epochs: 7}}\n")
+    text += "x: {like: crnn, training: {learning_rate: 1e-3, epochs: 7}}\n"
+    text += "y: {like: svm, parameters: {C: 1e2, gamma: 2.5E-3, kernel: '1e2'}}\n"
+    path.write_text(text)
     models = check_models(read_models(path), MODELS_SCHEMA)
     assert models["x"]["training"] == MODELS["crnn"]["training"] | {"epochs": 7}
     assert isinstance(models["x"]["training"]["learning_rate"], float)
+    assert models["y"]["parameters"] == {"C": 100.0, "gamma": 0.0025, "kernel": "1e2"}
 
 
 def test_the_ablation_changes_one_thing() -> None:
@@ -238,10 +246,15 @@ def test_fields_are_those_of_the_classes() -> None:
     assert list(training["properties"]) == [
         field.name for field in dataclasses.fields(TrainingConfig)
     ]
+    of_data = fields("songnet.networks.NetworkConfig")
+    typed = set()
     for network in (CRNN, CausalCRNN):
         path = config_of(f"{network.__module__}.{network.__name__}")
         assert path is not None
         assert fields(path) == [field.name for field in dataclasses.fields(network.Config)]
+        typed |= set(fields(path)) - set(of_data)
+    crnn = MODELS_SCHEMA["additionalProperties"]["allOf"][1]["then"]["properties"]
+    assert set(crnn["parameters"]["properties"]) == typed
 
 
 def test_text_from_the_command_line_gets_its_type() -> None:

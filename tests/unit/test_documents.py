@@ -13,8 +13,8 @@ import snakemake.exceptions
 import yaml
 
 from songnet.cli import _parser
-from songnet.configuration import check, read_models, read_yaml
-from tests.conftest import ROOT
+from songnet.configuration import read_yaml
+from tests.configured import ROOT, SCHEMA, checked
 
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -56,8 +56,7 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
         config["archives"] = str(tmp_path)
         for name in ("fma_metadata.zip", "fma_small.zip", "mels-00.npz"):
             (tmp_path / name).touch()
-    tables = [read_yaml(ROOT / "config/datasets.yaml"), read_models(ROOT / "config/models.yaml")]
-    check(config, read_yaml(ROOT / "workflow/schemas/config.schema.yaml"), *tables)
+    checked(**config)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -125,14 +124,11 @@ def test_the_manual_has_every_key() -> None:
         return names
 
     manual = (ROOT / "config/README.md").read_text()
-    schema = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     missing = [
         key
-        for key in keys(schema)
+        for key in keys(SCHEMA)
         if f"`{key}`" not in manual and f"`{key.rpartition('.')[0]}`" not in manual
     ]
     assert not missing
     # The file says what the schema would fill in.
-    assert read_yaml(ROOT / "config/config.yaml") == check(
-        {}, schema, {"demo": {"source": "synthesis"}}, {}
-    )
+    assert read_yaml(ROOT / "config/config.yaml") == checked()

@@ -11,7 +11,7 @@ import torch
 from songnet.batches import Part
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.crnn import CRNN, CRNNConfig
-from songnet.filters import layer_activities, silenced, telling_filters
+from songnet.filters import _of_different_genres, layer_activities, silenced, telling_filters
 from songnet.networks import Network, NetworkConfig, Verdicts
 from songnet.prediction import embed_clips
 from songnet.shards import MelShards
@@ -48,6 +48,12 @@ def network(request: pytest.FixtureRequest) -> Network:
         torch.full((32, 1), -60.0), torch.full((32, 1), 10.0), np.zeros((1, 3), np.float32)
     )
     return net.eval()
+
+
+def test_a_filter_that_never_answers_takes_no_place() -> None:
+    strength = np.array([[1, 1, 0, 0], [0, 0, 2, 0]], np.float32)  # the last one is dead
+    statistic = np.array([50.0, 40.0, 30.0, 0.0])
+    assert _of_different_genres(strength, np.array([0, 1]), statistic, 3) == [0, 2, 1]
 
 
 def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> None:

@@ -28,6 +28,15 @@ def test_weights_prefer_the_member_that_knows() -> None:
     assert weights[0] > 0.5 and weights[1] == pytest.approx(0, abs=0.1)
 
 
+def test_of_members_that_know_nothing_one_still_decides() -> None:
+    """With all weights at zero every track would be of the first genre."""
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        guesses = rng.dirichlet(np.ones(3), 16)
+        weights = fit_weights([guesses], rng.integers(0, 3, 16))
+        np.testing.assert_array_equal(fuse([guesses], weights).argmax(1), guesses.argmax(1))
+
+
 def table(seed: int, skill: float) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     truth = np.arange(300) % 3

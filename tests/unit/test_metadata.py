@@ -32,6 +32,12 @@ def test_values() -> None:
     assert np.isnan(table[2]).tolist() == [True, False, True]
 
 
+def test_dates_of_several_time_zones() -> None:
+    dates = ["2009-01-05T00:00:00+02:00", "2010-12-01", "2011-06-01T12:00:00Z"]
+    table = metadata_fields(tracks().assign(released=dates))
+    np.testing.assert_array_equal(table[:, 2], [2009, 2010, 2011])
+
+
 def test_no_other_column_is_read() -> None:
     """Genre fields, tags, artist and album leak: neither their values nor their names matter."""
     others = (set(REQUIRED.values()) | set(OPTIONAL.values())) - KNOWN_BEFORE

@@ -8,7 +8,6 @@ from songnet.errors import SongNetError
 from songnet.plan import (
     archive_paths,
     dataset_note,
-    feature_columns,
     features_source,
     selected_models,
     shard_count,
@@ -71,12 +70,6 @@ def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> Non
     assert "untrimmed tracks, not on the 30 s clips" in note
     assert dataset["note"] in note
     assert "untrimmed" not in dataset_note(config, dataset, "computed")
-
-
-def test_models_tell_which_published_columns_are_read() -> None:
-    some = {name: MODELS[name] for name in ("knn", "svm", "crnn")}
-    assert feature_columns(some) == "mfcc"
-    assert feature_columns(some | {"svm_518": MODELS["svm_518"]}) == "all"
 
 
 def test_archives_have_one_path_however_it_is_written(

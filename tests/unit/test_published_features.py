@@ -73,13 +73,6 @@ def test_a_damaged_file_is_named(
     assert "\n" not in str(error.value)
 
 
-def test_wanted_columns(published: tuple[str, pd.DataFrame]) -> None:
-    path, table = published
-    found = read_features(path, pd.Index([7, 2]), "mfcc")
-    assert found.columns.equals(columns(("mfcc",)))
-    np.testing.assert_allclose(found, table.loc[[7, 2], found.columns], rtol=1e-6)
-
-
 def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
     with pytest.raises(SongNetError, match=r"lacks 1 of the tracks \(first: 999\)"):
         read_features(published[0], pd.Index([2, 999]))

@@ -84,7 +84,7 @@ def test_divisions_are_told_in_words() -> None:
     assert report_page.division_text(summary) == (
         "train 1 tracks of 1 artists, validation 1 tracks of 1 artists, test 3 tracks of 2 "
         "artists. 33.3 % of the test tracks are by artists of the training part, as far as is "
-        "known: 1 name no artist."
+        "known: 1 of them and 0 of the training part name no artist."
     )
     summary = split_summary(TRACKS, PARTS.replace("test", "train"), None)
     assert report_page.division_text(summary).endswith(

@@ -85,6 +85,7 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     # Of 0.6, 0.8, 0.5 and 0.1 around 0.5: squares 0.01, 0.09, 0 and 0.16, by three.
     assert net.accuracy_sd == pytest.approx(np.sqrt(0.26 / 3)) and np.isnan(svm.accuracy_sd)
     assert 0.2 < net.ci_low < 0.5 < net.ci_high < 0.8
+    assert (net.effective_artists, svm.effective_artists) == (10, 5)  # of four tracks each
     assert (net.macro_f1, svm.macro_f1) == pytest.approx((0.15, 0.4))
     assert (net.train_seconds, svm.train_seconds) == pytest.approx((3.0, 5.5))
     assert (net.validation_accuracy, svm.validation_accuracy) == pytest.approx((0.65, 0.9))

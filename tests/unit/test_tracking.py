@@ -60,8 +60,8 @@ def record() -> dict[str, Any]:
 def test_uploads_once(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert initialise(uri, "tiny")["experiment_id"] is not None
-    first = upload_runs(uri, "tiny", [run_folder], {})
-    assert upload_runs(uri, "tiny", [run_folder], {}) == first
+    first = upload_runs(uri, "tiny", [run_folder])
+    assert upload_runs(uri, "tiny", [run_folder]) == first
     client = mlflow.MlflowClient(uri)
     experiment_id = client.get_experiment_by_name("tiny").experiment_id
     runs = client.search_runs([experiment_id], "attributes.run_name LIKE 'svm%'")
@@ -79,12 +79,12 @@ def test_what_has_changed_is_uploaded_again(run_folder: Path, tmp_path: Path) ->
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     experiment_id = initialise(uri, "tiny")["experiment_id"]
     client = mlflow.MlflowClient(uri)
-    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    run_id = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     # Another interval, and an upload that was killed while it logged a model.
     metrics = read_json(run_folder / "metrics.json")
     write_json(run_folder / "metrics.json", metrics | {"test": metrics["test"] | {"ci_low": 0.125}})
     client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     assert client.get_run(run_id).data.metrics["test/ci_low"] == 0.125
     models = client.search_logged_models([experiment_id])
     assert sorted(str(model.status) for model in models) == ["PENDING", "READY"]
@@ -92,7 +92,7 @@ def test_what_has_changed_is_uploaded_again(run_folder: Path, tmp_path: Path) ->
     # Somebody has deleted the model.
     for logged in models:
         client.delete_logged_model(logged.model_id)
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     again = client.get_model_version_by_alias("tiny-artist", "best")
     assert again.run_id == first.run_id and again.source != first.source
     assert mlflow.sklearn.load_model(again.source) is not None
@@ -106,13 +106,13 @@ def test_a_training_anew_is_a_run_of_its_own(run_folder: Path, tmp_path: Path) -
     client = mlflow.MlflowClient(uri)
     epochs = [{"epoch": i, "seconds": 40.0, "validation_accuracy": i / 20} for i in range(1, 13)]
     pd.DataFrame(epochs).to_csv(run_folder / "history.csv", index=False)
-    first = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    first = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     anew = [epoch | {"validation_accuracy": 0.9} for epoch in epochs[:8]]
     LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(anew[:2])
     pd.DataFrame(anew).to_csv(run_folder / "history.csv", index=False)
     with (run_folder / "model.joblib").open("ab") as file:
         file.write(b"\0")
-    second = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    second = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     assert first != second
     curve = client.get_metric_history(second, "validation/accuracy")
     assert [metric.step for metric in curve] == [*range(1, 9), 8]
@@ -135,12 +135,12 @@ def test_a_run_tells_when_and_on_what_it_was_trained(run_folder: Path, tmp_path:
     data = {"genres": ["Folk", "Rock"], "split": {"train": 0.6}, "tracks_per_genre": None}
     write_json(run_folder / "params.json", record() | {"data": data})
     client = mlflow.MlflowClient(uri)
-    run = client.get_run(upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)])
+    run = client.get_run(upload_runs(uri, "tiny", [run_folder])[str(run_folder)])
     assert (run.info.start_time, run.info.end_time) == (1_699_992_800_000, 1_700_000_000_000)
     assert run.data.params["data.genres"] == "['Folk', 'Rock']"
     assert run.data.params["data.split.train"] == "0.6"
     parent = client.get_run(run.data.tags[PARENT])
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     assert client.get_run(parent.info.run_id).info.end_time == parent.info.end_time
 
 
@@ -180,19 +180,19 @@ def test_a_part_of_the_models_does_not_take_the_alias(run_folder: Path, tmp_path
 
     set_run(folders[0], 0.9)
     set_run(folders[1], 0.6)
-    upload_runs(uri, "tiny", folders, {})
+    upload_runs(uri, "tiny", folders)
     assert best() == "svm"
-    upload_runs(uri, "tiny", folders[1:], {})
+    upload_runs(uri, "tiny", folders[1:])
     assert best() == "svm"
     set_run(folders[1], 0.95)
-    upload_runs(uri, "tiny", folders[1:], {})
+    upload_runs(uri, "tiny", folders[1:])
     assert best() == "knn"
     # What is better on other data is no better model.
     set_run(folders[0], 0.7, key="other", data={"genres": ["Folk"]})
-    upload_runs(uri, "tiny", folders[:1], {})
+    upload_runs(uri, "tiny", folders[:1])
     assert best() == "svm"
     set_run(folders[1], 0.6, key="elsewhere", dataset="other", data={"genres": ["Folk"]})
-    upload_runs(uri, "tiny", folders[1:], {})
+    upload_runs(uri, "tiny", folders[1:])
     assert best() == "knn"
 
 
@@ -203,7 +203,7 @@ def test_data_sets_that_share_an_experiment_stand_beside_each_other(
     runs = {}
     for dataset in ("tiny", "other"):
         write_json(run_folder / "params.json", record() | {"dataset": dataset, "key": dataset})
-        runs[dataset] = upload_runs(uri, "shared", [run_folder], {})[str(run_folder)]
+        runs[dataset] = upload_runs(uri, "shared", [run_folder])[str(run_folder)]
     client = mlflow.MlflowClient(uri)
     assert len(set(runs.values())) == 2
     assert all(client.get_run(run).data.tags[CURRENT] == "true" for run in runs.values())
@@ -228,7 +228,7 @@ def test_a_refused_experiment_is_no_traceback(
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert initialise(uri, "tiny")["experiment_id"] is None
     with pytest.raises(SongNetError, match="lets you not write to the experiment tiny"):
-        upload_runs(uri, "tiny", [run_folder], {})
+        upload_runs(uri, "tiny", [run_folder])
 
 
 def test_a_copied_store_is_not_written_to_the_other_folder(
@@ -244,9 +244,9 @@ def test_a_copied_store_is_not_written_to_the_other_folder(
     uri = f"sqlite:///{tmp_path / 'copy/mlflow.db'}"
     assert initialise(uri, "tiny")["experiment_id"] is None
     with pytest.raises(SongNetError, match=r"copy/mlflow\.db belongs to another folder: .*; move"):
-        upload_runs(uri, "tiny", [run_folder], {})
+        upload_runs(uri, "tiny", [run_folder])
     uri = f"sqlite:///{tmp_path / 'copy/new.db'}"
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     assert not (tmp_path / "mlartifacts").exists()
     assert list((tmp_path / "copy/mlartifacts/tiny").iterdir())
 
@@ -257,7 +257,7 @@ def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path)
     history = [{"epoch": i, "seconds": 1, "validation_accuracy": i / 2} for i in (1, 2)]
     LiveRun(str(tmp_path / "experiment.json"), record(), after=1).log_epochs(history[:1])
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
-    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    run_id = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
     # Each epoch once, then the epoch that was kept.
     kept = read_json(run_folder / "metrics.json")["validation"]["accuracy"]
@@ -295,8 +295,8 @@ def test_a_run_that_broke_off_while_it_was_opened_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "log_batch", breaks)
         with pytest.raises(SongNetError, match=r"cannot be reached \(the connection is gone\)"):
-            upload_runs(uri, "tiny", [run_folder], {})
-    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+            upload_runs(uri, "tiny", [run_folder])
+    run_id = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     client = mlflow.MlflowClient(uri)
     data = client.get_run(run_id).data
     assert PARENT in data.tags and data.params["model"] == "svm"
@@ -310,7 +310,7 @@ def test_a_deleted_experiment_is_named(run_folder: Path, tmp_path: Path) -> None
     mlflow.MlflowClient(uri).delete_experiment(experiment["experiment_id"])
     assert initialise(uri, "tiny")["experiment_id"] is None
     with pytest.raises(SongNetError, match="experiment tiny is deleted; it comes back by"):
-        upload_runs(uri, "tiny", [run_folder], {})
+        upload_runs(uri, "tiny", [run_folder])
 
 
 def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> No
     write_json(tmp_path / "experiment.json", experiment)
     LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
-        upload_runs(DEAD, "tiny", [run_folder], {})
+        upload_runs(DEAD, "tiny", [run_folder])
     assert len(list(run_folder.iterdir())) == 5
 
 
@@ -357,7 +357,7 @@ def test_a_wrong_password_and_a_foreign_experiment_are_named(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{server.server_port}"
         with pytest.raises(SongNetError, match=message):
-            upload_runs(uri, "tiny", [run_folder], {})
+            upload_runs(uri, "tiny", [run_folder])
         server.shutdown()
 
 
@@ -391,7 +391,7 @@ def test_a_network_in_mlflow_hears_files(
     write_json(run_folder / "params.json", record() | network | {"mel": bundle.facts["mel"]})
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     client = mlflow.MlflowClient(uri)
     (model,) = client.search_logged_models([client.get_experiment_by_name("tiny").experiment_id])
     (tmp_path / "noise.mp3").write_bytes(b"no music")
@@ -416,7 +416,7 @@ def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> Non
     write_json(run_folder / "metrics.json", metrics | {"validation": kept})
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")
-    run_id = upload_runs(uri, "tiny", [run_folder], {})[str(run_folder)]
+    run_id = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     client = mlflow.MlflowClient(uri)
     shown = client.get_run(run_id).data.metrics
     assert (shown["validation/accuracy"], shown["train/seconds"]) == (0.9, 2)
@@ -425,5 +425,5 @@ def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> Non
     loaded = mlflow.pyfunc.load_model("models:/tiny-artist@best")
     assert set(loaded.predict(np.zeros((2, 140), np.float32))) <= {"Folk", "Rock"}
     # The same best run needs no second version.
-    upload_runs(uri, "tiny", [run_folder], {})
+    upload_runs(uri, "tiny", [run_folder])
     assert len(client.search_model_versions("name = 'tiny-artist'")) == 1

@@ -164,11 +164,6 @@ def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> 
     assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
-def test_unknown_keys_are_named() -> None:
-    with pytest.raises(SongNetError, match=r"models\.yaml: training: .*'epoch'"):
-        TrainingConfig.from_table({"epoch": 3})
-
-
 def test_few_tracks_are_changed_more() -> None:
     run = {"model": "a", "parameters": {"hidden": 9}, "training": {"mixup": 0.1, "epochs": 3}}
     few = {"few_tracks": {"below": 50, "training": {"mixup": 1.0}, "parameters": {"hidden": 4}}}

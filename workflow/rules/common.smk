@@ -49,6 +49,7 @@ except SongNetError as error:
     sys.exit(f"songnet: error: {error}")
 
 RESULTS = f"results/{config['dataset']}"
+HAS_AUDIO = DATASET["source"] != "mels"
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
@@ -103,33 +104,22 @@ def model_seeds(model):
 
 
 def family_models(family):
-    """Models of a family (None: all)."""
-    return [model for model, entry in MODELS.items() if family in (None, entry["family"])]
+    """Models of a family."""
+    return [model for model, entry in MODELS.items() if entry["family"] == family]
 
 
 def model_files(models, path):
     """A file of every run of models; {protocol} stays a wildcard."""
     return [
-        path.replace("{model}", model).replace("{seed}", str(seed))
+        file
         for model in models
-        for seed in model_seeds(model)
+        for file in expand(path, model=model, seed=model_seeds(model), allow_missing=True)
     ]
 
 
-def run_files(name, models=None, protocols=SPLITS):
-    """A file of every run of models (None: of all) under every protocol."""
-    models = family_models(None) if models is None else models
+def run_files(name, models=MODELS, protocols=SPLITS):
+    """A file of every run of models under every protocol."""
     return expand(model_files(models, f"{RUN}/{name}"), protocol=protocols)
-
-
-def pages():
-    """What is made of networks only."""
-    if not family_models("crnn"):
-        return []
-    names = ["report/heard.png", "report/analysis.html", "report/filters.html"]
-    if DATASET["source"] != "mels":
-        names.append("examples")
-    return [f"{RESULTS}/{name}" for name in names]
 
 
 def run_params(wildcards):
@@ -144,9 +134,8 @@ def described_run(split, model, seed):
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if entry["family"] == "crnn":
         # A network that learned from delivered spectrograms cannot hear audio.
-        mel = config["mel"] if DATASET["source"] != "mels" else None
-        changes = {"training": DATASET.get("training", {})}
-        entry = configuration.variant(entry, changes) | {"mel": mel}
+        mel = config["mel"] if HAS_AUDIO else None
+        entry = configuration.variant(entry, {"training": DATASET["training"]}) | {"mel": mel}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":
@@ -200,6 +189,11 @@ def member_predictions(split, model, seed):
 
 def job_counts():
     """Rules of the jobs that ran; how many were up to date; how many are left."""
-    finished, needed = set(workflow.dag.finished_jobs), set(workflow.dag.needrun_jobs(False))
-    kept = sum(1 for job in workflow.dag.jobs if job not in needed and job not in finished)
-    return [job.rule.name for job in finished], kept, len(needed - finished)
+    jobs = {job for job in workflow.dag.jobs if job.output}  # a target is no job
+    finished = jobs & set(workflow.dag.finished_jobs)
+    needed = jobs & set(workflow.dag.needrun_jobs(False))
+    return (
+        [job.rule.name for job in finished],
+        len(jobs - needed - finished),
+        len(needed - finished),
+    )

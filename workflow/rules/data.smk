@@ -31,7 +31,7 @@ if DATASET["source"] == "synthesis":
 
 
 # Not among the rules' params: another address is no reason to fetch again what has arrived.
-os.environ |= {"SONGNET_URLS": " ".join(config["mirrors"] + DATASET.get("urls", []))}
+os.environ |= {"SONGNET_URLS": " ".join(config["mirrors"] + DATASET["urls"])}
 
 
 if SAMPLED:
@@ -105,7 +105,7 @@ rule select_tracks:
         tracks_per_genre=config["tracks_per_genre"],
         shards=len(SHARDS),
         dates=plan.archive_dates(config, DATASET),
-        checksums={} if SAMPLED else DATASET.get("files", {}),
+        checksums={} if SAMPLED else DATASET["files"],
         source=source("select_tracks"),
     script:
         "../scripts/select_tracks.py"

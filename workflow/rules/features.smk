@@ -1,9 +1,8 @@
 # The baselines' features, as FMA names them.
 #
 #   results/{dataset}/features/fma.parquet   float32, one row a track, columns
-#                                            (feature, statistics, number): 518, or 140 MFCC
-
-FMA_FEATURES = f"{RESULTS}/features/fma.parquet"
+#                                            (feature, statistics, number): 518, or
+#                                            the 140 MFCC ones of delivered mels
 
 
 rule fma_features_shard:
@@ -44,7 +43,7 @@ rule fma_features:
         mel=rules.index_tracks.output.mel,
         parts=FEATURE_PARTS[FEATURES_SOURCE],
     output:
-        FMA_FEATURES,
+        f"{RESULTS}/features/fma.parquet",
     log:
         f"{RESULTS}/logs/fma_features.log",
     benchmark:
@@ -58,8 +57,6 @@ rule fma_features:
         runtime=30,
     params:
         kind=FEATURES_SOURCE,
-        # Of computed features all are there, whichever models run.
-        columns=(plan.feature_columns(MODELS) if FEATURES_SOURCE == "published" else None),
         source=source("fma_features"),
     script:
         "../scripts/fma_features.py"

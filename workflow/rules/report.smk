@@ -9,9 +9,12 @@
 #   results/{dataset}/report/heard.csv        accuracy of all networks against seconds heard
 #   results/{dataset}/report/confusion/{protocol}/{model}.png
 
+# What is made of networks alone; the report comes after it.
+NETWORK_PAGES = []
+
 
 rule results_table:
-    """Write the results table; `snakemake --cores 1 results_table` renders it anew."""
+    """Write the results table; `snakemake --cores 1 -f results_table` renders it anew."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -20,7 +23,7 @@ rule results_table:
         tracks=rules.index_tracks.output.tracks,
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
-        splits=expand(rules.split_tracks.output.summary, protocol=SPLITS),
+        summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -193,7 +196,12 @@ if family_models("crnn"):
         script:
             "../scripts/show_filters.py"
 
-    if DATASET["source"] != "mels":
+    NETWORK_PAGES += [
+        rules.heard_figure.output.figure,
+        rules.analyse_errors.output.page,
+        rules.show_filters.output[0],
+    ]
+    if HAS_AUDIO:
 
         rule pick_examples:
             """Take a test clip of each genre out of the archive, to be heard."""
@@ -219,6 +227,8 @@ if family_models("crnn"):
             script:
                 "../scripts/pick_examples.py"
 
+        NETWORK_PAGES += rules.pick_examples.output
+
 
 rule report_page:
     """Write the report, one page that opens offline; it comes last."""
@@ -234,9 +244,9 @@ rule report_page:
         summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
         params=run_files("params.json"),
         histories=run_files("history.csv", family_models("crnn")),
-        heard=[f"{RESULTS}/report/heard.csv"] if family_models("crnn") else [],
+        heard=rules.heard_figure.output.table if family_models("crnn") else [],
         # Pages that it links to; their jobs are then among those whose time it shows.
-        pages=[rules.results_table.output, rules.figures.output, pages()],
+        pages=[rules.results_table.output, rules.figures.output, NETWORK_PAGES],
     output:
         report(
             f"{RESULTS}/report/index.html",
@@ -257,8 +267,7 @@ rule report_page:
         dataset=DATASET,
         models=MODELS,
         config=config,
-        confidence=config["evaluation"]["confidence"],
-        neighbours=[Path(page).name for page in pages() if page.endswith(".html")],
+        neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],
         benchmarks=f"{RESULTS}/benchmarks",
         source=source("report_page"),
     script:

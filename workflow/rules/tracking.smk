@@ -1,4 +1,4 @@
-# MLflow, a view of the files: nothing above needs what is made here.
+# MLflow, a view of the files: no result depends on what is made here.
 #
 #   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
 #   results/{dataset}/mlflow/runs.json         MLflow's number of each run
@@ -57,7 +57,6 @@ rule log_runs:
     params:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,
-        config=config,
         note=DATASET["note"],
         source=source("log_runs"),
     script:

@@ -13,8 +13,7 @@ with job(snakemake):
     track_ids = pd.read_parquet(snakemake.input.tracks, columns=["genre"]).index
     parts = snakemake.input.parts
     if snakemake.params.kind == "published":
-        columns = snakemake.params.columns
-        features = published_features.read_features(parts[0], track_ids, columns, snakemake.threads)
+        features = published_features.read_features(parts[0], track_ids, snakemake.threads)
     elif snakemake.params.kind == "computed":
         features = pd.concat([pd.read_parquet(path) for path in parts]).loc[track_ids]
     else:

@@ -12,7 +12,6 @@ with job(snakemake):
         snakemake.params.uri,
         snakemake.params.experiment,
         [Path(path).parent for path in snakemake.input.runs],
-        snakemake.params.config,
         snakemake.params.note,
     )
     write_json(snakemake.output[0], run_ids)

@@ -7,6 +7,7 @@ with job(snakemake):
 
     import pandas as pd
     import yaml
+    from plotly.offline import get_plotlyjs
 
     from songnet import __version__, colours, pages, report, report_page
     from songnet.files import read_json
@@ -32,8 +33,10 @@ with job(snakemake):
     histories = {RunName.of(Path(path).parent): pd.read_csv(path) for path in given.histories}
     heard = report.heard_lines(read_table(given.heard[0])) if given.heard else []
     summaries = {Path(path).stem: read_json(path) for path in given.summaries}
-    reference = snakemake.params.config["reference"]
-    found = report.headline(results, differences, confusions, models, tracks, splits, reference)
+    config = snakemake.params.config
+    found = report.headline(
+        results, differences, confusions, models, tracks, splits, config["reference"]
+    )
     model = models[found["model"]]["title"]
     baseline = models[found["baseline"]]["title"] if found["baseline"] else None
     dataset = snakemake.params.dataset
@@ -47,10 +50,12 @@ with job(snakemake):
         version=__version__,
         dataset=dataset,
         heading=report_page.title(found, model),
-        certainty=report_page.certainty(found, model, baseline, snakemake.params.confidence, claim),
+        certainty=report_page.certainty(
+            found, model, baseline, config["evaluation"]["confidence"], claim
+        ),
         comparable=comparable,
         poster=report_page.POSTER,
-        reference=reference,
+        reference=config["reference"],
         found=found,
         rows=[row | {"training": report_page.duration(row["train_seconds"])} for row in rows],
         protocols={name: report_page.PROTOCOLS[name] for name in parts},
@@ -66,9 +71,9 @@ with job(snakemake):
         provenance=report.provenance([read_json(path) for path in given.params]),
         commit=git_commit(),
         archives=read_json(given.archives),
-        config=yaml.safe_dump(snakemake.params.config, sort_keys=False, allow_unicode=True),
+        config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         neighbours=snakemake.params.neighbours,
-        plotly=pages.plotly_js(),
+        plotly=get_plotlyjs(),
         data={
             "genres": sorted(genres["genre"].unique()),
             "titles": {row["model"]: row["title"] for row in rows},

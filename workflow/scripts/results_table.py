@@ -22,7 +22,7 @@ with job(snakemake):
         quarantine=pd.read_csv(snakemake.input.quarantine),
         archives=read_json(snakemake.input.archives),
         confidence=snakemake.params.confidence,
-        splits={Path(path).stem: read_json(path) for path in snakemake.input.splits},
+        splits={Path(path).stem: read_json(path) for path in snakemake.input.summaries},
     )
     with replacing(snakemake.output[0]) as temporary:
         temporary.write_text(page)

@@ -63,7 +63,7 @@ with job(snakemake):
         part=name,
         clips=len(heard),
         excerpt_seconds=f"{SECONDS:g}",
-        has_audio=dataset["source"] != "mels",
+        has_audio=excerpts.has_audio,
         colours=genre_colours(genres),
         layers={layer: list(rows) for layer, rows in groupby(filters, lambda row: row["layer"])},
     )

@@ -49,7 +49,7 @@ with job(snakemake) as log:
             shards,
             train,
             validation,
-            TrainingConfig.from_table(run["training"]),
+            TrainingConfig(**run["training"]),
             seed=run["seed"],
             checkpoint=checkpoint,
             on_epoch=on_epoch,
