@@ -102,7 +102,7 @@ def train_on(clips: Path, folder: Path) -> None:
     frames = min(mel.shape[1] for mel in mels)
     np.save(folder / "000.npy", np.stack([mel[:, :frames] for mel in mels]).astype(np.float16))
     index = pd.DataFrame(
-        {"shard": "000.npy", "row": range(len(mels)), "frames": frames,
+        {"file": "000.npy", "row": range(len(mels)), "frames": frames,
          "seconds": frames * config.hop_length / config.sample_rate}
     )  # fmt: skip
     shards = MelShards(folder, index)

@@ -32,13 +32,12 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
     )
     means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
     called = confusion / np.maximum(verdicts, 1)[:, None]
-    precision = np.where(confusion.any(axis=0), scores["precision"], np.nan)
     table = pd.DataFrame(
         {
             "verdicts": verdicts,
             "recall": scores["recall"],
             "top2": means["top2"],
-            "precision": precision,
+            "precision": scores["precision"],
             "confidence": means["confidence"],
         }
         | {f"called {genre}": called[:, i] for i, genre in enumerate(genres)},

@@ -1,9 +1,8 @@
-"""Archives in FMA's layout: clips inside a zip, or mel-spectrograms inside NPZ files."""
+"""Archives in FMA's layout: tables and clips inside a zip, read without being unpacked."""
 
 import bz2
 import io
 import lzma
-import math
 import struct
 import zipfile
 import zlib
@@ -11,9 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from songnet.errors import SongNetError, UnusableClipError
 
@@ -209,148 +205,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, RuntimeError):
         return "encrypted, or packed in an unknown way"
     return "its CRC-32 is wrong" if "CRC" in str(error) else "it cannot be unpacked"
-
-
-# --- spectrograms without audio -----------------------------------------------------------------
-
-# 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
-MEL_RANGE_DB = 80.0
-# FMA's whole clips; archives of other clips say how long theirs are.
-CLIP_SECONDS = 30.0
-FEWEST_BANDS = 29  # as the config key mel.n_mels
-
-
-def mel_ids(archives: list[str]) -> set[int]:
-    """Track numbers in a set of ``mels-*.npz``.
-
-    Raises:
-        SongNetError: spectrograms or their numbers are not as `read_mels` wants them, the bands
-            are too few, or differ between archives.
-    """
-    bands = 0
-    found: set[int] = set()
-    for path in archives:
-        track_ids = _track_ids(path)
-        shape, _, dtype = _header(path, "mel")
-        if dtype != np.uint8 or len(shape) != 3 or 0 in shape[1:] or shape[:1] != track_ids.shape:
-            raise SongNetError(
-                f"{path}: mel is {dtype} of shape {shape}, not uint8 of shape "
-                f"({track_ids.size}, bands, frames), a row for each track_id"
-            )
-        found.update(track_ids.tolist())
-        if shape[1] < FEWEST_BANDS:
-            raise SongNetError(f"{path}: mel has {shape[1]} bands, fewer than {FEWEST_BANDS}")
-        bands = bands or shape[1]
-        if shape[1] != bands:
-            raise SongNetError(f"{path}: mel has {shape[1]} bands, {archives[0]} has {bands}")
-    return found
-
-
-def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
-    """Read the spectrograms of some tracks; no others are held in memory.
-
-    Args:
-        archives: paths of ``mels-*.npz``, each with ``track_id`` (n,) of whole numbers and
-            ``mel`` (n, mels, frames) uint8.
-        wanted: track numbers.
-
-    Returns:
-        For each track (mels, frames), whose unit is that of `mel_decibels`.
-    """
-    mels: dict[int, NDArray[np.uint8]] = {}
-    for path in archives:
-        track_ids = _track_ids(path)
-        chosen = np.isin(track_ids, wanted)
-        if chosen.any():
-            rows = zip(track_ids.tolist(), chosen, _mel_rows(path), strict=True)
-            mels |= {track_id: mel for track_id, is_chosen, mel in rows if is_chosen}
-    return mels
-
-
-def mel_decibels(mel: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Delivered spectrogram (mels, frames) in dB, 0 at the clip's own maximum."""
-    share: NDArray[np.float32] = np.divide(mel, 255, dtype=np.float32)
-    return (share - 1) * MEL_RANGE_DB
-
-
-def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
-    (_, *shape), fortran_order, _ = _header(path, "mel")
-    if fortran_order:  # all rows are interleaved
-        yield from _array(path, "mel")
-        return
-    with open_zip(path) as archive:
-        try:
-            with archive.open("mel.npy") as file:
-                _read_header(file)
-                while row := file.read(math.prod(shape)):
-                    yield np.frombuffer(row, np.uint8).reshape(shape)
-        except (ValueError, *DAMAGED) as error:
-            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
-
-
-def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, float]:
-    """Length of the clips behind some spectrograms.
-
-    Args:
-        archives: as for `read_mels`; their optional array ``seconds`` is a number or (n,).
-        wanted: track numbers.
-
-    Raises:
-        SongNetError: ``seconds`` has another shape, or values that are no length.
-    """
-    found: dict[int, float] = {}
-    for path in archives:
-        track_ids = _track_ids(path)
-        rows = np.isin(track_ids, wanted)
-        seconds = _array(path, "seconds", CLIP_SECONDS)
-        if (
-            seconds.shape not in [(), track_ids.shape]
-            or seconds.dtype.kind not in "iuf"
-            or not np.all(np.isfinite(seconds) & (seconds > 0))
-        ):
-            raise SongNetError(f"{path}: seconds is no length, nor one for each track_id")
-        of_clips = np.broadcast_to(seconds, track_ids.shape)
-        found |= zip(track_ids[rows].tolist(), of_clips[rows].tolist(), strict=True)
-    return found
-
-
-def _track_ids(path: str) -> NDArray[np.integer[Any]]:
-    track_ids = _array(path, "track_id")
-    if track_ids.dtype.kind not in "iu":
-        raise SongNetError(f"{path}: track_id is {track_ids.dtype}, not whole numbers")
-    return track_ids
-
-
-Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
-
-
-def _header(path: str, name: str) -> Header:
-    """Shape, Fortran's order or not, and type of an array, without its values."""
-    with open_zip(path) as archive:
-        try:
-            with archive.open(f"{name}.npy") as file:
-                return _read_header(file)
-        except KeyError:
-            raise SongNetError(f"{path}: has no array {name}") from None
-        except (ValueError, *DAMAGED) as error:
-            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
-
-
-def _read_header(file: IO[bytes]) -> Header:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)
-
-
-def _array(path: str, name: str, default: float | None = None) -> NDArray[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if default is not None and name not in file:
-                return np.array(default)
-            array: NDArray[Any] = file[name]
-            return array
-    except KeyError:
-        raise SongNetError(f"{path}: has no array {name}") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None

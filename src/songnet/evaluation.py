@@ -74,12 +74,18 @@ def confusion_matrix(
 
 
 def genre_scores(confusion: NDArray[np.int64]) -> dict[str, Array]:
-    """Precision, recall and F1 of each genre, (genres,); 0 where undefined, as scikit-learn."""
-    hits = np.diag(confusion).astype(float)
-    precision = hits / np.maximum(confusion.sum(axis=0), 1)
-    recall = hits / np.maximum(confusion.sum(axis=1), 1)
-    f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    return {"precision": precision, "recall": recall, "f1": f1}
+    """Precision, recall and F1 of each genre, (genres,).
+
+    NaN where nothing is to be said: precision where nothing is called so, recall without a track,
+    F1 where both are missing.
+    """
+    hits, called, tracks = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": hits / called,
+            "recall": hits / tracks,
+            "f1": 2 * hits / (called + tracks),
+        }
 
 
 def artist_bootstrap(
@@ -142,7 +148,8 @@ def part_metrics(
 
     Returns:
         tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion, and macro_f1, over the
-        genres that occur in truth or verdicts, as scikit-learn's.
+        genres that occur in truth or verdicts, as scikit-learn's; a genre's scores are 0 where
+        there is nothing to be said.
     """
     correct = (table["genre"] == table["predicted"]).to_numpy(float)
     low, high = artist_bootstrap(correct, artists.loc[table["track_id"]], resamples, confidence)
@@ -160,7 +167,7 @@ def part_metrics(
         "macro_f1": float(scores["f1"][occurs].mean()),
         "log_loss": float(-np.log(np.maximum(of_truth, 1e-12)).mean()),
         "genres": {
-            genre: {name: float(values[i]) for name, values in scores.items()}
+            genre: {name: float(np.nan_to_num(values[i])) for name, values in scores.items()}
             | {"tracks": int(confusion[i].sum())}
             for i, genre in enumerate(genres)
         },

@@ -191,8 +191,7 @@ def _genres(protocol: str, models: Models, genres: pd.DataFrame, confusions: pd.
     rows = []
     for model, entry in models.items():
         own = genres[genres["model"] == model].set_index("genre")
-        # A genre without a track in this part is neither found nor missed.
-        recall = own["recall"].where(own["verdicts"] > 0)
+        recall = own["recall"]  # missing for a genre without a track: neither found nor missed
         hardest = str(recall.idxmin())
         counts = confusions[(confusions["model"] == model) & (confusions["genre"] == hardest)]
         goes = counts.set_index("predicted")["verdicts"]

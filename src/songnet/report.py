@@ -228,8 +228,8 @@ def genre_values(
 
     Returns:
         counts (true, predicted), precision, recall and its interval, f1, verdicts and
-        effective_artists (a list over genres in alphabetical order), summed over runs; recall and
-        f1 are None without a track, precision where nothing is called so.
+        effective_artists (a list over genres in alphabetical order), summed over runs; None where
+        there is nothing to be said.
     """
     names = sorted(confusions["genre"].unique())
     intervals = ["recall_low", "recall_high", "effective_artists"]
@@ -241,9 +241,6 @@ def genre_values(
         for model, rows in shown.groupby("model", sort=False):
             matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
             own = scores[scores["model"] == model].set_index("genre").loc[names]
-            # A genre without a track in this part is neither found nor missed.
-            own[["recall", "f1"]] = own[["recall", "f1"]].where(own["verdicts"] > 0)
-            own["precision"] = own["precision"].where(matrix.loc[names, names].any())
             values[protocol][str(model)] = {
                 "counts": matrix.loc[names, names].to_numpy().tolist(),
                 **{

@@ -278,7 +278,7 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall, F1 and verdicts of each genre.
+    """Precision, recall and F1 (`genre_scores`) and verdicts of each genre.
 
     Args:
         confusions: from `confusion_table`.

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from songnet.archives import mel_decibels, mel_seconds, open_zip, read_clip, read_mels
+from songnet.archives import open_zip, read_clip
 from songnet.audio import check_length, clip_samples
+from songnet.delivered_mels import mel_decibels, mel_seconds, read_mels
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
 from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
@@ -19,7 +20,7 @@ from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
 # So many clips in a row that cannot be used are no accident: the run stops early.
 SUSPICIOUS = 10
 CLIP_COLUMNS = [
-    "shard", "row", "frames", "seconds", "sample_rate", "channels", "sha1", "problem",
+    "file", "row", "frames", "seconds", "sample_rate", "channels", "sha1", "problem",
 ]  # fmt: skip
 Mel = NDArray[np.float32]
 # What one clip gives: its spectrogram (mels, frames) and facts for the index.
@@ -121,7 +122,7 @@ def _make_shard(
             f"(track {first}: {fact['problem']})"
         )
     clips = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=CLIP_COLUMNS)
-    clips["shard"] = Path(npy).name
+    clips["file"] = Path(npy).name
     with replacing(npy) as temporary:
         np.save(temporary, mels[:sound])
     with replacing(clips_csv) as temporary:
@@ -133,16 +134,16 @@ class MelShards:
 
     Args:
         folder: ``results/{dataset}/mel``.
-        index: ``mel/index.parquet``: index track_id; shard, row, frames, seconds.
+        index: ``mel/index.parquet``: index track_id; file, row, frames, seconds.
     """
 
     def __init__(self, folder: str | Path, index: pd.DataFrame) -> None:
-        names = sorted(index["shard"].unique())
+        names = sorted(index["file"].unique())
         # Plain views of the maps: numpy's own class for them takes long to slice.
         self._maps = [
             np.load(Path(folder) / name, mmap_mode="r").view(np.ndarray) for name in names
         ]
-        shard = index["shard"].map(dict(zip(names, range(len(names)), strict=True)))
+        shard = index["file"].map(dict(zip(names, range(len(names)), strict=True)))
         self._places = dict(
             zip(index.index, zip(shard, index["row"], index["frames"], strict=True), strict=True)
         )

@@ -193,7 +193,7 @@ def index_tracks(
 
     Args:
         selected: from `select_tracks`.
-        clips: what the shards found: index track_id; shard, row, frames, seconds, sample_rate,
+        clips: what the shards found: index track_id; file, row, frames, seconds, sample_rate,
             channels, sha1, and problem where the clip is unusable.
         quarantined: from `select_tracks`.
 
@@ -212,7 +212,7 @@ def index_tracks(
         if digest and len(same) > 1:
             problems |= dict.fromkeys(same[1:], f"byte-identical to track {same[0]}")
     kept = selected.drop(index=list(problems))
-    found = clips.loc[kept.index].drop(columns=["problem", "shard"])
+    found = clips.loc[kept.index].drop(columns="problem")
     whole = {"row": "int64", "frames": "int64", "sample_rate": "int64", "channels": "int64"}
     tracks = kept.join(found.astype(whole))
     quarantine = pd.concat([quarantined, _quarantine(problems)]).sort_values("track_id")
@@ -221,7 +221,7 @@ def index_tracks(
 
 def no_clips(track_ids: pd.Index) -> pd.DataFrame:
     """Facts of clips for `index_tracks` where features alone are known, and all are sound."""
-    facts = {"shard": "", "row": 0, "frames": 0, "seconds": float("nan"), "sample_rate": 0}
+    facts = {"file": "", "row": 0, "frames": 0, "seconds": float("nan"), "sample_rate": 0}
     return pd.DataFrame(facts | {"channels": 0, "sha1": "", "problem": None}, index=track_ids)
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 from songnet.evaluation import (
     artist_bootstrap,
     effective_artists,
+    genre_scores,
     part_metrics,
     prediction_table,
 )
@@ -54,6 +55,14 @@ def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None
     found = part_metrics(rows, artists, GENRES, resamples=10, confidence=0.95)
     expected = f1_score(rows["genre"], rows["predicted"], average="macro")
     assert found["macro_f1"] == pytest.approx(expected)
+    assert found["genres"]["Pop"] == {"precision": 0, "recall": 0, "f1": 0, "tracks": 0}
+
+
+def test_scores_are_missing_where_nothing_is_to_be_said() -> None:
+    scores = genre_scores(np.array([[3, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(scores["precision"], [3 / 5, 0, np.nan, np.nan])
+    np.testing.assert_allclose(scores["recall"], [3 / 4, 0, np.nan, np.nan])
+    np.testing.assert_allclose(scores["f1"], [2 / 3, 0, np.nan, np.nan])
 
 
 def test_interval_covers_the_truth() -> None:

@@ -28,7 +28,7 @@ def planted(tmp_path: Path) -> tuple[MelShards, Part]:
     mels[labels == 1, :, 120:140] += 40
     np.save(tmp_path / "000.npy", mels)
     index = pd.DataFrame(
-        {"shard": "000.npy", "row": range(12), "frames": FRAMES, "seconds": FRAMES / FPS},
+        {"file": "000.npy", "row": range(12), "frames": FRAMES, "seconds": FRAMES / FPS},
         index=pd.Index(range(100, 112)),
     )
     part = Part(index.index.to_numpy(), labels, np.zeros((12, 3), np.float32))

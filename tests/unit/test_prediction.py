@@ -18,7 +18,7 @@ def test_weights_are_read_once_for_all_seconds(
     rng = np.random.default_rng(1)
     np.save(tmp_path / "000.npy", rng.normal(-40, 9, (3, 32, 100)).astype(np.float16))
     pd.DataFrame(
-        {"shard": "000.npy", "row": range(3), "frames": 100, "seconds": 5.0}, index=[7, 8, 9]
+        {"file": "000.npy", "row": range(3), "frames": 100, "seconds": 5.0}, index=[7, 8, 9]
     ).to_parquet(tmp_path / "index.parquet")
     tracks = pd.DataFrame({"released": None, "duration": 5, "bit_rate": None}, index=[9, 7])
     paths = [str(tmp_path / f"{seed}.safetensors") for seed in (1, 2)]
@@ -46,7 +46,7 @@ def test_clips_of_different_lengths_come_back_in_their_order(tmp_path: Path) -> 
     frames = [90, 40, 90, 33, 40, 90]
     np.save(tmp_path / "000.npy", rng.normal(-40, 9, (6, 32, 90)).astype(np.float16))
     index = pd.DataFrame(
-        {"shard": "000.npy", "row": range(6), "frames": frames, "seconds": 4.5},
+        {"file": "000.npy", "row": range(6), "frames": frames, "seconds": 4.5},
         index=range(10, 16),
     )
     shards = MelShards(tmp_path, index)

@@ -203,10 +203,11 @@ def test_rows_and_genres() -> None:
     assert rows[0]["difference"] == [0.25, 0.05, 0.4] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
-            ("artist", model, "test", genre, 0.1, 0.2, 0.3, tracks, *interval)
+            ("artist", model, "test", *row)
             for model in RIGHT
-            for genre, tracks, *interval in (
-                ("Rock", 10, 0.1, 0.4, 2.5), ("Folk", 0, np.nan, np.nan, np.nan)
+            for row in (
+                ("Rock", 0.1, 0.2, 0.3, 10, 0.1, 0.4, 2.5),
+                ("Folk", np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan),
             )
         ],
         columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "verdicts",

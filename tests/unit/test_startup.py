@@ -80,7 +80,7 @@ def test_training_loads_no_compiler_and_no_mlflow(tmp_path: Path) -> None:
 import numpy as np, pandas as pd, torch
 from songnet import batches, causal_crnn, shards, tracking, training
 np.save("{tmp_path}/000.npy", np.random.default_rng(1).normal(size=(4, 64, 90)).astype("f2"))
-index = pd.DataFrame({{"shard": "000.npy", "row": range(4), "frames": 90, "seconds": 3.0}})
+index = pd.DataFrame({{"file": "000.npy", "row": range(4), "frames": 90, "seconds": 3.0}})
 mels = shards.MelShards("{tmp_path}", index)
 part = batches.Part(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
 network = causal_crnn.CausalCRNN(causal_crnn.CausalCRNNConfig(64, 2, mels.frames_per_second))

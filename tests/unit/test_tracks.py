@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.archives import clip_ids, mel_decibels, mel_ids, mel_seconds, member_name, read_mels
+from songnet.archives import clip_ids, member_name
+from songnet.delivered_mels import mel_decibels, mel_ids, mel_seconds, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
 from songnet.shards import make_mels_shard
@@ -101,7 +102,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
     )
     clips = pd.DataFrame(
         {
-            "shard": "000.npy", "row": [0, 1, -1, 2], "frames": [9, 9, np.nan, 9],
+            "file": "000.npy", "row": [0, 1, -1, 2], "frames": [9, 9, np.nan, 9],
             "seconds": [30.0, 30.0, np.nan, 30.0], "sample_rate": [1, 1, np.nan, 1],
             "channels": [1, 1, np.nan, 1], "sha1": ["x", "y", None, "x"],
             "problem": [None, None, "empty file", None],
@@ -146,7 +147,7 @@ def test_nothing_selected_reaches_the_check(tmp_path: Path) -> None:
         str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), [str(tmp_path / "mels-0.npz")],
         selected, min_seconds=5,
     )  # fmt: skip
-    clips = pd.read_csv(tmp_path / "000.csv", dtype={"sha1": str, "problem": str, "shard": str})
+    clips = pd.read_csv(tmp_path / "000.csv", dtype={"sha1": str, "problem": str, "file": str})
     clips = clips.set_index("track_id")
     tracks, quarantine = index_tracks(selected, clips, unmatched)
     assert tracks.empty and quarantine.empty

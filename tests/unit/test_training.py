@@ -47,7 +47,7 @@ def shards(tmp_path: Path) -> MelShards:
     np.save(tmp_path / "001.npy", mels[30:])
     index = pd.DataFrame(
         {
-            "shard": ["000.npy"] * 30 + ["001.npy"] * 18,
+            "file": ["000.npy"] * 30 + ["001.npy"] * 18,
             "row": [*range(30), *range(18)],
             "frames": 60,
             "seconds": 6.0,
@@ -213,7 +213,7 @@ def test_a_band_without_sound_is_no_magnifying_glass(tmp_path: Path) -> None:
     mels = np.random.default_rng(0).normal(-40, 10, (4, 64, 60)).astype(np.float16)
     mels[:, 60:] = -100
     np.save(tmp_path / "000.npy", mels)
-    index = pd.DataFrame({"shard": "000.npy", "row": range(4), "frames": 60, "seconds": 6.0})
+    index = pd.DataFrame({"file": "000.npy", "row": range(4), "frames": 60, "seconds": 6.0})
     _, std = band_statistics(MelShards(tmp_path, index), np.arange(4))
     assert (std[60:] == 1).all() and (std[:60] > 9).all()
 

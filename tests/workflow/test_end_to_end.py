@@ -56,7 +56,7 @@ def test_products(finished: Path) -> None:
         "byte-identical to track 5", "empty file", "not decodable", "too short", "too short",
     ]  # fmt: skip
     index = pd.read_parquet(results / "mel/index.parquet")
-    for name, rows in index.groupby("shard"):
+    for name, rows in index.groupby("file"):
         shard = np.load(results / "mel" / str(name), mmap_mode="r")
         assert shard.dtype == np.float16 and shard.shape == (len(shard), 128, 1292)
         assert rows["row"].max() < len(shard)
@@ -279,7 +279,7 @@ def test_delivered_spectrograms(
     folder.mkdir()
     shutil.copy(archives / "fma_metadata.zip", folder)
     index = pd.read_parquet(finished / "results/local/mel/index.parquet")
-    for name, rows in index.groupby("shard"):
+    for name, rows in index.groupby("file"):
         shard = np.load(finished / "results/local/mel" / str(name)).astype(np.float32)
         mel = shard[rows["row"]][:, :, ::10]
         scaled = np.clip((mel - mel.max(axis=(1, 2), keepdims=True) + 80) / 80 * 255, 0, 255)

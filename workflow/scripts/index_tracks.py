@@ -9,7 +9,7 @@ with job(snakemake) as log:
     from songnet.tracks import check_genres, index_tracks, no_clips
 
     selection = pd.read_parquet(snakemake.input.selection)
-    text = {"sha1": str, "problem": str, "shard": str}
+    text = {"sha1": str, "problem": str, "file": str}
     if snakemake.input.clips:
         clips = pd.concat([pd.read_csv(path, dtype=text) for path in snakemake.input.clips])
         clips = clips.set_index("track_id")
@@ -18,12 +18,10 @@ with job(snakemake) as log:
     unmatched = pd.read_csv(snakemake.input.unmatched)
     tracks, quarantine = index_tracks(selection, clips, unmatched)
     check_genres(tracks)
-    tracks["mel_shard"] = clips.loc[tracks.index, "shard"]
     log.info("%d tracks usable, %d quarantined", len(tracks), len(quarantine))
-    mel = tracks[["mel_shard", "row", "frames", "seconds"]].rename(columns={"mel_shard": "shard"})
     with replacing(snakemake.output.mel) as temporary:
-        mel.to_parquet(temporary)
+        tracks[["file", "row", "frames", "seconds"]].to_parquet(temporary)
     with replacing(snakemake.output.quarantine) as temporary:
         quarantine.to_csv(temporary, index=False)
     with replacing(snakemake.output.tracks) as temporary:
-        tracks.drop(columns=["mel_shard", "row", "frames"]).to_parquet(temporary)
+        tracks.drop(columns=["file", "row", "frames"]).to_parquet(temporary)

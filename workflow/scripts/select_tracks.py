@@ -3,7 +3,7 @@
 from songnet.job import job
 
 with job(snakemake) as log:
-    from songnet import archives, files, tracks
+    from songnet import archives, delivered_mels, files, tracks
 
     metadata, clips = snakemake.input.metadata, snakemake.input.clips
     sums = files.checked_sums([metadata, *clips], snakemake.params.checksums)
@@ -13,7 +13,7 @@ with job(snakemake) as log:
     if not clips:
         available = set(inside.index)
     elif params.kind == "mels":
-        available = archives.mel_ids(clips)
+        available = delivered_mels.mel_ids(clips)
     else:
         available = archives.clip_ids(clips[0], params.subset)
     selection, unmatched = tracks.select_tracks(inside, table.index, available, params.shards)
