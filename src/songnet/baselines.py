@@ -93,15 +93,22 @@ def fit_baseline(
         and validation.
 
     Raises:
-        SongNetError: the estimator refuses its arguments or the features.
+        SongNetError: the estimator is no classifier, or refuses its arguments or the features.
     """
+    try:
+        return _fit(model, features, genres, parts, seed)
+    # scikit-learn looks at an estimator's arguments only here; what is no classifier lacks things.
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
+
+
+def _fit(
+    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, parts: pd.Series, seed: int
+) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
     train, validation = features[parts == "train"], features[parts == "validation"]
     pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
-    try:
-        pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
-    except ValueError as error:  # scikit-learn looks at an estimator's arguments only here
-        raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
+    pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
     names = [str(genre) for genre in pipeline.classes_]
     baseline = Baseline(pipeline, names, model["features"])
     if not hasattr(pipeline, "predict_proba"):

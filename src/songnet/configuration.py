@@ -124,6 +124,8 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     if config["mel"]["hop_length"] > config["mel"]["n_fft"]:
         raise SongNetError("config key mel: hop_length is larger than n_fft")
     dataset = datasets[config["dataset"]]
+    if dataset["genres"]:  # what others hold only the archives tell
+        _one_of("genres", config["genres"] or [], dataset["genres"])
     if dataset["source"] == "mels":
         _check_unused(config, ["mel", "clips.clip_seconds"], schema)
     elif not dataset["clips"]:
@@ -163,7 +165,11 @@ def _typed(value: Any, rule: Table) -> Any:
             value = yaml.load(value, _Loader)
         except yaml.YAMLError:  # it stays text, and the schema names the key
             return value
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    # JSON takes 4.0 for a whole number, a range of Python does not.
+    whole = "integer" in rule["type"] and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _validate(value: Table, schema: Table, what: str) -> None:
@@ -216,6 +222,10 @@ def check_models(models: Table, schema: Table) -> Table:
             raise SongNetError(f"{what} {name}.{key}: {model[key]!r} cannot be found")
         if model["family"] == "crnn":
             _check_parameters(name, model)
+    titles: dict[str, str] = {}  # tables and figures show nothing else of a model
+    for name, model in models.items():
+        if (other := titles.setdefault(model["title"], name)) != name:
+            raise SongNetError(f"{what} {name}.title: {other} has the same, {model['title']!r}")
     return models
 
 
@@ -254,8 +264,12 @@ def check_datasets(datasets: Table, schema: Table, models_schema: Table) -> Tabl
     ]["properties"]["training"]
     datasets = _typed(datasets, schema)
     _validate(datasets, schema, what)
-    for dataset in datasets.values():
+    for name, dataset in datasets.items():
         _fill_defaults(dataset, schema["additionalProperties"])
+        if dataset["source"] == "download":
+            for archive in archive_names(dataset):
+                if archive not in dataset["files"]:
+                    raise SongNetError(f"{what} {name}.files: lacks the SHA-1 of {archive}")
     return datasets
 
 
@@ -277,7 +291,7 @@ def _fill_defaults(table: Table, schema: Table) -> None:
             _fill_defaults(table[key], rule)
 
 
-def _one_of(key: str, names: list[str], table: Table) -> None:
+def _one_of(key: str, names: list[str], table: Table | list[str]) -> None:
     for name in names:
         if name not in table:
             raise SongNetError(

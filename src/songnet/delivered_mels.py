@@ -23,7 +23,7 @@ def mel_ids(archives: list[str]) -> set[int]:
 
     Raises:
         SongNetError: spectrograms or their numbers are not as `read_mels` wants them, the bands
-            are too few, or differ between archives.
+            are too few, or differ between archives, or a track is there twice.
     """
     bands = 0
     found: set[int] = set()
@@ -35,7 +35,10 @@ def mel_ids(archives: list[str]) -> set[int]:
                 f"{path}: mel is {dtype} of shape {shape}, not uint8 of shape "
                 f"({track_ids.size}, bands, frames), a row for each track_id"
             )
-        found.update(track_ids.tolist())
+        for track_id in track_ids.tolist():
+            if track_id in found:
+                raise SongNetError(f"{path}: has the track {track_id}, which was there before")
+            found.add(track_id)
         if shape[1] < FEWEST_BANDS:
             raise SongNetError(f"{path}: mel has {shape[1]} bands, fewer than {FEWEST_BANDS}")
         bands = bands or shape[1]

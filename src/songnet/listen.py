@@ -10,9 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from songnet.errors import SongNetError
 from songnet.realtime import Model, Step, Stream, verdict
 from songnet.text import clock, percent
 
+# What files of music begin with: heard as samples they are noise, and get a verdict.
+FILES = (b"RIFF", b"ID3", b"fLaC", b"OggS", b"FORM")
 FORMATS = {"s16le": ("<i2", 2**15), "s32le": ("<i4", 2**31), "f32le": ("<f4", 1)}
 
 
@@ -29,11 +32,21 @@ def read_samples(
 
     Yields:
         (n, channels) float32.
+
+    Raises:
+        SongNetError: it is a file of music.
     """
     dtype, scale = FORMATS[kind]
     size = np.dtype(dtype).itemsize * channels
     rest = b""
+    first = True
     while piece := pipe.read(size * max(1, rate // 10)):
+        if first and piece.startswith(FILES):
+            raise SongNetError(
+                "listen reads raw samples, and this is a file: `songnet classify FILE`, or "
+                "ffmpeg -i FILE -f s16le -ac 1 -ar 22050 - | songnet listen --rate 22050"
+            )
+        first = False
         rest += piece
         whole = len(rest) // size * size
         samples = np.frombuffer(rest[:whole], dtype).reshape(-1, channels)

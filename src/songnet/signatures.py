@@ -8,6 +8,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from songnet.errors import SongNetError
+
 
 def is_defined(path: str) -> bool:
     """Whether a class can be imported, as far as the text of its module tells.
@@ -56,12 +58,10 @@ def config_of(network: str) -> str | None:
     """
     for module, node in _lineage(network):
         for statement in node.body:
-            if (
-                isinstance(statement, ast.Assign)
-                and isinstance(statement.value, ast.Name)
-                and "Config" in map(ast.unparse, statement.targets)
-            ):
-                return f"{module}.{statement.value.id}"
+            targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+            value = getattr(statement, "value", None)
+            if "Config" in [target.id for target in targets if isinstance(target, ast.Name)]:
+                return f"{module}.{value.id}" if isinstance(value, ast.Name) else None
     return None
 
 
@@ -98,4 +98,7 @@ def _module_file(module: str) -> Path | None:
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
+    try:
+        return ast.parse(file.read_bytes())
+    except SyntaxError as error:  # also of bytes that are not UTF-8
+        raise SongNetError(f"{file}, line {error.lineno or 1}: {error.msg}") from None

@@ -48,14 +48,22 @@ def split_tracks(
         parts = tracks["official_split"].map(OFFICIAL)
         if parts.isna().any():
             value = tracks["official_split"][parts.isna()].iloc[0]
-            raise SongNetError(f"tracks.csv: set.split has {value!r} (allowed: {list(OFFICIAL)})")
+            raise SongNetError(
+                f"tracks.csv: set.split has {value!r} (allowed: {', '.join(OFFICIAL)}); "
+                "protocols=[random,artist] need no such column"
+            )
     # FMA's column may leave the test part out.
     for part in PARTS[:2] if protocol == "official" else PARTS:
         lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])
         if lacking:
+            mend = (
+                "leave this protocol out, or change set.split in tracks.csv"
+                if protocol == "official"
+                else "it needs more artists or tracks of this genre"
+            )
             raise SongNetError(
                 f"config key protocols: {protocol} leaves {sorted(lacking)[0]!r} without a "
-                f"{part} track; it needs more artists or tracks of this genre"
+                f"{part} track; {mend}"
             )
     return parts.rename("split")
 

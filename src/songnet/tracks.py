@@ -175,6 +175,9 @@ def select_tracks(
     Returns:
         The selection with a column ``shard``, and the quarantine (track_id, reason) of tracks
         that only one of table and archive knows, or whose genre has no plain name.
+
+    Raises:
+        SongNetError: nothing is left.
     """
     plain = inside["genre"].map(lambda genre: PLAIN_NAME.fullmatch(genre) is not None).astype(bool)
     found = inside.index.isin(list(available))
@@ -182,7 +185,12 @@ def select_tracks(
     problems |= dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
     problems |= dict.fromkeys(available - set(known), "in the archive, not in tracks.csv")
     selected = inside[found & plain].copy()
-    selected["shard"] = [i * shards // max(1, len(selected)) for i in range(len(selected))]
+    if selected.empty:
+        raise SongNetError(
+            "tracks.csv and the archives have no usable track in common: look at the columns "
+            "set.subset and track.genre_top, and at the numbers of the clips"
+        )
+    selected["shard"] = [i * shards // len(selected) for i in range(len(selected))]
     return selected, _quarantine(problems)
 
 
@@ -249,9 +257,6 @@ def check_genres(tracks: pd.DataFrame) -> None:
         raise SongNetError(
             f"tracks.csv and the archives have usable tracks of {names[0]!r} alone, and two genres "
             "are the fewest to tell apart"
-            if names
-            else "tracks.csv and the archives have no usable track in common: look at the columns "
-            "set.subset and track.genre_top, and at the numbers of the clips"
         )
 
 

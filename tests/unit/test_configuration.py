@@ -67,6 +67,10 @@ def test_a_variant_counts_for_few_tracks_too() -> None:
         ({"dataset": "fma"}, r"dataset: 'fma' is not known \(allowed: demo, fma_small"),
         ({"models": ["cnn"]}, "models: 'cnn' is not known"),
         ({"seeds": []}, "config key seeds"),
+        (
+            {"dataset": "fma_small", "genres": ["Rock", "Jazz"]},
+            r"genres: 'Jazz' is not known \(allowed: Instrumental, ",
+        ),
         ({"seeds": [1, 1]}, "config key seeds"),
         ({"split": {"train": 0.8}}, "split: the shares .* do not sum to 1"),
         ({"clips": {"min_seconds": 40}}, "min_seconds is larger"),
@@ -158,6 +162,10 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: svm", r"not YAML: while parsing a flow mapping in "),
         ("x: {like: crnn, training: {learning_rate: .inf}}", r"x\.training\.learning_rate: 'inf'"),
         ("5: {like: svm}", r"5: a name has letters, digits and underscores only"),
+        ("x: {like: crnn, poster: null}", r"x\.title: crnn has the same, 'C-RNN'"),
+        ("x: {like: svm, poster: 46.4}", r"x\.poster: 46\.4 is greater than the maximum of 1"),
+        ("x: {like: fusion, parameters: {C: 1}}", r"x\.parameters means nothing here"),
+        ("x: {like: causal_crnn, parameters: {below_peak: no way}}", r"x\.parameters\.below_peak"),
         ("x: {like: fusion, members: [svn]}", r"x\.members: 'svn' is no baseline and no crnn"),
         ("x: {like: fusion, members: [fusion]}", r"x\.members: 'fusion' is no baseline and no"),
     ],
@@ -177,7 +185,12 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Pa
         ({"shard": 4}, r"shard in demo is unknown \(allowed: title, source, "),
         ({"features": "computd"}, r"demo\.features: 'computd' is not allowed \(allowed: com"),
         ({"source": "synthesys"}, r"demo\.source: 'synthesys' is not allowed"),
-        ({"source": "download"}, r"demo: 'files' is a required property"),
+        ({"source": "download"}, r"demo\.urls: \[\] should be non-empty"),
+        (
+            {"source": "download", "urls": ["https://a/"]},
+            r"demo\.files: lacks the SHA-1 of fma_metadata\.zip",
+        ),
+        ({"genres": None}, r"demo\.genres: None is not of type 'array'"),
         ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: mixup, "),
         ({"training": {"epochs": 0}}, r"demo\.training\.epochs: 0 is less than the minimum of 1"),
         ({"synthesis": {"seed": 1}}, r"demo\.synthesis: 'tracks_per_genre' is a required"),
@@ -214,12 +227,13 @@ def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
     """YAML 1.1 takes 1e-3 for text."""
     path = tmp_path / "models.yaml"
     text = (ROOT / "config/models.yaml").read_text()
-    text += "x: {like: crnn, training: {learning_rate: 1e-3, epochs: 7}}\n"
-    text += "y: {like: svm, parameters: {C: 1e2, gamma: 2.5E-3, kernel: '1e2'}}\n"
+    text += "x: {like: crnn, title: x, training: {learning_rate: 1e-3, epochs: 7e0}}\n"
+    text += "y: {like: svm, title: y, parameters: {C: 1e2, gamma: 2.5E-3, kernel: '1e2'}}\n"
     path.write_text(text)
     models = check_models(read_models(path), MODELS_SCHEMA)
     assert models["x"]["training"] == MODELS["crnn"]["training"] | {"epochs": 7}
     assert isinstance(models["x"]["training"]["learning_rate"], float)
+    assert isinstance(models["x"]["training"]["epochs"], int)
     assert models["y"]["parameters"] == {"C": 100.0, "gamma": 0.0025, "kernel": "1e2"}
 
 
@@ -260,6 +274,8 @@ def test_fields_are_those_of_the_classes() -> None:
 def test_text_from_the_command_line_gets_its_type() -> None:
     config = checked(seeds=["1", "2"], mel={"n_mels": "64"}, tracking={"live": "false"})
     assert config["seeds"] == [1, 2]
+    whole = checked(seeds=[1.0], tracks_per_genre="1e2")
+    assert repr(whole["seeds"]) == "[1]" and repr(whole["tracks_per_genre"]) == "100"
     assert config["mel"]["n_mels"] == 64
     assert config["tracking"]["live"] is False
     with pytest.raises(SongNetError, match=r"seeds\.0"):

@@ -124,7 +124,6 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
 @pytest.mark.parametrize(
     ("genres", "message"),
     [
-        ([], "no usable track in common"),
         (["Rock"] * 3, "'Rock' alone"),
         (["Rock"] * 3 + ["predicted"] * 3, "'predicted' would be mistaken for a column"),
     ],
@@ -136,23 +135,13 @@ def test_genres_that_cannot_be_told_apart_are_an_error(genres: list[str], messag
     assert "\n" not in str(error.value)
 
 
-def test_nothing_selected_reaches_the_check(tmp_path: Path) -> None:
-    rows = "".join(f"{i},training,tiny,Rock,{i}\n" for i in range(4))
+@pytest.mark.parametrize(("subset", "clips"), [("tiny", {0, 1, 2}), ("small", {7, 8})])
+def test_nothing_in_common_ends_at_once(tmp_path: Path, subset: str, clips: set[int]) -> None:
+    rows = "".join(f"{i},training,{subset},Rock,{i}\n" for i in range(3))
     table = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
-    selected, unmatched = select_tracks(
-        wanted_tracks(table, "small", None, None), table.index, {0, 1, 2, 3}, 2
-    )
-    np.savez(tmp_path / "mels-0.npz", track_id=np.arange(4), mel=np.zeros((4, 8, 9), np.uint8))
-    make_mels_shard(
-        str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), [str(tmp_path / "mels-0.npz")],
-        selected, min_seconds=5,
-    )  # fmt: skip
-    clips = pd.read_csv(tmp_path / "000.csv", dtype={"sha1": str, "problem": str, "file": str})
-    clips = clips.set_index("track_id")
-    tracks, quarantine = index_tracks(selected, clips, unmatched)
-    assert tracks.empty and quarantine.empty
-    with pytest.raises(SongNetError, match="no usable track"):
-        check_genres(tracks)
+    inside = wanted_tracks(table, "small", None, None)
+    with pytest.raises(SongNetError, match="no usable track in common"):
+        select_tracks(inside, table.index, clips, 2)
 
 
 def test_member_names_are_fmas() -> None:

@@ -26,6 +26,8 @@ envvars:
 
 
 try:
+    for path in workflow.configfiles:
+        configuration.read_yaml(path)  # Snakemake keeps the last of a key that stands twice
     SCHEMAS = {
         name: configuration.read_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
         for name in ("config", "datasets", "models")

@@ -6,11 +6,11 @@ with job(snakemake):
     import pandas as pd
 
     from songnet.evaluation import prediction_table, write_evaluation
+    from songnet.splits import read_parts
 
     tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = pd.read_parquet(snakemake.input.split)
-    wanted = parts[parts["split"] != "train"].sort_values("track_id")
-    wanted = wanted.assign(genre=tracks["genre"].loc[wanted["track_id"]].to_numpy())
+    parts = read_parts(snakemake.input.split)
+    wanted = parts[parts != "train"].sort_index().to_frame().join(tracks["genre"]).reset_index()
     known = tracks.loc[wanted["track_id"]]
     if snakemake.params.family == "baseline":
         from songnet import baselines
