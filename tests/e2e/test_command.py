@@ -172,6 +172,8 @@ def test_the_terminal_shows_the_verdict(trained: Path) -> None:
     assert "0:02" in run.stdout.decode() and "%" in run.stdout.decode()
     absurd = songnet("listen", "--channels", "100000000", "--model", trained, stdin=noise)
     assert absurd.returncode == 1 and b"--channels 100000000 is no music's" in absurd.stderr
+    file = songnet("listen", "--model", trained, stdin=b"ID3\x04" + noise)
+    assert file.returncode == 1 and b"raw samples, and this is a file" in file.stderr
     few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
     assert few.returncode == 1 and b"too little music" in few.stderr
 

@@ -30,6 +30,24 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
         fit_baseline(model | {"parameters": parameters}, features, genres, parts, 1)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "parameters"),
+    [
+        ("sklearn.cluster.KMeans", {}),
+        ("sklearn.decomposition.PCA", {}),
+        ("sklearn.ensemble", {}),
+        ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 500}),
+    ],
+)
+def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, Any]) -> None:
+    columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), range(20), columns)
+    parts = pd.Series(["train"] * 14 + ["validation"] * 6)
+    model = {"estimator": estimator, "features": "mfcc", "parameters": parameters}
+    with pytest.raises(SongNetError, match=rf"^models\.yaml: {estimator}: "):
+        fit_baseline(model, features, pd.Series(["Pop", "Rock"] * 10), parts, 1)
+
+
 @pytest.mark.parametrize("genres", [["Pop", "Rock"], ["Folk", "Pop", "Rock"]])
 def test_scores_become_probabilities_by_the_temperature_that_fits_best(genres: list[str]) -> None:
     rng = np.random.default_rng(1)

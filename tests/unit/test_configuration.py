@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from songnet import signatures
 from songnet.causal_crnn import CausalCRNN
 from songnet.configuration import (
     check,
@@ -269,6 +270,41 @@ def test_fields_are_those_of_the_classes() -> None:
         typed |= set(fields(path)) - set(of_data)
     crnn = MODELS_SCHEMA["additionalProperties"]["allOf"][1]["then"]["properties"]
     assert set(crnn["parameters"]["properties"]) == typed
+
+
+NETWORK = """
+from songnet.crnn import CRNN, CRNNConfig
+
+class MyConfig(CRNNConfig):
+    depth: int = 2
+
+class Plain(CRNN):
+    Config = MyConfig
+
+class Annotated(CRNN):
+    Config: type = MyConfig
+
+class Inherited(Annotated):
+    pass
+"""
+
+
+def test_a_network_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.py"
+    inside = signatures._module_file
+    monkeypatch.setattr(
+        signatures, "_module_file", lambda name: file if name == "songnet.mine" else inside(name)
+    )
+    file.write_text(NETWORK)
+    for name in ("Plain", "Annotated", "Inherited"):
+        config = config_of(f"songnet.mine.{name}")
+        assert config is not None and fields(config)[-1] == "depth"
+    for spoilt, line in ((b"\nclass Mine(", 2), ("x = 'Bläser'".encode("latin-1"), 1)):
+        signatures._tree.cache_clear()
+        file.write_bytes(spoilt)
+        with pytest.raises(SongNetError, match=rf"^{file}, line {line}: "):
+            config_of("songnet.mine.Mine")
+    signatures._tree.cache_clear()
 
 
 def test_text_from_the_command_line_gets_its_type() -> None:

@@ -12,8 +12,10 @@ import pytest
 import snakemake.exceptions
 import yaml
 
+from songnet.archives import clip_ids
 from songnet.cli import _parser
 from songnet.configuration import read_yaml
+from songnet.tracks import read_tracks
 from tests.configured import ROOT, SCHEMA, checked
 
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +32,23 @@ def commands(path: Path) -> list[list[str]]:
 
 
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
+
+
+def test_the_recipe_packs_music_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Rock/A, B & C/one.mp3", "Rock/Ümläut/two.wav", "Folk/D/three.flac"):
+        (tmp_path / "music" / name).parent.mkdir(parents=True)
+        (tmp_path / "music" / name).write_bytes(name.encode())
+    monkeypatch.chdir(tmp_path)
+    manual = (ROOT / "config/README.md").read_text()
+    (recipe,) = re.findall(r"```python\n(import csv.*?)```", manual, re.DOTALL)
+    exec(recipe, {})
+    tracks = read_tracks("mine/fma_metadata.zip")
+    assert tracks["genre"].tolist() == ["Folk", "Rock", "Rock"]
+    assert tracks["artist_id"].tolist() == ["D", "A, B & C", "Ümläut"]
+    assert set(tracks["subset"]) == {"small"}
+    assert clip_ids("mine/fma_small.zip", "small") == {1, 2, 3} == set(tracks.index)
 
 
 def test_documents_have_commands() -> None:

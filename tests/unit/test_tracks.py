@@ -162,6 +162,16 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mels([str(path)], np.array([9]))[9], mel[2])
 
 
+def test_a_track_that_is_delivered_twice_is_named(tmp_path: Path) -> None:
+    mel = np.zeros((2, 32, 20), np.uint8)
+    for name, track_ids in {"mels-0": [5, 6], "mels-1": [7, 6], "mels-2": [8, 8]}.items():
+        np.savez(tmp_path / f"{name}.npz", track_id=track_ids, mel=mel)
+    for names, track_id in ((["mels-0", "mels-1"], 6), (["mels-2"], 8)):
+        paths = [str(tmp_path / f"{name}.npz") for name in names]
+        with pytest.raises(SongNetError, match=rf"{names[-1]}.npz: has the track {track_id},"):
+            mel_ids(paths)
+
+
 def test_a_shard_of_delivered_spectrograms_holds_its_own_tracks_alone(tmp_path: Path) -> None:
     mel = np.random.default_rng(0).integers(0, 256, (2000, 128, 100), np.uint8)
     np.savez(tmp_path / "mels-0.npz", track_id=np.arange(2000), mel=mel)
