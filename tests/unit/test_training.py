@@ -23,7 +23,7 @@ from songnet.training import AdamW, TrainingConfig, _Trainee, train_network
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
 FULL = replace(
-    PLAIN, learning_rate=2e-2, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1,
+    PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1,
     step_loss=0.3, mixup=0.2, equaliser_db=1, style=0.5,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -157,11 +157,10 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
     assert all(value.isfinite().all() for value in saved["network"].values())
 
 
-def test_learning_rate_warms_up_and_falls(shards: MelShards, tmp_path: Path) -> None:
+def test_learning_rate_warms_up_and_stays(shards: MelShards, tmp_path: Path) -> None:
     _, history = run(shards, *CASES[1], tmp_path / "a.pt")
     rates = [row["learning_rate"] for row in history]
-    assert rates[0] <= FULL.learning_rate and rates[-1] < 0.05 * FULL.learning_rate
-    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[0] < FULL.learning_rate and set(rates[-4:]) == {FULL.learning_rate}
 
 
 def test_few_tracks_are_changed_more() -> None:
