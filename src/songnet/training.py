@@ -211,7 +211,6 @@ class _Trainee:
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
         levels = config.change(self.network.levels(mel))
-        levels, targets = config.mix(levels, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
             verdicts = self.hear(levels, metadata)

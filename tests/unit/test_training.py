@@ -24,7 +24,7 @@ PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, lea
 # Everything that training can do at once.
 FULL = replace(
     PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1,
-    step_loss=0.3, mixup=0.2, equaliser_db=1, style=0.5,
+    step_loss=0.3, equaliser_db=1, style=0.5,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
@@ -164,9 +164,9 @@ def test_learning_rate_warms_up_and_stays(shards: MelShards, tmp_path: Path) -> 
 
 
 def test_few_tracks_are_changed_more() -> None:
-    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"mixup": 0.1, "epochs": 3}}
-    few = {"few_tracks": {"below": 50, "training": {"mixup": 1.0}, "parameters": {"hidden": 4}}}
-    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"mixup": 1.0, "epochs": 3}}
+    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"style": 0.1, "epochs": 3}}
+    few = {"few_tracks": {"below": 50, "training": {"style": 1.0}, "parameters": {"hidden": 4}}}
+    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"style": 1.0, "epochs": 3}}
     assert for_tracks(run | few, 49) == changed
     assert for_tracks(run | few, 50) == for_tracks(run, 1) == run
     assert for_tracks(run | {"few_tracks": None}, 1) == run

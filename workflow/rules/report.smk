@@ -244,7 +244,7 @@ rule report_page:
         summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
         params=run_files("params.json"),
         histories=run_files("history.csv", family_models("crnn")),
-        heard=rules.heard_figure.output.table if family_models("crnn") else [],
+        heard=[rules.heard_figure.output.table] if family_models("crnn") else [],
         # Pages that it links to; their jobs are then among those whose time it shows.
         pages=[rules.results_table.output, rules.figures.output, NETWORK_PAGES],
     output:
