@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 class Augmentation:
     """How strongly examples are changed; zeros change nothing."""
 
+    mixup: float = 0.0  # parameter of the Beta distribution (Zhang et al., "mixup", 2018)
     equaliser_db: float = 0.0  # standard deviation of a smooth change over the bands
     # Share of examples that sound produced like another: its mean and spread in every band, in part
     # (Zhou et al., "MixStyle", 2021; in bands: Schmid et al., "CP-JKU submission to DCASE", 2022).
@@ -25,6 +26,17 @@ class Augmentation:
             curve = interpolate(points, size=mel.shape[1], mode="linear", align_corners=True)
             mel = mel + curve.transpose(1, 2).to(mel)
         return mel
+
+    def mix(self, mel: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix every example of a batch with another one: (B, M, T) and (B, C)."""
+        if not self.mixup:
+            return mel, targets
+        share = torch.distributions.Beta(self.mixup, self.mixup).sample((len(mel),))
+        # The larger share stays in place, so that an example keeps most of its own label.
+        share = torch.maximum(share, 1 - share).to(mel)
+        other = torch.randperm(len(mel)).to(mel.device)
+        mel = mel * share[:, None, None] + mel[other] * (1 - share[:, None, None])
+        return mel, targets * share[:, None] + targets[other] * (1 - share[:, None])
 
 
 def _restyled(mel: Tensor, share: float) -> Tensor:

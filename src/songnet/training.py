@@ -40,8 +40,9 @@ class TrainingConfig(Augmentation):
     batch_size: int = 32
     least_steps: int = 0  # of an epoch; a small data set is gone through several times
     crop_seconds: float = 10.0  # random part of each clip, new in every epoch
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # the largest one
     warmup: float = 0.0  # share of the steps in which the rate grows to it
+    cosine: bool = False  # lower it to zero along a cosine
     weight_decay: float = 1e-2  # of matrices, not of biases and normalisations
     label_smoothing: float = 0.0
     step_loss: float = 0.0  # weight of the loss of the verdicts at single steps
@@ -211,6 +212,7 @@ class _Trainee:
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
         levels = config.change(self.network.levels(mel))
+        levels, targets = config.mix(levels, targets)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
             verdicts = self.hear(levels, metadata)
@@ -256,10 +258,13 @@ class _Trainee:
 
 
 def _learning_rate(config: TrainingConfig, share: float) -> float:
-    """Rate after a share of all steps: it grows linearly, then stays."""
+    """Rate after a share of all steps: linear warm-up, then constant or along a cosine."""
     if share < config.warmup:
         return config.learning_rate * max(share / config.warmup, 1e-2)
-    return config.learning_rate
+    if not config.cosine:
+        return config.learning_rate
+    rest = (share - config.warmup) / (1 - config.warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
 
 
 def _epochs_without_gain(history: list[Row]) -> int:

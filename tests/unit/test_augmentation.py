@@ -9,6 +9,9 @@ MEL = torch.arange(16 * 64 * 100, dtype=torch.float32).reshape(16, 64, 100) / 1e
 
 def test_nothing_by_default() -> None:
     assert torch.equal(Augmentation().change(MEL), MEL)
+    targets = torch.eye(16)
+    mel, same = Augmentation().mix(MEL, targets)
+    assert torch.equal(mel, MEL) and torch.equal(same, targets)
 
 
 def test_equaliser_is_smooth_and_constant_in_time() -> None:
@@ -33,3 +36,13 @@ def test_style_is_that_of_other_examples() -> None:
     assert bool((stds >= mel.std(2).amin(0) - 1e-3).all())
     assert Augmentation(style=1.0).change(torch.zeros(4, 64, 9)).abs().max() == 0
     assert Augmentation(style=1.0).change(mel[:, :, :1]).isfinite().all()
+
+
+def test_mixup_keeps_most_of_each_example() -> None:
+    torch.manual_seed(0)
+    targets = torch.eye(16)
+    mel, mixed = Augmentation(mixup=0.4).mix(MEL, targets)
+    torch.testing.assert_close(mixed.sum(1), torch.ones(16))
+    assert (mixed.diagonal() >= 0.5).all() and (mixed.diagonal() < 1).any()
+    # Spectrograms are mixed in the same shares as targets.
+    torch.testing.assert_close(mel.flatten(1), mixed @ MEL.flatten(1), atol=1e-4, rtol=1e-5)

@@ -118,11 +118,11 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: crnn, network: songnet.crnn.CRN}", r"x\.network: 'songnet\.crnn\.CRN' cannot"),
         (
             "x: {like: crnn, training: {epoch: 3}}",
-            r"epoch in x\.training is unknown \(allowed: equaliser_db, .* epochs, .*compile\)",
+            r"epoch in x\.training is unknown \(allowed: mixup, .* epochs, .*compile\)",
         ),
         (
-            "x: {like: causal_crnn, few_tracks: {training: {stile: 1}}}",
-            r"stile in x\.few_tracks\.training is unknown \(allowed: equaliser_db, ",
+            "x: {like: causal_crnn, few_tracks: {training: {mixap: 1}}}",
+            r"mixap in x\.few_tracks\.training is unknown \(allowed: mixup, ",
         ),
         (
             "x: {like: causal_crnn, few_tracks: {parameters: {kernel: 1}}}",
@@ -134,8 +134,8 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
             r"[xy]\.few_tracks: 3 is not of type 'object', 'null'",
         ),
         (
-            "x: {like: causal_crnn, few_tracks: {style: 1}}",
-            r"style in x\.few_tracks is unknown \(allowed: below, parameters, training\)",
+            "x: {like: causal_crnn, few_tracks: {mixup: 1}}",
+            r"mixup in x\.few_tracks is unknown \(allowed: below, parameters, training\)",
         ),
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
@@ -192,10 +192,7 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Pa
             r"demo\.files: lacks the SHA-1 of fma_metadata\.zip",
         ),
         ({"genres": None}, r"demo\.genres: None is not of type 'array'"),
-        (
-            {"training": {"epoch": 5}},
-            r"epoch in demo\.training is unknown \(allowed: equaliser_db, ",
-        ),
+        ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: mixup, "),
         ({"training": {"epochs": 0}}, r"demo\.training\.epochs: 0 is less than the minimum of 1"),
         ({"synthesis": {"seed": 1}}, r"demo\.synthesis: 'tracks_per_genre' is a required"),
     ],
@@ -329,12 +326,12 @@ def test_broken_text_from_the_command_line_names_the_key() -> None:
 def test_entries_may_be_like_others(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(
-        "a: {title: A, training: {epochs: 3, style: 0.2}}\n"
-        "b: {like: a, title: B, training: {style: 0}, on_request: true}\n"
+        "a: {title: A, training: {epochs: 3, mixup: 0.2}}\n"
+        "b: {like: a, title: B, training: {mixup: 0}, on_request: true}\n"
     )
     models = read_models(path)
-    assert models["a"] == {"title": "A", "training": {"epochs": 3, "style": 0.2}}
-    assert models["b"]["training"] == {"epochs": 3, "style": 0} and models["b"]["title"] == "B"
+    assert models["a"] == {"title": "A", "training": {"epochs": 3, "mixup": 0.2}}
+    assert models["b"]["training"] == {"epochs": 3, "mixup": 0} and models["b"]["title"] == "B"
     path.write_text("a: {like: c}\n")
     with pytest.raises(SongNetError, match=r"models\.yaml: a: like: 'c' is no earlier entry"):
         read_models(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import snakemake.cli
 import snakemake.exceptions
 import yaml
 
@@ -110,7 +111,8 @@ def messages() -> list[str]:
 
     files = sorted((ROOT / "src/songnet").glob("*.py"))
     found = [text for file in files for text in texts(ast.parse(file.read_text()))]
-    found += texts(ast.parse(inspect.getsource(snakemake.exceptions)))
+    for module in (snakemake.exceptions, snakemake.cli):
+        found += texts(ast.parse(inspect.getsource(module)))
     plain = [
         *(ROOT / "src/songnet/web").glob("*.js"),
         ROOT / "workflow/Snakefile",

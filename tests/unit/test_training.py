@@ -18,13 +18,13 @@ from songnet.networks import Network, NetworkConfig, make_network
 from songnet.prediction import predict_clips
 from songnet.runs import for_tracks
 from songnet.shards import MelShards
-from songnet.training import AdamW, TrainingConfig, _Trainee, train_network
+from songnet.training import AdamW, TrainingConfig, _learning_rate, _Trainee, train_network
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
 FULL = replace(
-    PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1,
-    step_loss=0.3, equaliser_db=1, style=0.5,
+    PLAIN, learning_rate=2e-2, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1,
+    step_loss=0.3, mixup=0.2, equaliser_db=1, style=0.5,
 )  # fmt: skip
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
@@ -157,16 +157,18 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
     assert all(value.isfinite().all() for value in saved["network"].values())
 
 
-def test_learning_rate_warms_up_and_stays(shards: MelShards, tmp_path: Path) -> None:
-    _, history = run(shards, *CASES[1], tmp_path / "a.pt")
-    rates = [row["learning_rate"] for row in history]
-    assert rates[0] < FULL.learning_rate and set(rates[-4:]) == {FULL.learning_rate}
+def test_learning_rate_warms_up_and_falls_or_stays() -> None:
+    rates = [_learning_rate(FULL, share) for share in np.linspace(0, 1, 21)]
+    assert rates[:5] == pytest.approx([2e-4, 5e-3, 1e-2, 1.5e-2, 2e-2])
+    assert rates[12] == pytest.approx(1e-2) and rates[20] == pytest.approx(0)
+    stays = [_learning_rate(replace(FULL, cosine=False), share) for share in np.linspace(0, 1, 21)]
+    assert stays == rates[:4] + [2e-2] * 17
 
 
 def test_few_tracks_are_changed_more() -> None:
-    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"style": 0.1, "epochs": 3}}
-    few = {"few_tracks": {"below": 50, "training": {"style": 1.0}, "parameters": {"hidden": 4}}}
-    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"style": 1.0, "epochs": 3}}
+    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"mixup": 0.1, "epochs": 3}}
+    few = {"few_tracks": {"below": 50, "training": {"mixup": 1.0}, "parameters": {"hidden": 4}}}
+    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"mixup": 1.0, "epochs": 3}}
     assert for_tracks(run | few, 49) == changed
     assert for_tracks(run | few, 50) == for_tracks(run, 1) == run
     assert for_tracks(run | {"few_tracks": None}, 1) == run
