@@ -40,8 +40,9 @@ def test_metadata_models_need_metadata() -> None:
 def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]
-    assert list(selected_models({"models": None}, dataset, models)) == ["a"]
-    assert list(selected_models({"models": ["b"]}, dataset, models)) == ["b"]
+    for named, selected in ((None, ["a"]), (["b"], ["b"])):
+        config = {"models": named, "reference": None}
+        assert list(selected_models(config, dataset, models)) == selected
 
 
 def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:

@@ -24,7 +24,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     results = pd.DataFrame(
         {"protocol": "artist", "model": names[:1], "seeds": 1, "divisions": 1, "accuracy": 0.4,
          "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.5, "macro_f1": 0.4,
-         "poster_accuracy": None, "train_seconds": 1.0}
+         "poster_accuracy": None, "train_seconds": 1.0, "effective_artists": 40.0}
     )  # fmt: skip
     differences = pd.DataFrame(columns=["protocol", "model", "reference"])
     tables = {
