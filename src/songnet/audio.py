@@ -60,7 +60,7 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
             limit = int(max_seconds * rate)
             samples = sound.read(limit, dtype="float32")
     except (sf.LibsndfileError, RuntimeError) as error:
-        raise UnusableClipError(f"not decodable: {str(error).rpartition(': ')[2]}") from None
+        raise UnusableClipError(undecodable(error)) from None
     clip = Clip(samples, rate)
     check_length(clip.seconds, min_seconds)
     # One fast pass: the energy is infinite or not a number where a sample is.
@@ -70,6 +70,12 @@ def decode(file: io.BytesIO, min_seconds: float = 0.0, max_seconds: float = MAX_
     if not energy and len(samples) < limit:  # else there may be sound to come
         raise UnusableClipError("silent from start to end")
     return clip
+
+
+def undecodable(error: Exception) -> str:
+    """What libsndfile finds wrong; of a file without audio it says that there is no file."""
+    text = str(error).rpartition(": ")[2].rstrip(".")
+    return f"not decodable: {'no audio in it' if 'does not exist' in text else text}"
 
 
 def check_length(seconds: float, min_seconds: float) -> None:

@@ -11,7 +11,7 @@ import soundfile as sf
 import torch
 from numpy.typing import NDArray
 
-from songnet.audio import Clip, decode_blocks
+from songnet.audio import Clip, decode_blocks, undecodable
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.realtime import Model, Step, Stream, Verdict, load_model, verdict
 from songnet.text import percent
@@ -118,7 +118,7 @@ def _problem(file: str, error: Exception) -> str:
         return "may not be read"
     if not path.stat().st_size:
         return "empty file"
-    return f"not decodable: {str(error).rpartition(': ')[2].rstrip('.')}"
+    return undecodable(error)
 
 
 def _without_mel(step: Step) -> Step:

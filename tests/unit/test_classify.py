@@ -67,6 +67,10 @@ def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     assert not classify_file(model, str(tmp_path / "noise.wav")).error
     (tmp_path / "text.wav").write_text("no sound")
     assert classify_file(model, str(tmp_path / "text.wav")).error.startswith("not decodable: ")
+    # libsndfile would say that there is no such file.
+    (tmp_path / "text.mp3").write_text("no sound")
+    found = classify_file(model, str(tmp_path / "text.mp3"))
+    assert found.error == "not decodable: no audio in it"
     monkeypatch.setattr(Stream, "push", push)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         classify_file(model, str(tmp_path / "noise.wav"))
