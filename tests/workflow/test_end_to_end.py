@@ -347,6 +347,9 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     audio, metadata = folder / "fma_small.zip", folder / "fma_metadata.zip"
     if case == "unknown key":
         return [*config(folder), "protocol=artist"]
+    if case == "key twice":
+        with (project / "config/config.yaml").open("a") as file:
+            file.write("seeds: [7]\n")
     if case == "missing archive":
         audio.unlink()
     if case == "not a zip":
@@ -378,6 +381,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     ("case", "message"),
     [
         ("unknown key", "config key protocol is unknown"),
+        ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a sound zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),
