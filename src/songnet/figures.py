@@ -126,16 +126,18 @@ def training_figure(
             top.plot(history["epoch"], history["train_loss"], **style, label=label)
             top.plot(history["epoch"], history["validation_loss"], **style, linestyle=":")
             bottom.plot(history["epoch"], 100 * history["validation_accuracy"], **style)
-            best = history["validation_accuracy"].idxmax()
-            bottom.plot(
-                history["epoch"][best], 100 * history["validation_accuracy"][best], "o", **style
-            )
+            kept = history["kept"].iloc[-1] == history["epoch"]
+            for panel, height in (
+                (top, history["validation_loss"]),
+                (bottom, 100 * history["validation_accuracy"]),
+            ):
+                panel.plot(history["epoch"][kept], height[kept], "o", **style)
         top.set_title(models[name]["title"])
         top.set_ylabel("loss")
         top.plot([], [], color="grey", label="training")
         top.plot([], [], color="grey", linestyle=":", label="validation")
         bottom.set_ylabel("validation accuracy in %")
-        bottom.set_xlabel("epoch (dot: the one that was kept)")
+        bottom.set_xlabel("epoch (dots: the one that was kept)")
         bottom.xaxis.get_major_locator().set_params(integer=True)
         top.legend(frameon=False)
         for panel in (top, bottom):

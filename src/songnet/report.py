@@ -258,7 +258,7 @@ def curves(histories: dict[RunName, pd.DataFrame]) -> list[Values]:
     Args:
         histories: history.csv of each run.
     """
-    columns = ["epoch", "train_loss", "validation_loss", "validation_accuracy"]
+    columns = ["epoch", "kept", "train_loss", "validation_loss", "validation_accuracy"]
     return [
         {"split": split, "protocol": protocol_of(split), "model": model, "seed": seed}
         | {column: history[column].round(6).tolist() for column in columns}

@@ -36,7 +36,9 @@ class TrainingConfig(Augmentation):
     """How a network is trained; the fields of `Augmentation` are among it."""
 
     epochs: int = 40
-    patience: int = 10  # epochs without a better validation accuracy
+    # Epochs without a better validation accuracy before it ends, and keeps the best; null: all
+    # epochs count, and the last is kept.
+    patience: int | None = 10
     batch_size: int = 32
     least_steps: int = 0  # of an epoch; a small data set is gone through several times
     crop_seconds: float = 10.0  # random part of each clip, new in every epoch
@@ -62,7 +64,7 @@ def train_network(
     on_epoch: Callable[[list[Row]], None] = lambda history: None,
     progress: str = "training",
 ) -> list[Row]:
-    """Train a network; it ends as it was after its best epoch.
+    """Train a network; it ends as it was after the epoch that is kept.
 
     Args:
         network: as made after ``torch.manual_seed(seed)``.
@@ -78,8 +80,9 @@ def train_network(
         progress: label of the progress bar.
 
     Returns:
-        The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
-        for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
+        The history, one row an epoch: epoch, kept (the epoch whose weights would stay if it were
+        the last), seconds, loading (share of the seconds spent waiting for batches),
+        learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
         SongNetError: a clip is shorter than a step of the network, or the training diverges; the
@@ -98,7 +101,7 @@ def train_network(
         desc=progress, initial=len(history), total=config.epochs, unit="epoch", disable=None,
     )  # fmt: skip
     for epoch in bar:
-        if _epochs_without_gain(history) >= config.patience:
+        if history and epoch > history[-1]["kept"] + (config.patience or config.epochs):
             break
         start = time.perf_counter()
         train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
@@ -112,6 +115,7 @@ def train_network(
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
+            "kept": _kept([*(row["validation_accuracy"] for row in history), accuracy], config),
             "seconds": round(seconds, 3),
             "loading": round(waited / seconds, 4),
             "learning_rate": trainee.learning_rate,
@@ -243,7 +247,7 @@ class _Trainee:
 
     def store(self, checkpoint: str | Path, history: list[Row]) -> None:
         """Write the state after a complete epoch."""
-        if _epochs_without_gain(history) == 0:
+        if history[-1]["kept"] == history[-1]["epoch"]:
             state = self.averaged.state_dict()
             self.best = {name: value.clone() for name, value in state.items()}
         state = {
@@ -267,7 +271,6 @@ def _learning_rate(config: TrainingConfig, share: float) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
 
 
-def _epochs_without_gain(history: list[Row]) -> int:
-    """Epochs since the best validation accuracy (the first of equals)."""
-    accuracies = [row["validation_accuracy"] for row in history]
-    return len(accuracies) - 1 - int(np.argmax(accuracies)) if accuracies else 0
+def _kept(accuracies: list[float], config: TrainingConfig) -> int:
+    """Epoch whose weights are kept: the last, or that of the best accuracy (first of equals)."""
+    return len(accuracies) if config.patience is None else 1 + int(np.argmax(accuracies))

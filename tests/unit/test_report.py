@@ -220,6 +220,19 @@ def test_rows_and_genres() -> None:
     assert values["artist"]["crnn"]["recall_low"] == [None, 0.1]
 
 
+def test_curves_tell_the_epoch_that_was_kept() -> None:
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
+         "validation_accuracy": [0.6, 0.5], "loading": [0.0, 0.0]}
+    )  # fmt: skip
+    (run,) = report.curves({("artist-2", "crnn", 3): history})
+    assert run == {
+        "split": "artist-2", "protocol": "artist", "model": "crnn", "seed": 3, "epoch": [1, 2],
+        "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
+        "validation_accuracy": [0.6, 0.5],
+    }  # fmt: skip
+
+
 def test_heard_and_provenance() -> None:
     heard = pd.DataFrame(
         [("artist", "crnn", "test", 1.0, 0.2), ("artist", "crnn", "test", 1.0, 0.4)],

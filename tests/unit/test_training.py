@@ -122,8 +122,15 @@ def test_best_epoch_is_returned(
     assert np.mean(logs.argmax(axis=1) == validation.labels) == pytest.approx(best)
 
 
-def test_an_earlier_epoch_is_returned_where_it_was_the_best(
-    shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("patience", "kept"), [(6, [1, 2, 2, 2, 2, 2]), (2, [1, 2, 2, 2]), (None, [1, 2, 3, 4, 5, 6])]
+)
+def test_the_best_epoch_is_kept_or_the_last(
+    shards: MelShards,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: int | None,
+    kept: list[int],
 ) -> None:
     """Validation that is right on less after the second epoch, whatever the network says."""
     weights: list[dict[str, torch.Tensor]] = []
@@ -136,11 +143,13 @@ def test_an_earlier_epoch_is_returned_where_it_was_the_best(
         return np.log(np.where(np.arange(16)[:, None] < count, truth, 1 - truth) * 0.8 + 0.1)
 
     monkeypatch.setattr("songnet.training.predict_clips", predict)
-    network, history = run(shards, "songnet.causal_crnn.CausalCRNN", FULL, tmp_path / "a.pt")
-    assert [16 * row["validation_accuracy"] for row in history] == right
+    config = replace(FULL, patience=patience)
+    network, history = run(shards, "songnet.causal_crnn.CausalCRNN", config, tmp_path / "a.pt")
+    assert [16 * row["validation_accuracy"] for row in history] == right[: len(kept)]
+    assert [row["kept"] for row in history] == kept
     for name, value in network.state_dict().items():
-        assert torch.equal(value, weights[1][name]), name
-    assert any(not torch.equal(value, weights[-1][name]) for name, value in weights[1].items())
+        assert torch.equal(value, weights[kept[-1] - 1][name]), name
+    assert any(not torch.equal(weights[1][name], weights[-1][name]) for name in weights[1])
 
 
 def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(

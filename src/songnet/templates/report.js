@@ -186,14 +186,16 @@ function drawCurves() {
     const about = `${run.split}, seed ${run.seed}`;
     const line = (y, extra) => ({ x: run.epoch, y, mode: run.epoch.length > 1 ? "lines" : "markers", showlegend: false, line: { color: colour, width: 1.5 }, marker: { color: colour }, hovertemplate: `epoch %{x}: %{y:.3g}<extra>${about}</extra>`, ...extra });
     const accuracy = run.validation_accuracy.map((share) => 100 * share);
-    const best = accuracy.indexOf(Math.max(...accuracy));
+    const kept = run.epoch.indexOf(run.kept.at(-1));
+    const dot = { x: [run.epoch[kept]], legendgroup: run.protocol, mode: "markers", marker: { color: colour, size: 9 } };
     const first = !seen.has(run.protocol);
     seen.add(run.protocol);
     return [
       line(run.train_loss, { name: run.protocol, legendgroup: run.protocol, showlegend: first }),
       line(run.validation_loss, { legendgroup: run.protocol, line: { color: colour, width: 1.5, dash: "dot" } }),
+      line([run.validation_loss[kept]], dot),
       line(accuracy, { legendgroup: run.protocol, xaxis: "x2", yaxis: "y2" }),
-      line([accuracy[best]], { x: [run.epoch[best]], legendgroup: run.protocol, mode: "markers", marker: { color: colour, size: 9 }, xaxis: "x2", yaxis: "y2" }),
+      line([accuracy[kept]], { ...dot, xaxis: "x2", yaxis: "y2" }),
     ];
   });
   const beside = !narrow();
