@@ -36,7 +36,7 @@ class Run:
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
-    """Read ``results/{dataset}/runs/{protocol}/{model}/{seed}`` folders."""
+    """Read ``results/{dataset}/runs/{split}/{model}/{seed}`` folders."""
     return [
         Run(
             read_json(folder / "params.json"),
@@ -247,7 +247,7 @@ def best_run(folders: list[Path]) -> Path:
     runs on the first split the best one.
 
     Args:
-        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``, first split first.
+        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``, first split first.
     """
     accuracies = pd.Series(
         [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],

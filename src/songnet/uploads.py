@@ -37,7 +37,7 @@ def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") 
     Args:
         uri: of the tracking server.
         experiment: its name.
-        folders: ``results/{dataset}/runs/{protocol}/{model}/{seed}``.
+        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``.
         note: of the experiment.
 
     Returns:

@@ -57,7 +57,8 @@ METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
 FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET))]
-# The first split seed gives the plain names (splits/artist.parquet), further ones artist-2, ...
+# Names of the divisions, which the wildcard `split` takes: the first split seed gives the plain
+# ones (splits/artist.parquet), further ones artist-2, ...
 SPLITS = {
     f"{protocol}-{seed}" if i else protocol: (protocol, seed)
     for protocol in config["protocols"]
@@ -67,12 +68,12 @@ SPLITS = {
 # Pages show the network that is best under the protocol that says most about new music.
 FAIREST = next(p for p in plan.FAIREST if p in config["protocols"])
 FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
-RUN = f"{RESULTS}/runs/{{protocol}}/{{model}}/{{seed}}"
+RUN = f"{RESULTS}/runs/{{split}}/{{model}}/{{seed}}"
 
 
 # A file of a run that the configuration does not name has no rule.
 wildcard_constraints:
-    protocol="|".join(SPLITS),
+    split="|".join(SPLITS),
     model="|".join(MODELS),
     seed=r"\d+",
     shard=r"\d+",
@@ -111,7 +112,7 @@ def family_models(family):
 
 
 def model_files(models, path):
-    """A file of every run of models; {protocol} stays a wildcard."""
+    """A file of every run of models; {split} stays a wildcard."""
     return [
         file
         for model in models
@@ -119,14 +120,14 @@ def model_files(models, path):
     ]
 
 
-def run_files(name, models=MODELS, protocols=SPLITS):
-    """A file of every run of models under every protocol."""
-    return expand(model_files(models, f"{RUN}/{name}"), protocol=protocols)
+def run_files(name, models=MODELS, splits=SPLITS):
+    """A file of every run of models on every split."""
+    return expand(model_files(models, f"{RUN}/{name}"), split=splits)
 
 
 def run_params(wildcards):
     """What a run is made of; it goes to params.json and to MLflow."""
-    return described_run(wildcards.protocol, wildcards.model, int(wildcards.seed))
+    return described_run(wildcards.split, wildcards.model, int(wildcards.seed))
 
 
 def described_run(split, model, seed):
@@ -153,8 +154,8 @@ def described_run(split, model, seed):
 
 
 def fusion_runs(wildcards):
-    """All runs of fusions under a protocol, with the predictions of their members."""
-    split = wildcards.protocol
+    """All runs of fusions on a split, with the predictions of their members."""
+    split = wildcards.split
     return [
         described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
         for model in family_models("fusion")
@@ -163,7 +164,7 @@ def fusion_runs(wildcards):
 
 
 def fused_predictions(wildcards):
-    """Predictions of all members of all fusions under a protocol."""
+    """Predictions of all members of all fusions on a split."""
     return [
         path
         for run in fusion_runs(wildcards)
@@ -177,7 +178,7 @@ def member_predictions(split, model, seed):
     return {
         member: expand(
             f"{RUN}/predictions.parquet",
-            protocol=split,
+            split=split,
             model=member,
             seed=(
                 seed

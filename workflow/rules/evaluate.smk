@@ -1,11 +1,11 @@
 # Where the test part is predicted and measured, and the tables of all runs. The pages of report.smk
 # show it and its clips; no model, and no choice of one, depends on it.
 #
-#   results/{dataset}/runs/{protocol}/{model}/{seed}/predictions.parquet
+#   results/{dataset}/runs/{split}/{model}/{seed}/predictions.parquet
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
-#   results/{dataset}/runs/{protocol}/{model}/{seed}/metrics.json
+#   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
-#   results/{dataset}/heard/{protocol}.csv    accuracy of networks against seconds heard
+#   results/{dataset}/heard/{split}.csv       accuracy of networks against seconds heard
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
@@ -38,9 +38,9 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
             predictions=model_files(family_models(family), f"{RUN}/predictions.parquet"),
             metrics=model_files(family_models(family), f"{RUN}/metrics.json"),
         log:
-            f"{RESULTS}/logs/evaluate_{family}/{{protocol}}.log",
+            f"{RESULTS}/logs/evaluate_{family}/{{split}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate_{family}/{{protocol}}.tsv"
+            f"{RESULTS}/benchmarks/evaluate_{family}/{{split}}.tsv"
         priority: FIRST
         conda:
             "../../envs/songnet.yaml"
@@ -74,9 +74,9 @@ if family_models("fusion"):
             predictions=model_files(family_models("fusion"), f"{RUN}/predictions.parquet"),
             metrics=model_files(family_models("fusion"), f"{RUN}/metrics.json"),
         log:
-            f"{RESULTS}/logs/fuse/{{protocol}}.log",
+            f"{RESULTS}/logs/fuse/{{split}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/fuse/{{protocol}}.tsv"
+            f"{RESULTS}/benchmarks/fuse/{{split}}.tsv"
         priority: FIRST
         conda:
             "../../envs/songnet.yaml"
@@ -125,11 +125,11 @@ if family_models("crnn"):
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:
-            f"{RESULTS}/heard/{{protocol}}.csv",
+            f"{RESULTS}/heard/{{split}}.csv",
         log:
-            f"{RESULTS}/logs/accuracy_heard/{{protocol}}.log",
+            f"{RESULTS}/logs/accuracy_heard/{{split}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/accuracy_heard/{{protocol}}.tsv"
+            f"{RESULTS}/benchmarks/accuracy_heard/{{split}}.tsv"
         conda:
             "../../envs/songnet.yaml"
         resources:

@@ -23,7 +23,7 @@ rule results_table:
         tracks=rules.index_tracks.output.tracks,
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
-        summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
+        summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -103,7 +103,7 @@ if family_models("crnn"):
     rule heard_figure:
         """Draw how soon one can tell."""
         input:
-            expand(rules.accuracy_heard.output, protocol=SPLITS),
+            expand(rules.accuracy_heard.output, split=SPLITS),
         output:
             table=f"{RESULTS}/report/heard.csv",
             figure=report(
@@ -135,7 +135,7 @@ if family_models("crnn"):
             network=rules.choose_network.output,
             predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
-            split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+            split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
             npy=rules.index_tracks.input.npy,
             clips=CLIP_ARCHIVES,
@@ -169,7 +169,7 @@ if family_models("crnn"):
         input:
             network=rules.choose_network.output,
             tracks=rules.index_tracks.output.tracks,
-            split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+            split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
             npy=rules.index_tracks.input.npy,
             clips=CLIP_ARCHIVES,
@@ -207,7 +207,7 @@ if family_models("crnn"):
             """Take a test clip of each genre out of the archive, to be heard."""
             input:
                 tracks=rules.index_tracks.output.tracks,
-                split=expand(rules.split_tracks.output.split, protocol=FAIREST_SPLITS[0]),
+                split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
                 clips=CLIP_ARCHIVES,
             output:
                 directory(f"{RESULTS}/examples"),
@@ -240,8 +240,8 @@ rule report_page:
         tracks=rules.index_tracks.output.tracks,
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
-        splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
-        summaries=expand(rules.split_tracks.output.summary, protocol=SPLITS),
+        splits=expand(rules.split_tracks.output.split, split=SPLITS),
+        summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
         params=run_files("params.json"),
         histories=run_files("history.csv", family_models("crnn")),
         heard=[rules.heard_figure.output.table] if family_models("crnn") else [],

@@ -1,7 +1,7 @@
 # Training, validation and test parts.
 #
-#   results/{dataset}/splits/{protocol}.parquet   track_id, split
-#   results/{dataset}/splits/{protocol}.json      how fair the division is
+#   results/{dataset}/splits/{split}.parquet   track_id, split (train, validation, test)
+#   results/{dataset}/splits/{split}.json      how fair the division is
 
 
 rule split_tracks:
@@ -9,12 +9,12 @@ rule split_tracks:
     input:
         tracks=rules.index_tracks.output.tracks,
     output:
-        split=f"{RESULTS}/splits/{{protocol}}.parquet",
-        summary=f"{RESULTS}/splits/{{protocol}}.json",
+        split=f"{RESULTS}/splits/{{split}}.parquet",
+        summary=f"{RESULTS}/splits/{{split}}.json",
     log:
-        f"{RESULTS}/logs/split_tracks/{{protocol}}.log",
+        f"{RESULTS}/logs/split_tracks/{{split}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/split_tracks/{{protocol}}.tsv"
+        f"{RESULTS}/benchmarks/split_tracks/{{split}}.tsv"
     localrule: True
     conda:
         "../../envs/songnet.yaml"
@@ -22,8 +22,8 @@ rule split_tracks:
         mem_mb=memory(500),
         runtime=10,
     params:
-        protocol=lambda wildcards: SPLITS[wildcards.protocol][0],
-        seed=lambda wildcards: SPLITS[wildcards.protocol][1],
+        protocol=lambda wildcards: SPLITS[wildcards.split][0],
+        seed=lambda wildcards: SPLITS[wildcards.split][1],
         shares=config["split"],
         source=source("split_tracks"),
     script:

@@ -1,6 +1,6 @@
 # Training sees no track of the test part.
 #
-#   results/{dataset}/runs/{protocol}/{model}/{seed}/
+#   results/{dataset}/runs/{split}/{model}/{seed}/
 #       params.json   everything that shapes the run
 #       history.csv   one row an epoch (baselines: one row)
 #       model.*       joblib (baselines) or safetensors (C-RNN)
@@ -16,7 +16,7 @@ for baseline in family_models("baseline"):
         input:
             tracks=rules.index_tracks.output.tracks,
             features=rules.fma_features.output[0],
-            splits=expand(rules.split_tracks.output.split, protocol=SPLITS),
+            splits=expand(rules.split_tracks.output.split, split=SPLITS),
             archives=rules.select_tracks.output.archives,
         output:
             params=run_files("params.json", [baseline]),
@@ -57,9 +57,9 @@ rule train_crnn:
         history=f"{RUN}/history.csv",
         model=f"{RUN}/model.safetensors",
     log:
-        f"{RESULTS}/logs/train_crnn/{{protocol}}/{{model}}/{{seed}}.log",
+        f"{RESULTS}/logs/train_crnn/{{split}}/{{model}}/{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_crnn/{{protocol}}/{{model}}/{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/train_crnn/{{split}}/{{model}}/{{seed}}.tsv"
     wildcard_constraints:
         model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
     priority: FIRST

@@ -53,7 +53,7 @@ with job(snakemake) as log:
             seed=run["seed"],
             checkpoint=checkpoint,
             on_epoch=on_epoch,
-            progress=f"{run['model']} {snakemake.wildcards.protocol} {run['seed']}",
+            progress=f"{run['model']} {snakemake.wildcards.split} {run['seed']}",
         )
     on_epoch(history)
     save(network, genres, record, snakemake.output.model)
