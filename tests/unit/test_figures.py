@@ -37,7 +37,7 @@ def test_dots_mark_the_epoch_that_was_kept(drawn: list[Any]) -> None:
         {"epoch": [1, 2, 3], "kept": [1, 2, 2], "train_loss": [2.0, 1.0, 0.5],
          "validation_loss": [1.9, 1.2, 1.1], "validation_accuracy": [0.2, 0.6, 0.5]}
     )  # fmt: skip
-    figures.training_figure({RunName("artist", "crnn", 1): history}, MODELS, "training.png")
+    figures.training_figure({RunName("artist", "crnn", "1"): history}, MODELS, "training.png")
     for axes, height in zip(drawn[0].axes, (1.2, 60.0), strict=True):
         (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
         assert (*dot.get_xdata(), *dot.get_ydata()) == (2, height)

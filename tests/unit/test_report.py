@@ -226,9 +226,9 @@ def test_curves_tell_the_epoch_that_was_kept() -> None:
         {"epoch": [1, 2], "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
          "validation_accuracy": [0.6, 0.5], "loading": [0.0, 0.0]}
     )  # fmt: skip
-    (run,) = report.curves({RunName("artist-2", "crnn", 3): history})
+    (run,) = report.curves({RunName("artist-2", "crnn", "3"): history})
     assert run == {
-        "split": "artist-2", "protocol": "artist", "model": "crnn", "seed": 3, "epoch": [1, 2],
+        "split": "artist-2", "protocol": "artist", "model": "crnn", "seed": "3", "epoch": [1, 2],
         "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
         "validation_accuracy": [0.6, 0.5],
     }  # fmt: skip
