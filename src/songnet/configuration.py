@@ -74,26 +74,12 @@ def read_models(path: str | Path) -> Table:
 
 
 def variant(model: Table, changes: Table) -> Table:
-    """Repeat a model but for some keys; a changed setting then counts for few tracks too."""
-    base = deepcopy(model)
-    few = _table(base.get("few_tracks"))
-    for part in ("parameters", "training"):
-        for key in _table(changes.get(part)):
-            _table(few.get(part)).pop(key, None)
-    return _merged(base, changes)
-
-
-def _table(value: Any) -> Table:
-    """Return a table as it is; what is none counts as empty, and `check_models` names it."""
-    return value if isinstance(value, dict) else {}
-
-
-def _merged(base: Table, changes: Table) -> Table:
-    merged = deepcopy(base)
+    """Repeat a model but for some keys, also of the tables in it."""
+    changed = deepcopy(model)
     for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+        both = isinstance(value, dict) and isinstance(changed.get(key), dict)
+        changed[key] = variant(changed[key], value) if both else value
+    return changed
 
 
 def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table:
@@ -236,9 +222,7 @@ def _check_parameters(name: str, model: Table) -> None:
         return
     of_data = fields("songnet.networks.NetworkConfig")
     allowed = [field for field in fields(config) if field not in of_data]
-    few = (model.get("few_tracks") or {}).get("parameters", {})
-    for key, given in (("parameters", model["parameters"]), ("few_tracks.parameters", few)):
-        _known_keys(given, allowed, "models.yaml:", f"{name}.{key}")
+    _known_keys(model["parameters"], allowed, "models.yaml:", f"{name}.parameters")
 
 
 def check_datasets(datasets: Table, schema: Table, models_schema: Table) -> Table:

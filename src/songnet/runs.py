@@ -25,21 +25,6 @@ def protocol_of(split: str) -> str:
     return split.partition("-")[0]
 
 
-def for_tracks(run: dict[str, Any], tracks: int) -> dict[str, Any]:
-    """Decide what an entry of models.yaml says for a data set of so many usable tracks.
-
-    Below the number of ``few_tracks``, its ``parameters`` and ``training`` count before the
-    entry's own; that key itself is left out. It goes by the whole data set, not by the training
-    part, so that a row of the table is one model under all protocols and divisions.
-    """
-    chosen = {key: value for key, value in run.items() if key != "few_tracks"}
-    few = run.get("few_tracks") or {}
-    if tracks < few.get("below", 0):
-        for key in ("parameters", "training"):
-            chosen[key] = run[key] | few.get(key, {})
-    return chosen
-
-
 def run_record(run: dict[str, Any], source: str, data: list[str], archives: str) -> dict[str, Any]:
     """Everything that shapes a run, for params.json.
 

@@ -19,7 +19,6 @@ from torch.nn.functional import one_hot
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from songnet.augmentation import Augmentation
 from songnet.batches import Part, band_statistics, check_lengths, random_crops
 from songnet.devices import autocast, device, to_device
 from songnet.errors import SongNetError
@@ -32,8 +31,8 @@ Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class TrainingConfig(Augmentation):
-    """How a network is trained; the fields of `Augmentation` are among it."""
+class TrainingConfig:
+    """How a network is trained."""
 
     epochs: int = 40
     # Epochs without a better validation accuracy before it ends, and keeps the best; null: all
@@ -42,9 +41,8 @@ class TrainingConfig(Augmentation):
     batch_size: int = 32
     least_steps: int = 0  # of an epoch; a small data set is gone through several times
     crop_seconds: float = 10.0  # random part of each clip, new in every epoch
-    learning_rate: float = 1e-3  # the largest one
-    warmup: float = 0.0  # share of the steps in which the rate grows to it
-    cosine: bool = False  # lower it to zero along a cosine
+    learning_rate: float = 1e-3
+    warmup: float = 0.0  # share of the steps in which the rate grows to that
     weight_decay: float = 1e-2  # of matrices, not of biases and normalisations
     label_smoothing: float = 0.0
     step_loss: float = 0.0  # weight of the loss of the verdicts at single steps
@@ -70,10 +68,9 @@ def train_network(
         network: as made after ``torch.manual_seed(seed)``.
         shards: spectrograms.
         train: tracks to learn from.
-        validation: tracks that choose the epoch.
+        validation: tracks that choose the epoch, where the config has patience.
         config: of the training.
-        seed: of crops, augmentation and dropout. The same seed, thread count and machine give the
-            same weights.
+        seed: of crops and dropout. The same seed, thread count and machine give the same weights.
         checkpoint: file that holds the state after each epoch; found there, it is resumed. The
             caller names it after everything that shapes the result, and deletes it.
         on_epoch: called with the history so far after each epoch.
@@ -215,8 +212,7 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
-        levels = config.change(self.network.levels(mel))
-        levels, targets = config.mix(levels, targets)
+        levels = self.network.levels(mel)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
             verdicts = self.hear(levels, metadata)
@@ -228,8 +224,9 @@ class _Trainee:
         return loss
 
     def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-        # A young average forgets faster, so that the random start is soon gone.
-        decay = min(self.config.averaging, (1 + int(updates)) / (10 + int(updates)))
+        # At first its weights grow linearly from update to update (polynomial-decay averaging, eta
+        # = 1: Shamir and Zhang, ICML 2013): the random start is soon gone, and it is smooth early.
+        decay = min(self.config.averaging, int(updates) / (int(updates) + 2))
         return average + (1 - decay) * (new - average)
 
     def resume(self, checkpoint: str | Path) -> list[Row]:
@@ -262,13 +259,10 @@ class _Trainee:
 
 
 def _learning_rate(config: TrainingConfig, share: float) -> float:
-    """Rate after a share of all steps: linear warm-up, then constant or along a cosine."""
+    """Rate after a share of all steps: linear warm-up, then constant."""
     if share < config.warmup:
         return config.learning_rate * max(share / config.warmup, 1e-2)
-    if not config.cosine:
-        return config.learning_rate
-    rest = (share - config.warmup) / (1 - config.warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
+    return config.learning_rate
 
 
 def _kept(accuracies: list[float], config: TrainingConfig) -> int:

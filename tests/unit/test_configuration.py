@@ -16,11 +16,9 @@ from songnet.configuration import (
     check_models,
     read_models,
     read_yaml,
-    variant,
 )
 from songnet.crnn import CRNN
 from songnet.errors import SongNetError
-from songnet.runs import for_tracks
 from songnet.signatures import config_of, fields
 from songnet.training import TrainingConfig
 from tests.configured import (
@@ -37,23 +35,6 @@ from tests.configured import (
 def test_defaults_equal_the_commented_file() -> None:
     written = read_yaml(ROOT / "config/config.yaml")
     assert checked() == written == check(written, SCHEMA, DATASETS, MODELS)
-
-
-def test_a_variant_counts_for_few_tracks_too() -> None:
-    """Else an ablation on few tracks would compare a network with itself."""
-    full, styled = (for_tracks(MODELS[name], 100) for name in ("causal_crnn", "with_style"))
-    assert full["training"]["style"] != styled["training"]["style"]
-    assert styled["training"] | {"style": full["training"]["style"]} == full["training"]
-    assert MODELS["crnn_metadata"]["training"] == MODELS["causal_crnn"]["training"]
-    other = variant(MODELS["causal_crnn"], {"parameters": {"hidden": 7}})
-    few = variant(other, {"few_tracks": {"parameters": {"hidden": 5, "features": 6}}})
-    assert for_tracks(few, 100)["parameters"] == other["parameters"] | {"hidden": 5, "features": 6}
-    assert for_tracks(variant(few, {"parameters": {"hidden": 8}}), 100)["parameters"]["hidden"] == 8
-    assert for_tracks(variant(few, {"few_tracks": None}), 100)["parameters"]["hidden"] == 7
-    # What an entry itself says of few tracks stands.
-    both = {"training": {"epochs": 9}, "few_tracks": {"training": {"epochs": 8}}}
-    assert for_tracks(variant(other, both), 100)["training"]["epochs"] == 8
-    assert for_tracks(variant(other, both), 1400)["training"]["epochs"] == 9
 
 
 @pytest.mark.parametrize(
@@ -118,24 +99,12 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: crnn, network: songnet.crnn.CRN}", r"x\.network: 'songnet\.crnn\.CRN' cannot"),
         (
             "x: {like: crnn, training: {epoch: 3}}",
-            r"epoch in x\.training is unknown \(allowed: mixup, .* epochs, .*compile\)",
-        ),
-        (
-            "x: {like: causal_crnn, few_tracks: {training: {mixap: 1}}}",
-            r"mixap in x\.few_tracks\.training is unknown \(allowed: mixup, ",
-        ),
-        (
-            "x: {like: causal_crnn, few_tracks: {parameters: {kernel: 1}}}",
-            r"kernel in x\.few_tracks\.parameters is unknown \(allowed: channels, ",
+            r"epoch in x\.training is unknown \(allowed: epochs, .*compile\)",
         ),
         ("x: {like: causal_crnn, training: 3}", r"x\.training: 3 is not of type 'object'"),
         (
-            "x: {like: causal_crnn, few_tracks: 3}\ny: {like: x, training: {epochs: 1}}",
-            r"[xy]\.few_tracks: 3 is not of type 'object', 'null'",
-        ),
-        (
-            "x: {like: causal_crnn, few_tracks: {mixup: 1}}",
-            r"mixup in x\.few_tracks is unknown \(allowed: below, parameters, training\)",
+            "x: {like: causal_crnn, training: 3}\ny: {like: x, training: {epochs: 1}}",
+            r"x\.training: 3 is not of type 'object'",
         ),
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
@@ -151,7 +120,6 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
             "x: {like: causal_crnn, parameters: {channels: [1, 2]}}",
             r"x\.parameters\.channels: .1, 2",
         ),
-        ("x: {like: causal_crnn, few_tracks: {parameters: {hidden: 0}}}", r"x\.few_tracks\.par"),
         ("x: {like: svm, members: [knn]}", r"x\.members means nothing here"),
         ("x: {like: svm, training: {epochs: 3}}", r"x\.training means nothing here"),
         ("x: {like: crnn, features: all}", r"x\.features means nothing here"),
@@ -192,7 +160,7 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Pa
             r"demo\.files: lacks the SHA-1 of fma_metadata\.zip",
         ),
         ({"genres": None}, r"demo\.genres: None is not of type 'array'"),
-        ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: mixup, "),
+        ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: epochs, "),
         ({"training": {"epochs": 0}}, r"demo\.training\.epochs: 0 is less than the minimum of 1"),
         ({"synthesis": {"seed": 1}}, r"demo\.synthesis: 'tracks_per_genre' is a required"),
     ],
@@ -326,12 +294,12 @@ def test_broken_text_from_the_command_line_names_the_key() -> None:
 def test_entries_may_be_like_others(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(
-        "a: {title: A, training: {epochs: 3, mixup: 0.2}}\n"
-        "b: {like: a, title: B, training: {mixup: 0}, on_request: true}\n"
+        "a: {title: A, training: {epochs: 3, averaging: 0.2}}\n"
+        "b: {like: a, title: B, training: {averaging: 0}, on_request: true}\n"
     )
     models = read_models(path)
-    assert models["a"] == {"title": "A", "training": {"epochs": 3, "mixup": 0.2}}
-    assert models["b"]["training"] == {"epochs": 3, "mixup": 0} and models["b"]["title"] == "B"
+    assert models["a"] == {"title": "A", "training": {"epochs": 3, "averaging": 0.2}}
+    assert models["b"]["training"] == {"epochs": 3, "averaging": 0} and models["b"]["title"] == "B"
     path.write_text("a: {like: c}\n")
     with pytest.raises(SongNetError, match=r"models\.yaml: a: like: 'c' is no earlier entry"):
         read_models(path)

@@ -1,7 +1,7 @@
 """Networks train, repeat themselves, and resume to the bit."""
 
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,24 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.augmentation import Augmentation
 from songnet.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
 from songnet.errors import SongNetError
 from songnet.metadata import FIELDS
 from songnet.networks import Network, NetworkConfig, make_network
 from songnet.prediction import predict_clips
-from songnet.runs import for_tracks
 from songnet.shards import MelShards
 from songnet.training import AdamW, TrainingConfig, _learning_rate, _Trainee, train_network
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
 FULL = replace(
-    PLAIN, learning_rate=2e-2, warmup=0.2, cosine=True, averaging=0.9, label_smoothing=0.1,
-    step_loss=0.3, mixup=0.2, equaliser_db=1, style=0.5,
-)  # fmt: skip
+    PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1, step_loss=0.3
+)
 NETWORKS: dict[str, dict[str, Any]] = {
     "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
     "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
     | {"metadata": True},
 }
-# A new way to change examples must not be forgotten here.
-assert all(getattr(FULL, field.name) for field in fields(Augmentation))
 CASES = [("songnet.crnn.CRNN", PLAIN), ("songnet.causal_crnn.CausalCRNN", FULL)]
 
 
@@ -166,21 +161,26 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
     assert all(value.isfinite().all() for value in saved["network"].values())
 
 
-def test_learning_rate_warms_up_and_falls_or_stays() -> None:
+@pytest.mark.parametrize(("averaging", "expected"), [(0.99, 55 / 15), (0.5, 49 / 12)])
+def test_weights_are_averaged_linearly_and_then_exponentially(
+    averaging: float, expected: float
+) -> None:
+    """After updates to 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
+    path = "songnet.crnn.CRNN"
+    network = make_network(path, NetworkConfig(64, 2, 43.0), NETWORKS[path])
+    trainee = _Trainee(network, replace(PLAIN, averaging=averaging))
+    assert trainee.average is not None
+    for value in range(1, 6):
+        for parameter in network.parameters():
+            torch.nn.init.constant_(parameter, value)
+        trainee.average.update_parameters(network)
+    for parameter in trainee.averaged.parameters():
+        torch.testing.assert_close(parameter, torch.full_like(parameter, expected))
+
+
+def test_learning_rate_warms_up_and_stays() -> None:
     rates = [_learning_rate(FULL, share) for share in np.linspace(0, 1, 21)]
-    assert rates[:5] == pytest.approx([2e-4, 5e-3, 1e-2, 1.5e-2, 2e-2])
-    assert rates[12] == pytest.approx(1e-2) and rates[20] == pytest.approx(0)
-    stays = [_learning_rate(replace(FULL, cosine=False), share) for share in np.linspace(0, 1, 21)]
-    assert stays == rates[:4] + [2e-2] * 17
-
-
-def test_few_tracks_are_changed_more() -> None:
-    run = {"model": "a", "parameters": {"hidden": 9}, "training": {"mixup": 0.1, "epochs": 3}}
-    few = {"few_tracks": {"below": 50, "training": {"mixup": 1.0}, "parameters": {"hidden": 4}}}
-    changed = {"model": "a", "parameters": {"hidden": 4}, "training": {"mixup": 1.0, "epochs": 3}}
-    assert for_tracks(run | few, 49) == changed
-    assert for_tracks(run | few, 50) == for_tracks(run, 1) == run
-    assert for_tracks(run | {"few_tracks": None}, 1) == run
+    assert rates == pytest.approx([2e-4, 5e-3, 1e-2, 1.5e-2, *[2e-2] * 17])
 
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:

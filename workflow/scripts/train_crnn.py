@@ -12,7 +12,7 @@ with job(snakemake) as log:
     from songnet.devices import own_gpu
     from songnet.files import replacing, write_json
     from songnet.networks import NetworkConfig, make_network, save
-    from songnet.runs import for_tracks, run_record
+    from songnet.runs import run_record
     from songnet.shards import MelShards
     from songnet.splits import read_parts
     from songnet.tracking import LiveRun
@@ -26,7 +26,7 @@ with job(snakemake) as log:
     train, validation = (
         Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
     )
-    run = for_tracks(snakemake.params.run, len(tracks))
+    run = snakemake.params.run
     data = [given.tracks, given.split]
     record = run_record(run, snakemake.params.source, data, given.archives)
     shards = MelShards.read(given.mel)
