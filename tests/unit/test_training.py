@@ -165,7 +165,7 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
 def test_weights_are_averaged_linearly_and_then_exponentially(
     averaging: float, expected: float
 ) -> None:
-    """After updates to 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
+    """After 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
     path = "songnet.crnn.CRNN"
     network = make_network(path, NetworkConfig(64, 2, 43.0), NETWORKS[path])
     trainee = _Trainee(network, replace(PLAIN, averaging=averaging))
