@@ -80,7 +80,7 @@ class Network(nn.Module):
         return self.hear(self.levels(mel), metadata)
 
     def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
-        """Verdicts from levels (B, M, T); training changes these, not spectrograms."""
+        """Verdicts from levels (B, M, T) as `levels` gives them."""
         raise NotImplementedError
 
     def stream(

@@ -144,8 +144,8 @@ class _Trainee:
 
     def __init__(self, network: Network, config: TrainingConfig) -> None:
         self.network, self.config = network, config
-        self.hear: Callable[..., Verdicts] = (
-            torch.compile(network.hear) if config.compile else network.hear
+        self.forward: Callable[..., Verdicts] = (
+            torch.compile(network.forward) if config.compile else network.forward
         )
         matrices = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
@@ -212,10 +212,9 @@ class _Trainee:
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
-        levels = self.network.levels(mel)
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
-            verdicts = self.hear(levels, metadata)
+            verdicts = self.forward(mel, metadata)
         loss = -(targets * verdicts.so_far[:, -1]).sum(-1).mean()
         if config.step_loss:
             # At every step both verdicts count, so that the first seconds say something already.
