@@ -1,4 +1,4 @@
-"""Training of networks: random crops, best epoch by validation, resumed to the bit after a kill.
+"""Training of networks: random crops, the best epoch or the last, resumed to the bit after a kill.
 
 All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs no generator state.
 """
@@ -124,7 +124,7 @@ def train_network(
         trainee.store(checkpoint, history)
         on_epoch(history)
         bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
-    network.load_state_dict(trainee.best)
+    network.load_state_dict(trainee.kept)
     network.eval()
     return history
 
@@ -161,7 +161,7 @@ class _Trainee:
             if config.averaging
             else None
         )
-        self.best: dict[str, Tensor] = {}
+        self.kept: dict[str, Tensor] = {}
 
     @property
     def averaged(self) -> Network:
@@ -237,7 +237,7 @@ class _Trainee:
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
-        self.best = saved["best"]
+        self.kept = saved["kept"]
         history: list[Row] = saved["history"]
         return history
 
@@ -245,12 +245,12 @@ class _Trainee:
         """Write the state after a complete epoch."""
         if history[-1]["kept"] == history[-1]["epoch"]:
             state = self.averaged.state_dict()
-            self.best = {name: value.clone() for name, value in state.items()}
+            self.kept = {name: value.clone() for name, value in state.items()}
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
-            "best": self.best,
+            "kept": self.kept,
             "history": history,
         }
         with replacing(checkpoint) as temporary:
