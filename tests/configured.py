@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from songnet.configuration import check, check_datasets, check_models, read_models, read_yaml
+from songnet.plan import selected_models
 
 ROOT = Path(__file__).parents[1]
 SCHEMA, DATASETS_SCHEMA, MODELS_SCHEMA = (
@@ -15,5 +16,7 @@ MODELS = check_models(read_models(ROOT / "config/models.yaml"), MODELS_SCHEMA)
 
 
 def checked(**config: Any) -> dict[str, Any]:
-    """Check what a user would give on top of the defaults."""
-    return check(config, SCHEMA, DATASETS, MODELS)
+    """Check what a user would give on top of the defaults, as the workflow does at its start."""
+    config = check(config, SCHEMA, DATASETS)
+    selected_models(config, DATASETS[config["dataset"]], MODELS)
+    return config

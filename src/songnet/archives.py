@@ -3,6 +3,7 @@
 import bz2
 import io
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -37,7 +38,7 @@ def clip_ids(archive: str | Path, subset: str) -> set[int]:
     with open_zip(archive) as file:
         names = set(file.namelist())
     stems = {Path(name).stem for name in names if name.endswith(".mp3")}
-    numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
+    numbers = {int(stem) for stem in stems if re.fullmatch(r"[0-9]{1,18}", stem)}
     numbers = {number for number in numbers if member_name(subset, number) in names}
     if not numbers:
         raise SongNetError(f"{archive}: has no clip of a name like {member_name(subset, 2)}")

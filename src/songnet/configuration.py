@@ -58,8 +58,13 @@ def read_yaml(path: str | Path) -> Table:
     return table
 
 
-def read_models(path: str | Path) -> Table:
+def read_models(path: str | Path, training: Table | None = None) -> Table:
     """Read models.yaml; an entry with ``like`` is another entry with some values changed.
+
+    Args:
+        path: of the file.
+        training: of a data set; it goes before that of the networks, but not before what a
+            variant changes, or the two would be one.
 
     Raises:
         SongNetError: ``like`` names no earlier entry.
@@ -69,27 +74,31 @@ def read_models(path: str | Path) -> Table:
         like = entry.pop("like", None) if isinstance(entry, dict) else None
         if like is not None and not (isinstance(like, str) and like in models):
             raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
-        models[name] = variant(models[like], entry) if like else entry
+        if like:
+            models[name] = _variant(models[like], entry)
+        elif isinstance(entry, dict) and isinstance(entry.get("training"), dict):
+            models[name] = _variant(entry, {"training": training or {}})
+        else:
+            models[name] = entry
     return models
 
 
-def variant(model: Table, changes: Table) -> Table:
+def _variant(model: Table, changes: Table) -> Table:
     """Repeat a model but for some keys, also of the tables in it."""
     changed = deepcopy(model)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(changed.get(key), dict)
-        changed[key] = variant(changed[key], value) if both else value
+        changed[key] = _variant(changed[key], value) if both else value
     return changed
 
 
-def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table:
-    """Check a configuration and fill in its defaults.
+def check(config: Table, schema: Table, datasets: Table) -> Table:
+    """Check a configuration and fill in its defaults; of models, `plan.selected_models` knows.
 
     Args:
         config: what the user gave, from config.yaml and the command line.
         schema: workflow/schemas/config.schema.yaml.
         datasets: config/datasets.yaml.
-        models: config/models.yaml.
 
     Returns:
         A complete copy.
@@ -101,7 +110,6 @@ def check(config: Table, schema: Table, datasets: Table, models: Table) -> Table
     _validate(config, schema, "config key")
     _fill_defaults(config, schema)
     _one_of("dataset", [config["dataset"]], datasets)
-    _one_of("models", config["models"] or [], models)
     shares = config["split"]
     if abs(sum(shares.values()) - 1) > 1e-9:
         raise SongNetError(f"config key split: the shares {shares} do not sum to 1")

@@ -16,16 +16,19 @@ MEL_RANGE_DB = 80.0
 # FMA's whole clips; archives of other clips say how long theirs are.
 CLIP_SECONDS = 30.0
 FEWEST_BANDS = 29  # as the config key mel.n_mels
+SAME_RATE = 0.02  # by which frame rates of archives may differ
 
 
 def mel_ids(archives: list[str]) -> set[int]:
     """Track numbers in a set of ``mels-*.npz``.
 
     Raises:
-        SongNetError: spectrograms or their numbers are not as `read_mels` wants them, the bands
-            are too few, or differ between archives, or a track is there twice.
+        SongNetError: spectrograms, their numbers or lengths are not as `read_mels` and
+            `mel_lengths` want them, the bands are too few, archives differ in bands or frames a
+            second, or a track is there twice.
     """
     bands = 0
+    first_rate = 0.0
     found: set[int] = set()
     for path in archives:
         track_ids = _track_ids(path)
@@ -44,6 +47,12 @@ def mel_ids(archives: list[str]) -> set[int]:
         bands = bands or shape[1]
         if shape[1] != bands:
             raise SongNetError(f"{path}: mel has {shape[1]} bands, {archives[0]} has {bands}")
+        rate = shape[2] / _seconds(path).max()
+        first_rate = first_rate or rate
+        if abs(rate / first_rate - 1) > SAME_RATE:
+            raise SongNetError(
+                f"{path}: mel has {rate:.3g} frames a second, {archives[0]} has {first_rate:.3g}"
+            )
     return found
 
 
@@ -89,8 +98,11 @@ def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
             raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
 
 
-def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, float]:
-    """Length of the clips behind some spectrograms.
+def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
+    """Frames with sound and seconds of the clips behind some spectrograms.
+
+    All rows of an archive have as many frames; those of its longest clip are all sound, shorter
+    clips stand at their beginning.
 
     Args:
         archives: as for `read_mels`; their optional array ``seconds`` is a number or (n,).
@@ -99,20 +111,29 @@ def mel_seconds(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, flo
     Raises:
         SongNetError: ``seconds`` has another shape, or values that are no length.
     """
-    found: dict[int, float] = {}
+    found: dict[int, tuple[int, float]] = {}
     for path in archives:
         track_ids = _track_ids(path)
         rows = np.isin(track_ids, wanted)
-        seconds = _array(path, "seconds", CLIP_SECONDS)
-        if (
-            seconds.shape not in [(), track_ids.shape]
-            or seconds.dtype.kind not in "iuf"
-            or not np.all(np.isfinite(seconds) & (seconds > 0))
-        ):
-            raise SongNetError(f"{path}: seconds is no length, nor one for each track_id")
-        of_clips = np.broadcast_to(seconds, track_ids.shape)
-        found |= zip(track_ids[rows].tolist(), of_clips[rows].tolist(), strict=True)
+        seconds = _seconds(path)
+        shape, _, _ = _header(path, "mel")
+        frames = np.maximum(1, np.rint(shape[2] * seconds / seconds.max())).astype(int)
+        lengths = zip(frames[rows].tolist(), seconds[rows].tolist(), strict=True)
+        found |= zip(track_ids[rows].tolist(), lengths, strict=True)
     return found
+
+
+def _seconds(path: str) -> NDArray[np.float64]:
+    """Length of each clip of an archive, (n,)."""
+    shape = _track_ids(path).shape
+    seconds = _array(path, "seconds", CLIP_SECONDS)
+    if (
+        seconds.shape not in [(), shape]
+        or seconds.dtype.kind not in "iuf"
+        or not np.all(np.isfinite(seconds) & (seconds > 0))
+    ):
+        raise SongNetError(f"{path}: seconds is no length, nor one for each track_id")
+    return np.broadcast_to(seconds.astype(np.float64), shape)
 
 
 def _track_ids(path: str) -> NDArray[np.integer[Any]]:

@@ -37,7 +37,7 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
         trim_blocks=True, lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
-    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text())
+    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
     environment.filters |= {
         "percent": percent, "in_percent": in_percent, "points": signed_points,
     }  # fmt: skip

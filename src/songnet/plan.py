@@ -26,7 +26,15 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
 
     Models that the data set cannot feed are left out when ``models`` is null and refused when
     named, and so are fusions of models that are not selected.
+
+    Raises:
+        SongNetError: ``models`` names what is refused or unknown, ``reference`` what is not there.
     """
+    for name in config["models"] or []:
+        if name not in models:
+            raise SongNetError(
+                f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
+            )
     lacks = {name: _lacks(name, models, dataset) for name in models}
     wanted = config["models"] or [
         name for name, model in models.items() if not lacks[name] and not model.get("on_request")
@@ -113,8 +121,14 @@ def features_source(config: Table, dataset: Table) -> str:
     if is_sampled(config, dataset):
         return "computed"
     if kind == "published" and dataset["source"] == "archives":
-        with open_zip(archive_paths(config, dataset)[0]) as archive:
+        path = archive_paths(config, dataset)[0]
+        with open_zip(path) as archive:
             if "fma_metadata/features.csv" not in archive.namelist():
+                if not dataset["clips"]:
+                    raise SongNetError(
+                        f"{path}: has no features.csv, and dataset={config['dataset']} no clips "
+                        "of which features could be computed"
+                    )
                 return "computed"
     return kind
 

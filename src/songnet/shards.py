@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from songnet.archives import open_zip, read_clip
 from songnet.audio import check_length, clip_samples
-from songnet.delivered_mels import mel_decibels, mel_seconds, read_mels
+from songnet.delivered_mels import mel_decibels, mel_lengths, read_mels
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
 from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
@@ -78,12 +78,13 @@ def make_mels_shard(
 ) -> None:
     """Like `make_audio_shard`, for delivered spectrograms ``mels-*.npz``."""
     mels = read_mels(archives, selected.index.to_numpy())
-    seconds = mel_seconds(archives, selected.index.to_numpy())
+    lengths = mel_lengths(archives, selected.index.to_numpy())
 
     def read(track_id: int) -> Found:
-        mel = mels.pop(track_id)  # lest it be held twice
-        check_length(seconds[track_id], min_seconds)
-        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds[track_id]}
+        frames, seconds = lengths[track_id]
+        mel = mels.pop(track_id)[:, :frames]  # out, lest it be held twice
+        check_length(seconds, min_seconds)
+        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds}
         return mel_decibels(mel), facts | {"sample_rate": 0, "channels": 0}
 
     shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
@@ -167,5 +168,6 @@ class MelShards:
     def mel(self, track_id: int, start: int = 0, stop: int | None = None) -> NDArray[np.float16]:
         """Frames ``start`` to ``stop`` of one track, (n_mels, frames) float16 in dB."""
         shard, row, frames = self._places[track_id]
-        part: NDArray[np.float16] = self._maps[shard][row, :, start : min(stop or frames, frames)]
+        stop = frames if stop is None else min(stop, frames)
+        part: NDArray[np.float16] = self._maps[shard][row, :, start:stop]
         return part

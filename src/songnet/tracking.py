@@ -34,6 +34,10 @@ CURRENT = "songnet.current"  # false once the results folder has another run in 
 PARENT = "mlflow.parentRunId"
 INVOCATION = "SONGNET_INVOCATION"  # in the environment: what one `snakemake` gives all its jobs
 
+# Seconds of training before its epochs are sent. Loading MLflow takes some itself, and what is over
+# sooner need not be watched: it is uploaded later.
+LIVE_AFTER = 60.0
+
 
 def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> dict[str, Any]:
     """Create the store's tables and the experiment, alone, before any run.
@@ -45,7 +49,8 @@ def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> 
         live: whether trainings send their epochs.
 
     Returns:
-        uri, experiment (name), experiment_id, None where the server cannot be reached, and live.
+        uri, experiment (name), experiment_id, None where the server cannot be reached, and
+        live_after, seconds of training before its epochs are sent, None for never.
     """
     import mlflow
 
@@ -64,7 +69,7 @@ def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> 
         log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
         experiment_id = None
     found = {"uri": uri, "experiment": experiment, "experiment_id": experiment_id}
-    return found | {"live": live}
+    return found | {"live_after": LIVE_AFTER if live else None}
 
 
 def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
@@ -104,7 +109,7 @@ def find_experiment(uri: str, name: str) -> str:
                 f"MLflow's experiment {name} is deleted; it comes back by `mlflow experiments "
                 f"restore --experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI={uri}"
             )
-        ours = found.artifact_location.endswith(f"/mlartifacts/{name}")
+        ours = found.artifact_location.endswith(f"/mlartifacts/{quote(name)}")
         if artifacts and ours and found.artifact_location != artifacts:
             raise SongNetError(
                 f"{store} belongs to another folder: it would have MLflow's files written to "
@@ -123,32 +128,34 @@ def find_experiment(uri: str, name: str) -> str:
 class LiveRun:
     """Sends the epochs of a training to MLflow; gives up, with a line in the log, if none answers.
 
-    Left by an error, the run is marked as failed.
+    Left by an error, the run is marked as failed, else as finished.
 
     Args:
-        experiment_json: from `initialise`; without it the run is uploaded later. The server may be
-            up now that was down then.
+        experiment_json: from `initialise`, whose job may run beside the training; while it is not
+            there, nothing is sent. The server may be up now that was down then.
         record: params.json of the run.
-        after: seconds of training before the first are sent. Loading MLflow takes some itself, and
-            what is over sooner need not be watched: it is uploaded later.
     """
 
-    def __init__(self, experiment_json: str, record: dict[str, Any], after: float = 60.0) -> None:
-        known = read_json(experiment_json) if Path(experiment_json).exists() else None
-        self._experiment = known if known and known.get("live") else None
-        self._record, self._after = record, after
+    def __init__(self, experiment_json: str | Path, record: dict[str, Any]) -> None:
+        self._experiment_json = Path(experiment_json)
+        self._record = record
         self._client: Any = None
+        self._silent = False  # whether no server answered
 
     def log_epochs(self, history: list[dict[str, float]]) -> None:
         """Send the rows of history.csv that MLflow does not have."""
-        if self._experiment is None or sum(row["seconds"] for row in history) < self._after:
+        if self._silent or not self._experiment_json.exists():
             return
         with self._giving_up():
+            experiment = read_json(self._experiment_json)
+            after = experiment.get("live_after")
+            if after is None or sum(row["seconds"] for row in history) < after:
+                return
             if self._client is None:
                 import mlflow
 
-                uri = self._experiment["uri"]
-                experiment_id = find_experiment(uri, self._experiment["experiment"])
+                uri = experiment["uri"]
+                experiment_id = find_experiment(uri, experiment["experiment"])
                 self._client = mlflow.MlflowClient(uri)
                 self._run_id = open_run(self._client, experiment_id, self._record)
                 self._client.update_run(self._run_id, status="RUNNING")  # it may have failed before
@@ -158,10 +165,11 @@ class LiveRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or self._client is None:
+        if self._client is None:
             return
         with self._giving_up():
-            status = "FAILED" if issubclass(kind, Exception) else "KILLED"
+            failed = kind is not None and issubclass(kind, Exception)
+            status = "FINISHED" if kind is None else "FAILED" if failed else "KILLED"
             self._client.set_terminated(self._run_id, status)
 
     @contextlib.contextmanager
@@ -170,7 +178,7 @@ class LiveRun:
             yield
         except Exception as error:
             log.warning("MLflow does not answer; the run is uploaded later: %s", error)
-            self._client = self._experiment = None
+            self._client, self._silent = None, True
 
 
 def open_run(
@@ -197,7 +205,9 @@ def open_run(
     found = client.search_runs(
         [experiment_id], of_this, order_by=["attributes.start_time DESC"], max_results=1
     )
-    if found and found[0].info.status == "FINISHED" and found[0].data.tags.get(MODEL) != model:
+    finished = found and found[0].info.status == "FINISHED"
+    # One that holds no model yet awaits its upload.
+    if finished and found[0].data.tags.get(MODEL, model) != model:
         found = []
     if found and PARENT in found[0].data.tags:
         return str(found[0].info.run_id)

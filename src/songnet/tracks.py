@@ -58,14 +58,16 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
         top_genres = _top_genres(archive)
     try:
         tracks.index = tracks.index.astype("int64").rename("track_id")
-    except (TypeError, ValueError):
-        raise SongNetError(f"{metadata_zip}: {name} has a track_id that is no number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise SongNetError(
+            f"{metadata_zip}: {name} has a track_id that is no number, or too large"
+        ) from None
     if tracks.index.has_duplicates:
         twice = tracks.index[tracks.index.duplicated()][0]
         raise SongNetError(f"{metadata_zip}: {name} has the track {twice} twice")
     known = tracks["subset"].where(tracks["subset"].isin(SUBSETS))
     tracks["subset"] = pd.Categorical(known, SUBSETS, ordered=True)
-    labels = [re.findall(r"\d+", text) if isinstance(text, str) else [] for text in
+    labels = [re.findall(r"\b\d{1,9}\b", text) if isinstance(text, str) else [] for text in
               tracks.pop("genres_all")]  # fmt: skip
     tracks["top_genres"] = [
         sorted({top_genres[int(i)] for i in row if int(i) in top_genres}) or None for row in labels
@@ -107,12 +109,11 @@ def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
             blocks.append(block)
     table = pa.Table.from_batches(blocks, reader.schema).to_pandas()
     tracks = table.set_index("0").set_axis(list(used.values()), axis=1)
-    for column in ("artist_id", "duration", "bit_rate"):
-        if column in tracks:
-            numbers = pd.to_numeric(tracks[column], errors="coerce")
-            # Artists may bear names instead of numbers.
-            if column != "artist_id" or (numbers.notna() == tracks[column].notna()).all():
-                tracks[column] = numbers
+    for column in {"artist_id", "duration", "bit_rate"} & set(tracks):
+        # Artists may bear names instead; of longer numbers, some would become the same.
+        numbers = tracks[column].dropna().str.fullmatch(r"0|[1-9]\d{0,14}")
+        if column != "artist_id" or numbers.all():
+            tracks[column] = pd.to_numeric(tracks[column], errors="coerce")
     return tracks.reindex(columns=[*REQUIRED.values(), *OPTIONAL.values()])
 
 
@@ -124,6 +125,8 @@ def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
     try:
         with open_member(archive, name) as file:
             table = pd.read_csv(file, index_col="genre_id", nrows=MOST_TRACKS)
+        if table.index.has_duplicates:
+            raise ValueError("a genre_id stands twice")
         return table["top_level"].map(table["title"]).dropna().to_dict()
     except (KeyError, ValueError, UnicodeDecodeError) as error:
         raise SongNetError(

@@ -47,23 +47,41 @@ def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") 
         SongNetError: the server cannot be reached, or refuses what it is given.
     """
     import mlflow
+    import requests
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         return _upload_runs(uri, experiment, folders, note)
-    except (mlflow.MlflowException, SQLAlchemyError) as error:
-        if any(word in str(error) for word in ("error code 401", "UNAUTHENTICATED")):
+    except (mlflow.MlflowException, requests.RequestException, SQLAlchemyError) as error:
+        status = _status(error)
+        if status == 401:
             problem = f"MLFLOW_TRACKING_USERNAME and _PASSWORD: refused by {uri}"
-        elif any(word in str(error) for word in ("error code 403", "PERMISSION_DENIED")):
+        elif status == 403:
             problem = (
                 f"{uri} lets you not write to the experiment {experiment}: ask whose it is, or "
                 "name one of your own by the config key tracking.experiment"
             )
+        elif 400 <= status < 500:
+            problem = f"MLFLOW_TRACKING_URI: {uri} refuses a part ({_first_line(error)})"
         else:
             problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({_first_line(error)})"
         raise SongNetError(
             f"{problem}; the results are complete, and the next run uploads them"
         ) from None
+
+
+def _status(error: Any) -> int:
+    """HTTP status behind an error of MLflow's client; 500 where no server answered."""
+    for status, words in (
+        (401, ("error code 401", "UNAUTHENTICATED")),
+        (403, ("error code 403", "PERMISSION_DENIED")),
+    ):
+        if any(word in str(error) for word in words):
+            return status
+    if getattr(error, "response", None) is not None:  # of requests, which sends the files
+        return int(error.response.status_code)
+    # The store's file has no status.
+    return int(error.get_http_status_code()) if hasattr(error, "get_http_status_code") else 500
 
 
 def _first_line(error: Exception) -> str:
@@ -211,8 +229,9 @@ def _upload(
     _log_confusion(client, run_id, run)
     if held.get(MODEL) != holds[MODEL]:
         _log_model(run_id, folder, record)
-    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in holds.items()])
     client.set_terminated(run_id, "FINISHED", ended)
+    # Last, since they say that all of it is there.
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in holds.items()])
 
 
 def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:

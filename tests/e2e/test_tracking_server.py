@@ -123,7 +123,7 @@ def write_one_run(uri: str, experiment: str, folder: Path, barrier: Any) -> None
     """What a training and the upload after it send, beside others that do the same."""
     record = read_json(folder / "params.json")
     barrier.wait(120)
-    live = LiveRun(experiment, record, after=0)
+    live = LiveRun(experiment, record)
     rows = history(record["seed"]).to_dict("records")
     for epochs in range(1, len(rows) + 1):
         live.log_epochs(rows[:epochs])
@@ -162,6 +162,27 @@ def test_a_server_that_is_down_costs_no_training(
     assert not (project / "mlflow.db").exists()
 
 
+def test_a_training_can_be_watched(
+    server: Server, project: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    """Epochs come from the training itself; nothing else of the workflow runs."""
+    server.start()
+    experiment = initialise(server.uri, "watched") | {"live_after": 0}
+    write_json(project / "results/local/mlflow/experiment.json", experiment)
+    settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
+    folder = "results/local/runs/artist/crnn/1"
+    goal = [*settings, "--", f"{folder}/model.safetensors"]
+    run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
+    assert run.returncode == 0, run.stdout[-3000:]
+    (watched,) = runs_of(server.uri, "watched")
+    assert watched.info.status == "FINISHED" and "test/accuracy" not in watched.data.metrics
+    client = mlflow.MlflowClient(server.uri)
+    steps = client.get_metric_history(watched.info.run_id, "validation/accuracy")
+    trained = pd.read_csv(project / folder / "history.csv")
+    assert [step.step for step in steps] == list(trained["epoch"])
+    assert [step.value for step in steps] == list(trained["validation_accuracy"])
+
+
 def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
     folders = [tmp_path / f"runs/artist/knn/{seed}" for seed in range(1, WRITERS + 1)]
     for seed, folder in enumerate(folders, 1):
@@ -170,7 +191,7 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
     context.set_forkserver_preload(["tests.e2e.test_tracking_server", "skops.io", "mlflow.sklearn"])
     server.start()
     experiment = str(tmp_path / "experiment.json")
-    write_json(experiment, initialise(server.uri, "shared"))
+    write_json(experiment, initialise(server.uri, "shared") | {"live_after": 0})
     barrier = context.Barrier(WRITERS)
     writers = [
         context.Process(target=write_one_run, args=(server.uri, experiment, folder, barrier))
@@ -204,8 +225,8 @@ def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_
     experiment = str(tmp_path / "experiment.json")
     rows = history(1).to_dict("records")
     server.start()
-    write_json(experiment, initialise(server.uri, "dying"))
-    live = LiveRun(experiment, record, after=0)
+    write_json(experiment, initialise(server.uri, "dying") | {"live_after": 0})
+    live = LiveRun(experiment, record)
     live.log_epochs(rows[:1])
     server.stop()
     for epochs in range(2, len(rows) + 1):

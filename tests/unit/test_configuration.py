@@ -18,8 +18,10 @@ from songnet.configuration import (
     read_yaml,
 )
 from songnet.crnn import CRNN
+from songnet.demo import GENRE_IDS
 from songnet.errors import SongNetError
 from songnet.signatures import config_of, fields
+from songnet.synthesis import STYLES
 from songnet.training import TrainingConfig
 from tests.configured import (
     DATASETS,
@@ -34,7 +36,7 @@ from tests.configured import (
 
 def test_defaults_equal_the_commented_file() -> None:
     written = read_yaml(ROOT / "config/config.yaml")
-    assert checked() == written == check(written, SCHEMA, DATASETS, MODELS)
+    assert checked() == written == check(written, SCHEMA, DATASETS)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,19 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, tmp_path: Pa
         ({"training": {"epoch": 5}}, r"epoch in demo\.training is unknown \(allowed: epochs, "),
         ({"training": {"epochs": 0}}, r"demo\.training\.epochs: 0 is less than the minimum of 1"),
         ({"synthesis": {"seed": 1}}, r"demo\.synthesis: 'tracks_per_genre' is a required"),
+        ({"genres": ["Rock", "Jazz"]}, r"demo\.genres\.1: 'Jazz' is not allowed \(allowed: Inst"),
+        ({"clips": False}, r"demo\.clips: True was expected"),
+        ({"subset": "large"}, r"demo\.subset: 'small' was expected"),
+        ({"features": "published"}, r"demo\.features: 'computed' was expected"),
+        ({"source": "mels"}, r"demo\.features: 'computed' is not allowed \(allowed: mels, publ"),
+        (
+            {"source": "archives", "features": "mels"},
+            r"demo\.features: 'mels' is not allowed \(allowed: computed, published\)",
+        ),
+        (
+            {"source": "archives", "clips": False},
+            r"demo\.features: 'published' was expected",
+        ),
     ],
 )
 def test_errors_name_the_entry_of_a_data_set(changes: dict[str, Any], message: str) -> None:
@@ -170,6 +185,12 @@ def test_errors_name_the_entry_of_a_data_set(changes: dict[str, Any], message: s
     with pytest.raises(SongNetError, match=rf"^datasets\.yaml: {message}") as error:
         check_datasets(datasets, DATASETS_SCHEMA, MODELS_SCHEMA)
     assert "\n" not in str(error.value)
+
+
+def test_the_demo_has_the_genres_that_can_be_composed() -> None:
+    rules = DATASETS_SCHEMA["additionalProperties"]["allOf"]
+    genres = rules[1]["then"]["properties"]["genres"]["items"]["enum"]
+    assert set(genres) == set(STYLES) == set(GENRE_IDS)
 
 
 def test_an_entry_of_a_data_set_is_whole() -> None:
@@ -300,6 +321,10 @@ def test_entries_may_be_like_others(tmp_path: Path) -> None:
     models = read_models(path)
     assert models["a"] == {"title": "A", "training": {"epochs": 3, "averaging": 0.2}}
     assert models["b"]["training"] == {"epochs": 3, "averaging": 0} and models["b"]["title"] == "B"
+    # A data set's training changes both, but not what makes the one another.
+    models = read_models(path, {"epochs": 1, "averaging": 0.5})
+    assert models["a"]["training"] == {"epochs": 1, "averaging": 0.5}
+    assert models["b"]["training"] == {"epochs": 1, "averaging": 0}
     path.write_text("a: {like: c}\n")
     with pytest.raises(SongNetError, match=r"models\.yaml: a: like: 'c' is no earlier entry"):
         read_models(path)

@@ -1,5 +1,6 @@
 """What a configuration means for the plan: models, features, number of jobs, notes."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,16 @@ def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> Non
     assert "untrimmed tracks, not on the 30 s clips" in note
     assert dataset["note"] in note
     assert "untrimmed" not in dataset_note(config, dataset, "computed")
+
+
+def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
+    archive = tmp_path / "fma_metadata.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("fma_metadata/tracks.csv", "")
+    dataset = DATASETS["local"] | {"clips": False}
+    config = {"dataset": "mine", "archives": str(tmp_path), "tracks_per_genre": None}
+    with pytest.raises(SongNetError, match=r"fma_metadata\.zip: has no features\.csv, and data"):
+        features_source(config, dataset)
 
 
 def test_archives_have_one_path_however_it_is_written(

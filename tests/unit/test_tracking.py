@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet import baselines
+from songnet import baselines, uploads
 from songnet.errors import SongNetError
 from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
@@ -108,7 +108,7 @@ def test_a_training_anew_is_a_run_of_its_own(run_folder: Path, tmp_path: Path) -
     pd.DataFrame(epochs).to_csv(run_folder / "history.csv", index=False)
     first = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     anew = [epoch | {"validation_accuracy": 0.9} for epoch in epochs[:8]]
-    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(anew[:2])
+    LiveRun(tmp_path / "experiment.json", record()).log_epochs(anew[:2])
     pd.DataFrame(anew).to_csv(run_folder / "history.csv", index=False)
     with (run_folder / "model.joblib").open("ab") as file:
         file.write(b"\0")
@@ -151,13 +151,52 @@ def test_a_training_that_fails_is_marked(tmp_path: Path) -> None:
     client = mlflow.MlflowClient(uri)
     epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
     for error, status in ((ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")):
-        live = LiveRun(str(tmp_path / "experiment.json"), record())
+        live = LiveRun(tmp_path / "experiment.json", record())
         with pytest.raises(error), live:
             live.log_epochs(epochs)
             (run,) = client.search_runs([experiment["experiment_id"]], "params.model = 'svm'")
             assert run.info.status == "RUNNING"
             raise error
         assert client.get_run(run.info.run_id).info.status == status
+
+
+def test_a_training_that_ends_awaits_its_upload_as_finished(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    """Trained by `snakemake crnn`, which uploads nothing: no training is left as running."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
+    live = LiveRun(tmp_path / "experiment.json", record())
+    with live:
+        live.log_epochs(epochs)  # the job that writes experiment.json is not through yet
+        experiment = initialise(uri, "tiny")
+        write_json(tmp_path / "experiment.json", experiment)
+        live.log_epochs(epochs)
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([experiment["experiment_id"]], "params.model = 'svm'")
+    assert run.info.status == "FINISHED"
+    assert upload_runs(uri, "tiny", [run_folder]) == {str(run_folder): run.info.run_id}
+
+
+def test_an_upload_that_broke_off_after_the_model_is_completed(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment_id = initialise(uri, "tiny")["experiment_id"]
+    client = mlflow.MlflowClient(uri)
+    log_model = uploads._log_model
+
+    def breaks(*given: Any) -> None:
+        log_model(*given)
+        raise mlflow.MlflowException("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "_log_model", breaks)
+        with pytest.raises(SongNetError, match="the connection is gone"):
+            upload_runs(uri, "tiny", [run_folder])
+    (broken,) = client.search_runs([experiment_id], "params.model = 'svm'")
+    assert upload_runs(uri, "tiny", [run_folder]) == {str(run_folder): broken.info.run_id}
+    assert client.get_run(broken.info.run_id).info.status == "FINISHED"
 
 
 def test_a_part_of_the_models_does_not_take_the_alias(run_folder: Path, tmp_path: Path) -> None:
@@ -214,7 +253,7 @@ def test_live_epochs_can_be_left_out(tmp_path: Path) -> None:
     experiment = initialise(uri, "tiny", live=False)
     write_json(tmp_path / "experiment.json", experiment)
     epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
-    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
+    LiveRun(tmp_path / "experiment.json", record()).log_epochs(epochs)
     assert not mlflow.MlflowClient(uri).search_runs([experiment["experiment_id"]])
 
 
@@ -235,27 +274,30 @@ def test_a_copied_store_is_not_written_to_the_other_folder(
     run_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "copy").mkdir()
-    initialise("sqlite:///mlflow.db", "tiny")  # from the present folder
+    names = ("tiny", "Müsik klein")
+    for name in names:
+        initialise("sqlite:///mlflow.db", name)  # from the present folder
     # An experiment that somebody made elsewhere on purpose is none of ours.
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     client.create_experiment("own", artifact_location=(tmp_path / "elsewhere").as_uri())
     assert initialise(client.tracking_uri, "own")["experiment_id"] is not None
     shutil.copy(tmp_path / "mlflow.db", tmp_path / "copy/mlflow.db")
-    uri = f"sqlite:///{tmp_path / 'copy/mlflow.db'}"
-    assert initialise(uri, "tiny")["experiment_id"] is None
-    with pytest.raises(SongNetError, match=r"copy/mlflow\.db belongs to another folder: .*; move"):
-        upload_runs(uri, "tiny", [run_folder])
-    uri = f"sqlite:///{tmp_path / 'copy/new.db'}"
-    upload_runs(uri, "tiny", [run_folder])
-    assert not (tmp_path / "mlartifacts").exists()
-    assert list((tmp_path / "copy/mlartifacts/tiny").iterdir())
+    for name in names:
+        uri = f"sqlite:///{tmp_path / 'copy/mlflow.db'}"
+        assert initialise(uri, name)["experiment_id"] is None
+        with pytest.raises(SongNetError, match=r"copy/mlflow\.db belongs to another folder: .*; m"):
+            upload_runs(uri, name, [run_folder])
+        uri = f"sqlite:///{tmp_path / 'copy/new.db'}"
+        upload_runs(uri, name, [run_folder])
+        assert not (tmp_path / "mlartifacts").exists()
+        assert list((tmp_path / "copy/mlartifacts" / name).iterdir())
 
 
 def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))
-    history = [{"epoch": i, "seconds": 1, "validation_accuracy": i / 2} for i in (1, 2)]
-    LiveRun(str(tmp_path / "experiment.json"), record(), after=1).log_epochs(history[:1])
+    history = [{"epoch": i, "seconds": 60, "validation_accuracy": i / 2} for i in (1, 2)]
+    LiveRun(tmp_path / "experiment.json", record()).log_epochs(history[:1])
     pd.DataFrame(history).to_csv(run_folder / "history.csv", index=False)
     run_id = upload_runs(uri, "tiny", [run_folder])[str(run_folder)]
     steps = mlflow.MlflowClient(uri).get_metric_history(run_id, "validation/accuracy")
@@ -268,7 +310,7 @@ def test_a_short_training_is_not_watched(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     experiment = initialise(uri, "tiny")
     write_json(tmp_path / "experiment.json", experiment)
-    live = LiveRun(str(tmp_path / "experiment.json"), record())
+    live = LiveRun(tmp_path / "experiment.json", record())
     history = [{"epoch": i, "seconds": 25, "validation_accuracy": i / 4} for i in (1, 2, 3)]
     client = mlflow.MlflowClient(uri)
     for epochs, sent in ((1, []), (2, []), (3, [1, 2, 3])):
@@ -318,7 +360,7 @@ def test_a_dead_server_costs_no_training(run_folder: Path, tmp_path: Path) -> No
     experiment = initialise(DEAD, "tiny")
     assert experiment["experiment_id"] is None
     write_json(tmp_path / "experiment.json", experiment)
-    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
+    LiveRun(tmp_path / "experiment.json", record()).log_epochs(epochs)
     with pytest.raises(SongNetError, match="MLFLOW_TRACKING_URI: http://127"):
         upload_runs(DEAD, "tiny", [run_folder])
     assert len(list(run_folder.iterdir())) == 5
@@ -329,7 +371,7 @@ def test_a_server_that_was_down_at_first_shows_trainings_later(tmp_path: Path) -
     experiment = initialise(uri, "tiny")
     write_json(tmp_path / "experiment.json", experiment | {"experiment_id": None})
     epochs = [{"epoch": 1, "seconds": 100.0, "validation_accuracy": 0.5}]
-    LiveRun(str(tmp_path / "experiment.json"), record()).log_epochs(epochs)
+    LiveRun(tmp_path / "experiment.json", record()).log_epochs(epochs)
     runs = mlflow.MlflowClient(uri).search_runs(
         [experiment["experiment_id"]], "attributes.run_name LIKE 'svm%'"
     )
@@ -356,6 +398,34 @@ def test_a_wrong_password_and_a_foreign_experiment_are_named(
     with HTTPServer(("127.0.0.1", 0), Refuses) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(SongNetError, match=message):
+            upload_runs(uri, "tiny", [run_folder])
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(413, "refuses a part .413 Client Error"), (403, "lets you not write"),
+     (502, "cannot be reached")],
+)  # fmt: skip
+def test_a_file_that_the_server_refuses_is_named(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, message: str
+) -> None:
+    """Files go another way than figures: past proxies with limits, by requests."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.send_error(code)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/api/2.0/mlflow-artifacts/artifacts"
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        mlflow.MlflowClient(uri).create_experiment("tiny", artifact_location=address)
         with pytest.raises(SongNetError, match=message):
             upload_runs(uri, "tiny", [run_folder])
         server.shutdown()

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from songnet.archives import clip_ids, member_name
-from songnet.delivered_mels import mel_decibels, mel_ids, mel_seconds, read_mels
+from songnet.delivered_mels import mel_decibels, mel_ids, mel_lengths, read_mels
 from songnet.demo import BROKEN
 from songnet.errors import SongNetError
-from songnet.shards import make_mels_shard
+from songnet.shards import MelShards, make_mels_shard
 from songnet.tracks import (
     check_genres,
     index_tracks,
@@ -73,6 +73,7 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
             "lacks the columns set.subset, artist.id",
         ),
         (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
+        (HEADER + f"{10**20},training,small,Rock,1\n", "no number, or too large"),
         (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
         (b"\xff\xfe\x00garbage", "not a table of tracks"),
         ("", "not a table of tracks"),
@@ -194,24 +195,38 @@ def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(None, [30.0, 30.0]), (12, [12.0, 12.0]), ([10.0, 20.0, 40.0], [10.0, 40.0])],
+    ("seconds", "lengths", "frames"),
+    [
+        (None, [30.0, 30.0], [60, 60]),
+        (60, [60.0, 60.0], [60, 60]),
+        ([10.0, 20.0, 60.0], [10.0, 60.0], [10, 60]),  # what follows is no music
+    ],
 )
 def test_delivered_spectrograms_say_how_long_their_clips_are(
-    tmp_path: Path, seconds: float | list[float] | None, expected: list[float]
+    tmp_path: Path,
+    seconds: float | list[float] | None,
+    lengths: list[float],
+    frames: list[int],
 ) -> None:
-    mel = np.random.default_rng(0).integers(0, 256, (3, 32, 20), np.uint8)
+    mel = np.random.default_rng(0).integers(0, 256, (3, 32, 60), np.uint8)
     paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
     given: dict[str, Any] = {} if seconds is None else {"seconds": np.array(seconds)}
+    rate = 60 / np.max(seconds or 30)
     np.savez(paths[0], track_id=np.array([5, 7, 9]), mel=mel, **given)
-    np.savez(paths[1], track_id=np.array([6]), mel=mel[:1].repeat(2, axis=2))
+    np.savez(paths[1], track_id=np.array([6]), mel=mel[:1, :, : round(30 * rate)])
     assert mel_ids(paths) == {5, 6, 7, 9}
     selected = pd.DataFrame(index=pd.Index([5, 6, 9], name="track_id"))
     make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected, 5)
     clips = pd.read_csv(tmp_path / "000.csv", index_col="track_id")
-    assert clips.loc[[5, 9], "seconds"].tolist() == expected
-    assert clips.loc[6].loc[["seconds", "frames"]].tolist() == [30, 40]
-    assert np.load(tmp_path / "000.npy").shape == (3, 32, 40)
+    assert clips.loc[[5, 9], "seconds"].tolist() == lengths
+    assert clips.loc[[5, 9], "frames"].tolist() == frames
+    assert clips.loc[6].loc[["seconds", "frames"]].tolist() == [30, 30 * rate]
+    assert np.load(tmp_path / "000.npy").shape == (3, 32, 60)
+    shards = MelShards(tmp_path, clips)
+    assert shards.frames_per_second == rate
+    row = clips.index.get_loc(5)
+    stored = np.load(tmp_path / "000.npy")[row]
+    np.testing.assert_array_equal(shards.mel(5), stored[:, : frames[0]])
 
 
 @pytest.mark.parametrize(
@@ -226,6 +241,7 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
         ({"track_id": np.array(["000002", "000003"])}, "track_id is <U6, not whole numbers"),
         ({"track_id": np.array([2.5, 3.0])}, "track_id is float64, not whole numbers"),
         ({"track_id": np.array([True, False])}, "track_id is bool, not whole numbers"),
+        ({"mel": np.ones((2, 32, 30), np.uint8)}, "mel has 1 frames a second, .*-0.npz has 0.667"),
         ({"seconds": np.array([30.0])}, "seconds is no length"),
         ({"seconds": np.array(-1)}, "seconds is no length"),
         ({"seconds": np.array("long")}, "seconds is no length"),
@@ -240,7 +256,7 @@ def test_spectrograms_of_another_form_are_named(
     np.savez(paths[1], **(sound | {"track_id": np.arange(2, 4)} | change))
     with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):
         mel_ids(paths)
-        mel_seconds(paths, np.arange(4))
+        mel_lengths(paths, np.arange(4))
     if "track_id" in change:
         with pytest.raises(SongNetError, match=f"mels-1.npz: {message}"):
             read_mels(paths, np.arange(4))
@@ -270,6 +286,31 @@ def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
         archive.writestr("fma_metadata/genres.csv", genres)
     labels = read_tracks(str(tmp_path / "m.zip"))["top_genres"]
     assert labels.tolist() == [["Rock"], ["Folk", "Rock"], None]
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        archive.writestr("fma_metadata/tracks.csv", header + rows)
+        archive.writestr("fma_metadata/genres.csv", genres + "26,1,17,Soft,17\n")
+    with pytest.raises(SongNetError, match=r"genres.csv is not a table of genres: a genre_id st"):
+        read_tracks(str(tmp_path / "twice.zip"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "artists"),
+    [
+        (["7", "12", ""], [7, 12, None]),  # FMA's, in the order of numbers
+        (["007", "7", ""], ["007", "7", None]),
+        # As floating-point numbers these are the same.
+        (["9007199254740993", "9007199254740992", ""], ["9007199254740993", "9007199254740992"]),
+        (["Ann", "12", ""], ["Ann", "12", None]),
+    ],
+)
+def test_artists_stay_apart(tmp_path: Path, ids: list[str], artists: list[object]) -> None:
+    header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n,,,,\n"
+    rows = [f"{i},training,small,Rock,{artist}\n" for i, artist in enumerate(ids)]
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.writestr("fma_metadata/tracks.csv", header + "".join(rows))
+    found = read_tracks(str(tmp_path / "m.zip"))["artist_id"]
+    assert found.dropna().tolist() == [artist for artist in artists if artist is not None]
+    assert found.isna().tolist() == [False, False, True]
 
 
 def test_nothing_usable_is_an_error() -> None:

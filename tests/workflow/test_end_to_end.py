@@ -23,6 +23,7 @@ from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
 from songnet.tracks import read_tracks
+from tests.configured import MODELS
 from tests.conftest import GENRES, Snakemake, config, copy_finished, processes, small
 
 TOY = '''"""The nearest neighbour alone."""
@@ -410,10 +411,11 @@ def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> Non
     assert not (project / "resources").exists() and not (project / "results").exists()
 
 
-@pytest.mark.parametrize("run", ["artist/with_style/1", "artist-9/svm/1", "official/svm/1"])
+@pytest.mark.parametrize("run", ["artist/without_crops/1", "artist-9/svm/1", "official/svm/1"])
 def test_a_run_that_the_configuration_does_not_name_has_no_rule(
     project: Path, snakemake: Snakemake, run: str
 ) -> None:
+    assert MODELS["without_crops"]["on_request"] is True  # hence not among those of the run
     wanted = f"results/demo/runs/{run}/params.json"
     plan = snakemake(project, "-n", "--config", "protocols=[artist]", "--", wanted)
     assert plan.returncode != 0

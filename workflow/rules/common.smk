@@ -37,11 +37,12 @@ try:
         SCHEMAS["datasets"],
         SCHEMAS["models"],
     )
-    ALL_MODELS = configuration.check_models(
-        configuration.read_models(ROOT / "config" / "models.yaml"), SCHEMAS["models"]
-    )
-    config = configuration.check(config, SCHEMAS["config"], DATASETS, ALL_MODELS)
+    config = configuration.check(config, SCHEMAS["config"], DATASETS)
     DATASET = DATASETS[config["dataset"]]
+    ALL_MODELS = configuration.check_models(
+        configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"]),
+        SCHEMAS["models"],
+    )
     MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
@@ -137,8 +138,7 @@ def described_run(split, model, seed):
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if entry["family"] == "crnn":
         # A network that learned from delivered spectrograms cannot hear audio.
-        mel = config["mel"] if HAS_AUDIO else None
-        entry = configuration.variant(entry, {"training": DATASET["training"]}) | {"mel": mel}
+        entry |= {"mel": config["mel"] if HAS_AUDIO else None}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":

@@ -25,4 +25,4 @@ with job(snakemake):
         splits={Path(path).stem: read_json(path) for path in snakemake.input.summaries},
     )
     with replacing(snakemake.output[0]) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, encoding="utf-8")

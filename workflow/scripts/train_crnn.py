@@ -55,7 +55,7 @@ with job(snakemake) as log:
             on_epoch=on_epoch,
             progress=f"{run['model']} {snakemake.wildcards.split} {run['seed']}",
         )
-    on_epoch(history)
+        on_epoch(history)  # of a training that was killed after its last epoch
     save(network, genres, record, snakemake.output.model)
     write_json(snakemake.output.params, record)
     checkpoint.unlink(missing_ok=True)
