@@ -115,25 +115,3 @@ def neighbour_rows(neighbours: pd.DataFrame) -> list[dict[str, str]]:
         artist, genre = group[["artist", "genre"]].iloc[0]
         rows.append({"artist": artist, "genre": genre, "nearest": nearest})
     return rows
-
-
-def credit(track: Any) -> str:
-    """Artist, title and licence of a track, as far as they are known."""
-    names = [text for text in (track["artist"], track["title"]) if isinstance(text, str)]
-    licence = track["license"] if isinstance(track["license"], str) else "licence not given"
-    return f"{': '.join(names) or 'unnamed'} ({licence})"
-
-
-def filter_text(shares: dict[str, float]) -> str:
-    """Genres of the clips that drive a filter most, most frequent first."""
-    top = sorted(shares, key=lambda genre: -shares[genre])[:3]
-    return ", ".join(f"{percent(shares[genre])} {genre}" for genre in top if shares[genre])
-
-
-def effect_text(accuracy_lost: float, clips: int) -> str:
-    """What silencing a filter costs."""
-    changed = round(abs(accuracy_lost) * clips)
-    if not changed:
-        return "changes no accuracy"
-    points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
-    return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"

@@ -186,7 +186,7 @@ def description(model: Model) -> str:
             f"part, interval over artists {low} to {high}."
         )
         if measured["part"] != "test":
-            text += " They chose the network and its epoch, so new music may fare worse."
+            text += " They chose the network, so new music may fare worse."
         if model.saved.network.reads_metadata:
             text += " It knew their metadata; of music that it is given to hear, it knows none."
     return f"{text} {facts['note']}" if facts.get("note") else text

@@ -35,6 +35,15 @@ def prediction_table(
     return table.join(pd.DataFrame(probabilities, columns=pd.Index(genres), dtype="float32"))
 
 
+def genres_of(predictions: pd.DataFrame) -> list[str]:
+    """Genres that a run tells apart, in alphabetical order, also where no track bears one.
+
+    Args:
+        predictions: from `prediction_table`.
+    """
+    return list(predictions.columns[4:])
+
+
 def write_evaluation(
     predictions: str | Path,
     metrics: str | Path,
@@ -53,7 +62,7 @@ def write_evaluation(
         resamples: of the bootstrap.
         confidence: of the interval.
     """
-    genres = list(table.columns[4:])
+    genres = genres_of(table)
     with replacing(predictions) as temporary:
         table.to_parquet(temporary, index=False)
     found = {

@@ -21,6 +21,7 @@ from songnet.devices import device, to_device
 from songnet.networks import Network
 from songnet.prediction import BATCH_SIZE, predict_clips
 from songnet.shards import MelShards
+from songnet.text import percent
 
 
 class Activity(NamedTuple):
@@ -194,3 +195,18 @@ def _one_per_artist(track_ids: NDArray[np.int64], artists: pd.Series) -> list[in
     known = artists.loc[track_ids]
     first = known.isna() | ~known.duplicated()
     return [int(i) for i in track_ids[first.to_numpy()]]
+
+
+def filter_text(shares: dict[str, float]) -> str:
+    """Genres of the clips that drive a filter most, most frequent first."""
+    top = sorted(shares, key=lambda genre: -shares[genre])[:3]
+    return ", ".join(f"{percent(shares[genre])} {genre}" for genre in top if shares[genre])
+
+
+def effect_text(accuracy_lost: float, clips: int) -> str:
+    """What silencing a filter costs."""
+    changed = round(abs(accuracy_lost) * clips)
+    if not changed:
+        return "changes no accuracy"
+    points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
+    return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from songnet.evaluation import prediction_table
+from songnet.evaluation import genres_of, prediction_table
 
 Array = NDArray[np.float64]
 FLOOR = 1e-6  # least probability that a member may give; one that is surely wrong must not veto
@@ -36,7 +36,7 @@ def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
     """
     start = time.perf_counter()
     first = next(iter(runs.values()))[0]
-    genres = sorted(first["genre"].unique())
+    genres = genres_of(first)
     members = [np.mean([table[genres] for table in tables], axis=0) for tables in runs.values()]
     validation = (first["split"] == "validation").to_numpy()
     truth = np.searchsorted(genres, first["genre"])

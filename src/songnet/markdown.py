@@ -64,8 +64,11 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
             }
             for row in rows.itertuples()
         ]
-        text = "The data set has no test part here; this is of the validation part, which chose"
-        return f"{text} epochs and models, so new music would find less.\n\n{_table(table)}"
+        text = (
+            "The data set has no test part here; this is of the validation part, which may have "
+            "chosen epochs and models, so new music would find less."
+        )
+        return f"{text}\n\n{_table(table)}"
     belongs = rows["model"].map(lambda name: poster_protocol(models[name])) == rows["protocol"]
     comparable = (belongs & rows["poster_accuracy"].notna()).any()
     artists = rows["effective_artists"].min()

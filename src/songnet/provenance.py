@@ -4,60 +4,92 @@ import ast
 import hashlib
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+TEMPLATES = PACKAGE / "templates"
 LIBRARIES = [
     "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
 ]  # fmt: skip
 
 
-def source_digest(*files: Path) -> str:
-    """Digest of Python files and of every SongNet module that they reach by imports.
+def source_digest(*files: Path, without: Collection[str] = ()) -> str:
+    """Digest of Python files, of every SongNet module that they reach by imports, and of templates.
 
     Rules carry it as a parameter, so that an edit in ``src/`` reruns the stages that use the
-    edited module and no others.
+    edited module and no others. Comments, docstrings and layout do not count.
 
     Args:
         files: a workflow script, and modules that it imports by name.
+        without: SongNet's modules that only look on, and shape nothing that the script makes.
     """
     digest = hashlib.sha256()
-    for path in sorted(_reached(files)):
-        digest.update(path.read_bytes())
+    for path in sorted(_reached(files, {PACKAGE / f"{module}.py" for module in without})):
+        digest.update(_content(path))
     return digest.hexdigest()[:16]
 
 
-def _reached(files: Iterable[Path]) -> set[Path]:
+def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
     reached: set[Path] = set()
     waiting = set(files)
     while waiting:
         path = waiting.pop()
         reached.add(path)
-        waiting |= _imports(path) - reached
+        waiting |= _used(path) - reached - without
     return reached
 
 
+def _content(path: Path) -> bytes:
+    return ast.unparse(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()
+
+
 @cache
-def _imports(path: Path) -> frozenset[Path]:
-    """Files of the SongNet modules that one file imports, anywhere in it; pages' templates too."""
+def _tree(path: Path) -> ast.Module:
+    """Python without docstrings and, as always, without comments."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+@cache
+def _used(path: Path) -> frozenset[Path]:
+    """Files of the SongNet modules that a file imports, and of templates that it names."""
     if path.suffix != ".py":
-        return frozenset()
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+        names = re.findall(
+            r"(?:extends|import|from|read\() *['\"]([\w.]+)", path.read_text("utf-8")
+        )
+        return frozenset(TEMPLATES / name for name in names)
+    used = set()
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            used |= {_module(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".")[1:] for name in names if name.startswith("songnet.")]
-    files = [PACKAGE.joinpath(*part).with_suffix(".py") for part in parts]
-    if "songnet.pages" in names:
-        files += PACKAGE.glob("templates/*")
-    return frozenset(file for file in files if file.exists())
+            used.add(_module(node.module))
+            used |= {_module(f"{node.module}.{alias.name}") for alias in node.names}
+        elif isinstance(node, ast.Constant) and node.value in _templates():
+            used.add(TEMPLATES / str(node.value))
+    return frozenset(file for file in used if file.suffix and file.exists())
+
+
+def _module(name: str) -> Path:
+    """File of a module of SongNet; of another one, none that exists."""
+    package, *parts = name.split(".")
+    return PACKAGE.joinpath(*parts).with_suffix(".py") if package == "songnet" and parts else Path()
+
+
+@cache
+def _templates() -> frozenset[str]:
+    return frozenset(path.name for path in TEMPLATES.iterdir())
 
 
 def git_commit() -> str:

@@ -178,8 +178,8 @@ def difference_table(
         artists: artist of each track, index track_id.
         resamples: of the bootstrap over artists.
         confidence: of the interval.
-        reference: model to compare with; None for the network (if there is none, the model) of
-            the best mean validation accuracy.
+        reference: model to compare with; None for the network (if there is none, the baseline)
+            of the best mean validation accuracy.
 
     Returns:
         protocol, model, reference, difference (accuracy of the reference less that of the model,
@@ -231,11 +231,15 @@ def _correctness(runs: list[Run]) -> pd.DataFrame:
 
 
 def _best_validated(runs: list[Run]) -> str:
-    """Network, if there is one, of the best mean validation accuracy."""
-    networks = [run for run in runs if run.params["family"] == "crnn"] or runs
+    """Network (if there is none, baseline) of the best mean validation accuracy.
+
+    A fusion is none of them: its weights were fitted on validation.
+    """
+    families = [[run for run in runs if run.params["family"] == f] for f in ("crnn", "baseline")]
+    chosen = families[0] or families[1]
     accuracies = pd.Series(
-        [run.metrics["validation"]["accuracy"] for run in networks],
-        index=[run.params["model"] for run in networks],
+        [run.metrics["validation"]["accuracy"] for run in chosen],
+        index=[run.params["model"] for run in chosen],
     )
     return str(accuracies.groupby(level=0, sort=False).mean().idxmax())
 

@@ -1,9 +1,10 @@
-"""How shares of tracks and times are written, in sentences, tables and pages.
+"""How shares of tracks, times and credits are written, in sentences, tables and pages.
 
 Ours have one decimal, figures of the poster and what stands beside them two, as the poster has.
 """
 
 import math
+from typing import Any
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -30,3 +31,10 @@ def signed_points(difference: float, digits: int = 1) -> str:
 def clock(seconds: float) -> str:
     """A time in music: 4:07."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def credit(track: Any) -> str:
+    """Artist, title and licence of a track, as far as they are known."""
+    names = [text for text in (track["artist"], track["title"]) if isinstance(text, str)]
+    licence = track["license"] if isinstance(track["license"], str) else "licence not given"
+    return f"{': '.join(names) or 'unnamed'} ({licence})"

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from songnet import analysis, analysis_page
+from songnet.text import credit
 
 GENRES = ["Folk", "Pop", "Rock"]
 
@@ -166,4 +167,4 @@ def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
 def test_surely_wrong_comes_first() -> None:
     found = analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
     assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]
-    assert analysis_page.credit(found[0]) == "B: song 3 (CC BY)"
+    assert credit(found[0]) == "B: song 3 (CC BY)"

@@ -90,7 +90,7 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     model = load_model(causal(path, measured=measured | {"part": "validation"}, note="A taste."))
     assert description(model) == (
         of_test.replace("test", "validation")
-        + " They chose the network and its epoch, so new music may fare worse. A taste."
+        + " They chose the network, so new music may fare worse. A taste."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
     assert description(model).endswith(

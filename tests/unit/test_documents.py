@@ -17,7 +17,7 @@ from songnet.archives import clip_ids
 from songnet.cli import _parser
 from songnet.configuration import read_yaml
 from songnet.tracks import read_tracks
-from tests.configured import ROOT, SCHEMA, checked
+from tests.configured import MODELS, ROOT, SCHEMA, checked
 
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -32,6 +32,12 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith(starts)]
 
 
+FILES = [ROOT / "workflow/Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
+RULES = {
+    name
+    for file in FILES
+    for name in re.findall(r"^ *rule (\w+):$", file.read_text(), re.MULTILINE)
+} | {f"train_{name}" for name, model in MODELS.items() if model["family"] == "baseline"}
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
 
 
@@ -58,6 +64,9 @@ def test_documents_have_commands() -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("snakemake ")])
 def test_snakemake_commands(command: str, tmp_path: Path) -> None:
+    options = vars(snakemake.cli.get_argument_parser().parse_args(COMMANDS[command][1:]))
+    named = {*options["targets"], *(options["forcerun"] or []), *(options["until"] or [])}
+    assert {name for name in named if re.fullmatch(r"[a-z_]+", name)} <= RULES
     config: dict[str, object] = {}
     option = ""
     for word in COMMANDS[command]:

@@ -142,30 +142,53 @@ def test_libraries_talk_to_the_log(tmp_path: Path) -> None:
     assert "soft" in log.read_text() and "from C" in log.read_text()
 
 
+def test_digest_is_of_what_code_does(tmp_path: Path) -> None:
+    def digest(text: str) -> str:
+        script = tmp_path / f"{len(list(tmp_path.iterdir()))}.py"
+        script.write_text(text)
+        return source_digest(script)
+
+    first = digest("def f():\n    return 1\n")
+    said = (
+        '"""A module."""\n\ndef f():\n    """Says."""\n\n    return (1)  # indeed\n\n# The end.\n'
+    )
+    assert digest(said) == first
+    assert digest('def f():\n    return "1"\n') != first
+    assert digest("def f():\n    'Says.'\n") == digest("def f():\n    pass\n") != first
+
+
 def test_digest_follows_imports(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text("from songnet import mel\n")
-    before = source_digest(script)
-    assert before == source_digest(script)
-    script.write_text("from songnet import files\n")
-    assert source_digest(script) != before
-    # A copy of the package, so that an edit can be tried.
+    """In a copy of the package, so that edits can be tried."""
     copy = tmp_path / "copy"
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "from songnet.provenance import source_digest; print(source_digest(Path(sys.argv[2])))"
+        "from songnet.provenance import source_digest;"
+        "print(source_digest(Path(sys.argv[2]), without=sys.argv[3:]))"
     )
     subprocess.run(["cp", "-r", str(PACKAGE.parent), str(copy)], check=True)
+    script = tmp_path / "script.py"
 
-    def digest() -> str:
-        command = [sys.executable, "-c", program, str(copy), str(script)]
+    def digest(*without: str) -> str:
+        command = [sys.executable, "-c", program, str(copy), str(script), *without]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    script.write_text("from songnet.shards import MelShards\n")
-    first = digest()
-    with (copy / "songnet/figures.py").open("a") as file:
-        file.write("# not imported by shards\n")
-    assert digest() == first
-    with (copy / "songnet/mel.py").open("a") as file:
-        file.write("# imported by shards\n")
-    assert digest() != first
+    def edit(name: str, text: str) -> None:
+        with (copy / "songnet" / name).open("a") as file:
+            file.write(text)
+
+    script.write_text(
+        "from songnet.shards import MelShards\nfrom songnet import tracking\n"
+        "from songnet.pages import write_page\nwrite_page('analysis.html')\n"
+    )
+    first, watched = digest("tracking"), digest()
+    edit("results.py", "EDITED = True\n")  # imported by none of them
+    edit("templates/report.js", "// edited\n")  # of another page
+    edit("mel.py", "# said\n")
+    assert (digest("tracking"), digest()) == (first, watched)
+    edit("tracking.py", "EDITED = True\n")
+    assert digest("tracking") == first
+    assert digest() != watched
+    for name in ("mel.py", "templates/analysis.html", "templates/page.css"):
+        before = digest("tracking")
+        edit(name, "EDITED = True\n")
+        assert digest("tracking") != before, name

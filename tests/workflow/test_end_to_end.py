@@ -188,6 +188,7 @@ def test_another_server_trains_nothing_anew_and_hides_no_job(
         ("fma_features", {"fma_features_shard", "fma_features", "train_svm_518"}),
         ("mel", {"mel_shard", "index_tracks", "split_tracks", "train_crnn"}),
         ("evaluation", {"evaluate_crnn", "evaluate_baseline", "collect_results"}),
+        ("tracking", {"init_tracking", "log_runs"}),
         ("synthesis", set()),
     ],
 )
@@ -196,7 +197,7 @@ def test_an_edit_reruns_what_uses_it(
 ) -> None:
     path = finished / f"src/songnet/{module}.py"
     text = path.read_text()
-    path.write_text(text + "\n# edited\n")
+    path.write_text(text + "\nEDITED = True\n")
     try:
         run = snakemake(finished, "-n", *config(archives))
     finally:
@@ -212,7 +213,7 @@ def test_an_edit_reruns_what_uses_it(
         "train_svm_518",
         "train_crnn",
     }
-    if module in ("markdown", "report", "figures", "synthesis", "evaluation"):
+    if module in ("markdown", "report", "figures", "tracking", "synthesis", "evaluation"):
         assert not upstream & set(planned)
     if not expected:
         assert not planned and "Nothing to be done" in run.stdout
@@ -220,6 +221,17 @@ def test_an_edit_reruns_what_uses_it(
         assert set(planned) == {"results_table", "report_page", "all"}
     if module == "report":
         assert set(planned) == {"report_page", "all"}
+
+
+def test_words_rerun_nothing(finished: Path, archives: Path, snakemake: Snakemake) -> None:
+    path = finished / "src/songnet/files.py"  # which all jobs use
+    text = path.read_text()
+    path.write_text(text.replace('"""', '"""Truly: ', 1) + "\n# said\n")
+    try:
+        run = snakemake(finished, "-n", *config(archives))
+    finally:
+        path.write_text(text)
+    assert "Nothing to be done" in run.stdout
 
 
 def test_another_title_trains_nothing_anew(
@@ -340,6 +352,40 @@ def kill_a_training(project: Path, command: list[str], rng: random.Random) -> No
         assert workflow.poll() is None, "the training ended before it could be killed"
     trainings[-1].kill()
     assert workflow.wait(120) != 0
+
+
+def test_a_training_that_outlives_snakemake_is_not_made_twice(
+    tmp_path: Path, archives: Path, finished: Path
+) -> None:
+    project = copy_finished(finished, tmp_path / "outlived")
+    small(project, epochs=60)
+    model = project / "results/local/runs/artist/causal_crnn/1/model.safetensors"
+    command = [
+        sys.executable, "-m", "snakemake", "--cores", "1", *config(archives),
+        "--", str(model.relative_to(project)),
+    ]  # fmt: skip
+    first = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
+    checkpoints = project / "results/local/checkpoints"
+    while not list(checkpoints.glob("[!.]*.pt")):
+        assert first.poll() is None, "the training ended before Snakemake could be killed"
+        time.sleep(0.02)
+    (training,) = processes(first, "train_crnn")
+    first.kill()
+    first.wait()
+    subprocess.run([*command, "--unlock"], cwd=project, check=True)
+    second = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
+    while not processes(second, "train_crnn"):
+        assert second.poll() is None and training.is_running(), "the first training has ended"
+        time.sleep(0.02)
+    training.wait(600)
+    made = {path: path.stat().st_mtime_ns for path in model.parent.iterdir()}
+    assert second.wait(600) == 0
+    assert len(pd.read_csv(model.with_name("history.csv"))) == 60
+    names = ("history.csv", "model.safetensors", "params.json")
+    assert {model.with_name(name): made[model.with_name(name)] for name in names}.items() <= {
+        path: path.stat().st_mtime_ns for path in model.parent.iterdir()
+    }.items()
+    assert not list(checkpoints.iterdir())
 
 
 def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:

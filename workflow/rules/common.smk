@@ -53,6 +53,8 @@ except SongNetError as error:
 
 RESULTS = f"results/{config['dataset']}"
 HAS_AUDIO = DATASET["source"] != "mels"
+# What tables and pages say of the data: another address makes none anew.
+DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
@@ -93,13 +95,21 @@ def memory(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
-def source(rule_name, models=()):
-    """Digest of the code behind a rule: its script, SongNet's classes of models, all imports."""
+def minutes(limit):
+    """Time that a job may take; each new attempt gets more."""
+    return lambda wildcards, attempt: limit * attempt
+
+
+def source(rule_name, models=(), without=()):
+    """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
+
+    Modules that only look on are left out.
+    """
     classes = [MODELS[m].get("network") or MODELS[m].get("estimator", "") for m in models]
     classes = [path for path in classes if path.startswith("songnet.")]
     modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
     script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
-    return source_digest(script, *(ROOT / "src" / module for module in modules))
+    return source_digest(script, *(ROOT / "src" / module for module in modules), without=without)
 
 
 def model_seeds(model):

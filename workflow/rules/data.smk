@@ -21,7 +21,7 @@ if DATASET["source"] == "synthesis":
         threads: 8
         resources:
             mem_mb=memory(1500),
-            runtime=30,
+            runtime=minutes(30),
         params:
             genres=DATASET["genres"],
             synthesis=DATASET["synthesis"],
@@ -50,7 +50,7 @@ if SAMPLED:
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1000),
-            runtime=240,
+            runtime=minutes(240),
         params:
             subset=DATASET["subset"],
             genres=config["genres"] or DATASET["genres"],
@@ -73,7 +73,7 @@ elif DATASET["source"] == "download" and config["archives"] is None:
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
-            runtime=1440,
+            runtime=minutes(1440),
         params:
             sha1=lambda wildcards: DATASET["files"][f"{wildcards.archive}.zip"]["sha1"],
         script:
@@ -97,7 +97,7 @@ rule select_tracks:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=30,
+        runtime=minutes(120),  # all archives are read, for their SHA-1: FMA-large has 100 GB
     params:
         kind=DATASET["source"],
         subset=DATASET["subset"],

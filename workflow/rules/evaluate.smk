@@ -46,7 +46,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=60,
+            runtime=minutes(60),
         params:
             family=family,
             evaluation=config["evaluation"],
@@ -82,7 +82,7 @@ if family_models("fusion"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1000),
-            runtime=10,
+            runtime=minutes(10),
         params:
             runs=fusion_runs,
             evaluation=config["evaluation"],
@@ -109,9 +109,9 @@ if family_models("crnn"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
-            runtime=10,
+            runtime=minutes(10),
         params:
-            dataset=DATASET,
+            dataset=DATASET_WORDS,
             titles={model: MODELS[model]["title"] for model in family_models("crnn")},
             source=source("choose_network", family_models("crnn")),
         script:
@@ -134,7 +134,7 @@ if family_models("crnn"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=120,
+            runtime=minutes(120),
         params:
             seconds=config["heard_seconds"],
             source=source("accuracy_heard", family_models("crnn")),
@@ -179,12 +179,12 @@ rule collect_results:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(2000),
-        runtime=10,
+        runtime=minutes(10),
     params:
         evaluation=config["evaluation"],
         reference=config["reference"],
         posters={model: entry.get("poster") for model, entry in MODELS.items()},
-        dataset=DATASET,
+        dataset=DATASET_WORDS,
         source=source("collect_results"),
     script:
         "../scripts/collect_results.py"

@@ -20,7 +20,7 @@ rule fma_features_shard:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(700),
-        runtime=60,
+        runtime=minutes(60),
     params:
         subset=DATASET["subset"],
         clip_seconds=config["clips"]["clip_seconds"],
@@ -54,7 +54,7 @@ rule fma_features:
     threads: 8 if FEATURES_SOURCE == "published" else 1
     resources:
         mem_mb=memory(1500),
-        runtime=30,
+        runtime=minutes(30),
     params:
         kind=FEATURES_SOURCE,
         source=source("fma_features"),

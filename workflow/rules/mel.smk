@@ -23,7 +23,7 @@ rule mel_shard:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(700),
-        runtime=30,
+        runtime=minutes(30),
     params:
         kind=DATASET["source"],
         subset=DATASET["subset"],
@@ -59,7 +59,7 @@ rule index_tracks:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
     params:
         source=source("index_tracks"),
     script:

@@ -40,9 +40,9 @@ rule results_table:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(500),
-        runtime=10,
+        runtime=minutes(10),
     params:
-        dataset=DATASET,
+        dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
         source=source("results_table"),
@@ -89,9 +89,9 @@ rule figures:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
     params:
-        dataset=DATASET,
+        dataset=DATASET_WORDS,
         models=MODELS,
         source=source("figures"),
     script:
@@ -121,9 +121,9 @@ if family_models("crnn"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(500),
-            runtime=10,
+            runtime=minutes(10),
         params:
-            dataset=DATASET,
+            dataset=DATASET_WORDS,
             models=MODELS,
             source=source("heard_figure"),
         script:
@@ -155,10 +155,9 @@ if family_models("crnn"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=60,
+            runtime=minutes(60),
         params:
-            dataset=DATASET,
-            models=MODELS,
+            subset=DATASET["subset"],
             confidence=config["evaluation"]["confidence"],
             source=source("analyse_errors", family_models("crnn")),
         script:
@@ -188,10 +187,9 @@ if family_models("crnn"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=120,
+            runtime=minutes(120),
         params:
-            dataset=DATASET,
-            models=MODELS,
+            subset=DATASET["subset"],
             source=source("show_filters", family_models("crnn")),
         script:
             "../scripts/show_filters.py"
@@ -220,7 +218,7 @@ if family_models("crnn"):
                 "../../envs/songnet.yaml"
             resources:
                 mem_mb=memory(500),
-                runtime=10,
+                runtime=minutes(10),
             params:
                 subset=DATASET["subset"],
                 source=source("pick_examples"),
@@ -262,9 +260,9 @@ rule report_page:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
     params:
-        dataset=DATASET,
+        dataset=DATASET_WORDS,
         models=MODELS,
         config=config,
         neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],

@@ -20,7 +20,7 @@ rule split_tracks:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(500),
-        runtime=10,
+        runtime=minutes(10),
     params:
         protocol=lambda wildcards: SPLITS[wildcards.split][0],
         seed=lambda wildcards: SPLITS[wildcards.split][1],

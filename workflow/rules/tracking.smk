@@ -24,7 +24,7 @@ rule init_tracking:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
     params:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,
@@ -53,7 +53,7 @@ rule log_runs:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1500),
-        runtime=60,
+        runtime=minutes(60),
     params:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,

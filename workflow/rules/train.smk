@@ -31,7 +31,7 @@ for baseline in family_models("baseline"):
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(2000),
-            runtime=720,
+            runtime=minutes(720),
         params:
             # In the order of the files.
             runs=[
@@ -69,7 +69,7 @@ rule train_crnn:
     threads: 1
     resources:
         mem_mb=memory(3000),  # 1100 on a CPU; the rest is left to CUDA, unmeasured
-        runtime=720,
+        runtime=minutes(720),
         gpu=GPU,
     params:
         run=run_params,
@@ -77,6 +77,6 @@ rule train_crnn:
         # No input: another server, one that is back, or none, is no reason to train anew. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
-        source=lambda wildcards: source("train_crnn", [wildcards.model]),
+        source=lambda wildcards: source("train_crnn", [wildcards.model], without=["tracking"]),
     script:
         "../scripts/train_crnn.py"

@@ -17,9 +17,8 @@ with job(snakemake):
     from songnet.runs import RunName
     from songnet.shards import MelShards
     from songnet.splits import held_out, read_parts
-    from songnet.text import percent
+    from songnet.text import credit, percent
 
-    dataset = snakemake.params.dataset
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
@@ -43,12 +42,12 @@ with job(snakemake):
     figures.reliability_figure(reliability, snakemake.output.reliability)
     artists = analysis.artist_errors(predictions, tracks)
     labels = analysis.secondary_labels(predictions, tracks, genres)
-    excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
+    excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
     wrong = [
         {
             "genre": row["genre"],
             "text": f"called {row['predicted']}, {percent(row['probability'], 0)}",
-            "credit": analysis_page.credit(row),
+            "credit": credit(row),
             "image": spectrogram_image(shards.mel(row["track_id"])),
             "audio": excerpts.audio(row["track_id"], 0, 10),
         }
@@ -59,9 +58,8 @@ with job(snakemake):
         "analysis.html",
         snakemake.output.page,
         version=__version__,
-        dataset=dataset,
-        model=snakemake.params.models[facts["model"]],
-        protocol=facts["protocol"],
+        dataset={"title": facts["dataset_title"], "note": facts["note"]},
+        facts=facts,
         part=part,
         verdicts=len(predictions),
         tracks=predictions["track_id"].nunique(),

@@ -7,10 +7,10 @@ with job(snakemake):
 
     import pandas as pd
 
-    from songnet.analysis_page import credit
     from songnet.archives import open_zip, read_clip, still_sound
     from songnet.files import replacing, write_json
     from songnet.splits import held_out
+    from songnet.text import credit
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     _, heard = held_out(tracks, snakemake.input.split[0])

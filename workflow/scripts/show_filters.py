@@ -9,24 +9,23 @@ with job(snakemake):
     import torch
 
     from songnet import __version__
-    from songnet.analysis_page import credit, effect_text, filter_text
     from songnet.batches import Part
     from songnet.colours import genre_colours
-    from songnet.filters import telling_filters
+    from songnet.filters import effect_text, filter_text, telling_filters
     from songnet.networks import load
     from songnet.pages import Excerpts, spectrogram_image, write_page
     from songnet.shards import MelShards
     from songnet.splits import held_out
+    from songnet.text import credit
 
     SECONDS = 3.0
-    dataset = snakemake.params.dataset
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
     shards = MelShards.read(snakemake.input.mel)
     name, heard = held_out(tracks, snakemake.input.split[0])
     part = Part.of(heard, genres)
-    excerpts = Excerpts(snakemake.input.clips, dataset["subset"])
+    excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
 
     def item(excerpt):
         """One clip of the page."""
@@ -57,9 +56,8 @@ with job(snakemake):
         "filters.html",
         snakemake.output[0],
         version=__version__,
-        dataset=dataset,
-        model=snakemake.params.models[facts["model"]],
-        protocol=facts["protocol"],
+        dataset={"title": facts["dataset_title"], "note": facts["note"]},
+        facts=facts,
         part=name,
         clips=len(heard),
         excerpt_seconds=f"{SECONDS:g}",

@@ -10,7 +10,7 @@ with job(snakemake) as log:
 
     from songnet.batches import Part
     from songnet.devices import own_gpu
-    from songnet.files import replacing, write_json
+    from songnet.files import own, read_json, replacing, write_json
     from songnet.networks import NetworkConfig, make_network, save
     from songnet.runs import run_record
     from songnet.shards import MelShards
@@ -31,31 +31,44 @@ with job(snakemake) as log:
     record = run_record(run, snakemake.params.source, data, given.archives)
     shards = MelShards.read(given.mel)
     live = LiveRun(snakemake.params.tracking, record)
+    output = snakemake.output
 
     def on_epoch(history: list[dict[str, float]]) -> None:
         """Keep the files, MLflow and the log up to date."""
-        with replacing(snakemake.output.history) as temporary:
+        with replacing(output.history) as temporary:
             pd.DataFrame(history).to_csv(temporary, index=False)
         live.log_epochs(history)
         log.info("%s", history[-1])
 
+    def train_and_save(checkpoint: Path) -> None:
+        """Write all outputs, params.json last."""
+        torch.manual_seed(run["seed"])
+        sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
+        network = make_network(run["network"], sizes, run["parameters"])
+        with live, own_gpu():
+            history = train_network(
+                network,
+                shards,
+                train,
+                validation,
+                TrainingConfig(**run["training"]),
+                seed=run["seed"],
+                checkpoint=checkpoint,
+                on_epoch=on_epoch,
+                progress=f"{run['model']} {snakemake.wildcards.split} {run['seed']}",
+            )
+            on_epoch(history)  # of a training that was killed after its last epoch
+        save(network, genres, record, output.model)
+        write_json(output.params, record)
+
     checkpoint = Path(snakemake.params.checkpoints, f"{record['key']}-{snakemake.threads}.pt")
-    torch.manual_seed(run["seed"])
-    sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
-    network = make_network(run["network"], sizes, run["parameters"])
-    with live, own_gpu():
-        history = train_network(
-            network,
-            shards,
-            train,
-            validation,
-            TrainingConfig(**run["training"]),
-            seed=run["seed"],
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            progress=f"{run['model']} {snakemake.wildcards.split} {run['seed']}",
-        )
-        on_epoch(history)  # of a training that was killed after its last epoch
-    save(network, genres, record, snakemake.output.model)
-    write_json(snakemake.output.params, record)
-    checkpoint.unlink(missing_ok=True)
+    checkpoint.parent.mkdir(exist_ok=True)
+    lock = checkpoint.with_suffix(".lock")
+    with own(lock):
+        # Snakemake removes outputs before a job; what is there now comes from a training that
+        # outlived the Snakemake that had started it.
+        made = Path(output.params).exists() and read_json(output.params)["key"] == record["key"]
+        if not made:
+            train_and_save(checkpoint)
+        checkpoint.unlink(missing_ok=True)
+        lock.unlink()
