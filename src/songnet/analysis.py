@@ -16,14 +16,14 @@ VERDICT = ["track_id", "genre", "predicted"]
 # Predictions below are rows of `songnet.evaluation.prediction_table`, tracks of tracks.parquet.
 
 
-def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
+def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
     """How each genre fares.
 
     Returns:
         One row a genre, hardest first: genre, verdicts, recall, top2 (share whose two likeliest
         genres hold the right one), precision (NaN where nothing is called so), confidence
-        (mean probability of the verdict), and for each genre the share of verdicts that called so,
-        named ``called <genre>``.
+        (mean probability of the verdict), and called, for each genre the share of verdicts that
+        called so.
     """
     confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
     scores, verdicts = genre_scores(confusion), confusion.sum(axis=1)
@@ -31,7 +31,7 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
         top2=_rank_of_truth(predictions, genres) < 2, confidence=predictions[genres].max(axis=1)
     )
     means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
-    called = confusion / np.maximum(verdicts, 1)[:, None]
+    shares = confusion / np.maximum(verdicts, 1)[:, None]
     table = pd.DataFrame(
         {
             "verdicts": verdicts,
@@ -39,11 +39,12 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
             "top2": means["top2"],
             "precision": scores["precision"],
             "confidence": means["confidence"],
-        }
-        | {f"called {genre}": called[:, i] for i, genre in enumerate(genres)},
+            "called": [dict(zip(genres, row, strict=True)) for row in shares.tolist()],
+        },
         index=pd.Index(genres, name="genre"),
     )
-    return table[table["verdicts"] > 0].reset_index().sort_values("recall", ignore_index=True)
+    found = table[table["verdicts"] > 0].reset_index().sort_values("recall").to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:

@@ -5,21 +5,54 @@ from typing import Any
 
 import pandas as pd
 
+from songnet import analysis
 from songnet.analysis import SecondaryLabels, calibration_error
+from songnet.colours import genre_colours
 from songnet.text import percent
 
 
-def genre_rows(errors: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
-    """Rows of `analysis.genre_errors` with the shares of verdicts as one table each."""
-    return [
-        {str(name): value for name, value in row.items() if not str(name).startswith("called ")}
-        | {"called": {genre: row[f"called {genre}"] for genre in genres}}
-        for row in errors.to_dict("records")
-    ]
+def page_values(
+    predictions: pd.DataFrame,
+    genres: list[str],
+    tracks: pd.DataFrame,
+    reliability: pd.DataFrame,
+    neighbours: pd.DataFrame,
+) -> dict[str, Any]:
+    """What analysis.html says of the verdicts on one part, by all runs of a network.
+
+    Args:
+        predictions: tables of the runs below each other, of that part alone.
+        genres: names of the network's labels.
+        tracks: tracks.parquet.
+        reliability: from `analysis.reliability`.
+        neighbours: from `analysis.nearest_artists`.
+    """
+    rows = analysis.genre_errors(predictions, genres)
+    artists = analysis.artist_errors(predictions, tracks)
+    return {
+        "verdicts": len(predictions),
+        "tracks": predictions["track_id"].nunique(),
+        "accuracy": (predictions["genre"] == predictions["predicted"]).mean(),
+        "top2": analysis.top_accuracy(predictions, genres, 2),
+        "colours": genre_colours(genres),
+        "genres": rows,
+        "genre_text": genre_text(rows),
+        "calibration_text": calibration_text(reliability),
+        "labels_text": labels_text(analysis.secondary_labels(predictions, tracks, genres)),
+        "artists_text": artists_text(artists),
+        "artists": artists.head(15).to_dict("records"),
+        "neighbours_text": neighbours_text(neighbours),
+        "neighbour_genres": neighbour_genres(neighbours, genres),
+        "neighbours": neighbour_rows(neighbours),
+    }
 
 
 def genre_text(rows: list[dict[str, Any]]) -> str:
-    """What happens to the two hardest genres, and which is the easiest."""
+    """What happens to the two hardest genres, and which is the easiest.
+
+    Args:
+        rows: from `analysis.genre_errors`.
+    """
     sentences = []
     for row in rows[:2]:
         wrong = {genre: share for genre, share in row["called"].items() if genre != row["genre"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from songnet.report_page import PROTOCOLS, TOO_NARROW_BELOW
+from songnet.report_text import PROTOCOLS, TOO_NARROW_BELOW
 from songnet.results import leak_table, poster_protocol
 from songnet.splits import judging_part
 from songnet.text import in_percent, percent, signed_points

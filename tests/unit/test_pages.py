@@ -2,10 +2,8 @@
 
 import base64
 import io
-import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -90,41 +88,6 @@ def test_a_network_without_convolutions_says_so(tmp_path: Path) -> None:
     text = page.read_text()
     assert "This network has no convolutions to show." in text
     assert "For each layer" not in text and "spectrograms only" not in text
-
-
-def report_table(page: Path, **figures: Any) -> str:
-    """Write a report of one model with these figures and return its table of results."""
-    accuracy = {"accuracy": 0.0, "accuracy_sd": None, "ci_low": 0.0, "ci_high": 0.1}
-    row = {
-        "model": "knn", "title": "kNN", "protocols": {"artist": accuracy | {"macro_f1": 0.0}},
-        "difference": None, "leak": None, "poster": None, "train_seconds": 1.0, "training": "1.0 s",
-    }  # fmt: skip
-    given = {
-        "version": "1", "dataset": {"title": "t", "note": "", "source": "local"}, "heading": "h",
-        "certainty": [], "comparable": "poster" in figures, "poster": "", "reference": None,
-        "found": {"model": "knn", "protocol": "artist", "part": "test", "divisions": 1},
-        "rows": [row | figures], "protocols": {}, "parts": {"artist": "test"}, "divisions": {},
-        "usable": 1, "artists": 1, "quarantine": [], "job_time": "1 s", "commit": "",
-        "archives": {}, "provenance": {"commits": [], "versions": {}}, "config": "",
-        "neighbours": [], "plotly": "",
-        "data": {"titles": {"knn": "kNN"}, "curves": [], "heard": []},
-    }  # fmt: skip
-    write_page("report.html", page, **given)
-    return page.read_text().partition('id="table">')[2].partition("</table>")[0]
-
-
-def test_a_column_without_figures_is_left_out(tmp_path: Path) -> None:
-    table = report_table(tmp_path / "page.html")
-    assert "leak" not in table and "less it" not in table and "poster" not in table
-    table = report_table(tmp_path / "page.html", leak=[0.1, -0.02, 0.2], difference=[0.0, 0.0, 0.0])
-    assert "+10.0<br><small>[−2.0, +20.0]" in table and "kNN less it" in table
-
-
-def test_a_score_of_zero_is_a_figure(tmp_path: Path) -> None:
-    table = report_table(tmp_path / "page.html")
-    figures = re.findall(r'<td class="n" data-value="(\S+)">([^<]+)</td>', table)
-    assert figures == [("0.0", "0.0"), ("1.0", "1.0 s")]
-    assert "46.38" in report_table(tmp_path / "page.html", poster=0.4638)
 
 
 def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:

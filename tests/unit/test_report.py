@@ -1,14 +1,20 @@
 """The report's numbers and sentences."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from songnet import report, report_page
+from songnet import report, report_page, report_text
+from songnet.pages import write_page
+from songnet.results import genre_table
 from songnet.runs import RunName
 from songnet.splits import split_summary
+from tests.configured import checked
 
 MODELS: dict[str, dict[str, Any]] = {
     "knn": {"title": "kNN", "family": "baseline"},
@@ -82,13 +88,13 @@ def headline(**changed: Any) -> dict[str, Any]:
 
 def test_divisions_are_told_in_words() -> None:
     summary = split_summary(TRACKS, PARTS, None)
-    assert report_page.division_text(summary) == (
+    assert report_text.division_text(summary) == (
         "train 1 tracks of 1 artists, validation 1 tracks of 1 artists, test 3 tracks of 2 "
         "artists. 33.3 % of the test tracks are by artists of the training part, as far as is "
         "known: 1 of them and 0 of the training part name no artist."
     )
     summary = split_summary(TRACKS, PARTS.replace("test", "train"), None)
-    assert report_page.division_text(summary).endswith(
+    assert report_text.division_text(summary).endswith(
         "validation 1 tracks of 1 artists; no test part."
     )
 
@@ -102,8 +108,8 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert found["leak"][0] == pytest.approx(0.1) and found["guess"] == 0.5
     # A track that names no artist is one of its own.
     assert (found["tracks"], found["artists"], found["effective_artists"]) == (3, 2, 3)
-    assert report_page.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
-    few = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
+    assert report_text.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
+    few = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
     assert (
         "(3 tracks of 2 artists, 1 of them of none that is named, which weigh as 3 of equal size, "
         "2 runs), which of so few artists" in few
@@ -111,7 +117,7 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert "is too narrow." in few
     assert "[+5.0, +40.0], of too few artists to say more." in few
     many = found | {"artists": 50, "unnamed": 0, "effective_artists": 31.4}
-    text = " ".join(report_page.certainty(many, "C-RNN", "kNN", 0.95))
+    text = " ".join(report_text.certainty(many, "C-RNN", "kNN", 0.95))
     assert "(3 tracks of 50 artists, which weigh as 31 of equal size, 2 runs)." in text
     assert (
         "right on 40.0 %; C-RNN less it, track for track: +25.0 points [+5.0, +40.0], more than "
@@ -137,10 +143,10 @@ def test_a_named_reference_is_the_headline() -> None:
 
 def test_the_official_division_is_not_always_fmas() -> None:
     found = headline()
-    assert "tracks of the official test part" in report_page.title(
+    assert "tracks of the official test part" in report_text.title(
         found | {"protocol": "official"}, "C-RNN"
     )
-    assert "other data need not" in report_page.PROTOCOLS["official"]
+    assert "other data need not" in report_text.PROTOCOLS["official"]
 
 
 @pytest.mark.parametrize(
@@ -152,12 +158,12 @@ def test_what_the_choice_of_artists_explains_is_said_so(
 ) -> None:
     found = headline() | {"effective_artists": 50.0}
     found["difference"] = [sum(interval) / 2, *interval]
-    assert words in " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
+    assert words in " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
 
 
 def test_a_difference_has_the_sign_of_the_table() -> None:
     found = headline() | {"difference": [-0.038, -0.164, 0.091], "leak": [-0.02, -0.05, 0.01]}
-    text = " ".join(report_page.certainty(found, "C-RNN", "kNN", 0.95))
+    text = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
     assert "C-RNN less it, track for track: −3.8 points [−16.4, +9.1]" in text
     assert "less that above: −2.0 points [−5.0, +1.0]" in text
 
@@ -169,7 +175,7 @@ def test_without_a_test_part() -> None:
     found = headline(results=missing, differences=nothing, confusions=table)
     assert (found["part"], found["model"], found["ci_low"]) == ("validation", "crnn", None)
     assert found["accuracy"] == 0.8 and found["leak"] is None
-    assert "no test part" in report_page.certainty(found, "C-RNN", None, 0.95)[0]
+    assert "no test part" in report_text.certainty(found, "C-RNN", None, 0.95)[0]
 
 
 def test_the_poster_is_quoted_beside_its_own_model() -> None:
@@ -177,13 +183,13 @@ def test_the_poster_is_quoted_beside_its_own_model() -> None:
     claim = report.poster_claim(claimed, MODELS, "artist")
     assert claim is not None and claim["accuracies"] == {"artist": 0.65, "random": 0.75}
     found = headline(results=claimed)
-    text = report_page.certainty(found, "C-RNN", "kNN", 0.95, claim)[-1]
+    text = report_text.certainty(found, "C-RNN", "kNN", 0.95, claim)[-1]
     assert text == (
         "The poster gives 65.00 % for its C-RNN, which we count to the random split. Trained here, "
         "it is right on 65.0 % under artist, on 75.0 % under random."
     )
     alone = report.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
-    assert report_page.certainty(found, "C-RNN", "kNN", 0.95, alone)[-1].endswith(
+    assert report_text.certainty(found, "C-RNN", "kNN", 0.95, alone)[-1].endswith(
         "right on 65.0 % under artist."
     )
     assert report.poster_claim(results(), MODELS, "artist") is None
@@ -193,7 +199,7 @@ def test_the_poster_is_quoted_beside_its_own_model() -> None:
     ("seconds", "text"), [(0.42, "0.4 s"), (1389.2, "23 min"), (14_000, "3.9 h")]
 )
 def test_times_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
-    assert report_page.duration(seconds) == text
+    assert report_text.duration(seconds) == text
 
 
 def test_rows_and_genres() -> None:
@@ -244,3 +250,64 @@ def test_heard_and_provenance() -> None:
     assert (line["mean"], line["min"], line["max"]) == ([0.3], [0.2], [0.4])
     records = [{"commit": "b", "versions": {"x": "1"}}, {"commit": "", "versions": {"x": "2"}}]
     assert report.provenance(records) == {"commits": ["b"], "versions": {"x": ["1", "2"]}}
+
+
+MADE = report_page.Made(
+    results=results(),
+    differences=differences(),
+    genres=genre_table(confusions()).assign(
+        recall_low=0.1, recall_high=0.9, effective_artists=np.nan
+    ),
+    confusions=confusions(),
+    heard=None,
+    tracks=TRACKS,
+    quarantine=pd.DataFrame({"track_id": [7], "reason": ["empty file"]}),
+    splits={"artist": PARTS, "random": PARTS},
+    summaries={name: split_summary(TRACKS, PARTS, None) for name in ("artist", "random")},
+    records=[{"commit": "c0ffee", "versions": {"torch": "2"}}],
+    histories={},
+    runtime=pd.DataFrame(
+        {"jobs": [2], "seconds": [90.0], "peak": [100.0]}, index=pd.Index(["fuse"], name="rule")
+    ),
+    archives={"fma_small.zip": "0" * 40},
+)
+
+
+def written(folder: Path, **changed: Any) -> str:
+    """The report of a run."""
+    dataset = {"title": "<b>music", "note": "A note.", "source": "archives"}
+    values = report_page.page_values(replace(MADE, **changed), dataset, MODELS, checked(), [])
+    path = folder / "page.html"
+    write_page("report.html", path, version="1", commit="", plotly="", **values)
+    return path.read_text()
+
+
+def table_of(page: str) -> str:
+    return page.partition('id="table">')[2].partition("</table>")[0]
+
+
+def test_the_report_says_what_was_made(tmp_path: Path) -> None:
+    page = written(tmp_path)
+    assert "<h1>C-RNN: right on 65.0" in page and "&lt;b&gt;music" in page
+    for text in ("A note.", "5 usable tracks of 3 artists; 1 in quarantine.", "empty file",
+                 "90.0 s of jobs", "c0ffee", "torch 2", "0" * 40, "resamples: 2000"):  # fmt: skip
+        assert text in page, text
+    assert "Training</h2>" not in page and "How soon" not in page
+
+
+def test_a_column_without_figures_is_left_out(tmp_path: Path) -> None:
+    alone = results().query("protocol == 'artist'")
+    table = table_of(written(tmp_path, results=alone, differences=differences().iloc[:0]))
+    assert "leak" not in table and "less it" not in table and "poster" not in table
+    table = table_of(written(tmp_path))
+    assert "+25.0<br><small>[+5.0, +40.0]" in table and "C-RNN less it" in table
+    assert "+10.0<br><small>[" in table and "leak" in table
+
+
+def test_a_score_of_zero_is_a_figure(tmp_path: Path) -> None:
+    zero = results().assign(macro_f1=0.0, train_seconds=1.0)
+    row = table_of(written(tmp_path, results=zero)).partition(">kNN<")[2].partition("</tr>")[0]
+    figures = re.findall(r'<td class="n" data-value="(\S+)">([^<]+)</td>', row)
+    assert figures == [("0.0", "0.0"), ("1.0", "1.0 s")]
+    claimed = results().assign(poster_accuracy=0.4638)
+    assert "46.38" in table_of(written(tmp_path, results=claimed))

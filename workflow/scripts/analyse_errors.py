@@ -9,7 +9,6 @@ with job(snakemake):
     import torch
 
     from songnet import __version__, analysis, analysis_page, figures
-    from songnet.colours import genre_colours
     from songnet.metadata import metadata_fields
     from songnet.networks import load
     from songnet.pages import Excerpts, spectrogram_image, write_page
@@ -37,11 +36,8 @@ with job(snakemake):
         for rows in (known, heard)
     ]
     neighbours = analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
-    genre_rows = analysis_page.genre_rows(analysis.genre_errors(predictions, genres), genres)
     reliability = analysis.reliability(predictions, genres, snakemake.params.confidence)
     figures.reliability_figure(reliability, snakemake.output.reliability)
-    artists = analysis.artist_errors(predictions, tracks)
-    labels = analysis.secondary_labels(predictions, tracks, genres)
     excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
     wrong = [
         {
@@ -53,7 +49,6 @@ with job(snakemake):
         }
         for row in analysis.surely_wrong(predictions, tracks, genres)
     ]
-    right = predictions["genre"] == predictions["predicted"]
     write_page(
         "analysis.html",
         snakemake.output.page,
@@ -61,24 +56,11 @@ with job(snakemake):
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         facts=facts,
         part=part,
-        verdicts=len(predictions),
-        tracks=predictions["track_id"].nunique(),
         runs=len(runs),
         # One of delivered spectrograms does not know how to make its own.
         served=network.streams() and facts.get("mel") is not None,
-        accuracy=right.mean(),
-        top2=analysis.top_accuracy(predictions, genres, 2),
-        colours=genre_colours(genres),
-        genres=genre_rows,
-        genre_text=analysis_page.genre_text(genre_rows),
         reliability=snakemake.output.reliability,
         level=snakemake.params.confidence,
-        calibration_text=analysis_page.calibration_text(reliability),
-        labels_text=analysis_page.labels_text(labels),
-        artists_text=analysis_page.artists_text(artists),
-        artists=artists.head(15).to_dict("records"),
-        neighbours_text=analysis_page.neighbours_text(neighbours),
-        neighbour_genres=analysis_page.neighbour_genres(neighbours, genres),
-        neighbours=analysis_page.neighbour_rows(neighbours),
         surely_wrong=wrong,
+        **analysis_page.page_values(predictions, genres, tracks, reliability, neighbours),
     )
