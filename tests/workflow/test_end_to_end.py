@@ -372,7 +372,8 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
     (training,) = processes(first, "train_crnn")
     first.kill()
     first.wait()
-    subprocess.run([*command, "--unlock"], cwd=project, check=True)
+    unlock = [*command[:3], "--unlock", *command[3:]]
+    subprocess.run(unlock, cwd=project, check=True, stdout=subprocess.DEVNULL)
     second = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
     while not processes(second, "train_crnn"):
         assert second.poll() is None and training.is_running(), "the first training has ended"
