@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,8 @@ LIBRARIES = [
 ]  # fmt: skip
 
 
-def source_digest(*files: Path, without: Collection[str] = ()) -> str:
+@cache
+def source_digest(*files: Path, without: tuple[str, ...] = ()) -> str:
     """Digest of Python files, of every SongNet module that they reach by imports, and of templates.
 
     Rules carry it as a parameter, so that an edit in ``src/`` reruns the stages that use the
@@ -44,7 +45,9 @@ def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
     return reached
 
 
+@cache
 def _content(path: Path) -> bytes:
+    """What a file does."""
     return ast.unparse(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()
 
 
@@ -52,12 +55,16 @@ def _content(path: Path) -> bytes:
 def _tree(path: Path) -> ast.Module:
     """Python without docstrings and, as always, without comments."""
     tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
+    # A look at every node would take as long as all else at the start of a run.
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
             and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:] or [ast.Pass()]
+        waiting += getattr(node, "body", [])
     return tree
 
 

@@ -163,7 +163,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
         "from songnet.provenance import source_digest;"
-        "print(source_digest(Path(sys.argv[2]), without=sys.argv[3:]))"
+        "print(source_digest(Path(sys.argv[2]), without=tuple(sys.argv[3:])))"
     )
     subprocess.run(["cp", "-r", str(PACKAGE.parent), str(copy)], check=True)
     script = tmp_path / "script.py"

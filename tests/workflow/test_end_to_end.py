@@ -264,7 +264,7 @@ def test_a_model_is_one_file_and_one_line(
     found = json.loads((project / metrics).read_text())
     assert found["test"]["accuracy"] > 1 / 3  # better than guessing
     with (project / "src/songnet/toy.py").open("a") as file:
-        file.write("\n# edited\n")
+        file.write("\nEDITED = True\n")
     assert "rule train_toy" in snakemake(project, "-n", *settings, "--", metrics).stdout
 
 

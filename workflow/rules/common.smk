@@ -103,13 +103,21 @@ def minutes(limit):
 def source(rule_name, models=(), without=()):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
 
-    Modules that only look on are left out.
+    Modules that only look on are left out. It is read when a job asks: each job starts a Snakemake
+    of its own, which needs it of one rule.
     """
-    classes = [MODELS[m].get("network") or MODELS[m].get("estimator", "") for m in models]
-    classes = [path for path in classes if path.startswith("songnet.")]
-    modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
-    script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
-    return source_digest(script, *(ROOT / "src" / module for module in modules), without=without)
+
+    def of_job(wildcards):
+        entries = [MODELS[model.format(**dict(wildcards.items()))] for model in models]
+        classes = [entry.get("network") or entry.get("estimator", "") for entry in entries]
+        classes = [path for path in classes if path.startswith("songnet.")]
+        modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
+        script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
+        return source_digest(
+            script, *(ROOT / "src" / module for module in modules), without=without
+        )
+
+    return of_job
 
 
 def model_seeds(model):

@@ -77,6 +77,6 @@ rule train_crnn:
         # No input: another server, one that is back, or none, is no reason to train anew. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
-        source=lambda wildcards: source("train_crnn", [wildcards.model], without=["tracking"]),
+        source=source("train_crnn", ["{model}"], without=("tracking",)),
     script:
         "../scripts/train_crnn.py"
