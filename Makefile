@@ -11,9 +11,9 @@ SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 
-# A file of tests stays with one worker, as its fixtures do.
+# A file of tests stays with one worker, as its fixtures do; files begin in the order of tests/conftest.py.
 test: .venv/installed lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Kills, full disks, hostile archives: half an hour; writes docs/faults.md, failures and all.
 faults: .venv/installed

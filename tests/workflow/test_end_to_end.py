@@ -358,7 +358,7 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
     tmp_path: Path, archives: Path, finished: Path
 ) -> None:
     project = copy_finished(finished, tmp_path / "outlived")
-    small(project, epochs=60)
+    small(project, epochs=40)
     model = project / "results/local/runs/artist/causal_crnn/1/model.safetensors"
     command = [
         sys.executable, "-m", "snakemake", "--cores", "1", *config(archives),
@@ -381,7 +381,7 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
     training.wait(600)
     made = {path: path.stat().st_mtime_ns for path in model.parent.iterdir()}
     assert second.wait(600) == 0
-    assert len(pd.read_csv(model.with_name("history.csv"))) == 60
+    assert len(pd.read_csv(model.with_name("history.csv"))) == 40
     names = ("history.csv", "model.safetensors", "params.json")
     assert {model.with_name(name): made[model.with_name(name)] for name in names}.items() <= {
         path: path.stat().st_mtime_ns for path in model.parent.iterdir()
