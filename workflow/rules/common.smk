@@ -103,8 +103,8 @@ def minutes(limit):
 def source(rule_name, models=(), without=()):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
 
-    Modules that only look on are left out. It is read when a job asks: each job starts a Snakemake
-    of its own, which needs it of one rule.
+    Modules that only look on are left out. It is read when a job asks: on a cluster each job starts
+    a Snakemake of its own, which needs it of one rule.
     """
 
     def of_job(wildcards):
