@@ -1,6 +1,7 @@
 """profiles/kubernetes, with a kubectl that checks manifests and runs their jobs here."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -59,6 +60,14 @@ def kubectl(tmp_path: Path) -> Path:
     program.write_text(KUBECTL.format(python=sys.executable, folder=str(folder), version=VERSION))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return folder
+
+
+def test_pods_fit_on_a_node_of_four_cpus(project: Path, snakemake: Snakemake) -> None:
+    settings = ("--profile", "profiles/kubernetes", "--cores", "8")
+    for dataset in ("demo", "fma_small"):
+        plan = snakemake(project, "-n", *settings, "--config", f"dataset={dataset}")
+        assert plan.returncode == 0, plan.stdout[-3000:]
+        assert max(int(n) for n in re.findall(r"^    threads: (\d+)$", plan.stdout, re.M)) == 3
 
 
 def test_jobs_run_in_pods_as_their_manifests_say(
