@@ -12,8 +12,9 @@ run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
 
 # A file of tests stays with one worker, as its fixtures do; files begin in the order of tests/conftest.py.
+# Three workers on two cores, since one of them often waits: for SLURM, a server or a browser.
 test: .venv/installed lint
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 # Kills, full disks, hostile archives: half an hour; writes docs/faults.md, failures and all.
 faults: .venv/installed

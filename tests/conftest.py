@@ -43,7 +43,8 @@ MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,en
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes first: a worker that got one last would work on alone."""
     folders = ["workflow", "e2e", "faults", "unit"]
-    items.sort(key=lambda item: folders.index(item.path.parent.name))
+    longest = ("test_end_to_end", "test_slurm")
+    items.sort(key=lambda i: (i.path.stem not in longest, folders.index(i.path.parent.name)))
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -215,3 +216,9 @@ def copy_finished(finished: Path, project: Path) -> Path:
     passing = shutil.ignore_patterns("mlflow.db-*")
     shutil.copytree(finished, project, symlinks=True, ignore=passing)
     return project
+
+
+def planned_jobs(output: str) -> dict[str, int]:
+    """Job counts of a dry run."""
+    table = output.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
+    return {line.split()[0]: int(line.split()[1]) for line in table if line.strip()}

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from typing import IO, Any
 from filelock import FileLock
 
 from songnet.errors import SongNetError
+
+log = logging.getLogger("songnet")
 
 
 @contextmanager
@@ -57,8 +60,13 @@ def own(temporary: Path) -> IO[bytes]:
     """
     while True:
         file = temporary.open("ab")
-        with suppress(OSError):  # network file systems without locks
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("waiting for another process, which makes %s", temporary)
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # network file systems without locks
+            pass
         # Who held the lock may have given the file its final name.
         if temporary.exists() and temporary.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file

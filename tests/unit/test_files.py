@@ -41,7 +41,7 @@ def write_slowly(path: Path, text: str, started: Path) -> None:
             time.sleep(0.02)
 
 
-def test_two_writers_take_turns(tmp_path: Path) -> None:
+def test_two_writers_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A job that outlived its Snakemake, and the same job of the next run."""
     path, started = tmp_path / "product.txt", tmp_path / "started"
     context = multiprocessing.get_context("fork")
@@ -52,6 +52,7 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
     with replacing(path) as temporary:
         assert path.read_text() == "a" * 50, "the first is through"
         temporary.write_text("b")
+    assert f"waiting for another process, which makes {temporary}" in caplog.text
     first.join()
     assert first.exitcode == 0 and path.read_text() == "b"
     assert {file.name for file in tmp_path.iterdir()} == {"product.txt", "started"}

@@ -1,13 +1,10 @@
-"""Small runs of the whole workflow on small archives, through the same code as the large ones."""
+"""A small run of the whole workflow, through the code of the large ones, and what follows it."""
 
 import json
 import random
-import re
-import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import mlflow
@@ -17,15 +14,11 @@ import psutil
 import pytest
 import torch
 import yaml
-from benchmarks.workflow import copy_project
 from safetensors.torch import load_file
 
-from songnet.archives import member_name
 from songnet.networks import load
 from songnet.results import COLUMNS
-from songnet.tracks import read_tracks
-from tests.configured import MODELS
-from tests.conftest import GENRES, Snakemake, config, copy_finished, processes, small
+from tests.conftest import GENRES, Snakemake, config, copy_finished, planned_jobs, processes, small
 
 TOY = '''"""The nearest neighbour alone."""
 
@@ -41,12 +34,6 @@ class Nearest(KNeighborsClassifier):
 ENTRY = """
 toy: {title: toy, family: baseline, estimator: songnet.toy.Nearest, features: mfcc, seeded: false}
 """
-
-
-def jobs(output: str) -> dict[str, int]:
-    """Job counts of a dry run."""
-    table = output.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
-    return {line.split()[0]: int(line.split()[1]) for line in table if line.strip()}
 
 
 def test_products(finished: Path) -> None:
@@ -175,7 +162,7 @@ def test_another_server_trains_nothing_anew_and_hides_no_job(
         run = snakemake(finished, "-n", *settings, MLFLOW_TRACKING_URI=server)
     finally:
         away.rename(page)
-    planned = jobs(run.stdout)
+    planned = planned_jobs(run.stdout)
     assert {"init_tracking", "log_runs", "results_table"} <= set(planned)
     assert not {"train_crnn", "train_svm_518"} & set(planned)
 
@@ -204,7 +191,7 @@ def test_an_edit_reruns_what_uses_it(
     finally:
         path.write_text(text)
     assert run.returncode == 0, run.stdout[-3000:]
-    planned = jobs(run.stdout)
+    planned = planned_jobs(run.stdout)
     assert expected <= set(planned)
     upstream = {
         "select_tracks",
@@ -243,7 +230,7 @@ def test_another_title_trains_nothing_anew(
     assert "title: causal C-RNN" in text
     path.write_text(text.replace("title: causal C-RNN", "title: another name"))
     try:
-        planned = jobs(snakemake(finished, "-n", *config(archives)).stdout)
+        planned = planned_jobs(snakemake(finished, "-n", *config(archives)).stdout)
     finally:
         path.write_text(text)
     assert "results_table" in planned
@@ -267,47 +254,6 @@ def test_a_model_is_one_file_and_one_line(
     with (project / "src/songnet/toy.py").open("a") as file:
         file.write("\nEDITED = True\n")
     assert "rule train_toy" in snakemake(project, "-n", *settings, "--", metrics).stdout
-
-
-def test_two_runs_agree(
-    finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
-) -> None:
-    """One protocol from scratch, with all its models and seeds, gives the same figures."""
-    project = small(copy_project(tmp_path / "again"))
-    run = snakemake(project, *config(archives, protocols="[artist]"), "--", "results_table")
-    assert run.returncode == 0, run.stdout[-5000:]
-    first, second = (
-        pd.read_csv(folder / "results/local/report/results.csv").drop(columns="train_seconds")
-        for folder in (finished, project)
-    )
-    first = first[first["protocol"] == "artist"].reset_index(drop=True)
-    assert len(first) == 8
-    pd.testing.assert_frame_equal(first, second, check_exact=True)
-
-
-def test_delivered_spectrograms(
-    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, finished: Path
-) -> None:
-    """The spectrograms of the finished run, delivered without audio."""
-    folder = tmp_path / "mels"
-    folder.mkdir()
-    shutil.copy(archives / "fma_metadata.zip", folder)
-    index = pd.read_parquet(finished / "results/local/mel/index.parquet")
-    for name, rows in index.groupby("file"):
-        shard = np.load(finished / "results/local/mel" / str(name)).astype(np.float32)
-        mel = shard[rows["row"]][:, :, ::10]
-        scaled = np.clip((mel - mel.max(axis=(1, 2), keepdims=True) + 80) / 80 * 255, 0, 255)
-        np.savez_compressed(
-            folder / f"mels-{Path(str(name)).stem}.npz",
-            track_id=rows.index.to_numpy(np.int32),
-            mel=scaled.astype(np.uint8),
-        )
-    settings = {"models": "[svm,crnn]", "protocols": "[artist]", "seeds": "[1]"}
-    run = snakemake(small(project), *config(folder, dataset="local_mels", **settings))
-    assert run.returncode == 0, run.stdout[-5000:]
-    results = project / "results/local_mels"
-    assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 140)
-    assert len(pd.read_csv(results / "report/results.csv")) == 2
 
 
 def test_a_killed_training_resumes(
@@ -394,90 +340,3 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
 def waits_for_a_lock(process: psutil.Process) -> bool:
     locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return any(lock[1] == "->" and lock[5] == str(process.pid) for lock in locks)
-
-
-def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
-    """Spoil one thing and return the arguments of the run."""
-    shutil.copytree(archives, folder)
-    audio, metadata = folder / "fma_small.zip", folder / "fma_metadata.zip"
-    if case == "unknown key":
-        return [*config(folder), "protocol=artist"]
-    if case == "key twice":
-        with (project / "config/config.yaml").open("a") as file:
-            file.write("seeds: [7]\n")
-    if case == "missing archive":
-        audio.unlink()
-    if case == "not a zip":
-        audio.write_bytes(b"<html>not found</html>")
-    if case == "no tracks.csv":
-        with zipfile.ZipFile(metadata, "w") as archive:
-            archive.writestr("fma_metadata/genres.csv", "genre_id\n")
-    if case == "broken clips":
-        with zipfile.ZipFile(audio) as archive:
-            names = archive.namelist()
-        with zipfile.ZipFile(audio, "w") as archive:
-            for name in names:
-                archive.writestr(name, b"broken")
-    if case == "few tracks":
-        table = read_tracks(str(metadata))
-        gone = {member_name("small", i) for i in table.index[table["genre"] == "Folk"][2:]}
-        with (
-            zipfile.ZipFile(archives / "fma_small.zip") as source,
-            zipfile.ZipFile(audio, "w") as kept,
-        ):
-            for name in set(source.namelist()) - gone:
-                kept.writestr(name, source.read(name))
-    if case == "unknown genre":
-        return config(folder, genres="[Rock, Jazz]")
-    return config(folder)
-
-
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        ("unknown key", "config key protocol is unknown"),
-        ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
-        ("missing archive", "fma_small.zip: no such file"),
-        ("not a zip", "fma_small.zip: not a sound zip archive"),
-        ("no tracks.csv", "has no fma_metadata/tracks.csv"),
-        ("broken clips", "none of the 14 clips of shard 000 can be used"),
-        ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 parts"),
-        ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
-    ],
-)
-def test_bad_input_gets_one_line(
-    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, case: str, message: str
-) -> None:
-    arguments = edit(project, archives, tmp_path / "spoilt", case)
-    run = snakemake(small(project), *arguments, "--", "results_table")
-    assert run.returncode != 0
-    lines = [line for line in run.stdout.splitlines() if "error:" in line and message in line]
-    assert lines, run.stdout[-3000:]
-    assert "Traceback" not in run.stdout
-    assert not list((project / "results").rglob("report/*"))
-
-
-def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> None:
-    run = snakemake(project, "-n", "--config", "dataset=fma_small")
-    assert run.returncode == 0, run.stdout[-3000:]
-    planned = jobs(run.stdout)
-    assert planned["download"] == 2 and planned["mel_shard"] == 64
-    assert not (project / "resources").exists() and not (project / "results").exists()
-
-
-@pytest.mark.parametrize("run", ["artist/without_crops/1", "artist-9/svm/1", "official/svm/1"])
-def test_a_run_that_the_configuration_does_not_name_has_no_rule(
-    project: Path, snakemake: Snakemake, run: str
-) -> None:
-    assert MODELS["without_crops"]["on_request"] is True  # hence not among those of the run
-    wanted = f"results/demo/runs/{run}/params.json"
-    plan = snakemake(project, "-n", "--config", "protocols=[artist]", "--", wanted)
-    assert plan.returncode != 0
-    assert f"No rule to produce {wanted}" in plan.stdout
-
-
-def test_every_rule_says_what_it_makes(project: Path, snakemake: Snakemake) -> None:
-    rules = re.findall(r"^(\w+) ?(.*)$", snakemake(project, "--list-rules").stdout, re.MULTILINE)
-    names = {name for name, text in rules if text.startswith("(") and text.endswith(".)")}
-    targets = {"data", "features", "baselines", "crnn", "figures", "results_table", "report_page"}
-    assert targets | {"all", "evaluate_crnn"} <= names

@@ -1,0 +1,100 @@
+"""What a run refuses, in one line, and what it plans before any data exist."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from songnet.archives import member_name
+from songnet.tracks import read_tracks
+from tests.configured import MODELS
+from tests.conftest import Snakemake, config, planned_jobs, small
+
+
+def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
+    """Spoil one thing and return the arguments of the run."""
+    shutil.copytree(archives, folder)
+    audio, metadata = folder / "fma_small.zip", folder / "fma_metadata.zip"
+    if case == "unknown key":
+        return [*config(folder), "protocol=artist"]
+    if case == "key twice":
+        with (project / "config/config.yaml").open("a") as file:
+            file.write("seeds: [7]\n")
+    if case == "missing archive":
+        audio.unlink()
+    if case == "not a zip":
+        audio.write_bytes(b"<html>not found</html>")
+    if case == "no tracks.csv":
+        with zipfile.ZipFile(metadata, "w") as archive:
+            archive.writestr("fma_metadata/genres.csv", "genre_id\n")
+    if case == "broken clips":
+        with zipfile.ZipFile(audio) as archive:
+            names = archive.namelist()
+        with zipfile.ZipFile(audio, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"broken")
+    if case == "few tracks":
+        table = read_tracks(str(metadata))
+        gone = {member_name("small", i) for i in table.index[table["genre"] == "Folk"][2:]}
+        with (
+            zipfile.ZipFile(archives / "fma_small.zip") as source,
+            zipfile.ZipFile(audio, "w") as kept,
+        ):
+            for name in set(source.namelist()) - gone:
+                kept.writestr(name, source.read(name))
+    if case == "unknown genre":
+        return config(folder, genres="[Rock, Jazz]")
+    return config(folder)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("unknown key", "config key protocol is unknown"),
+        ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
+        ("missing archive", "fma_small.zip: no such file"),
+        ("not a zip", "fma_small.zip: not a sound zip archive"),
+        ("no tracks.csv", "has no fma_metadata/tracks.csv"),
+        ("broken clips", "none of the 14 clips of shard 000 can be used"),
+        ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 parts"),
+        ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
+    ],
+)
+def test_bad_input_gets_one_line(
+    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, case: str, message: str
+) -> None:
+    arguments = edit(project, archives, tmp_path / "spoilt", case)
+    run = snakemake(small(project), *arguments, "--", "results_table")
+    assert run.returncode != 0
+    lines = [line for line in run.stdout.splitlines() if "error:" in line and message in line]
+    assert lines, run.stdout[-3000:]
+    assert "Traceback" not in run.stdout
+    assert not list((project / "results").rglob("report/*"))
+
+
+def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> None:
+    run = snakemake(project, "-n", "--config", "dataset=fma_small")
+    assert run.returncode == 0, run.stdout[-3000:]
+    planned = planned_jobs(run.stdout)
+    assert planned["download"] == 2 and planned["mel_shard"] == 64
+    assert not (project / "resources").exists() and not (project / "results").exists()
+
+
+@pytest.mark.parametrize("run", ["artist/without_crops/1", "artist-9/svm/1", "official/svm/1"])
+def test_a_run_that_the_configuration_does_not_name_has_no_rule(
+    project: Path, snakemake: Snakemake, run: str
+) -> None:
+    assert MODELS["without_crops"]["on_request"] is True  # hence not among those of the run
+    wanted = f"results/demo/runs/{run}/params.json"
+    plan = snakemake(project, "-n", "--config", "protocols=[artist]", "--", wanted)
+    assert plan.returncode != 0
+    assert f"No rule to produce {wanted}" in plan.stdout
+
+
+def test_every_rule_says_what_it_makes(project: Path, snakemake: Snakemake) -> None:
+    rules = re.findall(r"^(\w+) ?(.*)$", snakemake(project, "--list-rules").stdout, re.MULTILINE)
+    names = {name for name, text in rules if text.startswith("(") and text.endswith(".)")}
+    targets = {"data", "features", "baselines", "crnn", "figures", "results_table", "report_page"}
+    assert targets | {"all", "evaluate_crnn"} <= names

@@ -1,0 +1,51 @@
+"""Runs from nothing: one that repeats a finished one, one from spectrograms alone."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from benchmarks.workflow import copy_project
+
+from tests.conftest import Snakemake, config, small
+
+
+def test_two_runs_agree(
+    finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    """One protocol from scratch, with all its models and seeds, gives the same figures."""
+    project = small(copy_project(tmp_path / "again"))
+    run = snakemake(project, *config(archives, protocols="[artist]"), "--", "results_table")
+    assert run.returncode == 0, run.stdout[-5000:]
+    first, second = (
+        pd.read_csv(folder / "results/local/report/results.csv").drop(columns="train_seconds")
+        for folder in (finished, project)
+    )
+    first = first[first["protocol"] == "artist"].reset_index(drop=True)
+    assert len(first) == 8
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_delivered_spectrograms(
+    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, finished: Path
+) -> None:
+    """The spectrograms of the finished run, delivered without audio."""
+    folder = tmp_path / "mels"
+    folder.mkdir()
+    shutil.copy(archives / "fma_metadata.zip", folder)
+    index = pd.read_parquet(finished / "results/local/mel/index.parquet")
+    for name, rows in index.groupby("file"):
+        shard = np.load(finished / "results/local/mel" / str(name)).astype(np.float32)
+        mel = shard[rows["row"]][:, :, ::10]
+        scaled = np.clip((mel - mel.max(axis=(1, 2), keepdims=True) + 80) / 80 * 255, 0, 255)
+        np.savez_compressed(
+            folder / f"mels-{Path(str(name)).stem}.npz",
+            track_id=rows.index.to_numpy(np.int32),
+            mel=scaled.astype(np.uint8),
+        )
+    settings = {"models": "[svm,crnn]", "protocols": "[artist]", "seeds": "[1]"}
+    run = snakemake(small(project), *config(folder, dataset="local_mels", **settings))
+    assert run.returncode == 0, run.stdout[-5000:]
+    results = project / "results/local_mels"
+    assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 140)
+    assert len(pd.read_csv(results / "report/results.csv")) == 2
