@@ -18,10 +18,10 @@ from songnet.errors import SongNetError, UnusableClipError
 # zeros in a kilobyte. FMA's clips have up to 1.2 MB, its tracks.csv 0.26 GB, features.csv 0.95 GB.
 CLIP_BYTES = 256 << 20
 TABLE_BYTES = 4 << 30
-# What Python raises for a member that is damaged, encrypted or packed in a way that it cannot read.
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
-)  # fmt: skip
+# What Python raises for a damaged member, and for one that is encrypted or packed in a way that it
+# cannot read. A disk's OSError is neither.
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+NOT_READABLE = (*DAMAGED, RuntimeError)
 
 
 def member_name(subset: str, track_id: int) -> str:
@@ -49,12 +49,19 @@ def clip_ids(archive: str | Path, subset: str) -> set[int]:
 def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip file; what is wrong with it becomes one line that names it."""
     try:
-        with zipfile.ZipFile(path) as file:
+        with _opened(path) as file:
             yield file
-    except FileNotFoundError:
-        raise SongNetError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, EOFError) as error:
         raise SongNetError(f"{path}: not a sound zip archive: {error}") from None
+
+
+def _opened(path: str | Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise SongNetError(f"{path}: no such file") from None
+    except OSError as error:  # a folder, or another user's
+        raise SongNetError(f"{path}: {error.strerror}") from None
 
 
 @contextmanager
@@ -68,17 +75,25 @@ def open_member(archive: zipfile.ZipFile, name: str, threads: int = 1) -> Iterat
 
     Raises:
         SongNetError: there is none, it is too large, or it is damaged.
+        OSError: the disk cannot read it.
     """
     if name not in archive.NameToInfo:
         raise SongNetError(f"{archive.filename}: has no {name}")
+
+    def refused(error: BaseException) -> SongNetError:
+        return SongNetError(f"{archive.filename}: {name} is damaged: {_reason(error)}")
+
     try:
         member = _Member(archive, name, TABLE_BYTES, threads)
-        with io.BufferedReader(member, 1 << 20) as file:
-            yield file
     except _TooLargeError as error:
         raise SongNetError(f"{archive.filename}: {name} {error}") from None
+    except NOT_READABLE as error:
+        raise refused(error) from None
+    try:
+        with io.BufferedReader(member, 1 << 20) as file:
+            yield file
     except DAMAGED as error:
-        raise SongNetError(f"{archive.filename}: {name} is damaged: {_reason(error)}") from None
+        raise refused(error) from None
 
 
 def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesIO:
@@ -95,9 +110,7 @@ def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesI
         raise UnusableClipError("not in the archive") from None
     except _TooLargeError as error:
         raise UnusableClipError(f"the file {error}") from None
-    except DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    except NOT_READABLE as error:
         raise UnusableClipError(f"damaged in the archive, {_reason(error)}") from None
 
 
@@ -186,7 +199,9 @@ class _Member(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             piece = self._file.read(min(len(buffer), self.SIZE))
-        except (RuntimeError, ValueError):  # rapidgzip's
+        except (RuntimeError, ValueError, OSError) as error:  # rapidgzip's, and bz2's OSError
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise zipfile.BadZipFile("a block of BZIP2 is damaged") from None
         self._count += len(piece)
         self._crc = zlib.crc32(piece, self._crc)

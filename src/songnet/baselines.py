@@ -113,6 +113,8 @@ def _fit(
     baseline = Baseline(pipeline, names, model["features"])
     if not hasattr(pipeline, "predict_proba"):
         scores = decision_scores(pipeline, feature_matrix(validation, model["features"]))
+        if getattr(pipeline[-1], "decision_function_shape", "ovr") != "ovr":
+            raise ValueError("decision_function_shape must be ovr, a score for each genre")
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
         baseline.temperature = _fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}

@@ -26,6 +26,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: list[Any] = []
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<`: PyYAML knows what to do
+                continue
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if key in keys:
                 raise yaml.constructor.ConstructorError(
@@ -125,6 +127,8 @@ def check(config: Table, schema: Table, datasets: Table) -> Table:
     elif not dataset["clips"]:
         _check_unused(config, ["mel", "clips"], schema)
     _check_archives(config, dataset)
+    if config["genres"]:  # in another order they are the same data set
+        config["genres"].sort()
     return config
 
 

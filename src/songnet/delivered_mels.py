@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songnet.archives import DAMAGED, open_zip
+from songnet.archives import NOT_READABLE, open_zip
 from songnet.errors import SongNetError
 
 # 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
@@ -32,6 +32,8 @@ def mel_ids(archives: list[str]) -> set[int]:
     found: set[int] = set()
     for path in archives:
         track_ids = _track_ids(path)
+        if track_ids.size == 0:  # an exporter's last archive may hold nothing
+            continue
         shape, _, dtype = _header(path, "mel")
         if dtype != np.uint8 or len(shape) != 3 or 0 in shape[1:] or shape[:1] != track_ids.shape:
             raise SongNetError(
@@ -94,7 +96,7 @@ def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
                 _read_header(file)
                 while row := file.read(math.prod(shape)):
                     yield np.frombuffer(row, np.uint8).reshape(shape)
-        except (ValueError, *DAMAGED) as error:
+        except (ValueError, *NOT_READABLE) as error:
             raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
 
 
@@ -115,6 +117,8 @@ def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tup
     for path in archives:
         track_ids = _track_ids(path)
         rows = np.isin(track_ids, wanted)
+        if not rows.any():
+            continue
         seconds = _seconds(path)
         shape, _, _ = _header(path, "mel")
         frames = np.maximum(1, np.rint(shape[2] * seconds / seconds.max())).astype(int)
@@ -154,7 +158,7 @@ def _header(path: str, name: str) -> Header:
                 return _read_header(file)
         except KeyError:
             raise SongNetError(f"{path}: has no array {name}") from None
-        except (ValueError, *DAMAGED) as error:
+        except (ValueError, *NOT_READABLE) as error:
             raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
 
 

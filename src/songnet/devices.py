@@ -21,7 +21,7 @@ def device() -> torch.device:
 
 @contextmanager
 def own_gpu() -> Iterator[int | None]:
-    """Wait until a GPU is free of other trainings and make it the present one.
+    """Wait until a GPU is free of this user's other trainings and make it the present one.
 
     Yields:
         Its number; None, at once, where there is no GPU.
@@ -67,7 +67,11 @@ def autocast(mixed_precision: bool | None) -> torch.autocast:
     """
     where = device().type
     if mixed_precision is None:
-        mixed_precision = torch.cuda.is_bf16_supported() if where == "cuda" else _native()
+        mixed_precision = (
+            torch.cuda.is_bf16_supported(including_emulation=False)
+            if where == "cuda"
+            else _native()
+        )
     return torch.autocast(where, torch.bfloat16, enabled=mixed_precision)
 
 

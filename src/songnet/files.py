@@ -28,7 +28,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     A reader, or a run after a kill, never meets a half-written file under its final name.
 
     Raises:
-        SongNetError: the disk is full or the folder cannot be written.
+        SongNetError: the disk is full.
+        OSError: the folder cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

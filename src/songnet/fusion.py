@@ -23,7 +23,7 @@ class Fusion:
 
     weights: dict[str, float]  # of each member
     predictions: pd.DataFrame  # as `songnet.evaluation.prediction_table`
-    history: pd.DataFrame  # one row, as a baseline's
+    history: pd.DataFrame  # one row: epoch, seconds, validation_loss and _accuracy
 
 
 def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:

@@ -84,7 +84,7 @@ def _accuracy_table(rows: pd.DataFrame, models: Models) -> str:
                 "model": models[row.model]["title"],
                 "accuracy %": in_percent(row.accuracy, 2 if comparable else 1),
                 "± sd": in_percent(row.accuracy_sd),
-                "interval": f"{in_percent(row.ci_low)} – {in_percent(row.ci_high)}",
+                "interval": f"[{in_percent(row.ci_low)}, {in_percent(row.ci_high)}]",
                 "macro F1": in_percent(row.macro_f1),
                 "runs": row.seeds * row.divisions,
                 **(
@@ -156,7 +156,7 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
             {
                 f"`{protocol}`: {models[str(reference)]['title']} less": models[row.model]["title"],
                 "points": signed_points(row.difference),
-                "interval": f"{signed_points(row.ci_low)} – {signed_points(row.ci_high)}",
+                "interval": f"[{signed_points(row.ci_low)}, {signed_points(row.ci_high)}]",
                 "ahead in": f"{row.splits_won} of {row.splits} divisions",
             }
             for row in rows.itertuples()
@@ -175,7 +175,7 @@ def _leak(results: pd.DataFrame, models: Models) -> list[str]:
             "random %": in_percent(row.random),
             "artist %": in_percent(row.artist),
             "leak, points": signed_points(row.leak),
-            "interval": f"{signed_points(row.ci_low)} to {signed_points(row.ci_high)}",
+            "interval": f"[{signed_points(row.ci_low)}, {signed_points(row.ci_high)}]",
         }
         for row in table.itertuples()
     ]

@@ -36,9 +36,7 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
             )
     lacks = {name: _lacks(name, models, dataset) for name in models}
-    wanted = config["models"] or [
-        name for name, model in models.items() if not lacks[name] and not model.get("on_request")
-    ]
+    wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
             raise SongNetError(
@@ -54,6 +52,14 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
             f"({', '.join(wanted)})"
         )
     return {name: models[name] for name in wanted}
+
+
+def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
+    """Models of a run that names none."""
+    wanted = [
+        name for name, model in models.items() if not lacks[name] and not model.get("on_request")
+    ]
+    return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
 def _lacks(name: str, models: Table, dataset: Table) -> str:

@@ -75,7 +75,7 @@ def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
 def _wanted_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:
     """Lines of the wanted tracks, some megabytes at a time; the others are never parsed."""
     wanted = {str(track_id).encode() for track_id in track_ids}
-    # Three header rows and one that names the index.
-    rows = (line for line in islice(file, 4, None) if line[: line.find(b",")] in wanted)
+    # Three header rows, and one that names the index, whose first field is no number.
+    rows = (line for line in islice(file, 3, None) if line[: line.find(b",")] in wanted)
     while block := b"".join(islice(rows, LINES)):
         yield block

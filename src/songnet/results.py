@@ -337,9 +337,9 @@ def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
 
     Returns:
         Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
-        0 where a job ended before Snakemake could measure it).
+        0 where a job ended before Snakemake could measure it). Empty where there are no files.
     """
-    rows = []
+    rows = [pd.DataFrame(columns=["rule", "s", "max_rss"])]
     for file in sorted(Path(benchmarks).rglob("*.tsv")):
         rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
         rows.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))

@@ -118,11 +118,18 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> Re
     too_large = f"larger than {limits.upload_bytes / 2**20:g} MB"
     with tempfile.NamedTemporaryFile(prefix="songnet-upload-") as file:
         size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limits.upload_bytes:
-                return JSONResponse({"error": too_large}, 413)
-            file.write(piece)
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(limits.idle_seconds) as idle:
+                async for piece in request.stream():
+                    idle.reschedule(clock() + limits.idle_seconds)
+                    size += len(piece)
+                    if size > limits.upload_bytes:
+                        return JSONResponse({"error": too_large}, 413)
+                    file.write(piece)
+        except TimeoutError:
+            waited = f"nothing came for {limits.idle_seconds:g} seconds"
+            return JSONResponse({"error": waited}, 408)
         file.flush()
         result = await asyncio.get_running_loop().run_in_executor(
             request.app.state.uploads_pool,

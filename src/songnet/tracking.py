@@ -8,6 +8,7 @@ import contextlib
 import getpass
 import logging
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -190,7 +191,8 @@ def open_run(
 ) -> str:
     """Find or create the MLflow run of a record, under the parent of this invocation.
 
-    A finished run of another model is of an earlier training: this one gets a run of its own.
+    A finished run of another model is of an earlier training, or of another machine's: this one
+    gets a run of its own.
 
     Args:
         client: of MLflow.
@@ -202,13 +204,13 @@ def open_run(
     from mlflow.entities import Param, RunTag
 
     of_this = f"tags.`{KEY}` = '{record['key']}'"
-    found = client.search_runs(
-        [experiment_id], of_this, order_by=["attributes.start_time DESC"], max_results=1
-    )
-    finished = found and found[0].info.status == "FINISHED"
-    # One that holds no model yet awaits its upload.
-    if finished and found[0].data.tags.get(MODEL, model) != model:
-        found = []
+    found = client.search_runs([experiment_id], of_this, order_by=["attributes.start_time DESC"])
+    holding = [run for run in found if model and run.data.tags.get(MODEL) == model]
+    # The newest may still be trained, or await its upload.
+    waiting = [
+        run for run in found[:1] if run.info.status != "FINISHED" or MODEL not in run.data.tags
+    ]
+    found = holding or waiting
     if found and PARENT in found[0].data.tags:
         return str(found[0].info.run_id)
     name = f"{record['model']} · {record['protocol']} · {record['seed']}"
@@ -229,7 +231,7 @@ def open_run(
         "split_seed": record["split_seed"],
         PARENT: open_parent(client, experiment_id),
         USER: user(),
-        **{f"sha1/{name}": value for name, value in record["archives"].items()},
+        **{f"sha1/{in_mlflow(name)}": value for name, value in record["archives"].items()},
     }
     client.log_batch(
         run.info.run_id,
@@ -237,6 +239,11 @@ def open_run(
         tags=[RunTag(name, str(value)) for name, value in tags.items()],
     )
     return str(run.info.run_id)
+
+
+def in_mlflow(name: str) -> str:
+    """Name of a metric or tag with what MLflow refuses in one replaced."""
+    return re.sub(r"[^\w /.:-]", "_", name)
 
 
 def user() -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from songnet.tracking import (
     USER,
     describe_experiment,
     find_experiment,
+    in_mlflow,
     log_history,
     open_run,
     timestamp,
@@ -28,7 +28,6 @@ from songnet.tracking import (
 
 METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the figures that MLflow holds of it
 MODEL_FILES = {"baseline": "model.joblib", "crnn": "model.safetensors", "fusion": "model.json"}
-MLFLOW_REFUSES = re.compile(r"[^\w /.:-]")  # in names of metrics
 
 
 def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") -> dict[str, str]:
@@ -238,8 +237,7 @@ def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:
     """Metrics of one part, named and scaled (0 to 1) alike for every model."""
     names = ("accuracy", "macro_f1", "log_loss", "ci_low", "ci_high")
     scores = {
-        f"{part}/f1/{MLFLOW_REFUSES.sub('_', genre)}": values["f1"]
-        for genre, values in found["genres"].items()
+        f"{part}/f1/{in_mlflow(genre)}": values["f1"] for genre, values in found["genres"].items()
     }
     return {f"{part}/{name}": found[name] for name in names} | scores
 

@@ -37,6 +37,7 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
         ("sklearn.decomposition.PCA", {}),
         ("sklearn.ensemble", {}),
         ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 500}),
+        ("sklearn.svm.SVC", {"decision_function_shape": "ovo"}),  # a score for each pair
     ],
 )
 def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, Any]) -> None:

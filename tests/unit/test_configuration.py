@@ -312,6 +312,16 @@ def test_broken_text_from_the_command_line_names_the_key() -> None:
         checked(seeds="[1,2")
 
 
+def test_tables_may_be_merged(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("a: &a {epochs: 3, averaging: 0.2}\nb: {<<: *a, epochs: 4}\n")
+    assert read_yaml(path)["b"] == {"epochs": 4, "averaging": 0.2}
+
+
+def test_genres_in_another_order_are_the_same_data_set() -> None:
+    assert checked(genres=["Rock", "Folk"])["genres"] == ["Folk", "Rock"]
+
+
 def test_entries_may_be_like_others(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(

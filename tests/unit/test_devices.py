@@ -98,3 +98,13 @@ def test_mixed_precision_computes_in_bfloat16() -> None:
         assert layer(torch.ones(1, 4)).dtype == torch.bfloat16
     with autocast(False):
         assert layer(torch.ones(1, 4)).dtype == torch.float32
+
+
+def test_a_gpu_that_imitates_bfloat16_is_left_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    # An older GPU, as torch tells of it.
+    monkeypatch.setattr(
+        "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    monkeypatch.setattr("torch.autocast", lambda where, dtype, enabled: (where, enabled))
+    assert autocast(None) == ("cuda", False)

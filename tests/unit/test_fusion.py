@@ -59,7 +59,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels() -> None:
     assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)
     assert set(fusion.weights) == {"a", "b"}
     # Without its members' training there would be no fusion.
-    assert 60 <= fusion.history["seconds"].item() < 120
+    assert fusion.history["seconds"].item() >= 60
     for tables in runs.values():
         for one in tables:
             one.loc[one["split"] == "test", "genre"] = "Folk"

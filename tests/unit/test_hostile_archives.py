@@ -82,6 +82,20 @@ def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
             read_clip(archive, "small", 2)
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "gone", "x"), RuntimeError("no thread")])
+def test_an_error_elsewhere_is_not_the_archives(tmp_path: Path, error: Exception) -> None:
+    path = archive_of(tmp_path / "a.zip", {"table": b"x"})
+    with pytest.raises(type(error), match=str(error.args[-1])):  # noqa: SIM117
+        with open_zip(path) as archive, open_member(archive, "table") as file:
+            assert file.read() == b"x"
+            raise error
+
+
+def test_a_folder_is_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(SongNetError, match=f"^{tmp_path}: Is a directory"), open_zip(tmp_path):
+        pass
+
+
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     """200 MB of zeros in 200 bytes, whose header promises 1000 bytes."""
     path = tmp_path / "a.zip"

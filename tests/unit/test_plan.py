@@ -44,6 +44,9 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
         config = {"models": named, "reference": None}
         assert list(selected_models(config, dataset, models)) == selected
+    # Nor are fusions of them.
+    models["f"] = {"family": "fusion", "members": ["a", "b"]}
+    assert list(selected_models({"models": None, "reference": None}, dataset, models)) == ["a"]
 
 
 def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:

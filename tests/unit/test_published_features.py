@@ -36,6 +36,18 @@ def test_wanted_rows_in_the_wanted_order(published: tuple[str, pd.DataFrame]) ->
     assert found["mfcc"].shape == (4, 140)
 
 
+def test_a_table_whose_index_is_not_named(
+    published: tuple[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    path, table = published
+    lines = table.to_csv().splitlines(keepends=True)
+    unnamed = tmp_path / "unnamed.zip"
+    with zipfile.ZipFile(unnamed, "w") as archive:
+        archive.writestr("fma_metadata/features.csv", "".join(lines[:3] + lines[4:]))
+    wanted = pd.Index([2, 501])
+    pd.testing.assert_frame_equal(read_features(str(unnamed), wanted), read_features(path, wanted))
+
+
 @pytest.fixture(scope="module")
 def blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """700 tracks: 6 MB, seven blocks of BZIP2."""

@@ -104,6 +104,10 @@ def test_run_times_add_up_by_rule(tmp_path: Path) -> None:
     assert table.to_numpy().tolist() == [[1, 2.0, 0.0], [2, 7.5, 150.0]]
 
 
+def test_run_times_may_have_been_tidied_away(tmp_path: Path) -> None:
+    assert runtime_table(tmp_path).empty
+
+
 def test_without_a_test_part_there_is_nothing_to_compare() -> None:
     one = run("net", "crnn", 1, 1, set(), 0.6)
     del one.metrics["test"]

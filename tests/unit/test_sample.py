@@ -135,7 +135,6 @@ def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve)
     assert not (tmp_path / "fma_small.zip").exists()
     # Stopped in the middle of the clips.
     server = serve()
-    full = server.sent
     fetch(server, tmp_path)
     full = server.sent
     (tmp_path / "fma_small.zip.parts").mkdir()

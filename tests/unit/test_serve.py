@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +90,18 @@ class Client:
     async def send_json(self, answer: dict[str, Any]) -> None:
         if self.gone:
             raise RuntimeError('Cannot call "send" once a close message has been sent.')
+
+
+def test_an_upload_that_stops_gives_its_place_away() -> None:
+    async def stopping() -> AsyncIterator[bytes]:
+        yield b"RIFF"
+        await asyncio.sleep(3600)
+
+    request: Any = SimpleNamespace(stream=stopping)
+    limits = server.Limits(idle_seconds=0.05)
+    answer = asyncio.run(server._classify_upload(request, None, limits))  # type: ignore[arg-type]
+    assert answer.status_code == 408
+    assert json.loads(bytes(answer.body)) == {"error": "nothing came for 0.05 seconds"}
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -125,6 +125,31 @@ def test_a_training_anew_is_a_run_of_its_own(run_folder: Path, tmp_path: Path) -
     assert (best.run_id, int(best.version)) == (second, 2)
 
 
+def test_two_machines_of_one_configuration_have_a_run_each(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    experiment_id = initialise(uri, "tiny")["experiment_id"]
+    other = shutil.copytree(run_folder, tmp_path / "other/runs/artist/svm/1")
+    with (other / "model.joblib").open("ab") as file:  # its weights differ a little
+        file.write(b"\0")
+    folders = [run_folder, other]
+    first, second = ([*upload_runs(uri, "tiny", [folder]).values()] for folder in folders)
+    assert first != second
+    again = [[*upload_runs(uri, "tiny", [folder]).values()] for folder in folders]
+    assert again == [first, second]
+    runs = mlflow.MlflowClient(uri).search_runs([experiment_id], "attributes.run_name LIKE 'svm%'")
+    assert len(runs) == 2
+
+
+def test_an_archive_may_have_any_name(run_folder: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    write_json(run_folder / "params.json", record() | {"archives": {"mels-a+b (1).npz": "z"}})
+    (run_id,) = upload_runs(uri, "tiny", [run_folder]).values()
+    assert mlflow.MlflowClient(uri).get_run(run_id).data.tags["sha1/mels-a_b _1_.npz"] == "z"
+
+
 def test_a_run_tells_when_and_on_what_it_was_trained(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")

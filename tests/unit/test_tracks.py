@@ -214,6 +214,8 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
     rate = 60 / np.max(seconds or 30)
     np.savez(paths[0], track_id=np.array([5, 7, 9]), mel=mel, **given)
     np.savez(paths[1], track_id=np.array([6]), mel=mel[:1, :, : round(30 * rate)])
+    paths.append(str(tmp_path / "mels-empty.npz"))  # an exporter's last one
+    np.savez(paths[2], track_id=np.zeros(0, np.int64), mel=mel[:0])
     assert mel_ids(paths) == {5, 6, 7, 9}
     selected = pd.DataFrame(index=pd.Index([5, 6, 9], name="track_id"))
     make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected, 5)

@@ -212,13 +212,16 @@ def test_an_edit_reruns_what_uses_it(
 
 
 def test_words_rerun_nothing(finished: Path, archives: Path, snakemake: Snakemake) -> None:
-    path = finished / "src/songnet/files.py"  # which all jobs use
-    text = path.read_text()
-    path.write_text(text.replace('"""', '"""Truly: ', 1) + "\n# said\n")
+    # A module that all jobs use, and the script of one rule.
+    paths = [finished / "src/songnet/files.py", finished / "workflow/scripts/train_crnn.py"]
+    texts = [path.read_text() for path in paths]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text.replace('"""', '"""Truly: ', 1) + "\n# said\n")
     try:
         run = snakemake(finished, "-n", *config(archives))
     finally:
-        path.write_text(text)
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
     assert "Nothing to be done" in run.stdout
 
 

@@ -100,10 +100,14 @@ def minutes(limit):
     return lambda wildcards, attempt: limit * attempt
 
 
+# Modules that report what trainings do, and shape no weights.
+REPORTING = ("tracking", "job", "provenance")
+
+
 def source(rule_name, models=(), without=()):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
 
-    Modules that only look on are left out. It is read when a job asks: on a cluster each job starts
+    It is read when a job asks: on a cluster each job starts
     a Snakemake of its own, which needs it of one rule.
     """
 

@@ -39,7 +39,7 @@ for baseline in family_models("baseline"):
                 for seed in model_seeds(baseline)
                 for split in SPLITS
             ],
-            source=source("train_baseline", [baseline]),
+            source=source("train_baseline", [baseline], without=REPORTING),
         script:
             "../scripts/train_baseline.py"
 
@@ -77,6 +77,6 @@ rule train_crnn:
         # No input: another server, one that is back, or none, is no reason to train anew. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
-        source=source("train_crnn", ["{model}"], without=("tracking",)),
+        source=source("train_crnn", ["{model}"], without=REPORTING),
     script:
         "../scripts/train_crnn.py"

@@ -18,6 +18,8 @@ with job(snakemake):
     from songnet.splits import held_out, read_parts
     from songnet.text import credit, percent
 
+    SECONDS = 10.0  # that are heard, and seen, of each clip
+
     torch.set_num_threads(snakemake.threads)
     network, genres, facts = load(snakemake.input.network[0])
     tracks = pd.read_parquet(snakemake.input.tracks)
@@ -39,13 +41,14 @@ with job(snakemake):
     reliability = analysis.reliability(predictions, genres, snakemake.params.confidence)
     figures.reliability_figure(reliability, snakemake.output.reliability)
     excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
+    frames = round(SECONDS * shards.frames_per_second)
     wrong = [
         {
             "genre": row["genre"],
             "text": f"called {row['predicted']}, {percent(row['probability'], 0)}",
             "credit": credit(row),
-            "image": spectrogram_image(shards.mel(row["track_id"])),
-            "audio": excerpts.audio(row["track_id"], 0, 10),
+            "image": spectrogram_image(shards.mel(row["track_id"], 0, frames)),
+            "audio": excerpts.audio(row["track_id"], 0, SECONDS),
         }
         for row in analysis.surely_wrong(predictions, tracks, genres)
     ]
