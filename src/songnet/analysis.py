@@ -5,9 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
-from songnet.evaluation import confusion_matrix, genre_scores
+from songnet.evaluation import (
+    NO_INTERVAL_BELOW,
+    artist_bootstrap,
+    confusion_matrix,
+    effective_artists,
+    genre_scores,
+)
 
 # What a prediction says, without the columns of probabilities: these bear the names of genres,
 # which may be those of columns that a table of tracks has.
@@ -61,25 +66,33 @@ def _rank_of_truth(predictions: pd.DataFrame, genres: list[str]) -> NDArray[np.i
 
 
 def reliability(
-    predictions: pd.DataFrame, genres: list[str], level: float, bins: int = 10
+    predictions: pd.DataFrame,
+    genres: list[str],
+    artists: pd.Series,
+    resamples: int,
+    level: float,
+    bins: int = 10,
 ) -> pd.DataFrame:
     """Accuracy against confidence, the probability of the verdict.
 
     Args:
         predictions: of the test part.
         genres: names.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
         level: of the intervals, e.g. 0.95.
         bins: number of them.
 
     Returns:
         One row for each of equally wide bins of confidence that holds verdicts: low, high,
-        confidence and accuracy (means), verdicts, and ci_low and ci_high of the accuracy (Wilson's
-        interval, as if verdicts were independent).
+        confidence and accuracy (means), verdicts, and ci_low and ci_high of the accuracy, NaN where
+        the tracks weigh as those of fewer than NO_INTERVAL_BELOW artists.
     """
     confidence = predictions[genres].max(axis=1)
     edges = np.linspace(0, 1, bins + 1)
     table = pd.DataFrame(
         {
+            "track_id": predictions["track_id"],
             "bin": np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1),
             "confidence": confidence,
             "accuracy": (predictions["genre"] == predictions["predicted"]).astype(float),
@@ -90,11 +103,13 @@ def reliability(
     )
     found.insert(0, "low", edges[found.index])
     found.insert(1, "high", edges[found.index + 1])
-    right = (found["accuracy"] * found["verdicts"]).round().astype(int)
-    found[["ci_low", "ci_high"]] = [
-        binomtest(k, n).proportion_ci(level, method="wilson")
-        for k, n in zip(right, found["verdicts"], strict=True)
-    ]
+    found[["ci_low", "ci_high"]] = np.nan
+    for at, rows in table.groupby("bin"):
+        of_tracks = artists.loc[rows["track_id"]]
+        if effective_artists(of_tracks) >= NO_INTERVAL_BELOW:
+            found.loc[at, ["ci_low", "ci_high"]] = artist_bootstrap(
+                rows["accuracy"].to_numpy(), of_tracks, resamples, level
+            )
     return found.reset_index(drop=True)
 
 

@@ -11,6 +11,8 @@ from songnet.files import replacing, write_json
 
 Array = NDArray[np.float64]
 BLOCK = 500  # bootstrap samples drawn at once
+# Of fewer, an interval would deceive: where all tracks are missed, the bootstrap gives 0 to 0.
+NO_INTERVAL_BELOW = 5  # effective artists
 
 
 def prediction_table(
@@ -98,7 +100,11 @@ def genre_scores(confusion: NDArray[np.int64]) -> dict[str, Array]:
 
 
 def artist_bootstrap(
-    correct: Array, artists: pd.Series, resamples: int, confidence: float
+    correct: Array,
+    artists: pd.Series,
+    resamples: int,
+    confidence: float,
+    less: NDArray[np.bool_] | None = None,
 ) -> tuple[float, float]:
     """Percentile interval of the accuracy under resampling of whole artists.
 
@@ -110,19 +116,28 @@ def artist_bootstrap(
         artists: (n,) artist of each track, index track_id; a track without one counts for itself.
         resamples: number of bootstrap samples.
         confidence: e.g. 0.95.
+        less: (n,) which rows are the other side of a comparison; the interval is then that of the
+            accuracy on the rest less the accuracy on these. Artists are drawn for both at once.
     """
     codes, names = _clusters(artists)
-    hits = np.bincount(codes, weights=correct)
-    sizes = np.bincount(codes)
+    sides = 1 if less is None else 2
+    cells = sides * codes + (0 if less is None else less)
+    hits, sizes = (
+        np.bincount(cells, weights, sides * len(names)).reshape(-1, sides)
+        for weights in (correct, None)
+    )
     random = np.random.default_rng(0)
     evenly = np.full(len(names), 1 / len(names))
     accuracies = []
     # In blocks: all counts at once would take gigabytes for a large list of artists.
     for start in range(0, resamples, BLOCK):
         drawn = random.multinomial(len(names), evenly, size=min(BLOCK, resamples - start))
-        accuracies.append((drawn @ hits) / (drawn @ sizes))
+        with np.errstate(invalid="ignore"):  # a draw may have nothing of one side
+            accuracies.append((drawn @ hits) / (drawn @ sizes))
+    drawn_accuracies = np.concatenate(accuracies)
+    drawn_accuracies = drawn_accuracies[:, 0] - (0 if less is None else drawn_accuracies[:, 1])
     tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(accuracies), [tail, 1 - tail])
+    low, high = np.nanquantile(drawn_accuracies, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.report_text import PROTOCOLS, TOO_NARROW_BELOW
-from songnet.results import leak_table, poster_protocol
+from songnet.results import poster_protocol
 from songnet.splits import judging_part
 from songnet.text import in_percent, percent, signed_points
 
@@ -17,6 +17,7 @@ def results_page(
     models: Models,
     results: pd.DataFrame,
     differences: pd.DataFrame,
+    leaks: pd.DataFrame,
     genres: pd.DataFrame,
     confusions: pd.DataFrame,
     tracks: pd.DataFrame,
@@ -28,16 +29,17 @@ def results_page(
     """Write results.md.
 
     Args:
-        dataset: entry of datasets.yaml.
+        dataset: title, source and note of the data set.
         models: entries of models.yaml.
         results: results.csv.
         differences: differences.csv.
+        leaks: leaks.csv.
         genres: genres.csv.
         confusions: confusions.csv.
         tracks: tracks.parquet.
         quarantine: quarantine.csv.
         archives: SHA-1 of each archive.
-        splits: summaries, as in splits/{protocol}.json.
+        splits: summaries, as in splits/{split}.json.
         confidence: of the intervals.
     """
     protocols = list(dict.fromkeys(results["protocol"]))
@@ -48,7 +50,7 @@ def results_page(
         sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
     sections += _to_the_digit(results, confusions, models)
     sections += _differences(differences, models)
-    sections += _leak(results, models)
+    sections += _leak(leaks, models)
     sections += ["## Genres", *(_genres(p, models, genres, confusions) for p in protocols)]
     sections += ["## Data", _data(tracks, quarantine, archives), _splits(splits)]
     return "\n\n".join(sections) + "\n"
@@ -165,19 +167,18 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
     return sections
 
 
-def _leak(results: pd.DataFrame, models: Models) -> list[str]:
-    table = leak_table(results)
-    if table.empty:
+def _leak(leaks: pd.DataFrame, models: Models) -> list[str]:
+    if leaks.empty:
         return []
     rows = [
         {
-            "model": models[row.Index]["title"],
+            "model": models[row.model]["title"],
             "random %": in_percent(row.random),
             "artist %": in_percent(row.artist),
             "leak, points": signed_points(row.leak),
             "interval": f"[{signed_points(row.ci_low)}, {signed_points(row.ci_high)}]",
         }
-        for row in table.itertuples()
+        for row in leaks.itertuples()
     ]
     text = (
         "What a model gains from having heard other tracks of the test artists: accuracy under "

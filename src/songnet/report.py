@@ -11,7 +11,7 @@ import pandas as pd
 
 from songnet.evaluation import effective_artists
 from songnet.plan import FAIREST
-from songnet.results import leak_table, poster_protocol
+from songnet.results import poster_protocol
 from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
 
@@ -75,6 +75,7 @@ def best_baseline(results: pd.DataFrame, models: Models, protocol: str) -> str |
 def headline(
     results: pd.DataFrame,
     differences: pd.DataFrame,
+    leaks: pd.DataFrame,
     confusions: pd.DataFrame,
     models: Models,
     tracks: pd.DataFrame,
@@ -86,6 +87,7 @@ def headline(
     Args:
         results: results.csv.
         differences: differences.csv.
+        leaks: leaks.csv.
         confusions: confusions.csv.
         models: entries of models.yaml.
         tracks: tracks.parquet, index track_id.
@@ -94,9 +96,9 @@ def headline(
 
     Returns:
         protocol, part, model, accuracy and its interval (None without a test part), runs, guess
-        (accuracy of guessing), largest (share of the largest genre), divisions, tracks, artists and
-        effective_artists of the part (each once, however many divisions it is in), unnamed (tracks
-        that name no artist); baseline, its
+        (accuracy of guessing), largest (share of the largest genre), divisions, tracks and artists
+        of the part (each once, however many divisions it is in), effective_artists (of all
+        divisions), unnamed (tracks that name no artist); baseline, its
         accuracy and the difference to it with an interval (None where nothing is compared); leak
         with its interval (None where `random` and `artist` were not both measured).
     """
@@ -111,7 +113,8 @@ def headline(
         for name, parts in splits.items()
         if protocol_of(name) == protocol
     ]
-    once = tracks.loc[judged[0].append(judged[1:]).unique()]
+    everywhere = judged[0].append(judged[1:])
+    once = tracks.loc[everywhere.unique()]
     found: Values = {
         "protocol": protocol,
         "part": part,
@@ -126,10 +129,10 @@ def headline(
         "tracks": len(once),
         "artists": int(once["artist_id"].nunique()),
         "unnamed": int(once["artist_id"].isna().sum()),
-        "effective_artists": effective_artists(once["artist_id"]),
+        "effective_artists": effective_artists(tracks.loc[everywhere, "artist_id"]),
         "baseline": None if baseline in (None, model) else baseline,
         "difference": None,
-        "leak": leaks(results).get(model),
+        "leak": _leaks(leaks).get(model),
     }
     if found["baseline"]:
         found["baseline_accuracy"] = float(accuracy[baseline])
@@ -168,20 +171,25 @@ def poster_claim(results: pd.DataFrame, models: Models, protocol: str) -> Values
     }
 
 
-def leaks(results: pd.DataFrame) -> dict[str, list[float]]:
+def _leaks(leaks: pd.DataFrame) -> dict[str, list[float]]:
     """Leak of each model that has one, with its interval."""
-    table = leak_table(results)[["leak", "ci_low", "ci_high"]]
-    return {str(model): list(row) for model, row in zip(table.index, table.to_numpy(), strict=True)}
+    figures = leaks[["leak", "ci_low", "ci_high"]].astype(float).to_numpy().tolist()
+    return dict(zip(leaks["model"], figures, strict=True))
 
 
 def result_rows(
-    results: pd.DataFrame, differences: pd.DataFrame, models: Models, protocol: str
+    results: pd.DataFrame,
+    differences: pd.DataFrame,
+    leaks: pd.DataFrame,
+    models: Models,
+    protocol: str,
 ) -> list[Values]:
     """One row a model, in the order of models.yaml.
 
     Args:
         results: results.csv.
         differences: differences.csv.
+        leaks: leaks.csv.
         models: entries of models.yaml.
         protocol: whose differences count.
 
@@ -191,7 +199,7 @@ def result_rows(
         their intervals, poster, poster_protocol (that it belongs to), train_seconds (mean over
         protocols). Missing figures are None.
     """
-    leak = leaks(results)
+    leak = _leaks(leaks)
     figures = ["accuracy", "ci_low", "ci_high", "accuracy_sd", "macro_f1", "validation_accuracy"]
     compared = differences[differences["protocol"] == protocol].set_index("model")
     behind = compared[["difference", "ci_low", "ci_high"]].astype(float)

@@ -18,6 +18,7 @@ class Made:
 
     results: pd.DataFrame  # results.csv
     differences: pd.DataFrame  # differences.csv
+    leaks: pd.DataFrame  # leaks.csv
     genres: pd.DataFrame  # genres.csv
     confusions: pd.DataFrame  # confusions.csv
     heard: pd.DataFrame | None  # heard.csv; None without networks
@@ -52,11 +53,18 @@ def page_values(
         if protocol_of(name) == protocol
     }
     found = report.headline(
-        results, differences, confusions, models, made.tracks, splits, config["reference"]
+        results,
+        differences,
+        made.leaks,
+        confusions,
+        models,
+        made.tracks,
+        splits,
+        config["reference"],
     )
     rows = [
         row | {"training": report_text.duration(row["train_seconds"])}
-        for row in report.result_rows(results, differences, models, found["protocol"])
+        for row in report.result_rows(results, differences, made.leaks, models, found["protocol"])
     ]
     comparable = bool(results["poster_accuracy"].notna().any())
     model = models[found["model"]]["title"]

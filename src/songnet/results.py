@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation import artist_bootstrap, effective_artists, genre_scores
+from songnet.evaluation import (
+    NO_INTERVAL_BELOW,
+    artist_bootstrap,
+    effective_artists,
+    genre_scores,
+)
 from songnet.files import read_json
 from songnet.runs import RunName
 
@@ -21,8 +26,6 @@ COLUMNS = [
 POSTER_GENRES = {  # FMA-small's
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock",
 }  # fmt: skip
-# Of fewer, an interval would deceive: where all tracks are missed, the bootstrap gives 0 to 0.
-NO_INTERVAL_BELOW = 5  # effective artists
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
     """Whether the poster's figures say anything here: of other genres or synthetic music, nothing.
 
     Args:
-        dataset: entry of datasets.yaml.
+        dataset: title, source and note of the data set.
         genres: of the tracks.
     """
     return dataset["source"] != "synthesis" and set(genres) == POSTER_GENRES
@@ -99,9 +102,8 @@ def results_table(
         COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
         over the test tracks of all runs, its standard deviation over runs and its interval; means
         over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
-        fuses) and accuracy on the validation part; `effective_artists` of the test tracks, each
-        once. Figures of the test part are missing where the
-        data set has none.
+        fuses) and accuracy on the validation part; `effective_artists` of the test tracks.
+        Figures of the test part are missing where the data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in _groups(runs).items():
@@ -119,15 +121,13 @@ def results_table(
         if tests:
             accuracies = [test["accuracy"] for test in tests]
             row["accuracy_sd"] = np.std(accuracies, ddof=1) if len(tests) > 1 else None
-            predictions = pd.concat([run.predictions for run in group])
-            predictions = predictions[predictions["split"] == "test"]
-            correct = (predictions["genre"] == predictions["predicted"]).to_numpy(float)
+            correct = _tested(group)
+            of_tracks = artists.loc[correct.index]
             row["accuracy"] = correct.mean()
             row["ci_low"], row["ci_high"] = artist_bootstrap(
-                correct, artists.loc[predictions["track_id"]], resamples, confidence
+                correct.to_numpy(), of_tracks, resamples, confidence
             )
-            once = predictions["track_id"].drop_duplicates()
-            row["effective_artists"] = round(effective_artists(artists.loc[once]), 1)
+            row["effective_artists"] = round(effective_artists(of_tracks), 1)
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
         row["poster_accuracy"] = posters.get(model)
         row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)
@@ -135,33 +135,41 @@ def results_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def leak_table(results: pd.DataFrame) -> pd.DataFrame:
+def _tested(runs: list[Run]) -> pd.Series:
+    """1 for a right verdict on a test track, 0 for a wrong one, of all runs; index track_id."""
+    predictions = pd.concat([run.predictions for run in runs])
+    tested = predictions[predictions["split"] == "test"].set_index("track_id")
+    return (tested["genre"] == tested["predicted"]).astype(float)
+
+
+def leak_table(
+    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
     """What models gain under `random` over `artist`, from having heard the test artists.
 
     Args:
-        results: from `results_table`.
+        runs: of one data set.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap, which draws artists for both protocols at once.
+        confidence: of the interval.
 
     Returns:
-        Index model, in its order, those with both: random, artist, leak, ci_low, ci_high. The
-        interval follows from those of the two accuracies as if they were independent (MOVER: Zou
-        and Donner, Statistics in Medicine, 2008); they share tracks, so it is rather too wide.
+        model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
+        ci_high.
     """
-    columns = ["accuracy", "ci_low", "ci_high"]
-    tables = {
-        protocol: results[results["protocol"] == protocol].set_index("model")[columns].astype(float)
-        for protocol in ("random", "artist")
-    }
-    random, artist = tables["random"], tables["artist"].reindex(tables["random"].index)
-    leak = random["accuracy"] - artist["accuracy"]
-    below, above = random["accuracy"] - random["ci_low"], random["ci_high"] - random["accuracy"]
-    table = {
-        "random": random["accuracy"],
-        "artist": artist["accuracy"],
-        "leak": leak,
-        "ci_low": leak - np.hypot(below, artist["ci_high"] - artist["accuracy"]),
-        "ci_high": leak + np.hypot(above, artist["accuracy"] - artist["ci_low"]),
-    }
-    return pd.DataFrame(table).dropna()
+    groups = {(protocol, model): group for (_, protocol, model), group in _groups(runs).items()}
+    rows = []
+    for model in dict.fromkeys(run.params["model"] for run in runs):
+        if not {("random", model), ("artist", model)} <= set(groups):
+            continue
+        random, artist = (_tested(groups[protocol, model]) for protocol in ("random", "artist"))
+        both = pd.concat([random, artist])
+        interval = artist_bootstrap(
+            both.to_numpy(), artists.loc[both.index], resamples, confidence,
+            less=np.arange(len(both)) >= len(random),
+        )  # fmt: skip
+        rows.append((model, random.mean(), artist.mean(), random.mean() - artist.mean(), *interval))
+    return pd.DataFrame(rows, columns=["model", "random", "artist", "leak", "ci_low", "ci_high"])
 
 
 def difference_table(

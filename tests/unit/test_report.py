@@ -71,6 +71,11 @@ def differences() -> pd.DataFrame:
     return pd.DataFrame([("artist", "knn", "crnn", 0.25, 0.05, 0.4)], columns=columns)
 
 
+def leaks() -> pd.DataFrame:
+    columns = ["model", "random", "artist", "leak", "ci_low", "ci_high"]
+    return pd.DataFrame([(model, 0.5, 0.4, 0.1, 0.05, 0.2) for model in RIGHT], columns=columns)
+
+
 TRACKS = pd.DataFrame(
     {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]},
     index=pd.Index([10, 11, 12, 13, 14]),
@@ -81,7 +86,7 @@ PARTS = pd.Series(["train", "test", "test", "validation", "test"], TRACKS.index)
 def headline(**changed: Any) -> dict[str, Any]:
     given = {
         "results": results(), "differences": differences(), "confusions": confusions(),
-        "models": MODELS, "tracks": TRACKS, "splits": {"artist": PARTS},
+        "leaks": leaks(), "models": MODELS, "tracks": TRACKS, "splits": {"artist": PARTS},
     }  # fmt: skip
     return report.headline(**(given | changed))
 
@@ -172,7 +177,7 @@ def test_without_a_test_part() -> None:
     table = confusions(parts=("validation",))
     missing = results().assign(accuracy=None, ci_low=None, ci_high=None)
     nothing = differences().iloc[:0]
-    found = headline(results=missing, differences=nothing, confusions=table)
+    found = headline(results=missing, differences=nothing, leaks=leaks().iloc[:0], confusions=table)
     assert (found["part"], found["model"], found["ci_low"]) == ("validation", "crnn", None)
     assert found["accuracy"] == 0.8 and found["leak"] is None
     assert "no test part" in report_text.certainty(found, "C-RNN", None, 0.95)[0]
@@ -203,10 +208,10 @@ def test_times_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
 
 
 def test_rows_and_genres() -> None:
-    rows = report.result_rows(results(), differences(), MODELS, "artist")
+    rows = report.result_rows(results(), differences(), leaks(), MODELS, "artist")
     assert [row["model"] for row in rows] == ["knn", "svm", "crnn"]
     assert rows[0]["protocols"]["random"]["accuracy"] == pytest.approx(0.5)
-    assert rows[0]["poster"] is None and rows[0]["leak"][0] == pytest.approx(0.1)
+    assert rows[0]["poster"] is None and rows[0]["leak"] == [0.1, 0.05, 0.2]
     assert rows[0]["difference"] == [0.25, 0.05, 0.4] and rows[2]["difference"] is None
     scores = pd.DataFrame(
         [
@@ -255,6 +260,7 @@ def test_heard_and_provenance() -> None:
 MADE = report_page.Made(
     results=results(),
     differences=differences(),
+    leaks=leaks(),
     genres=genre_table(confusions()).assign(
         recall_low=0.1, recall_high=0.9, effective_artists=np.nan
     ),
@@ -297,7 +303,8 @@ def test_the_report_says_what_was_made(tmp_path: Path) -> None:
 
 def test_a_column_without_figures_is_left_out(tmp_path: Path) -> None:
     alone = results().query("protocol == 'artist'")
-    table = table_of(written(tmp_path, results=alone, differences=differences().iloc[:0]))
+    nothing = {"differences": differences().iloc[:0], "leaks": leaks().iloc[:0]}
+    table = table_of(written(tmp_path, results=alone, **nothing))
     assert "leak" not in table and "less it" not in table and "poster" not in table
     table = table_of(written(tmp_path))
     assert "+25.0<br><small>[+5.0, +40.0]" in table and "C-RNN less it" in table

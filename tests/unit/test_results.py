@@ -179,17 +179,22 @@ def test_a_genre_of_few_artists_is_known_badly() -> None:
     assert np.isnan([rock.recall_low, rock.recall_high]).all()
 
 
-def test_the_interval_of_the_leak() -> None:
-    """MOVER: the distances of the two intervals add as the sides of right angles do."""
-    results = pd.DataFrame(
-        [("random", "net", 0.6, 0.57, 0.64), ("artist", "net", 0.5, 0.45, 0.54),
-         ("artist", "other", 0.4, 0.3, 0.5)],
-        columns=["protocol", "model", "accuracy", "ci_low", "ci_high"],
-    )  # fmt: skip
-    table = leak_table(results)
-    assert list(table.index) == ["net"]
-    found = table.loc["net", ["leak", "ci_low", "ci_high"]].tolist()
-    assert found == pytest.approx([0.1, 0.1 - 0.05, 0.1 + np.hypot(0.04, 0.05)])
+def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
+    """The same tracks under both protocols: who is hard is hard in both, and cancels out."""
+    hard = {track for track in TRACKS[:20] if ARTISTS[track] < 3}
+    runs = [
+        run("net", "crnn", 1, 1, set(TRACKS[:20]) - hard, 0.5),
+        run("net", "crnn", 1, 1, set(TRACKS[:20]) - hard, 0.5),
+        run("other", "crnn", 1, 1, set(), 0.5),
+    ]
+    runs[0].params["protocol"] = "random"
+    runs[0].predictions.loc[0, "predicted"] = "Folk"  # one track of a hard artist more
+    (row,) = leak_table(runs, ARTISTS, 500, 0.95).itertuples()
+    assert (row.model, row.random, row.artist) == ("net", 9 / 20, 8 / 20)
+    assert row.leak == pytest.approx(1 / 20)
+    # The one track counts up to thrice, or not at all; independent draws would give -0.5 to 0.6.
+    assert row.ci_low == 0 and 0.1 <= row.ci_high <= 0.2
+    assert leak_table(runs[1:], ARTISTS, 500, 0.95).empty
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,10 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
          "poster_accuracy": None, "train_seconds": 1.0, "effective_artists": 40.0}
     )  # fmt: skip
     differences = pd.DataFrame(columns=["protocol", "model", "reference"])
+    leaks = pd.DataFrame(columns=["model"])
     tables = {
-        "results": results, "differences": differences, "genres": genre_table(confusions),
-        "confusions": confusions,
+        "results": results, "differences": differences, "leaks": leaks,
+        "genres": genre_table(confusions), "confusions": confusions,
     }  # fmt: skip
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)

@@ -163,6 +163,7 @@ rule collect_results:
             category="Results",
             labels={"what": "one model against the others"},
         ),
+        leaks=f"{RESULTS}/report/leaks.csv",
         genres=report(
             f"{RESULTS}/report/genres.csv",
             caption="../report/genres.rst",

@@ -18,6 +18,7 @@ rule results_table:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
         tracks=rules.index_tracks.output.tracks,
@@ -158,7 +159,7 @@ if family_models("crnn"):
             runtime=minutes(60),
         params:
             subset=DATASET["subset"],
-            confidence=config["evaluation"]["confidence"],
+            evaluation=config["evaluation"],
             source=source("analyse_errors", family_models("crnn")),
         script:
             "../scripts/analyse_errors.py"
@@ -233,6 +234,7 @@ rule report_page:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
         tracks=rules.index_tracks.output.tracks,

@@ -38,7 +38,10 @@ with job(snakemake):
         for rows in (known, heard)
     ]
     neighbours = analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
-    reliability = analysis.reliability(predictions, genres, snakemake.params.confidence)
+    evaluation = snakemake.params.evaluation
+    reliability = analysis.reliability(
+        predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
+    )
     figures.reliability_figure(reliability, snakemake.output.reliability)
     excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
     frames = round(SECONDS * shards.frames_per_second)
@@ -63,7 +66,7 @@ with job(snakemake):
         # One of delivered spectrograms does not know how to make its own.
         served=network.streams() and facts.get("mel") is not None,
         reliability=snakemake.output.reliability,
-        level=snakemake.params.confidence,
+        level=evaluation["confidence"],
         surely_wrong=wrong,
         **analysis_page.page_values(predictions, genres, tracks, reliability, neighbours),
     )

@@ -12,6 +12,7 @@ with job(snakemake):
         confusion_table,
         difference_table,
         genre_table,
+        leak_table,
         poster_applies,
         read_runs,
         recall_intervals,
@@ -32,6 +33,7 @@ with job(snakemake):
         "differences": difference_table(
             runs, artists, **params.evaluation, reference=params.reference
         ),
+        "leaks": leak_table(runs, artists, **params.evaluation),
         "genres": genre_table(confusions).merge(intervals, how="left"),
         "confusions": confusions,
     }

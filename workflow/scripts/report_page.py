@@ -22,6 +22,7 @@ with job(snakemake):
     made = Made(
         results=read_table(given.results),
         differences=read_table(given.differences),
+        leaks=read_table(given.leaks),
         genres=read_table(given.genres),
         confusions=read_table(given.confusions),
         heard=read_table(given.heard[0]) if given.heard else None,

@@ -16,6 +16,7 @@ with job(snakemake):
         models=snakemake.params.models,
         results=read_table(snakemake.input.results),
         differences=read_table(snakemake.input.differences),
+        leaks=read_table(snakemake.input.leaks),
         genres=read_table(snakemake.input.genres),
         confusions=read_table(snakemake.input.confusions),
         tracks=pd.read_parquet(snakemake.input.tracks),
