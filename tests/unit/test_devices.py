@@ -101,10 +101,12 @@ def test_mixed_precision_computes_in_bfloat16() -> None:
 
 
 def test_a_gpu_that_imitates_bfloat16_is_left_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     # An older GPU, as torch tells of it.
     monkeypatch.setattr(
         "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation
     )
-    monkeypatch.setattr("torch.autocast", lambda where, dtype, enabled: (where, enabled))
-    assert autocast(None) == ("cuda", False)
+    monkeypatch.setattr("songnet.devices.device", lambda: SimpleNamespace(type="cuda"))
+    asked: list[bool] = []
+    monkeypatch.setattr("torch.autocast", lambda where, dtype, enabled: asked.append(enabled))
+    autocast(None)
+    assert asked == [False]
