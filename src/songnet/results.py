@@ -74,7 +74,7 @@ def poster_protocol(model: dict[str, Any]) -> str:
     """Protocol that the poster's figure of a model belongs to; under others it is no measure.
 
     Its baselines' are counts on FMA's official test part. Its C-RNN's is not; we count it to the
-    random split, which the poster names (docs/reproduction.md).
+    random split, where figures are highest (docs/reproduction.md).
 
     Args:
         model: entry of models.yaml.

@@ -1,7 +1,7 @@
 """Division of the tracks into training, validation and test parts.
 
-``random`` is the poster's protocol and lets artists leak; ``artist`` keeps every artist in one
-part; ``official`` is FMA's own column.
+``random`` lets artists leak; ``artist`` keeps every artist in one part; ``official`` is FMA's own
+column.
 """
 
 from collections.abc import Iterable
