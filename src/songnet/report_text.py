@@ -16,8 +16,8 @@ PROTOCOLS = {
     "artist": "No named artist stands in two parts: what a new artist's track would meet.",
     "official": "The division that tracks.csv gives. FMA's keeps each artist in one part; that of "
     "other data need not.",
-    "random": "Tracks divided at random, in the poster's shares: artists stand in several parts, and "
-    "to know the artist helps to know the genre.",
+    "random": "Tracks divided at random, in the poster's shares: artists stand in several parts, "
+    "and to know the artist helps to know the genre.",
 }
 POSTER = (
     "× is the poster's figure: its baselines' are of FMA's official division, its C-RNN's we count "
