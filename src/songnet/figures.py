@@ -195,13 +195,13 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "")
     )  # fmt: skip
     for axes, protocol in zip(panels[0], protocols, strict=False):
         rows = heard[heard["protocol"] == protocol]
-        for k, (model, group) in enumerate(rows.groupby("model", sort=False)):
-            line = group.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
+        for k, (model, line) in enumerate(rows.groupby("model", sort=False)):
+            seconds = line["seconds"]
             colour = PALETTE[k % len(PALETTE)]
             title = models[str(model)]["title"]
-            axes.plot(line.index, 100 * line["mean"], "o-", color=colour, label=title)
+            axes.plot(seconds, 100 * line["accuracy"], "o-", color=colour, label=title)
             axes.fill_between(
-                line.index, 100 * line["min"], 100 * line["max"], color=colour, alpha=0.15
+                seconds, 100 * line["ci_low"], 100 * line["ci_high"], color=colour, alpha=0.15
             )
         ticks = sorted(rows["seconds"].unique())
         axes.set_xscale("log")
@@ -210,7 +210,7 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "")
         axes.set_xlabel("seconds heard from the beginning of the clip")
         axes.set_title(f"{protocol} split, {rows['part'].iloc[0]} part")
         axes.grid(alpha=0.3)
-    panels[0][0].set_ylabel("accuracy in % (band: least and most of the runs)")
+    panels[0][0].set_ylabel("accuracy in % (band: interval over artists)")
     panels[0][0].legend(frameon=False)
     _finish(figure, "How soon can one tell?", path, note)
 

@@ -275,20 +275,18 @@ def curves(histories: dict[RunName, pd.DataFrame]) -> list[Values]:
 
 
 def heard_lines(heard: pd.DataFrame) -> list[Values]:
-    """Accuracy against seconds heard: mean, least and most of the runs of each network.
+    """Accuracy against seconds heard, with its interval, of each network.
 
     Args:
         heard: heard.csv.
     """
-    lines = []
-    for (protocol, model), rows in heard.groupby(["protocol", "model"], sort=False):
-        of_runs = rows.groupby("seconds")["accuracy"].agg(["mean", "min", "max"])
-        lines.append(
-            {"protocol": protocol, "model": model, "part": rows["part"].iloc[0]}
-            | {"seconds": of_runs.index.tolist()}
-            | {name: of_runs[name].round(6).tolist() for name in of_runs}
-        )
-    return lines
+    figures = ["accuracy", "ci_low", "ci_high"]
+    return [
+        {"protocol": protocol, "model": model, "part": rows["part"].iloc[0]}
+        | {"seconds": rows["seconds"].tolist()}
+        | {name: rows[name].round(6).tolist() for name in figures}
+        for (protocol, model), rows in heard.groupby(["protocol", "model"], sort=False)
+    ]
 
 
 def provenance(records: list[Values]) -> Values:

@@ -337,6 +337,31 @@ def recall_intervals(
     return pd.DataFrame(rows, columns=["protocol", "model", "part", "genre", *intervals])
 
 
+def heard_table(
+    verdicts: pd.DataFrame, artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
+    """Accuracy against seconds heard.
+
+    Args:
+        verdicts: protocol, split, model, seed, part, seconds, track_id, correct.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+
+    Returns:
+        protocol, model, part, seconds, accuracy over the verdicts of all runs, ci_low, ci_high,
+        verdicts.
+    """
+    columns = ["protocol", "model", "part", "seconds"]
+    rows = []
+    for key, table in verdicts.groupby(columns, sort=False):
+        correct = table["correct"].to_numpy(float)
+        of_tracks = artists.loc[table["track_id"]]
+        interval = artist_bootstrap(correct, of_tracks, resamples, confidence)
+        rows.append((*key, correct.mean(), *interval, len(table)))
+    return pd.DataFrame(rows, columns=[*columns, "accuracy", "ci_low", "ci_high", "verdicts"])
+
+
 def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
     """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
 

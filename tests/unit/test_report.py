@@ -247,12 +247,15 @@ def test_curves_tell_the_epoch_that_was_kept() -> None:
 
 def test_heard_and_provenance() -> None:
     heard = pd.DataFrame(
-        [("artist", "crnn", "test", 1.0, 0.2), ("artist", "crnn", "test", 1.0, 0.4)],
-        columns=["protocol", "model", "part", "seconds", "accuracy"],
+        [
+            ("artist", "crnn", "test", 1.0, 0.3, 0.2, 0.4),
+            ("artist", "crnn", "test", 2.0, 0.4, 0.3, 0.5),
+        ],
+        columns=["protocol", "model", "part", "seconds", "accuracy", "ci_low", "ci_high"],
     )
     (line,) = report.heard_lines(heard)
-    assert line["seconds"] == [1.0]
-    assert (line["mean"], line["min"], line["max"]) == ([0.3], [0.2], [0.4])
+    assert (line["seconds"], line["accuracy"]) == ([1.0, 2.0], [0.3, 0.4])
+    assert (line["ci_low"], line["ci_high"]) == ([0.2, 0.3], [0.4, 0.5])
     records = [{"commit": "b", "versions": {"x": "1"}}, {"commit": "", "versions": {"x": "2"}}]
     assert report.provenance(records) == {"commits": ["b"], "versions": {"x": ["1", "2"]}}
 

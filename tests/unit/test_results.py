@@ -16,6 +16,7 @@ from songnet.results import (
     confusion_table,
     difference_table,
     genre_table,
+    heard_table,
     leak_table,
     poster_applies,
     recall_intervals,
@@ -90,6 +91,19 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     assert (net.train_seconds, svm.train_seconds) == pytest.approx((3.0, 5.5))
     assert (net.validation_accuracy, svm.validation_accuracy) == pytest.approx((0.65, 0.9))
     assert np.isnan(net.poster_accuracy) and svm.poster_accuracy == 0.4638
+
+
+def test_what_is_heard_is_pooled_over_runs() -> None:
+    verdicts = pd.DataFrame(
+        {"protocol": "artist", "split": np.repeat(["artist", "artist-2"], 40), "model": "net",
+         "seed": 1, "part": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
+         "track_id": [*TRACKS[:20], *TRACKS[:20], *TRACKS[20:], *TRACKS[20:]],
+         "correct": [True] * 5 + [False] * 15 + [True] * 20 + [False] * 20 + [True] * 20}
+    )  # fmt: skip
+    first, last = heard_table(verdicts, ARTISTS, 500, 0.95).itertuples()
+    assert (first.seconds, first.verdicts, first.accuracy) == (1.0, 40, 5 / 40)
+    assert first.ci_low == 0 and 0.25 < first.ci_high < 0.5  # of ten artists, one or two
+    assert (last.seconds, last.accuracy, last.ci_low, last.ci_high) == (30.0, 1, 1, 1)
 
 
 def test_run_times_add_up_by_rule(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
 
 
 def test_scripts_read_names_by_the_one_reader() -> None:
-    for name in ("results_table", "figures", "report_page", "heard_figure"):
+    for name in ("results_table", "figures", "report_page"):
         text = (ROOT / f"workflow/scripts/{name}.py").read_text()
         assert "read_table(" in text
         # Other files have no names of genres or models.

@@ -5,7 +5,7 @@
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
-#   results/{dataset}/heard/{split}.csv       accuracy of networks against seconds heard
+#   results/{dataset}/heard/{split}.parquet   verdicts of networks after so many seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
@@ -118,14 +118,14 @@ if family_models("crnn"):
             "../scripts/choose_network.py"
 
     rule accuracy_heard:
-        """Accuracy of networks that hear only the beginning of each clip."""
+        """Judge clips of which networks hear only the beginning."""
         input:
             models=model_files(family_models("crnn"), TRAINED["crnn"]),
             data=EVALUATION_DATA["crnn"],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:
-            f"{RESULTS}/heard/{{split}}.csv",
+            f"{RESULTS}/heard/{{split}}.parquet",
         log:
             f"{RESULTS}/logs/accuracy_heard/{{split}}.log",
         benchmark:

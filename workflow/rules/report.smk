@@ -104,7 +104,8 @@ if family_models("crnn"):
     rule heard_figure:
         """Draw how soon one can tell."""
         input:
-            expand(rules.accuracy_heard.output, split=SPLITS),
+            verdicts=expand(rules.accuracy_heard.output, split=SPLITS),
+            tracks=rules.index_tracks.output.tracks,
         output:
             table=f"{RESULTS}/report/heard.csv",
             figure=report(
@@ -126,6 +127,7 @@ if family_models("crnn"):
         params:
             dataset=DATASET_WORDS,
             models=MODELS,
+            evaluation=config["evaluation"],
             source=source("heard_figure"),
         script:
             "../scripts/heard_figure.py"

@@ -1,4 +1,4 @@
-"""Accuracy of networks that hear only the beginning of each clip."""
+"""Judge clips of which networks hear only the beginning."""
 
 from songnet.job import job
 
@@ -16,16 +16,17 @@ with job(snakemake):
     tracks = pd.read_parquet(snakemake.input.tracks)
     part, known = held_out(tracks, snakemake.input.split)
     predictor = Predictor(snakemake.input.data, known, snakemake.threads)
-    rows = []
+    tables = []
     for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):
         split, model, seed = RunName.of(Path(path).parent)
         for seconds in snakemake.params.seconds:
             if not predictor.hears(path, seconds):
                 continue
             _, predicted, _ = predictor.predict(path, seconds)
-            accuracy = (predicted == known["genre"]).mean()
-            run = (protocol_of(split), split, model, seed)
-            rows.append((*run, part, seconds, accuracy, len(known)))
-    columns = ["protocol", "split", "model", "seed", "part", "seconds", "accuracy", "tracks"]
+            run = {"protocol": protocol_of(split), "split": split, "model": model, "seed": seed}
+            correct = {"track_id": known.index, "correct": predicted == known["genre"].to_numpy()}
+            tables.append(pd.DataFrame(run | {"part": part, "seconds": seconds} | correct))
+    columns = ["protocol", "split", "model", "seed", "part", "seconds", "track_id", "correct"]
+    found = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     with replacing(snakemake.output[0]) as temporary:
-        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)
+        found.to_parquet(temporary, index=False)

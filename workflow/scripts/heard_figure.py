@@ -7,10 +7,12 @@ with job(snakemake):
 
     from songnet.figures import heard_figure
     from songnet.files import replacing
-    from songnet.tables import read_table
+    from songnet.results import heard_table
 
-    heard = pd.concat([read_table(path) for path in snakemake.input])
+    params = snakemake.params
+    tracks = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])
+    verdicts = pd.concat([pd.read_parquet(path) for path in snakemake.input.verdicts])
+    heard = heard_table(verdicts, tracks["artist_id"], **params.evaluation)
     with replacing(snakemake.output.table) as temporary:
         heard.to_csv(temporary, index=False)
-    models, note = snakemake.params.models, snakemake.params.dataset["note"]
-    heard_figure(heard, models, snakemake.output.figure, note)
+    heard_figure(heard, params.models, snakemake.output.figure, params.dataset["note"])

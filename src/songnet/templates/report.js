@@ -215,8 +215,8 @@ function drawHeard() {
     const colour = data.colours.models[networks.indexOf(line.model) % data.colours.models.length];
     const shares = (values) => values.map((share) => 100 * share);
     return [
-      { x: [...line.seconds, ...[...line.seconds].reverse()], y: shares([...line.max, ...[...line.min].reverse()]), fill: "toself", fillcolor: `${colour}26`, mode: "none", showlegend: false, hoverinfo: "skip" },
-      { x: line.seconds, y: shares(line.mean), mode: "lines+markers", name: escaped(data.titles[line.model]), line: { color: colour, width: 2 }, hovertemplate: `%{x} s: %{y:.1f} %<extra>${escaped(data.titles[line.model])}</extra>` },
+      { x: [...line.seconds, ...[...line.seconds].reverse()], y: shares([...line.ci_high, ...[...line.ci_low].reverse()]), fill: "toself", fillcolor: `${colour}26`, mode: "none", showlegend: false, hoverinfo: "skip" },
+      { x: line.seconds, y: shares(line.accuracy), mode: "lines+markers", name: escaped(data.titles[line.model]), line: { color: colour, width: 2 }, hovertemplate: `%{x} s: %{y:.1f} %<extra>${escaped(data.titles[line.model])}</extra>` },
     ];
   });
   const ticks = [...new Set(lines.flatMap((line) => line.seconds))].sort((a, b) => a - b);
