@@ -63,6 +63,8 @@ def read_yaml(path: str | Path) -> Table:
 def read_models(path: str | Path, training: Table | None = None) -> Table:
     """Read models.yaml; an entry with ``like`` is another entry with some values changed.
 
+    One of another ``network`` or ``estimator`` shares no parameters, which are that class's own.
+
     Args:
         path: of the file.
         training: of a data set; it goes before that of the networks, but not before what a
@@ -77,7 +79,9 @@ def read_models(path: str | Path, training: Table | None = None) -> Table:
         if like is not None and not (isinstance(like, str) and like in models):
             raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
         if like:
-            models[name] = _variant(models[like], entry)
+            other = {"network", "estimator"} & set(entry)
+            base = models[like] | ({"parameters": {}} if other else {})
+            models[name] = _variant(base, entry)
         elif isinstance(entry, dict) and isinstance(entry.get("training"), dict):
             models[name] = _variant(entry, {"training": training or {}})
         else:
