@@ -372,9 +372,10 @@ def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
         Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
         0 where a job ended before Snakemake could measure it). Empty where there are no files.
     """
-    rows = [pd.DataFrame(columns=["rule", "s", "max_rss"])]
+    tables = []
     for file in sorted(Path(benchmarks).rglob("*.tsv")):
         rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        rows.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+        tables.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["rule", "s", "max_rss"])
     columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
-    return pd.concat(rows).groupby("rule").agg(**columns).fillna(0).sort_values("seconds")
+    return rows.groupby("rule").agg(**columns).fillna(0).sort_values("seconds")
