@@ -212,9 +212,10 @@ def run_everything(archives: Path, snakemake: Snakemake, project: Path) -> None:
 
 
 def copy_finished(finished: Path, project: Path) -> Path:
-    """Copy a finished run; MLflow may be at work on its store."""
-    passing = shutil.ignore_patterns("mlflow.db-*")
-    shutil.copytree(finished, project, symlinks=True, ignore=passing)
+    """Copy a finished run, without its MLflow; a test may just be editing its code."""
+    left = shutil.ignore_patterns("mlflow.db*", "mlartifacts", "mlflow")
+    shutil.copytree(finished, project, symlinks=True, ignore=left)
+    shutil.copytree(ROOT / "src", project / "src", dirs_exist_ok=True)
     return project
 
 

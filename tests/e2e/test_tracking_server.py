@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from songnet.files import read_json, write_json
 from songnet.fma_features import columns
 from songnet.tracking import PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
-from tests.conftest import Snakemake, config, small
+from tests.conftest import Snakemake, config, copy_finished
 from tests.e2e.conftest import free_port
 
 EPOCHS = 10
@@ -138,14 +139,23 @@ def runs_of(uri: str, experiment: str) -> list[Any]:
     return [run for run in runs if PARENT in run.data.tags]
 
 
+@pytest.fixture
+def untrained(finished: Path, tmp_path: Path) -> Path:
+    """A project with all that a training needs, where nothing is in MLflow."""
+    project = copy_finished(finished, tmp_path / "untrained")
+    shutil.rmtree(project / "results/local/runs/artist/crnn")
+    return project
+
+
 def test_a_server_that_is_down_costs_no_training(
-    server: Server, project: Path, archives: Path, snakemake: Snakemake
+    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
+    project = untrained
     settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
     goal = [*settings, "--", "results/local/mlflow/runs.json"]
     assert server.process is None
-    run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
+    run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode != 0
     message = f"error: MLFLOW_TRACKING_URI: {server.uri} cannot be reached"
     assert message in run.stdout and "Traceback" not in run.stdout
@@ -163,16 +173,17 @@ def test_a_server_that_is_down_costs_no_training(
 
 
 def test_a_training_can_be_watched(
-    server: Server, project: Path, archives: Path, snakemake: Snakemake
+    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Epochs come from the training itself; nothing else of the workflow runs."""
+    project = untrained
     server.start()
     experiment = initialise(server.uri, "watched") | {"live_after": 0}
     write_json(project / "results/local/mlflow/experiment.json", experiment)
     settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
     folder = "results/local/runs/artist/crnn/1"
     goal = [*settings, "--", f"{folder}/model.safetensors"]
-    run = snakemake(small(project), *goal, MLFLOW_TRACKING_URI=server.uri)
+    run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode == 0, run.stdout[-3000:]
     (watched,) = runs_of(server.uri, "watched")
     assert watched.info.status == "FINISHED" and "test/accuracy" not in watched.data.metrics
