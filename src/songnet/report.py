@@ -11,7 +11,7 @@ import pandas as pd
 
 from songnet.evaluation import effective_artists
 from songnet.plan import FAIREST
-from songnet.results import poster_protocol
+from songnet.results import best_validated, poster_protocol
 from songnet.runs import RunName, protocol_of
 from songnet.splits import judging_part
 
@@ -35,13 +35,10 @@ def shown_parts(confusions: pd.DataFrame) -> dict[str, str]:
     return dict(sorted(parts.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
 
-def _best_validated(
-    results: pd.DataFrame, models: Models, protocol: str, family: str
-) -> str | None:
-    """Model of a family that validates best; None where none of it ran."""
+def _of_protocol(results: pd.DataFrame, models: Models, protocol: str) -> pd.DataFrame:
+    """Rows of results.csv of one protocol, with the family of each model."""
     rows = results[results["protocol"] == protocol]
-    rows = rows[[models[name]["family"] == family for name in rows["model"]]]
-    return rows.set_index("model")["validation_accuracy"].idxmax() if len(rows) else None
+    return rows.assign(family=[models[name]["family"] for name in rows["model"]])
 
 
 def chosen_model(
@@ -63,13 +60,14 @@ def chosen_model(
     compared = differences.loc[differences["protocol"] == protocol, "reference"]
     if reference or len(compared):
         return str(reference or compared.iloc[0])
-    network = _best_validated(results, models, protocol, "crnn")
-    return network or str(best_baseline(results, models, protocol))
+    return best_validated(_of_protocol(results, models, protocol))
 
 
 def best_baseline(results: pd.DataFrame, models: Models, protocol: str) -> str | None:
     """Baseline of the best validation accuracy; None where no baseline ran."""
-    return _best_validated(results, models, protocol, "baseline")
+    rows = _of_protocol(results, models, protocol)
+    baselines = rows[rows["family"] == "baseline"]
+    return best_validated(baselines) if len(baselines) else None
 
 
 def headline(

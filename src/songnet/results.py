@@ -203,7 +203,7 @@ def difference_table(
         if not all("test" in run.metrics for run in group):
             continue
         correct = _correctness(group)
-        compared = reference or _best_validated(group)
+        compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
         for model in correct.columns.drop(compared):
             gain = correct[compared] - correct[model]
             low, high = artist_bootstrap(
@@ -238,18 +238,23 @@ def _correctness(runs: list[Run]) -> pd.DataFrame:
     )
 
 
-def _best_validated(runs: list[Run]) -> str:
+def _validated(run: Run) -> dict[str, Any]:
+    accuracy = run.metrics["validation"]["accuracy"]
+    return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
+
+
+def best_validated(validated: pd.DataFrame) -> str:
     """Network (if there is none, baseline) of the best mean validation accuracy.
 
     A fusion is none of them: its weights were fitted on validation.
+
+    Args:
+        validated: family, model, validation_accuracy, of runs or of models.
     """
-    families = [[run for run in runs if run.params["family"] == f] for f in ("crnn", "baseline")]
-    chosen = families[0] or families[1]
-    accuracies = pd.Series(
-        [run.metrics["validation"]["accuracy"] for run in chosen],
-        index=[run.params["model"] for run in chosen],
-    )
-    return str(accuracies.groupby(level=0, sort=False).mean().idxmax())
+    networks = validated[validated["family"] == "crnn"]
+    chosen = networks if len(networks) else validated[validated["family"] == "baseline"]
+    means = chosen.groupby("model", sort=False)["validation_accuracy"].mean()
+    return str(means.idxmax())
 
 
 def best_run(folders: list[Path]) -> Path:
