@@ -1,6 +1,8 @@
 """One step of a network as an ONNX graph, for programs without Python."""
 
 import json
+import logging
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,14 +48,17 @@ def export_onnx(model: Model, path: str | Path) -> None:
     network = model.saved.network
     state = network.silence(1)
     mel = torch.zeros(1, network.config.n_mels, network.frames_per_step)
-    program = torch.onnx.export(
-        _Step(network).eval(),
-        (mel, *state),
-        input_names=["mel", *(f"state_{i}" for i in range(len(state)))],
-        output_names=["now", "so_far", *(f"next_{i}" for i in range(len(state)))],
-        dynamo=True,
-        verbose=False,
-    )
+    # The exporter explains itself at length, to developers of torch.
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    with warnings.catch_warnings(action="ignore"):
+        program = torch.onnx.export(
+            _Step(network).eval(),
+            (mel, *state),
+            input_names=["mel", *(f"state_{i}" for i in range(len(state)))],
+            output_names=["now", "so_far", *(f"next_{i}" for i in range(len(state)))],
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     graph = program.model_proto
     facts = {"genres": model.genres, "mel": asdict(model.mel), "about": about(model)}
