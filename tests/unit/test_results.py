@@ -206,7 +206,7 @@ def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
     (row,) = leak_table(runs, ARTISTS, 500, 0.95).itertuples()
     assert (row.model, row.random, row.artist) == ("net", 9 / 20, 8 / 20)
     assert row.leak == pytest.approx(1 / 20)
-    # The one track counts up to thrice, or not at all; independent draws would give -0.5 to 0.6.
+    # The one track counts up to thrice, or not at all.
     assert row.ci_low == 0 and 0.1 <= row.ci_high <= 0.2
     assert leak_table(runs[1:], ARTISTS, 500, 0.95).empty
 

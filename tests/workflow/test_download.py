@@ -125,7 +125,7 @@ def test_the_posters_baselines_need_the_metadata_alone(
     table["poster"]["files"] = {metadata.name: {"sha1": sha1(metadata)}}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
     settings = ["--configfile", "config/poster.yaml", "--config", f"archives={tmp_path}", GENRES]
-    run = snakemake(project, *settings, "--", "report_page")
+    run = snakemake(project, *settings)
     assert run.returncode == 0, run.stdout[-3000:]
     results = pd.read_csv(project / "results/poster/report/results.csv").set_index("model")
     assert results.loc["svm", "accuracy"] == 1  # the genres lie far apart
