@@ -2,7 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import reduce
 from operator import getitem
@@ -18,6 +20,15 @@ from songnet.plan import archive_names
 from songnet.signatures import config_of, fields, is_defined
 
 Table = dict[str, Any]
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the program with a user's error on one line, not in a traceback through a Snakefile."""
+    try:
+        yield
+    except SongNetError as error:
+        sys.exit(f"songnet: error: {error}")
 
 
 class _Loader(yaml.SafeLoader):

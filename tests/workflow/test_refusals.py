@@ -22,6 +22,8 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     if case == "key twice":
         with (project / "config/config.yaml").open("a") as file:
             file.write("seeds: [7]\n")
+    if case == "not YAML":
+        (project / "config/config.yaml").write_text("seeds: [7\n")
     if case == "missing archive":
         audio.unlink()
     if case == "not a zip":
@@ -54,6 +56,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     [
         ("unknown key", "config key protocol is unknown"),
         ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
+        ("not YAML", "config/config.yaml: not YAML: while parsing a flow sequence in"),
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a sound zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),

@@ -13,7 +13,6 @@ os.environ |= {
 sys.path.insert(0, str(ROOT / "src"))
 
 from songnet import configuration, files, plan, summary
-from songnet.errors import SongNetError
 from songnet.provenance import source_digest
 
 STARTED = time.time()
@@ -25,7 +24,15 @@ envvars:
     "SONGNET_INVOCATION",
 
 
-try:
+with configuration.exit_on_error():
+    if Path("config/config.yaml").exists():
+        configuration.read_yaml("config/config.yaml")  # Snakemake's own error names no file
+
+
+configfile: "config/config.yaml"
+
+
+with configuration.exit_on_error():
     for path in workflow.configfiles:
         configuration.read_yaml(path)  # Snakemake keeps the last of a key that stands twice
     SCHEMAS = {
@@ -47,9 +54,6 @@ try:
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
-except SongNetError as error:
-    # One line, not a traceback through the Snakefile.
-    sys.exit(f"songnet: error: {error}")
 
 RESULTS = f"results/{config['dataset']}"
 HAS_AUDIO = DATASET["source"] != "mels"
