@@ -99,41 +99,69 @@ def genre_scores(confusion: NDArray[np.int64]) -> dict[str, Array]:
         }
 
 
+def log_losses(predictions: pd.DataFrame) -> Array:
+    """Negative logarithm of the probability of each track's genre, (n,) in nats; 27.6 at most.
+
+    Args:
+        predictions: from `prediction_table`.
+    """
+    genres = genres_of(predictions)
+    of_genre = {genre: i for i, genre in enumerate(genres)}
+    probabilities = predictions[genres].to_numpy(float)
+    of_truth = probabilities[np.arange(len(predictions)), predictions["genre"].map(of_genre)]
+    losses: Array = -np.log(np.maximum(of_truth, 1e-12))
+    return losses
+
+
 def artist_bootstrap(
     correct: Array,
     artists: pd.Series,
     resamples: int,
     confidence: float,
     less: NDArray[np.bool_] | None = None,
+    runs: NDArray[np.int64] | None = None,
 ) -> tuple[float, float]:
     """Percentile interval of the accuracy under resampling of whole artists.
 
     Tracks of one artist are right or wrong together, so artists, not tracks, are the independent
     units (cluster bootstrap: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8).
 
+    With `runs`, trainings are drawn anew as well, independently of the artists. Such an interval is
+    a little too wide rather than too narrow (Owen, "The pigeonhole bootstrap", Annals of Applied
+    Statistics 1 (2), 2007).
+
     Args:
-        correct: (n,) 0 or 1, or a share over runs, for each track.
+        correct: (n,) 0 or 1 for each track of each run, or another figure whose mean counts.
         artists: (n,) artist of each track, index track_id; a track without one counts for itself.
         resamples: number of bootstrap samples.
         confidence: e.g. 0.95.
         less: (n,) which rows are the other side of a comparison; the interval is then that of the
             accuracy on the rest less the accuracy on these. Artists are drawn for both at once.
+        runs: (n,) number of the run, from 0, that a row is of.
     """
     codes, names = _clusters(artists)
-    sides = 1 if less is None else 2
-    cells = sides * codes + (0 if less is None else less)
+    of_run = np.zeros(len(codes), np.int64) if runs is None else runs
+    of_side = np.zeros(len(codes), np.int64) if less is None else less.astype(np.int64)
+    shape = len(names), of_run.max() + 1, 1 if less is None else 2
+    cells = np.ravel_multi_index((codes, of_run, of_side), shape)
     hits, sizes = (
-        np.bincount(cells, weights, sides * len(names)).reshape(-1, sides)
-        for weights in (correct, None)
+        np.bincount(cells, weights, np.prod(shape)).reshape(shape) for weights in (correct, None)
     )
-    random = np.random.default_rng(0)
-    evenly = np.full(len(names), 1 / len(names))
+    artist_draws, run_draws = np.random.default_rng(0), np.random.default_rng(1)
     accuracies = []
     # In blocks: all counts at once would take gigabytes for a large list of artists.
     for start in range(0, resamples, BLOCK):
-        drawn = random.multinomial(len(names), evenly, size=min(BLOCK, resamples - start))
+        size = min(BLOCK, resamples - start)
+        drawn, drawn_runs = (
+            random.multinomial(units, np.full(units, 1 / units), size)
+            for random, units in ((artist_draws, shape[0]), (run_draws, shape[1]))
+        )
+        drawn_hits, drawn_sizes = (
+            np.einsum("dr,drs->ds", drawn_runs, np.tensordot(drawn, counts, 1))
+            for counts in (hits, sizes)
+        )
         with np.errstate(invalid="ignore"):  # a draw may have nothing of one side
-            accuracies.append((drawn @ hits) / (drawn @ sizes))
+            accuracies.append(drawn_hits / drawn_sizes)
     drawn_accuracies = np.concatenate(accuracies)
     drawn_accuracies = drawn_accuracies[:, 0] - (0 if less is None else drawn_accuracies[:, 1])
     tail = (1 - confidence) / 2
@@ -180,16 +208,13 @@ def part_metrics(
     confusion = confusion_matrix(table["genre"], table["predicted"], genres)
     scores = genre_scores(confusion)
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
-    of_truth = table[genres].to_numpy()[
-        np.arange(len(table)), table["genre"].map({g: i for i, g in enumerate(genres)})
-    ]
     return {
         "tracks": len(table),
         "accuracy": float(correct.mean()),
         "ci_low": low,
         "ci_high": high,
         "macro_f1": float(scores["f1"][occurs].mean()),
-        "log_loss": float(-np.log(np.maximum(of_truth, 1e-12)).mean()),
+        "log_loss": float(log_losses(table).mean()),
         "genres": {
             genre: {name: float(np.nan_to_num(values[i])) for name, values in scores.items()}
             | {"tracks": int(confusion[i].sum())}

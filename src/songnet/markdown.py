@@ -7,7 +7,7 @@ import pandas as pd
 from songnet.report_text import PROTOCOLS, TOO_NARROW_BELOW
 from songnet.results import poster_protocol
 from songnet.splits import judging_part
-from songnet.text import in_percent, percent, signed_points
+from songnet.text import in_percent, percent, signed, signed_points
 
 Models = dict[str, dict[str, Any]]
 
@@ -149,9 +149,10 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
         "## One model against the others",
         "Accuracy of one model (the network that validates best, unless the key `reference` names "
         "another) less that of each other model, on the same test tracks. An interval that leaves "
-        "zero out speaks for a real difference between these trained models, on other artists; of "
-        "a dozen, one may well do so by chance. What another training would change, it does not "
-        "hold: `± sd` shows the runs.",
+        "zero out speaks for a real difference, on other artists and, of several pairs of runs, "
+        "with other trainings; of a dozen, one may well do so by chance. Log-loss is that of the "
+        "true genre, in nats; where it is less than zero, the one model has the better "
+        "probabilities.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [
@@ -159,7 +160,10 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
                 f"`{protocol}`: {models[str(reference)]['title']} less": models[row.model]["title"],
                 "points": signed_points(row.difference),
                 "interval": f"[{signed_points(row.ci_low)}, {signed_points(row.ci_high)}]",
+                "log-loss": signed(row.log_loss, 3),
+                "its interval": f"[{signed(row.log_loss_low, 3)}, {signed(row.log_loss_high, 3)}]",
                 "ahead in": f"{row.splits_won} of {row.splits} divisions",
+                "pairs": row.pairs,
             }
             for row in rows.itertuples()
         ]

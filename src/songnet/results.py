@@ -13,6 +13,7 @@ from songnet.evaluation import (
     artist_bootstrap,
     effective_artists,
     genre_scores,
+    log_losses,
 )
 from songnet.files import read_json
 from songnet.runs import RunName
@@ -184,58 +185,72 @@ def difference_table(
     Args:
         runs: of one data set, all models on the same splits.
         artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
+        resamples: of the bootstrap over artists and, where there are several, pairs of runs.
+        confidence: of the intervals.
         reference: model to compare with; None for the network (if there is none, the baseline)
             of the best mean validation accuracy.
 
     Returns:
-        protocol, model, reference, difference (accuracy of the reference less that of the model,
-        each the mean over its seeds, then over tracks), ci_low, ci_high, splits_won (by the
-        reference), splits.
+        protocol, model, reference; of the reference less the model, the means over pairs of runs
+        and tracks: difference of accuracy, ci_low, ci_high, log_loss (less is better),
+        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs.
     """
     columns = [
-        "protocol", "model", "reference", "difference", "ci_low", "ci_high", "splits_won", "splits",
+        "protocol", "model", "reference", "difference", "ci_low", "ci_high",
+        "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits", "pairs",
     ]  # fmt: skip
     rows = []
     for protocol in dict.fromkeys(run.params["protocol"] for run in runs):
         group = [run for run in runs if run.params["protocol"] == protocol]
         if not all("test" in run.metrics for run in group):
             continue
-        correct = _correctness(group)
+        by_model = {key[2]: its_runs for key, its_runs in _groups(group).items()}
         compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
-        for model in correct.columns.drop(compared):
-            gain = correct[compared] - correct[model]
-            low, high = artist_bootstrap(
-                gain.to_numpy(),
-                artists.loc[gain.index.get_level_values("track_id")],
-                resamples,
-                confidence,
-            )
-            splits = gain.groupby("split_seed").mean()
+        for model in by_model:
+            if model == compared:
+                continue
+            gains = _gains(by_model[compared], by_model[model])
+            of_tracks = artists.loc[gains["track_id"]]
+            pair = gains["pair"].to_numpy()
+            figures: list[float] = []
+            for measure in ("correct", "log_loss"):
+                values = gains[measure].to_numpy()
+                interval = artist_bootstrap(values, of_tracks, resamples, confidence, runs=pair)
+                figures += [values.mean(), *interval]
+            splits = gains.groupby("split_seed")["correct"].mean()
             won = int((splits > 0).sum())
-            rows.append((protocol, model, compared, gain.mean(), low, high, won, len(splits)))
+            rows.append((protocol, model, compared, *figures, won, len(splits), pair[-1] + 1))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _correctness(runs: list[Run]) -> pd.DataFrame:
-    """Share of right verdicts on each test track of each split: a column for each model."""
-    tables = []
-    for run in runs:
-        test = run.predictions[run.predictions["split"] == "test"]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "split_seed": run.params["split_seed"],
-                    "track_id": test["track_id"],
-                    "model": run.params["model"],
-                    "correct": (test["genre"] == test["predicted"]).astype(float),
-                }
-            )
-        )
-    return pd.concat(tables).pivot_table(
-        index=["split_seed", "track_id"], columns="model", values="correct", sort=False
+def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
+    """What runs of one model have over those of another on each test track: correct, log_loss.
+
+    Runs of one division and seed are a pair; the one run of a model that draws no random numbers
+    is paired with each of the other's.
+    """
+    single = min(len({run.params["seed"] for run in model}) for model in (ones, others)) == 1
+    pairs = [
+        (one, other)
+        for one in ones
+        for other in others
+        if one.params["split_seed"] == other.params["split_seed"]
+        and (single or one.params["seed"] == other.params["seed"])
+    ]
+    return pd.concat(
+        (_verdicts(one) - _verdicts(other))
+        .reset_index()
+        .assign(pair=i, split_seed=one.params["split_seed"])
+        for i, (one, other) in enumerate(pairs)
     )
+
+
+def _verdicts(run: Run) -> pd.DataFrame:
+    """Of each test track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
+    test = run.predictions[run.predictions["split"] == "test"]
+    correct = (test["genre"] == test["predicted"]).astype(float)
+    figures = {"correct": correct, "log_loss": log_losses(test)}
+    return pd.DataFrame(figures).set_index(test["track_id"])
 
 
 def _validated(run: Run) -> dict[str, Any]:

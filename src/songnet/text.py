@@ -23,9 +23,14 @@ def signed_points(difference: float, digits: int = 1) -> str:
 
     What rounds to 0 is +0.0.
     """
-    if math.isnan(difference):
+    return signed(100 * difference, digits)
+
+
+def signed(number: float, digits: int) -> str:
+    """A number with its sign, as in `signed_points`."""
+    if math.isnan(number):
         return "–"
-    return f"{round(100 * difference, digits) + 0.0:+.{digits}f}".replace("-", "−")
+    return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def clock(seconds: float) -> str:

@@ -80,6 +80,30 @@ def test_interval_covers_the_truth() -> None:
     assert by_track / 200 < 0.75
 
 
+def test_runs_vary_too() -> None:
+    """Each run is better or worse as a whole: drawing them covers, drawing artists alone fails."""
+    rng = np.random.default_rng(6)
+    artists = pd.Series(np.tile(np.repeat(np.arange(50), 4), 9))
+    runs = np.repeat(np.arange(9), 200)
+    with_runs = without = 0
+    for _ in range(200):
+        gains = rng.normal(0, 0.05, 9)[runs] + rng.normal(0, 0.05, 50)[artists]
+        gains += rng.normal(0, 0.3, len(runs))
+        low, high = artist_bootstrap(gains, artists, 400, 0.95, runs=runs)
+        with_runs += low <= 0 <= high
+        low, high = artist_bootstrap(gains, artists, 400, 0.95)
+        without += low <= 0 <= high
+    assert with_runs / 200 > 0.9
+    assert without / 200 < 0.75
+
+
+def test_of_one_run_there_is_none_to_draw() -> None:
+    rng = np.random.default_rng(8)
+    correct, artists = rng.random(60), pd.Series(np.arange(60) // 3)
+    one = artist_bootstrap(correct, artists, 700, 0.95, runs=np.zeros(60, np.int64))
+    assert one == artist_bootstrap(correct, artists, 700, 0.95)
+
+
 def test_unknown_artists_count_for_themselves() -> None:
     correct = np.tile([0.0, 1.0], 100)
     unknown = pd.Series(np.full(200, np.nan))

@@ -106,9 +106,14 @@ def test_where_nothing_is_wrong_no_genre_is_the_hardest() -> None:
 def test_many_differences_are_read_with_care() -> None:
     rows = pd.DataFrame(
         {"protocol": "artist", "model": ["knn"], "reference": "crnn", "difference": 0.1,
-         "ci_low": 0.0, "ci_high": 0.2, "splits_won": 1, "splits": 1}
+         "ci_low": 0.0, "ci_high": 0.2, "log_loss": -0.0321, "log_loss_low": -0.04,
+         "log_loss_high": 0.0, "splits_won": 1, "splits": 1, "pairs": 3}
     )  # fmt: skip
-    assert "of a dozen, one may well do so by chance" in " ".join(_differences(rows, MODELS))
+    text = "\n".join(_differences(rows, MODELS))
+    assert "of a dozen, one may well do so by chance" in text
+    cells = [cell.strip() for cell in text.splitlines()[-1].strip("| ").split("|")]
+    assert cells[1:4] == ["+10.0", "[+0.0, +20.0]", "−0.032"]
+    assert cells[4:] == ["[−0.040, +0.000]", "1 of 1 divisions", "3"]
 
 
 def test_without_a_test_part_the_validation_part_is_shown() -> None:

@@ -33,6 +33,8 @@ def run(model: str, family: str, split_seed: int, seed: int, right: set[int], va
     tracks = TRACKS[:20] if split_seed == 1 else TRACKS[20:]
     predictions = pd.DataFrame({"track_id": tracks, "split": "test", "genre": "Folk"})
     predictions["predicted"] = np.where(predictions["track_id"].isin(right), "Folk", "Rock")
+    predictions["Folk"] = np.where(predictions["track_id"].isin(right), 0.8, 0.4)
+    predictions["Rock"] = 1 - predictions["Folk"]
     params = {"dataset": "d", "protocol": "artist", "model": model, "family": family}
     return Run(
         params | {"split_seed": split_seed, "seed": seed},
@@ -60,8 +62,10 @@ def test_differences_are_paired() -> None:
     # (14 + 10) / 40 against 14 / 40 and 24 / 40.
     assert table.loc["svm", "difference"] == pytest.approx(10 / 40)
     assert table.loc["other", "difference"] == pytest.approx(0)
-    assert table.loc["svm", ["splits_won", "splits"]].tolist() == [2, 2]
-    assert table.loc["other", ["splits_won", "splits"]].tolist() == [1, 2]
+    # One more track right in four: losses of ln 0.8 instead of ln 0.4, half as probable.
+    assert table.loc["svm", "log_loss"] == pytest.approx(-np.log(2) / 4)
+    assert table.loc["svm", ["splits_won", "splits", "pairs"]].tolist() == [2, 2, 4]
+    assert table.loc["other", ["splits_won", "splits", "pairs"]].tolist() == [1, 2, 4]
     assert 0 <= table.loc["svm", "ci_low"] < 0.25 < table.loc["svm", "ci_high"] < 0.6
     assert table.loc["other", "ci_low"] < 0 < table.loc["other", "ci_high"]
 
