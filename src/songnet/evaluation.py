@@ -126,9 +126,10 @@ def artist_bootstrap(
     Tracks of one artist are right or wrong together, so artists, not tracks, are the independent
     units (cluster bootstrap: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8).
 
-    With `runs`, trainings are drawn anew as well, independently of the artists. Such an interval is
-    a little too wide rather than too narrow (Owen, "The pigeonhole bootstrap", Annals of Applied
-    Statistics 1 (2), 2007).
+    With `runs`, runs are drawn anew as well, independently of the artists (Owen, "The pigeonhole
+    bootstrap", Annals of Applied Statistics 1 (2), 2007); of n runs n - 1 at a time, so that their
+    mean varies as that of n does (Rao and Wu, "Resampling inference with complex survey data",
+    Journal of the American Statistical Association 83, 1988).
 
     Args:
         correct: (n,) 0 or 1 for each track of each run, or another figure whose mean counts.
@@ -147,14 +148,15 @@ def artist_bootstrap(
     hits, sizes = (
         np.bincount(cells, weights, np.prod(shape)).reshape(shape) for weights in (correct, None)
     )
-    artist_draws, run_draws = np.random.default_rng(0), np.random.default_rng(1)
+    randoms = np.random.default_rng(0), np.random.default_rng(1)
+    draws_of = len(names), max(1, shape[1] - 1)
     accuracies = []
     # In blocks: all counts at once would take gigabytes for a large list of artists.
     for start in range(0, resamples, BLOCK):
         size = min(BLOCK, resamples - start)
         drawn, drawn_runs = (
-            random.multinomial(units, np.full(units, 1 / units), size)
-            for random, units in ((artist_draws, shape[0]), (run_draws, shape[1]))
+            random.multinomial(draws, np.full(units, 1 / units), size)
+            for random, units, draws in zip(randoms, shape, draws_of, strict=False)
         )
         drawn_hits, drawn_sizes = (
             np.einsum("dr,drs->ds", drawn_runs, np.tensordot(drawn, counts, 1))

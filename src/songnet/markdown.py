@@ -44,7 +44,10 @@ def results_page(
     """
     protocols = list(dict.fromkeys(results["protocol"]))
     sections = [f"# SongNet on {dataset['title']}", *filter(None, [dataset["note"]])]
-    sections += [f"Intervals hold {100 * confidence:g} % and are bootstrapped over artists."]
+    sections += [
+        f"Intervals hold {100 * confidence:g} % and are bootstrapped over artists, those of "
+        "differences between models over pairs of runs, too."
+    ]
     for protocol in protocols:
         sections += [f"## Protocol `{protocol}`", PROTOCOLS[protocol]]
         sections += [_accuracy_table(results[results["protocol"] == protocol], models)]
@@ -150,9 +153,10 @@ def _differences(differences: pd.DataFrame, models: Models) -> list[str]:
         "Accuracy of one model (the network that validates best, unless the key `reference` names "
         "another) less that of each other model, on the same test tracks. An interval that leaves "
         "zero out speaks for a real difference, on other artists and, of several pairs of runs, "
-        "with other trainings; of a dozen, one may well do so by chance. Log-loss is that of the "
-        "true genre, in nats; where it is less than zero, the one model has the better "
-        "probabilities.",
+        "with other trainings (of fewer than six pairs it is too narrow where trainings differ "
+        "more than artists do); of a dozen, one may well do so by chance. Log-loss is that of the "
+        "true genre, in nats, where no probability counts as less than 10⁻¹²; below zero, the one "
+        "model has the better probabilities.",
     ]
     for (protocol, reference), rows in differences.groupby(["protocol", "reference"], sort=False):
         table = [

@@ -97,7 +97,8 @@ def headline(
         (accuracy of guessing), largest (share of the largest genre), divisions, tracks and artists
         of the part (each once, however many divisions it is in), effective_artists (of all
         divisions), unnamed (tracks that name no artist); baseline, its
-        accuracy and the difference to it with an interval (None where nothing is compared); leak
+        accuracy, the difference to it with an interval (None where nothing is compared) and the
+        pairs of runs that were compared; leak
         with its interval (None where `random` and `artist` were not both measured).
     """
     protocol, part = next(iter(shown_parts(confusions).items()))
@@ -140,6 +141,7 @@ def headline(
         if len(compared):
             columns = ["difference", "ci_low", "ci_high"]
             found["difference"] = compared.iloc[0][columns].astype(float).tolist()
+            found["pairs"] = int(compared.iloc[0]["pairs"])
     return found
 
 

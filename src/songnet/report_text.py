@@ -104,14 +104,15 @@ def _interval(found: Values, confidence: float) -> str:
 
 def _against(found: Values, model: str, baseline: str) -> str:
     _, low, high = found["difference"]
+    chance = "the choice of artists" + (" and of trainings" if found["pairs"] > 1 else "")
     if found["effective_artists"] < TOO_NARROW_BELOW:
         verdict = "of too few artists to say more"
     elif low > 0:
-        verdict = "more than the choice of artists explains"
+        verdict = f"more than {chance} explains"
     elif high < 0:
-        verdict = "and the baseline is better by more than the choice of artists explains"
+        verdict = f"and the baseline is better by more than {chance} explains"
     else:
-        verdict = "which the choice of artists alone could explain"
+        verdict = f"which {chance} could explain"
     return (
         f"The baseline that validates best, {baseline}, is right on "
         f"{percent(found['baseline_accuracy'])}; {model} less it, track for track: "

@@ -67,8 +67,8 @@ def results() -> pd.DataFrame:
 
 
 def differences() -> pd.DataFrame:
-    columns = ["protocol", "model", "reference", "difference", "ci_low", "ci_high"]
-    return pd.DataFrame([("artist", "knn", "crnn", 0.25, 0.05, 0.4)], columns=columns)
+    columns = ["protocol", "model", "reference", "difference", "ci_low", "ci_high", "pairs"]
+    return pd.DataFrame([("artist", "knn", "crnn", 0.25, 0.05, 0.4, 1)], columns=columns)
 
 
 def leaks() -> pd.DataFrame:
@@ -156,14 +156,19 @@ def test_the_official_division_is_not_always_fmas() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "words"),
-    [((-0.1, 0.3), "the choice of artists alone"), ((-0.3, -0.1), "the baseline is better")],
+    [
+        ((-0.1, 0.3), "which the choice of artists and of trainings could explain"),
+        ((-0.3, -0.1), "the baseline is better by more than the choice of artists and of"),
+    ],
 )
 def test_what_the_choice_of_artists_explains_is_said_so(
     interval: tuple[float, float], words: str
 ) -> None:
     found = headline() | {"effective_artists": 50.0}
     found["difference"] = [sum(interval) / 2, *interval]
-    assert words in " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
+    assert words in " ".join(report_text.certainty(found | {"pairs": 3}, "C-RNN", "kNN", 0.95))
+    of_one = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
+    assert words.replace(" and of trainings", "").removesuffix(" and of") in of_one
 
 
 def test_a_difference_has_the_sign_of_the_table() -> None:
