@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from songnet.errors import SongNetError
-from songnet.plan import archive_names
+from songnet.plan import TOP_GENRES, archive_names
 from songnet.signatures import config_of, fields, is_defined
 
 Table = dict[str, Any]
@@ -135,15 +135,20 @@ def check(config: Table, schema: Table, datasets: Table) -> Table:
     if config["mel"]["hop_length"] > config["mel"]["n_fft"]:
         raise SongNetError("config key mel: hop_length is larger than n_fft")
     dataset = datasets[config["dataset"]]
-    if dataset["genres"]:  # what others hold only the archives tell
-        _one_of("genres", config["genres"] or [], dataset["genres"])
+    known = dataset["genres"] or (TOP_GENRES if dataset["source"] == "download" else None)
+    if known:  # what others hold only the archives tell
+        _one_of("genres", config["genres"] or [], known)
     if dataset["source"] == "mels":
         _check_unused(config, ["mel", "clips.clip_seconds"], schema)
     elif not dataset["clips"]:
         _check_unused(config, ["mel", "clips"], schema)
     _check_archives(config, dataset)
-    if config["genres"]:  # in another order they are the same data set
+    # In another order, or all of them named, they are the same data set.
+    if config["genres"]:
         config["genres"].sort()
+    if config["genres"] == sorted(dataset["genres"] or []):
+        config["genres"] = None
+    config["heard_seconds"].sort()
     return config
 
 
@@ -172,7 +177,8 @@ def _typed(value: Any, rule: Table) -> Any:
     if isinstance(value, list):
         return [_typed(item, rule.get("items", {})) for item in value]
     if "type" not in rule or "string" in rule["type"]:
-        return value
+        # Snakemake's command line has no other word for it.
+        return None if value in ("null", "~", "") and "null" in rule.get("type", ()) else value
     if isinstance(value, str):
         try:
             value = yaml.load(value, _Loader)
@@ -302,7 +308,7 @@ def _fill_defaults(table: Table, schema: Table) -> None:
             _fill_defaults(table[key], rule)
 
 
-def _one_of(key: str, names: list[str], table: Table | list[str]) -> None:
+def _one_of(key: str, names: list[str], table: Iterable[str]) -> None:
     for name in names:
         if name not in table:
             raise SongNetError(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from songnet.batches import Ids, whole_clips
 from songnet.devices import device, to_device
@@ -18,18 +17,6 @@ from songnet.shards import MelShards
 Probabilities = NDArray[np.float32]
 LogProbabilities = NDArray[np.float32]
 BATCH_SIZE = 16  # clips at a time
-
-
-class ClipClassifier(nn.Module):
-    """A network with one input and one output: spectrograms (B, M, T) in dB -> (B, genres)."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """Probabilities of whole clips."""
-        return self.network(mel).so_far[:, -1].exp()
 
 
 def predict_clips(

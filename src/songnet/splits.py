@@ -21,14 +21,14 @@ OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
 
 
 def split_tracks(
-    tracks: pd.DataFrame, protocol: str, shares: dict[str, float], seed: int
+    tracks: pd.DataFrame, protocol: str, shares: dict[str, float] | None, seed: int
 ) -> pd.Series:
     """Assign every track to a part.
 
     Args:
         tracks: index track_id; genre, artist_id, official_split.
         protocol: random, artist or official.
-        shares: fraction of each part, for random and artist.
+        shares: fraction of each part; None for official, which has its own.
         seed: of the division.
 
     Returns:
@@ -39,9 +39,9 @@ def split_tracks(
             validation), or the official column has other values.
     """
     rng = np.random.default_rng(seed)
-    if protocol == "random":
+    if shares and protocol == "random":
         parts = _random(tracks, shares, rng)
-    elif protocol == "artist":
+    elif shares and protocol == "artist":
         parts = _artist(tracks, shares, rng)
         _assert_disjoint(tracks, parts)
     else:

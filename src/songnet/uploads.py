@@ -1,7 +1,6 @@
 """Finished runs to MLflow: figures, files, models, and the best model of each split by name."""
 
 import contextlib
-import logging
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -146,8 +145,11 @@ def _register_best(
     """
     import mlflow
 
-    # Of a fusion MLflow holds the members, not a model of its own.
-    best = best_run([folder for folder in folders if not (folder / "model.json").exists()])
+    # Of a fusion MLflow holds the members, not a model of its own; what needs metadata is judged
+    # with it, but MLflow's model has none.
+    alone = [folder for folder in folders if not (folder / "model.json").exists()]
+    need_no_metadata = [folder for folder in alone if not _reads_metadata(folder)]
+    best = best_run(need_no_metadata or alone)
     run_id = run_ids[str(best)]
     name = f"{experiment}-{RunName.of(best).split}"
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
@@ -164,6 +166,11 @@ def _register_best(
         name, newest.model_uri, run_id, model_id=newest.model_id
     )
     client.set_registered_model_alias(name, "best", version.version)
+
+
+def _reads_metadata(folder: Path) -> bool:
+    record = read_json(folder / "params.json")
+    return bool(record.get("parameters", {}).get("metadata"))
 
 
 def _holder_is_better(client: Any, name: str, best: Any, run_ids: set[str]) -> bool:
@@ -183,8 +190,9 @@ def _holder_is_better(client: Any, name: str, best: Any, run_ids: set[str]) -> b
         return False
 
     def data(run: Any) -> dict[str, str]:
-        params = run.data.params.items()
-        return {key: value for key, value in params if key.partition(".")[0] in ("data", "dataset")}
+        told = run.data.params | run.data.tags
+        names = ("data.", "dataset", "sha1/")
+        return {key: value for key, value in told.items() if key.startswith(names)}
 
     if holder.info.run_id in run_ids or holder.data.tags.get(CURRENT) != "true":
         return False
@@ -286,33 +294,28 @@ def _log_model(run_id: str, folder: Path, record: dict[str, Any]) -> None:
 def _log_network(bundle: Path, record: dict[str, Any]) -> None:
     """Log a network: as a model of audio files if it can hear, else as one of spectrograms."""
     import mlflow
-    import torch
-    from mlflow.models import infer_signature
+    import numpy as np
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types import Schema, TensorSpec
 
     from songnet.networks import load
-    from songnet.prediction import ClipClassifier
 
     network = load(bundle).network
-    requirements = [f"torch=={version('torch').partition('+')[0]}"]
+    requirements = ["torch", "safetensors"]
     if network.streams() and record.get("mel"):
-        mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(Path(__file__).with_name("mlflow_model.py")),
-            artifacts={"bundle": str(bundle)},
-            code_paths=[str(Path(__file__).parent)],
-            signature=infer_signature(pd.DataFrame({"file": ["song.mp3"]})),
-            pip_requirements=[*requirements, f"soundfile=={version('soundfile')}",
-                              f"soxr=={version('soxr')}", f"safetensors=={version('safetensors')}"],
-        )  # fmt: skip
-        return
-    # The exporter explains itself at length, to developers of torch.
-    logging.getLogger("torch").setLevel(logging.ERROR)
-    classifier = ClipClassifier(network).eval()
-    mel = torch.zeros(1, network.config.n_mels, 16 * network.frames_per_step)
-    mlflow.pytorch.log_model(
-        classifier,
+        code = "mlflow_model.py"
+        signature = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
+        requirements += ["soundfile", "soxr"]
+    else:
+        code = "mlflow_mel_model.py"
+        mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_mels, -1))
+        signature = ModelSignature(inputs=Schema([mel]))
+    package = Path(__file__).parent
+    mlflow.pyfunc.log_model(
         name="model",
-        signature=infer_signature(mel.numpy(), classifier(mel).detach().numpy()),
-        input_example=mel.numpy(),
-        pip_requirements=requirements,
+        python_model=str(package / code),
+        artifacts={"bundle": str(bundle)},
+        code_paths=[str(package)],
+        signature=signature,
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in requirements],
     )

@@ -55,6 +55,10 @@ def test_defaults_equal_the_commented_file() -> None:
             {"dataset": "fma_small", "genres": ["Rock", "Jazz"]},
             r"genres: 'Jazz' is not known \(allowed: Instrumental, ",
         ),
+        (
+            {"dataset": "fma_medium", "genres": ["Rokc", "Jazz"]},
+            r"genres: 'Rokc' is not known \(allowed: Blues, ",
+        ),
         ({"seeds": [1, 1]}, "config key seeds"),
         ({"split": {"train": 0.8}}, "split: the shares .* do not sum to 1"),
         ({"clips": {"min_seconds": 40}}, "min_seconds is larger"),
@@ -308,6 +312,9 @@ def test_text_from_the_command_line_gets_its_type() -> None:
     assert config["tracking"]["live"] is False
     with pytest.raises(SongNetError, match=r"seeds\.0"):
         checked(seeds=["one"])
+    nothing = checked(reference="null", archives="null", tracking={"experiment": "null"})
+    assert nothing == checked()
+    assert checked(dataset="fma_medium", genres=["Jazz", "Old-Time / Historic"])["genres"]
 
 
 def test_broken_text_from_the_command_line_names_the_key() -> None:
@@ -323,6 +330,12 @@ def test_tables_may_be_merged(tmp_path: Path) -> None:
 
 def test_genres_in_another_order_are_the_same_data_set() -> None:
     assert checked(genres=["Rock", "Folk"])["genres"] == ["Folk", "Rock"]
+    every = DATASETS["fma_small"]["genres"]
+    assert checked(dataset="fma_small", genres=every) == checked(dataset="fma_small")
+
+
+def test_seconds_in_another_order_are_the_same() -> None:
+    assert checked(heard_seconds=[5, 1, 30])["heard_seconds"] == [1, 5, 30]
 
 
 def test_entries_may_be_like_others(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from songnet import baselines, uploads
+from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
 from songnet.evaluation import prediction_table, write_evaluation
 from songnet.files import read_json, write_json
 from songnet.fma_features import columns
+from songnet.networks import save
 from songnet.tracking import CURRENT, INVOCATION, PARENT, LiveRun, initialise
 from songnet.uploads import upload_runs
 
@@ -251,7 +254,17 @@ def test_a_part_of_the_models_does_not_take_the_alias(run_folder: Path, tmp_path
     set_run(folders[1], 0.95)
     upload_runs(uri, "tiny", folders[1:])
     assert best() == "knn"
-    # What is better on other data is no better model.
+    # What needs metadata does so only where nothing else stands: MLflow's model has none.
+    set_run(folders[0], 0.99, key="richer", parameters={"metadata": True})
+    upload_runs(uri, "tiny", folders)
+    assert best() == "knn"
+    # What is better on other data is no better model, of other archives neither.
+    set_run(folders[0], 0.8, key="others", archives={"a.zip": "another"})
+    upload_runs(uri, "tiny", folders[:1])
+    assert best() == "svm"
+    set_run(folders[1], 0.75, key="theirs", archives={"a.zip": "the third"})
+    upload_runs(uri, "tiny", folders[1:])
+    assert best() == "knn"
     set_run(folders[0], 0.7, key="other", data={"genres": ["Folk"]})
     upload_runs(uri, "tiny", folders[:1])
     assert best() == "svm"
@@ -499,6 +512,27 @@ def test_a_network_in_mlflow_hears_files(
         found.loc[0, bundle.genres].astype(float), list(expected.probabilities.values()), atol=1e-6
     )
     assert found["error"][1].startswith("not decodable")
+
+
+@pytest.mark.parametrize("frames", [128, 646])
+def test_a_network_that_hears_no_files_takes_spectrograms_of_any_length(
+    run_folder: Path, tmp_path: Path, frames: int
+) -> None:
+    torch.manual_seed(2)
+    network = CRNN(CRNNConfig(64, 2, 43.07, channels=[8, 8, 8], hidden=8)).eval()
+    (run_folder / "model.joblib").unlink()
+    save(network, ["Folk", "Rock"], {}, run_folder / "model.safetensors")
+    described = {"family": "crnn", "network": "songnet.crnn.CRNN", "mel": None}
+    write_json(run_folder / "params.json", record() | described)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    initialise(uri, "tiny")
+    upload_runs(uri, "tiny", [run_folder])
+    mel = np.random.default_rng(3).normal(-40, 10, (3, 64, frames)).astype(np.float32)
+    found = mlflow.pyfunc.load_model("models:/tiny-artist@best").predict(mel)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(mel)).so_far[:, -1].exp().numpy()
+    np.testing.assert_allclose(found[["Folk", "Rock"]], expected, atol=1e-6)
+    assert found["verdict"].tolist() == [["Folk", "Rock"][i] for i in expected.argmax(axis=1)]
 
 
 def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> None:

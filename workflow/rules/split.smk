@@ -24,7 +24,10 @@ rule split_tracks:
     params:
         protocol=lambda wildcards: SPLITS[wildcards.split][0],
         seed=lambda wildcards: SPLITS[wildcards.split][1],
-        shares=config["split"],
+        # Those of the official division are FMA's.
+        shares=lambda wildcards: (
+            config["split"] if SPLITS[wildcards.split][0] != "official" else None
+        ),
         source=source("split_tracks"),
     script:
         "../scripts/split_tracks.py"

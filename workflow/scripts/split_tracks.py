@@ -13,5 +13,4 @@ with job(snakemake):
     parts = split_tracks(tracks, protocol, shares, snakemake.params.seed)
     with replacing(snakemake.output.split) as temporary:
         parts.reset_index().to_parquet(temporary, index=False)
-    intended = None if protocol == "official" else shares
-    write_json(snakemake.output.summary, split_summary(tracks, parts, intended))
+    write_json(snakemake.output.summary, split_summary(tracks, parts, shares))
