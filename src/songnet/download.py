@@ -76,10 +76,10 @@ def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
     """Complete a file that is locked; returns what went wrong, if anything."""
     part = Path(file.name)
     fruitless, answer, status = 0, "", 0
+    most = part.stat().st_size  # a server that cannot resume brings the beginning again and again
     while fruitless < ATTEMPTS:
         if status:  # of the attempt before
             time.sleep(min(60, pause * 2 ** max(0, fruitless - 1)))
-        before = part.stat().st_size
         command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
         # In a job, file 2 is the log and sys.stderr the terminal, where a bar is welcome.
         if sys.stderr.isatty() and not os.environ.get("TQDM_DISABLE"):
@@ -101,5 +101,6 @@ def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
             break
         if status == RANGE_REFUSED:
             os.truncate(part, 0)
-        fruitless = 0 if part.stat().st_size > before else fruitless + 1
+        size = part.stat().st_size
+        fruitless, most = (0, size) if size > most else (fruitless + 1, most)
     return f"the server answers {answer}" if answer >= "400" else f"curl ended with status {status}"

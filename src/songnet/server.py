@@ -78,6 +78,7 @@ def create_app(
             "colours": genre_colours(model.genres),
             "close_call": CLOSE_CALL,
             "max_seconds": limits.seconds,
+            "idle_seconds": limits.idle_seconds,
             "n_mels": model.mel.n_mels,
             "frames_per_step": model.saved.network.frames_per_step,
             "examples": clips,

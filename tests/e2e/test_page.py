@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Server
+from songnet.realtime import load_model
+from songnet.server import Limits, create_app
+from tests.e2e.conftest import Server, free_port
 
 
 @pytest.fixture
@@ -177,6 +181,97 @@ def test_the_microphone_is_heard(page: Page) -> None:
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
     page.wait_for_function("document.body.dataset.state === 'ended'", timeout=30_000)
+
+
+WATCHED = """
+const Socket = window.WebSocket;
+window.WebSocket = class extends Socket {
+  constructor(...given) { super(...given); window.lastSocket = this; }
+};
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (what) => (window.lastMedia = await open(what));
+"""
+CLOSED = "window.lastMedia.getTracks().every((track) => track.readyState === 'ended')"
+
+
+def test_the_microphone_is_closed_when_the_connection_is_lost(page: Page, server: Server) -> None:
+    page.add_init_script(WATCHED)
+    open_page(page, server)
+    page.click("#microphone")
+    wait_for_points(page, 3)
+    assert not page.evaluate(CLOSED)
+    page.evaluate("window.lastSocket.close()")
+    expect(page.locator("#message")).to_contain_text("The connection to SongNet is lost")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate(CLOSED) and page.get_attribute("body", "data-state") == "ended"
+
+
+def test_a_microphone_that_cannot_be_heard_is_closed(page: Page, server: Server) -> None:
+    page.add_init_script(WATCHED)
+    open_page(page, server)
+    page.evaluate(
+        "window.kept = AudioWorklet.prototype.addModule;"
+        "AudioWorklet.prototype.addModule = () => Promise.reject(new Error('gone'))"
+    )
+    page.click("#microphone")
+    expect(page.locator("#message")).to_have_text("The microphone cannot be used: gone")
+    assert page.evaluate(CLOSED)
+    page.evaluate("AudioWorklet.prototype.addModule = window.kept")
+    page.click("#microphone")
+    wait_for_points(page, 3)
+
+
+def test_an_example_can_be_chosen_again(page: Page, clips: Path) -> None:
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 3)
+    assert page.evaluate("document.getElementById('examples').selectedIndex") == 1
+    page.set_input_files("#file", sorted(clips.glob("Folk*.mp3"))[3])
+    page.wait_for_function("document.getElementById('examples').selectedIndex === 0")
+    wait_for_points(page, 3)
+    page.select_option("#examples", index=1)
+    wait_for_points(page, 3)
+    assert page.get_attribute("#so-far", "data-genre") != "Folk"
+
+
+def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
+    page.route("**/examples/*", lambda route: route.fulfill(status=404))
+    page.select_option("#examples", index=1)
+    expect(page.locator("#message")).to_have_text(
+        "clip.mp3: SongNet does not give it; is it still running?"
+    )
+
+
+def test_the_slider_waits_for_the_first_step(page: Page, server: Server) -> None:
+    page.add_init_script("HTMLMediaElement.prototype.play = () => Promise.reject(new Error())")
+    open_page(page, server)
+    page.select_option("#examples", index=1)
+    expect(page.locator("#player")).to_be_visible()
+    page.locator("#smoothing").fill("0")
+    expect(page.locator("#smoothing-value")).to_have_text("0 s")
+    assert points(page) == 0  # and the fixture knows of no error
+
+
+def test_a_long_pause_ends_no_piece(page: Page, trained: Path) -> None:
+    limits = Limits(idle_seconds=2)
+    app = create_app(load_model(trained), trained.parent / "examples", limits)
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    other = page.context.new_page()
+    while not server.started:
+        other.wait_for_timeout(50)
+    other.goto(f"http://127.0.0.1:{port}/")
+    other.select_option("#examples", index=1)
+    wait_for_points(other, 3)
+    before = pause(other)
+    other.wait_for_timeout(5000)
+    other.evaluate("document.getElementById('player').play()")
+    wait_for_points(other, before + 5)
+    expect(other.locator("#message")).to_be_empty()
+    other.close()
+    server.should_exit = True
+    thread.join(30)
 
 
 def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:

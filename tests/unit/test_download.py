@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault in ("503", "429", "404", "400"):
             return self.send_error(int(fault))
         start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
-        if fault == "ignores range":
+        if "ignores range" in fault:
             start = 0
         if start >= len(CONTENT):
             return self.send_error(416)
@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if fault in ("cut", "stall"):
             body = body[: self.server.random.integers(len(body))]
+        if fault.startswith("half"):
+            body = body[: len(body) // 2]
         self.wfile.write(body)
         self.wfile.flush()
         self.server.sent += len(body)
@@ -125,6 +127,15 @@ def test_starts_anew_where_the_server_cannot_resume(tmp_path: Path, serve: Serve
     (tmp_path / "a.zip.part").write_bytes(CONTENT[:2_000_000])
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_line_that_breaks_where_the_server_cannot_resume_ends(
+    tmp_path: Path, serve: Serve
+) -> None:
+    broken, whole = serve("half, ignores range", 10**6), serve()
+    download("a.zip", [broken.url, whole.url], SHA1, tmp_path / "a.zip", pause=0.001)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert broken.sent <= 5 * len(CONTENT)
 
 
 def test_a_mirror_steps_in(tmp_path: Path, serve: Serve) -> None:

@@ -16,21 +16,18 @@ describe();
 fillExamples();
 resetGenres();
 setInterval(feed, 100);
+setInterval(stayOpen, (1000 * about.idle_seconds) / 4);
 requestAnimationFrame(movePlayhead);
 
 element("file").addEventListener("change", (event) => {
   if (event.target.files[0]) openClip(event.target.files[0], event.target.files[0].name);
   event.target.value = "";
 });
-element("examples").addEventListener("change", async (event) => {
-  if (!event.target.value) return;
-  const answer = await fetch(`examples/${encodeURIComponent(event.target.value)}`);
-  openClip(await answer.blob(), event.target.value);
-});
+element("examples").addEventListener("change", openExample);
 element("microphone").addEventListener("click", toggleMicrophone);
 element("smoothing").addEventListener("input", (event) => {
   element("smoothing-value").textContent = `${event.target.value} s`;
-  if (piece) show();
+  if (piece?.steps.length) show();
 });
 player.addEventListener("seeking", feed);
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -43,9 +40,27 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-/** Decode a clip, then play it and hear it. */
-async function openClip(blob, name) {
+/** Fetch an example, then play it and hear it. */
+async function openExample(event) {
+  const file = event.target.value;
+  if (!file) return;
   stop();
+  const mine = serial;
+  event.target.value = file;
+  const answer = await fetch(`examples/${encodeURIComponent(file)}`).catch(() => null);
+  const blob = answer?.ok && (await answer.blob());
+  if (mine !== serial) return;
+  if (!blob) return say(`${file}: SongNet does not give it; is it still running?`);
+  return hear(blob, file);
+}
+
+function openClip(blob, name) {
+  stop();
+  return hear(blob, name);
+}
+
+/** Decode a clip, then play it and hear it. */
+async function hear(blob, name) {
   const mine = serial;
   say("");
   let clip;
@@ -100,7 +115,12 @@ function begin(rate, seconds) {
       document.body.dataset.state = "ended";
     },
     onError(problem) {
-      if (piece === mine) say(problem);
+      if (piece !== mine) return;
+      say(problem);
+      mine.microphone?.stop();
+      mine.microphone = null;
+      unmark();
+      document.body.dataset.state = "ended";
     },
   });
   piece = mine;
@@ -116,13 +136,24 @@ function stop() {
     piece.microphone?.stop();
   }
   piece = null;
-  element("microphone").setAttribute("aria-pressed", "false");
+  unmark();
   player.pause();
   player.hidden = true;
   if (player.src) URL.revokeObjectURL(player.src);
   player.removeAttribute("src");
   resetGenres();
   document.body.dataset.state = "idle";
+}
+
+/** Nothing is chosen any more, so that the same can be chosen again. */
+function unmark() {
+  element("microphone").setAttribute("aria-pressed", "false");
+  element("examples").selectedIndex = 0;
+}
+
+/** The engine ends a conversation in which nothing is said; music that is paused will go on. */
+function stayOpen() {
+  if (piece?.clip && piece.sent !== null) piece.stream.stay();
 }
 
 /** Send what the playhead has reached. What is skipped is sent at once, so that nothing is unheard. */

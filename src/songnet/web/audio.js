@@ -24,17 +24,20 @@ export async function record(onSamples) {
     audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
   });
   const context = new AudioContext();
-  await context.audioWorklet.addModule("worklet.js");
-  const recorder = new AudioWorkletNode(context, "recorder");
-  recorder.port.onmessage = (event) => onSamples(event.data);
-  context.createMediaStreamSource(media).connect(recorder);
-  return {
-    rate: context.sampleRate,
-    stop() {
-      media.getTracks().forEach((track) => track.stop());
-      context.close();
-    },
+  const stop = () => {
+    media.getTracks().forEach((track) => track.stop());
+    context.close();
   };
+  try {
+    await context.audioWorklet.addModule("worklet.js");
+    const recorder = new AudioWorkletNode(context, "recorder");
+    recorder.port.onmessage = (event) => onSamples(event.data);
+    context.createMediaStreamSource(media).connect(recorder);
+  } catch (error) {
+    stop(); // nobody else knows that it is open
+    throw error;
+  }
+  return { rate: context.sampleRate, stop };
 }
 
 /** A conversation with the engine: samples go in, steps come out. */
@@ -66,11 +69,17 @@ export class Stream {
     this.over = true;
   }
 
+  /** Send samples. */
   send(samples) {
     // Little at a time: a message has a largest size, and answers shall come soon.
     for (let start = 0; start < samples.length; start += 32768) {
       this.post(samples.slice(start, start + 32768).buffer);
     }
+  }
+
+  /** Send no samples, lest the engine think that nobody is there. */
+  stay() {
+    this.post(new ArrayBuffer(0));
   }
 
   end() {
