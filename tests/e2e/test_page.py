@@ -210,13 +210,13 @@ def test_a_microphone_that_cannot_be_heard_is_closed(page: Page, server: Server)
     page.add_init_script(WATCHED)
     open_page(page, server)
     page.evaluate(
-        "window.kept = AudioWorklet.prototype.addModule;"
-        "AudioWorklet.prototype.addModule = () => Promise.reject(new Error('gone'))"
+        "() => { window.kept = AudioWorklet.prototype.addModule;"
+        "AudioWorklet.prototype.addModule = () => Promise.reject(new Error('gone')); }"
     )
     page.click("#microphone")
     expect(page.locator("#message")).to_have_text("The microphone cannot be used: gone")
     assert page.evaluate(CLOSED)
-    page.evaluate("AudioWorklet.prototype.addModule = window.kept")
+    page.evaluate("() => { AudioWorklet.prototype.addModule = window.kept; }")
     page.click("#microphone")
     wait_for_points(page, 3)
 
