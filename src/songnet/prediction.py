@@ -90,6 +90,12 @@ class Predictor:
         # Of one network, one prediction is asked for each number of seconds.
         self._load = lru_cache(maxsize=1)(load)
 
+    def beginnings(self, seconds: list[float]) -> list[float]:
+        """Those of ascending lengths that cut at least one track, and the first that cuts none."""
+        frames = max(self._shards.frames(track_id) for track_id in self._track_ids)
+        longest = frames / self._shards.frames_per_second
+        return [s for s, shorter in zip(seconds, [0, *seconds], strict=False) if shorter < longest]
+
     def hears(self, path: str, seconds: float) -> bool:
         """Whether so short a beginning is enough for one step of a saved network."""
         frames = round(seconds * self._shards.frames_per_second)

@@ -32,6 +32,8 @@ def test_weights_are_read_once_for_all_seconds(
         lambda path: read.append(path) or networks.load(path),  # type: ignore
     )
     predictor = prediction.Predictor([str(tmp_path / "index.parquet")], tracks, threads=1)
+    assert predictor.beginnings([0.5, 4, 5, 30]) == [0.5, 4, 5]  # clips of five seconds
+    assert predictor.beginnings([0.5, 4, 20, 30]) == [0.5, 4, 20]
     found = []
     for path in paths:
         assert predictor.hears(path, 0.4) and not predictor.hears(path, 0.3)  # a step of 8 frames

@@ -240,6 +240,21 @@ def test_another_title_trains_nothing_anew(
     assert not [rule for rule in planned if rule.startswith(("train_", "evaluate_"))]
 
 
+def test_what_touches_no_division_trains_nothing_in_it(
+    finished: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    shares = config(archives, split="{train: 0.6, validation: 0.2, test: 0.2}")
+    planned = planned_jobs(snakemake(finished, "-n", *shares).stdout)
+    # Three networks with two seeds, in `random` and `artist`; `official` has shares of its own.
+    assert planned["split_tracks"] == 2 and planned["train_crnn"] == 12
+    seeds = config(archives, split_seeds="[2,1]")
+    planned = planned_jobs(snakemake(finished, "-n", *seeds).stdout)
+    assert planned["split_tracks"] == 2 and planned["train_crnn"] == 12
+    seeds = config(archives, split_seeds="[2]")
+    plan = snakemake(finished, "-n", *seeds).stdout
+    assert "runs/artist-2/" in plan and "output: results/local/runs/artist/" not in plan
+
+
 def test_a_model_is_one_file_and_one_line(
     finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:

@@ -19,7 +19,7 @@ with job(snakemake):
     tables = []
     for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):
         split, model, seed = RunName.of(Path(path).parent)
-        for seconds in snakemake.params.seconds:
+        for seconds in predictor.beginnings(snakemake.params.seconds):
             if not predictor.hears(path, seconds):
                 continue
             _, predicted, _ = predictor.predict(path, seconds)
