@@ -143,23 +143,22 @@ def artist_bootstrap(
     codes, names = _clusters(artists)
     of_run = np.zeros(len(codes), np.int64) if runs is None else runs
     of_side = np.zeros(len(codes), np.int64) if less is None else less.astype(np.int64)
-    shape = len(names), of_run.max() + 1, 1 if less is None else 2
+    n_artists, n_runs = len(names), int(of_run.max()) + 1
+    shape = n_artists, n_runs, 1 if less is None else 2
     cells = np.ravel_multi_index((codes, of_run, of_side), shape)
     hits, sizes = (
         np.bincount(cells, weights, np.prod(shape)).reshape(shape) for weights in (correct, None)
     )
-    randoms = np.random.default_rng(0), np.random.default_rng(1)
-    draws_of = len(names), max(1, shape[1] - 1)
+    artist_draws, run_draws = np.random.default_rng(0), np.random.default_rng(1)
+    any_artist, any_run = np.full(n_artists, 1 / n_artists), np.full(n_runs, 1 / n_runs)
     accuracies = []
     # In blocks: all counts at once would take gigabytes for a large list of artists.
     for start in range(0, resamples, BLOCK):
         size = min(BLOCK, resamples - start)
-        drawn, drawn_runs = (
-            random.multinomial(draws, np.full(units, 1 / units), size)
-            for random, units, draws in zip(randoms, shape, draws_of, strict=False)
-        )
+        drawn_artists = artist_draws.multinomial(n_artists, any_artist, size)
+        drawn_runs = run_draws.multinomial(max(1, n_runs - 1), any_run, size)
         drawn_hits, drawn_sizes = (
-            np.einsum("dr,drs->ds", drawn_runs, np.tensordot(drawn, counts, 1))
+            np.einsum("dr,drs->ds", drawn_runs, np.tensordot(drawn_artists, counts, 1))
             for counts in (hits, sizes)
         )
         with np.errstate(invalid="ignore"):  # a draw may have nothing of one side
