@@ -39,10 +39,10 @@ def split_tracks(
             validation), or the official column has other values.
     """
     rng = np.random.default_rng(seed)
-    if shares and protocol == "random":
-        parts = _random(tracks, shares, rng)
-    elif shares and protocol == "artist":
-        parts = _artist(tracks, shares, rng)
+    if protocol == "random":
+        parts = _random(tracks, shares or {}, rng)
+    elif protocol == "artist":
+        parts = _artist(tracks, shares or {}, rng)
         _assert_disjoint(tracks, parts)
     else:
         parts = tracks["official_split"].map(OFFICIAL)
