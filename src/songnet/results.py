@@ -226,8 +226,8 @@ def difference_table(
 def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
     """What runs of one model have over those of another on each test track: correct, log_loss.
 
-    Runs of one division and seed are a pair; the one run of a model that draws no random numbers
-    is paired with each of the other's.
+    Runs of one division and seed are a pair; where a model has one run in a division, as without
+    random numbers or as an ensemble of all seeds, it is paired with each of the other's.
     """
     single = min(len({run.params["seed"] for run in model}) for model in (ones, others)) == 1
     pairs = [
