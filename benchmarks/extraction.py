@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Section, Times, in_turn, spread
 from songnet.archives import clip_ids, member_name, open_zip
-from songnet.audio import average_channels, decode, to_mono
+from songnet.audio import average_channels, decode, resample
 from songnet.fma_features import DIMENSIONS, SAMPLE_RATE, fma_features
 from songnet.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
 from songnet.shards import audio_reader
@@ -121,7 +121,7 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
             },
             repeats,
         )
-        samples = {i: to_mono(decode(read(i)), SAMPLE_RATE) for i in clips}
+        samples = {i: resample(decode(read(i)), SAMPLE_RATE) for i in clips}
         features = in_turn(
             {
                 "SongNet": on_all(lambda i: fma_features(samples[i])),
@@ -207,7 +207,7 @@ WORKER = """
 import json, sys, time
 from pathlib import Path
 from songnet.archives import open_zip, read_clip
-from songnet.audio import decode, to_mono
+from songnet.audio import decode, resample
 from songnet.fma_features import SAMPLE_RATE, fma_features
 from songnet.mel import MelConfig
 from songnet.shards import audio_reader
@@ -215,7 +215,7 @@ archive, subset, kind, *clips = sys.argv[1:]
 with open_zip(archive) as file:
     mel = audio_reader(file, subset, MelConfig(), 5, 30)
     def features(i):
-        fma_features(to_mono(decode(read_clip(file, subset, i)), SAMPLE_RATE))
+        fma_features(resample(decode(read_clip(file, subset, i)), SAMPLE_RATE))
     run = mel if kind == "mel" else features
     run(int(clips[0]))
     cpu, wall = time.process_time(), time.perf_counter()

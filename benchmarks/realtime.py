@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import Section, in_turn, spread
-from songnet.audio import Clip, to_mono
+from songnet.audio import Clip, resample
 from songnet.mel import mel_spectrogram
 from songnet.realtime import Model, Stream, load_model
 
@@ -36,7 +36,7 @@ def anew(model: Model, music: NDArray[np.float32], steps: int) -> None:
     """Hear the last seconds anew, so many times."""
     size = int(WINDOW * RATE)
     for end in np.linspace(size, len(music), steps).astype(int):
-        samples = to_mono(Clip(music[end - size : end], RATE), model.mel.sample_rate)
+        samples = resample(Clip(music[end - size : end], RATE, 1), model.mel.sample_rate)
         mel = torch.from_numpy(mel_spectrogram(samples, model.mel))[None]
         with torch.inference_mode():
             model.saved.network(mel)

@@ -23,7 +23,7 @@ from benchmarks.workflow import copy_project
 from filelock import FileLock
 
 from songnet.archives import member_name
-from songnet.audio import decode, to_mono
+from songnet.audio import decode, resample
 from songnet.batches import Part
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.demo import make_demo
@@ -103,7 +103,7 @@ def train_on(clips: Path, folder: Path) -> None:
     files = sorted(clips.glob("*.mp3"))
     genres = sorted(GENRES)
     mels = [
-        mel_spectrogram(to_mono(decode(io.BytesIO(file.read_bytes())), 22_050), config)
+        mel_spectrogram(resample(decode(io.BytesIO(file.read_bytes())), 22_050), config)
         for file in files
     ]
     frames = min(mel.shape[1] for mel in mels)

@@ -1,23 +1,22 @@
 """Classification of audio files, through the engine that hears music as it plays."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import soundfile as sf
 import torch
 from numpy.typing import NDArray
 
-from songnet.audio import Clip, decode_blocks, undecodable
+from songnet.audio import decode_blocks
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.realtime import Model, Step, Stream, Verdict, load_model, verdict
 from songnet.text import percent
 
-BLOCK_SECONDS = 10  # decoded at a time, so that memory does not grow with the length
 SMOOTHING_SECONDS = 5.0  # of the timeline
+NO_MUSIC = "no music: nothing above -80 dB"
 
 
 class Classified(NamedTuple):
@@ -26,6 +25,8 @@ class Classified(NamedTuple):
     file: str
     error: str = ""
     seconds: float = 0.0
+    lost_seconds: float = 0.0  # that could not be decoded
+    reason: str = ""  # why a file that could be read has no verdict
     verdict: Verdict | None = None
     probabilities: dict[str, float] | None = None  # of the whole file
     timeline: tuple[tuple[float, str], ...] = ()  # (seconds, genre) where the music turns to it
@@ -66,59 +67,73 @@ def classify_files(model: Model, files: list[str], jobs: int) -> Iterator[Classi
         yield from pool.map(lambda file: classify_file(model, file), files)
 
 
-def classify_file(model: Model, file: str, max_seconds: float = np.inf) -> Classified:
+def classify_file(model: Model, path: str) -> Classified:
     """Classify one file; what is wrong with it becomes its ``error``."""
     try:
-        steps, seconds = _hear(model, file, max_seconds)
+        with _open(path) as file:
+            return classify(model, file, path)
     except (SongNetError, UnusableClipError) as error:
-        return Classified(file, error=str(error))
-    so_far = steps[-1].so_far
-    return Classified(
-        file,
-        seconds=seconds,
-        verdict=verdict(so_far, model.genres),
-        probabilities=dict(zip(model.genres, so_far.tolist(), strict=True)),
-        timeline=tuple(timeline(steps, model)),
-    )
+        return Classified(path, error=str(error))
+    except OSError as error:
+        return Classified(path, error=f"cannot be read: {error.strerror}")
 
 
-def _hear(model: Model, file: str, max_seconds: float) -> tuple[list[Step], float]:
-    """All steps of a file, without their spectrograms, and its length in seconds."""
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        raise SongNetError("no such file") from None
+    except IsADirectoryError:
+        raise SongNetError("a folder, not a file") from None
+    except PermissionError:
+        raise SongNetError("may not be read") from None
+
+
+def classify(
+    model: Model,
+    file: BinaryIO,
+    name: str,
+    max_seconds: float = np.inf,
+    check: Callable[[], None] = lambda: None,
+) -> Classified:
+    """Classify an open file.
+
+    Args:
+        model: from `load_model`.
+        file: audio, seekable.
+        name: of the result.
+        max_seconds: longer files are refused.
+        check: called every few seconds of music; what it raises ends the work.
+
+    Raises:
+        SongNetError: too short for a step.
+        UnusableClipError: as in `songnet.audio.decode_blocks`.
+        OSError: the file cannot be read.
+    """
     stream: Stream | None = None
     steps: list[Step] = []
-    seconds = 0.0
-    for clip in _decoded(file, max_seconds):
-        if not np.isfinite(clip.samples).all():
-            raise SongNetError("samples that are not finite")
-        seconds += clip.seconds
+    seconds = lost = 0.0
+    for clip in decode_blocks(file, max_seconds):
+        check()
         stream = stream or Stream(model, clip.sample_rate)
         steps += [_without_mel(step) for step in stream.push(clip.samples)]
+        seconds += clip.seconds
+        lost += clip.lost_seconds
     if stream is not None:
         steps += [_without_mel(step) for step in stream.finish()]
     if not steps:
         raise SongNetError(f"too short: {seconds:.2f} s, a step is {model.step_seconds:.2f} s")
-    return steps, seconds
-
-
-def _decoded(file: str, max_seconds: float) -> Iterator[Clip]:
-    """Parts of a file, which is blamed for no error of what is done with them."""
-    try:
-        yield from decode_blocks(file, BLOCK_SECONDS, max_seconds)
-    except (sf.LibsndfileError, OSError, RuntimeError) as error:
-        raise SongNetError(_problem(file, error)) from None
-
-
-def _problem(file: str, error: Exception) -> str:
-    path = Path(file)
-    if not path.exists():
-        return "no such file"
-    if path.is_dir():
-        return "a folder, not a file"
-    if isinstance(error, PermissionError):
-        return "may not be read"
-    if not path.stat().st_size:
-        return "empty file"
-    return undecodable(error)
+    if steps[-1].silent:
+        return Classified(name, seconds=seconds, lost_seconds=lost, reason=NO_MUSIC)
+    so_far = steps[-1].so_far
+    return Classified(
+        name,
+        seconds=seconds,
+        lost_seconds=lost,
+        verdict=verdict(so_far, model.genres),
+        probabilities=dict(zip(model.genres, so_far.tolist(), strict=True)),
+        timeline=tuple(timeline(steps, model)),
+    )
 
 
 def _without_mel(step: Step) -> Step:
@@ -144,23 +159,23 @@ def smoothed(now: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
 
 def as_json(model: Model, results: list[Classified]) -> dict[str, Any]:
     """Everything about the files and the network, for ``--json``."""
-    rows = []
-    for result in results:
-        row: dict[str, Any] = {"file": result.file}
-        if result.verdict is None:
-            row["error"] = result.error
-        else:
-            row |= {
-                "seconds": round(result.seconds, 3),
-                "verdict": result.verdict.genre,
-                "unsure": result.verdict.unsure,
-                "probabilities": result.probabilities,
-                "timeline": [
-                    {"seconds": round(at, 2), "genre": genre} for at, genre in result.timeline
-                ],
-            }
-        rows.append(row)
-    return {"model": about(model), "files": rows}
+    return {"model": about(model), "files": [as_row(result) for result in results]}
+
+
+def as_row(result: Classified) -> dict[str, Any]:
+    """One file as JSON has it."""
+    if result.error:
+        return {"file": result.file, "error": result.error}
+    return {
+        "file": result.file,
+        "seconds": round(result.seconds, 3),
+        "lost_seconds": round(result.lost_seconds, 3),
+        "verdict": result.verdict.genre if result.verdict else None,
+        "unsure": result.verdict.unsure if result.verdict else True,
+        "reason": result.reason,
+        "probabilities": result.probabilities,
+        "timeline": [{"seconds": round(at, 2), "genre": genre} for at, genre in result.timeline],
+    }
 
 
 def about(model: Model) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from songnet.text import clock, percent
 if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
     from songnet.classify import Classified
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classify = commands.add_parser("classify", help="say what audio files are")
-    classify.add_argument("files", nargs="+", metavar="FILE", help="mp3, wav, flac, ogg; any rate")
+    classify.add_argument("files", nargs="+", metavar="FILE", help="mp3, m4a, flac, ogg, wav, …")
     classify.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
                           help="files at a time (default: one for each core)")  # fmt: skip
     form = classify.add_mutually_exclusive_group()
@@ -123,40 +124,54 @@ def _classify(options: argparse.Namespace) -> int:
 
 
 def _line(result: "Classified") -> str:
-    assert result.verdict is not None and result.probabilities is not None
+    from songnet.audio import SHORTFALL_SECONDS
+
+    head = f"{result.file}  {clock(result.seconds)}"
+    if result.lost_seconds >= SHORTFALL_SECONDS:
+        head += f"  ({result.lost_seconds:.1f} s more could not be decoded)"
+    if result.verdict is None or result.probabilities is None:
+        return f"{head}\n  {result.reason}"
     top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
     shares = "  ".join(f"{genre} {percent(share, 0)}" for genre, share in top)
     turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
     more = " …" if len(result.timeline) > 12 else ""
     unsure = "  (unsure)" if result.verdict.unsure else ""
-    return f"{result.file}  {clock(result.seconds)}\n  {shares}{unsure}\n  {turns}{more}"
+    return f"{head}\n  {shares}{unsure}\n  {turns}{more}"
 
 
 def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
+    from songnet.classify import as_row
+
+    names = ["file", "seconds", "lost_seconds", "verdict", "unsure"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "seconds", "verdict", "unsure", *genres, "error"])
+    writer.writerow([*names, *genres, "reason", "error"])
     for result in results:
-        if result.verdict is None or result.probabilities is None:
-            writer.writerow([result.file, "", "", "", *[""] * len(genres), result.error])
-        else:
-            shares = [round(result.probabilities[genre], 6) for genre in genres]
-            row = [result.file, round(result.seconds, 3), result.verdict.genre]
-            writer.writerow([*row, result.verdict.unsure, *shares, ""])
+        row = as_row(result)
+        file = result.file
+        if file.startswith(FORMULA):  # a spreadsheet would compute it
+            file = f"./{file}"
+        shares = result.probabilities or {}
+        writer.writerow(
+            [file, *(row.get(name) for name in names[1:])]
+            + [round(shares[genre], 6) if shares else "" for genre in genres]
+            + [row.get("reason"), row.get("error")]
+        )
 
 
 def _listen(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from songnet.audio import MAX_CHANNELS, MAX_RATE
+    from songnet.audio import MAX_CHANNELS, RATES
     from songnet.classify import find_model
     from songnet.listen import headline, listen, picture, read_samples
 
     if sys.stdin.isatty():
         raise SongNetError("listen reads samples from a pipe: ffmpeg ... | songnet listen")
-    for name, most in (("rate", MAX_RATE), ("channels", MAX_CHANNELS)):
-        if getattr(options, name) > most:
-            raise SongNetError(f"--{name} {getattr(options, name)} is no music's: at most {most}")
+    if options.rate not in RATES:
+        raise SongNetError(f"--rate: expected {RATES[0]} to {RATES[-1]} Hz, got {options.rate}")
+    if options.channels > MAX_CHANNELS:
+        raise SongNetError(f"--channels: expected {MAX_CHANNELS} at most, got {options.channels}")
     model = find_model(options.model)
     # Unbuffered: a step shall not wait until a buffer is full.
     pipe = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
@@ -167,7 +182,8 @@ def _listen(options: argparse.Namespace) -> int:
         for step in steps:
             shares = {name: dict(zip(model.genres, map(float, values), strict=True))
                       for name, values in (("now", step.now), ("so_far", step.so_far))}  # fmt: skip
-            print(json.dumps({"seconds": round(step.seconds, 3)} | shares), flush=True)
+            facts = {"seconds": round(step.seconds, 3), "silent": step.silent}
+            print(json.dumps(facts | shares), flush=True)
     else:
         console = Console()
         # A microphone ends by Ctrl-C alone; what it has heard stays on the screen.
@@ -198,12 +214,32 @@ def _serve(options: argparse.Namespace) -> int:
     hosts = None if host in LOCAL_HOSTS else ["*"]
     app = create_app(model, examples if complete else None, hosts=hosts)
     _check_address(options.host, options.port)
-    address = f"http://{host}:{options.port}/"
+    everywhere = options.host in ("0.0.0.0", "::")
+    address = f"http://{'localhost' if everywhere else host}:{options.port}/"
     print(f"{description(model)}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    if everywhere:
+        others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
+        print(
+            f"songnet: warning: everybody in this network can use it, at {others}; browsers give "
+            "the microphone to pages at localhost or by https only",
+            file=sys.stderr,
+        )
     if not options.no_browser:
         threading.Timer(1, webbrowser.open, [address]).start()
     serve(app, options.host, options.port)
     return 0
+
+
+def _own_names() -> list[str]:
+    """Names and addresses by which other devices may reach this machine."""
+    import socket
+
+    name = socket.gethostname()
+    try:
+        addresses = socket.gethostbyname_ex(name)[2]
+    except OSError:
+        addresses = []
+    return [name, *(address for address in addresses if not address.startswith("127."))]
 
 
 def _check_address(host: str, port: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 TEMPLATES = PACKAGE / "templates"
 LIBRARIES = [
-    "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
+    "av", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
 ]  # fmt: skip
 
 

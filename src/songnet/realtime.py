@@ -12,13 +12,12 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from songnet.audio import Samples, average_channels
+from songnet.audio import LOUDEST, Samples, average_channels, is_silent
 from songnet.errors import SongNetError
 from songnet.mel import MelConfig, mel_frames
 from songnet.networks import Saved, load
 
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
-LOUDEST = 8.0  # 18 dB above full scale; what is beyond, or no number, is no sound
 CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no verdict
 
 
@@ -29,6 +28,7 @@ class Step(NamedTuple):
     now: NDArray[np.float32]  # (C,) probabilities of the step, as the recurrent state hears it
     so_far: NDArray[np.float32]  # (C,) probabilities of all music up to here
     mel: NDArray[np.float32]  # (M, frames_per_step) dB
+    silent: bool  # whether nothing was audible up to here: the probabilities then mean nothing
 
 
 class Model(NamedTuple):
@@ -90,19 +90,28 @@ class Stream:
         self._mel = np.empty((model.mel.n_mels, 0), np.float32)  # frames of an unfinished step
         self._state = model.saved.network.silence(1)
         self._steps = 0
+        self._low, self._high = np.inf, -np.inf  # range of the samples
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was audible so far."""
+        return is_silent(self._low, self._high)
 
     def push(self, samples: Samples) -> list[Step]:
         """Hear more.
 
         Args:
-            samples: (n,) or (n, channels) float32, any n. Those beyond LOUDEST are clipped, and
-                what is not finite is silence, lest it be remembered for ever.
+            samples: (n,) or (n, channels) float32, any n. Those beyond LOUDEST or not finite count
+                as 0, since the network's state would keep them for ever.
 
         Returns:
             The steps that they complete.
         """
-        samples = np.nan_to_num(average_channels(samples), posinf=0.0, neginf=0.0)
-        samples = samples.clip(-LOUDEST, LOUDEST)
+        samples = average_channels(samples)
+        samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
+        if len(samples):
+            self._low = min(self._low, float(samples.min()))
+            self._high = max(self._high, float(samples.max()))
         found: list[Step] = []
         for start in range(0, len(samples), BLOCK):
             block = samples[start : start + BLOCK]
@@ -140,6 +149,7 @@ class Stream:
                 now[i],
                 so_far[i],
                 heard[:, i * size : (i + 1) * size],
+                self.silent,
             )
             for i in range(steps)
         ]

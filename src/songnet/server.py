@@ -1,19 +1,22 @@
 """The page that classifies music as it plays: FastAPI, one WebSocket for each piece of music.
 
-The browser decodes and sends samples; the server answers with steps. Nothing is written to disk
-but an upload to ``/classify``, for as long as it is classified.
+The browser decodes and sends samples; the server answers with steps. Programs send whole files to
+``/classify``; they lie in a nameless temporary file while they are classified, so that even a
+server that is killed leaves none.
 """
 
 import asyncio
 import base64
 import json
 import tempfile
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,18 +25,31 @@ from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
+from starlette.datastructures import MutableHeaders, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from songnet.classify import about, as_json, classify_file, description
+from songnet.audio import RATES
+from songnet.classify import about, as_row, classify, description
 from songnet.colours import genre_colours
-from songnet.errors import SongNetError
+from songnet.errors import SongNetError, UnusableClipError
+from songnet.files import FULL
 from songnet.realtime import CLOSE_CALL, Model, Step, Stream
 
 WEB = Path(__file__).parent / "web"
-RATES = range(8_000, 192_001)  # Hz
 LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # names of this machine, as in addresses
 MESSAGE_BYTES = 2**20  # of samples in one message
+SECURITY_HEADERS = {
+    # plotly writes a style element.
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,10 @@ class Limits:
     seconds: float = 2 * 3600  # of music in a stream or a file
     upload_bytes: int = 500 * 2**20
     streams: int = 64  # at a time
-    uploads: int = 4  # at a time, one of which is classified
-    workers: int = 2  # threads that hear streams
+    uploads: int = 32  # at a time, one of which is classified
+    upload_grace_seconds: float = 20  # an upload may take this, and a second more for each ...
+    upload_bytes_per_second: int = 20_000  # ... of these
+    workers: int = 2  # threads that process streams
     idle_seconds: float = 600  # without a message, until a stream is ended
 
 
@@ -65,10 +83,12 @@ def create_app(
     app = FastAPI(title="SongNet", docs_url=None, redoc_url=None)
     # A page elsewhere that resolves its own name to this machine is turned away.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts or LOCAL_HOSTS)
+    app.add_middleware(_SecurityHeaders)
     app.state.pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="songnet")
     # A thread of their own: two hours of music take minutes, in which streams must go on.
     app.state.uploads_pool = ThreadPoolExecutor(1, thread_name_prefix="songnet-upload")
     app.state.streams = app.state.uploads = 0
+    app.state.stopping = asyncio.Event()
     clips = json.loads((examples / "examples.json").read_text()) if examples else []
 
     @app.get("/about")
@@ -85,13 +105,16 @@ def create_app(
         }
 
     @app.post("/classify")
-    async def classify(request: Request) -> Response:
-        if app.state.uploads >= limits.uploads:
-            busy = f"busy: {limits.uploads} files are being classified; try again later"
-            return JSONResponse({"error": busy}, 503)
+    async def classify_upload(request: Request) -> Response:
         app.state.uploads += 1
         try:
-            return await _classify_upload(request, model, limits)
+            if _is_foreign(request.headers):
+                raise _Refused(403, "another page's origin")
+            if app.state.uploads > limits.uploads:
+                raise _Refused(503, f"busy: {limits.uploads} files are here; try again later")
+            return JSONResponse(await _classify_upload(request, model, limits))
+        except _Refused as refused:
+            return JSONResponse({"error": str(refused)}, refused.status)
         except ClientDisconnect:
             return Response(status_code=400)  # that nobody will read
         finally:
@@ -114,32 +137,122 @@ def create_app(
     return app
 
 
-async def _classify_upload(request: Request, model: Model, limits: Limits) -> Response:
-    """Body of a request, an audio file, as `songnet classify --json` would say it."""
-    too_large = f"larger than {limits.upload_bytes / 2**20:g} MB"
-    with tempfile.NamedTemporaryFile(prefix="songnet-upload-") as file:
-        size = 0
-        clock = asyncio.get_running_loop().time
+class _SecurityHeaders:
+    """Adds SECURITY_HEADERS to all answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class _Refused(Exception):
+    """An upload that gets no prediction; the message is the answer."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+async def _classify_upload(request: Request, model: Model, limits: Limits) -> dict[str, Any]:
+    """Classify the audio file in a request, raw or in a form, as `songnet classify --json` does.
+
+    Raises:
+        _Refused: it cannot be received or classified.
+        ClientDisconnect: the client has gone.
+    """
+    stopping = request.app.state.stopping
+    file = await _unless(stopping.wait(), _receive(request, limits))
+    over = threading.Event()
+
+    def check() -> None:
+        if over.is_set():
+            raise ClientDisconnect
+
+    job = request.app.state.uploads_pool.submit(classify, model, file, "", limits.seconds, check)
+    job.add_done_callback(lambda _: file.close())
+    try:
+        work = _unless(_disconnected(request), asyncio.wrap_future(job))
+        result = await _unless(stopping.wait(), work)
+    except (SongNetError, UnusableClipError) as error:
+        raise _Refused(422, str(error)) from None
+    finally:
+        over.set()
+    row = as_row(result)
+    return {name: value for name, value in row.items() if name != "file"}
+
+
+async def _unless(event: Coroutine[Any, Any, Any], work: Any) -> Any:
+    """Result of some work, unless an event comes first.
+
+    Raises:
+        _Refused: the event came.
+    """
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event)
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise _Refused(503, "the server stops, or the client has gone")
+    finally:
+        working.cancel()
+        waiting.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _receive(request: Request, limits: Limits) -> BinaryIO:
+    """Write the file in a request to a temporary file without a name."""
+    pieces = _pieces(request, limits)
+    try:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            form = await MultiPartParser(request.headers, pieces, max_files=1).parse()
+            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            if not files:
+                raise _Refused(400, "the form has no file")
+            return files[0].file
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        async for piece in pieces:
+            file.write(piece)
+        return file
+    except MultiPartException as error:
+        raise _Refused(400, f"not a form with one file: {error.message}") from None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise _Refused(507, f"{tempfile.gettempdir()}: no space left for uploads") from None
+
+
+async def _pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    """Body of a request.
+
+    Raises:
+        _Refused: it is too large or too slow.
+    """
+    stream, size = aiter(request.stream()), 0
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    while True:
+        allowed = limits.upload_grace_seconds + size / limits.upload_bytes_per_second
         try:
-            async with asyncio.timeout(limits.idle_seconds) as idle:
-                async for piece in request.stream():
-                    idle.reschedule(clock() + limits.idle_seconds)
-                    size += len(piece)
-                    if size > limits.upload_bytes:
-                        return JSONResponse({"error": too_large}, 413)
-                    file.write(piece)
+            piece = await asyncio.wait_for(anext(stream), started + allowed - clock())
+        except StopAsyncIteration:
+            return
         except TimeoutError:
-            waited = f"nothing came for {limits.idle_seconds:g} seconds"
-            return JSONResponse({"error": waited}, 408)
-        file.flush()
-        result = await asyncio.get_running_loop().run_in_executor(
-            request.app.state.uploads_pool,
-            partial(classify_file, model, file.name, max_seconds=limits.seconds),
-        )
-    if result.error:
-        return JSONResponse({"error": result.error}, 422)
-    row = as_json(model, [result])["files"][0]
-    return JSONResponse({name: value for name, value in row.items() if name != "file"})
+            raise _Refused(408, f"too slow: {size} bytes in {allowed:.0f} seconds") from None
+        size += len(piece)
+        if size > limits.upload_bytes:
+            raise _Refused(413, f"larger than {limits.upload_bytes / 2**20:g} MB")
+        yield piece
 
 
 async def _serve_stream(socket: WebSocket, model: Model, limits: Limits) -> None:
@@ -149,7 +262,7 @@ async def _serve_stream(socket: WebSocket, model: Model, limits: Limits) -> None
     ``{"end": true}``. Each message is answered: ``{"steps": [...], "seconds": heard}``, or
     ``{"error": text}`` before the end of the conversation.
     """
-    if not _same_origin(socket):
+    if _is_foreign(socket.headers):
         await socket.close(1008, "another page's origin")
         return
     await socket.accept()
@@ -170,10 +283,12 @@ async def _serve_stream(socket: WebSocket, model: Model, limits: Limits) -> None
         state.streams -= 1
 
 
-def _same_origin(socket: WebSocket) -> bool:
-    """Whether the page that opened the socket is ours; programs send no origin."""
-    origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+def _is_foreign(headers: Mapping[str, str]) -> bool:
+    """Whether another site's page asks; programs send no origin."""
+    try:
+        return "origin" in headers and urlsplit(headers["origin"]).netloc != headers.get("host")
+    except ValueError:  # not an address
+        return True
 
 
 async def _refuse(socket: WebSocket, problem: str) -> None:
@@ -221,9 +336,10 @@ async def _converse(socket: WebSocket, model: Model, limits: Limits) -> None:
 
 def _rate(message: dict[str, Any]) -> int:
     rate = _json(message).get("rate")
-    if not isinstance(rate, int) or rate not in RATES:
+    # JavaScript's and other languages' numbers may arrive as 44100.0.
+    if not isinstance(rate, int | float) or rate not in RATES:
         raise SongNetError(f"the first message is {{'rate': Hz}}, {RATES[0]} to {RATES[-1]}")
-    return rate
+    return int(rate)
 
 
 def _json(message: dict[str, Any]) -> dict[str, Any]:
@@ -248,6 +364,7 @@ def _answer(steps: list[Step], seconds: float) -> dict[str, Any]:
                 "seconds": round(step.seconds, 4),
                 "now": [round(float(p), 5) for p in step.now],
                 "so_far": [round(float(p), 5) for p in step.so_far],
+                "silent": step.silent,
                 # Levels from -100 to +50 dB as bytes, frame by frame.
                 "mel": base64.b64encode(
                     np.clip((step.mel.T + 100) * (255 / 150), 0, 255).astype(np.uint8).tobytes()
@@ -262,7 +379,13 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     """Run until interrupted."""
     import uvicorn
 
-    uvicorn.run(
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: Any = None) -> None:
+            app.state.stopping.set()  # or uvicorn would wait for uploads and classifications
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", ws_max_size=MESSAGE_BYTES + 1024,
-        timeout_keep_alive=20,
+        timeout_keep_alive=20, timeout_graceful_shutdown=5,
     )  # fmt: skip
+    Server(config).run()

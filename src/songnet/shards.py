@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from songnet.archives import open_zip, read_clip
-from songnet.audio import check_length, clip_samples
+from songnet.audio import check_length, clip_samples, is_silent
 from songnet.delivered_mels import mel_decibels, mel_lengths, read_mels
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.files import replacing
@@ -20,7 +20,7 @@ from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
 # So many clips in a row that cannot be used are no accident: the run stops early.
 SUSPICIOUS = 10
 CLIP_COLUMNS = [
-    "file", "row", "frames", "seconds", "sample_rate", "channels", "sha1", "problem",
+    "file", "row", "frames", "seconds", "lost_seconds", "sample_rate", "channels", "sha1", "problem",
 ]  # fmt: skip
 Mel = NDArray[np.float32]
 # What one clip gives: its spectrogram (mels, frames) and facts for the index.
@@ -36,7 +36,11 @@ def audio_reader(
         content = read_clip(archive, subset, track_id)
         facts: dict[str, Any] = {"sha1": hashlib.sha1(content.getbuffer()).hexdigest()}
         samples, clip = clip_samples(content, config.sample_rate, clip_seconds, min_seconds)
+        used = clip.samples[: int(clip_seconds * clip.sample_rate)]
+        if is_silent(used.min(), used.max()):
+            raise UnusableClipError("silent: nothing above -80 dB")
         facts |= {"seconds": round(min(clip.seconds, clip_seconds), 3)}
+        facts |= {"lost_seconds": round(clip.lost_seconds, 3)}
         facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
         return mel_spectrogram(samples, config), facts
 
@@ -85,7 +89,7 @@ def make_mels_shard(
         mel = mels.pop(track_id)[:, :frames]  # out, lest it be held twice
         check_length(seconds, min_seconds)
         facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds}
-        return mel_decibels(mel), facts | {"sample_rate": 0, "channels": 0}
+        return mel_decibels(mel), facts | {"lost_seconds": 0.0, "sample_rate": 0, "channels": 0}
 
     shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
     _make_shard(npy, clips_csv, ", ".join(archives), selected, read, shape)

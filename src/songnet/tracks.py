@@ -204,8 +204,8 @@ def index_tracks(
 
     Args:
         selected: from `select_tracks`.
-        clips: what the shards found: index track_id; file, row, frames, seconds, sample_rate,
-            channels, sha1, and problem where the clip is unusable.
+        clips: what the shards found: index track_id; file, row, frames, seconds, lost_seconds,
+            sample_rate, channels, sha1, and problem where the clip is unusable.
         quarantined: from `select_tracks`.
 
     Returns:
@@ -233,7 +233,9 @@ def index_tracks(
 def no_clips(track_ids: pd.Index) -> pd.DataFrame:
     """Facts of clips for `index_tracks` where features alone are known, and all are sound."""
     facts = {"file": "", "row": 0, "frames": 0, "seconds": float("nan"), "sample_rate": 0}
-    return pd.DataFrame(facts | {"channels": 0, "sha1": "", "problem": None}, index=track_ids)
+    return pd.DataFrame(
+        facts | {"lost_seconds": 0.0, "channels": 0, "sha1": "", "problem": None}, index=track_ids
+    )
 
 
 def check_genres(tracks: pd.DataFrame) -> None:

@@ -305,7 +305,7 @@ def _log_network(bundle: Path, record: dict[str, Any]) -> None:
     if network.streams() and record.get("mel"):
         code = "mlflow_model.py"
         signature = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
-        requirements += ["soundfile", "soxr"]
+        requirements += ["av", "soundfile", "soxr"]
     else:
         code = "mlflow_mel_model.py"
         mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_mels, -1))

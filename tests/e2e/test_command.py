@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from songnet.audio import decode, to_mono
+from songnet.audio import decode, resample
 from songnet.mel import mel_spectrogram
 from songnet.realtime import load_model
 
@@ -33,7 +33,7 @@ def variants(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path
     """One clip at several rates, in several formats."""
     folder = tmp_path_factory.mktemp("variants")
     clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[0].read_bytes()))
-    mono = to_mono(clip, 22_050)
+    mono = resample(clip, 22_050)
     found = []
     for kind, rate in [("wav", 48_000), ("flac", 44_100), ("ogg", 32_000), ("mp3", 22_050)]:
         import soxr
@@ -65,7 +65,7 @@ def test_the_command_says_what_the_offline_model_says(trained: Path, clips: Path
     run = songnet("classify", *files, "--model", trained, "--json", "--jobs", "2")
     model = load_model(trained)
     for file, row in zip(files, json.loads(run.stdout)["files"], strict=True):
-        samples = to_mono(decode(io.BytesIO(file.read_bytes())), 22_050)
+        samples = resample(decode(io.BytesIO(file.read_bytes())), 22_050)
         mel = mel_spectrogram(samples, model.mel).astype(np.float16).astype(np.float32)
         with torch.no_grad():
             expected = model.saved.network(torch.from_numpy(mel)[None]).so_far[0, -1].exp()
@@ -228,7 +228,7 @@ def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: 
     assert json.loads(facts["genres"]) == model.genres
     assert json.loads(facts["mel"])["hop_length"] == 512
     states = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()[1:]}
-    samples = to_mono(decode(io.BytesIO(sorted(clips.glob("*.mp3"))[5].read_bytes())), 22_050)
+    samples = resample(decode(io.BytesIO(sorted(clips.glob("*.mp3"))[5].read_bytes())), 22_050)
     # Played quietly, so that a wrong start of the running peak would show.
     mel = mel_spectrogram(samples / np.float32(1000), model.mel)[:, : 30 * 16]
     with torch.no_grad():

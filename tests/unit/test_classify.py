@@ -104,7 +104,7 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
-    steps = [Step(i + 1.0, row, row, np.empty((0, 0), np.float32)) for i, row in enumerate(now)]
+    steps = [Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)]
     assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
     table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
     assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 from librosa import filters  # type: ignore[attr-defined]
 
-from songnet.audio import decode, decode_blocks, to_mono
+from songnet.audio import decode, decode_blocks, resample
 from songnet.errors import UnusableClipError
 from songnet.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
 from songnet.shards import Mel
@@ -79,7 +79,7 @@ def test_decoding_equals_librosa(rate: int, channels: int) -> None:
     expected, _ = librosa.load(io.BytesIO(file.getvalue()), sr=22_050)
     clip = decode(file)
     assert (clip.sample_rate, clip.channels) == (rate, channels)
-    samples = to_mono(clip, 22_050)
+    samples = resample(clip, 22_050)
     np.testing.assert_allclose(samples[: len(expected)], expected[: len(samples)], atol=1e-6)
     assert abs(len(samples) - len(expected)) <= 1
 

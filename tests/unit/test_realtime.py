@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songnet.audio import Clip, to_mono
+from songnet.audio import Clip, average_channels, resample
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
@@ -49,7 +49,7 @@ def music(seconds: float, rate: int, channels: int = 1) -> NDArray[np.float32]:
 
 def at_once(model: Model, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Verdicts so far of the offline path, (steps, C)."""
-    mel = mel_spectrogram(to_mono(Clip(samples, rate), MEL.sample_rate), MEL)
+    mel = mel_spectrogram(resample(Clip(average_channels(samples), rate, 1), MEL.sample_rate), MEL)
     rounded = torch.from_numpy(mel.astype(np.float16).astype(np.float32))[None]
     with torch.no_grad():
         return model.saved.network(rounded).so_far[0].exp().numpy()
@@ -76,7 +76,7 @@ def test_exact_for_all_chunks(model: Model, rate: int, channels: int, size: int)
     steps = piecewise(model, samples, rate, [size])
     np.testing.assert_allclose([step.so_far for step in steps], expected, atol=1e-4)
     mels = np.concatenate([step.mel for step in steps], axis=1)
-    mono = to_mono(Clip(samples, rate), MEL.sample_rate)
+    mono = resample(Clip(average_channels(samples), rate, 1), MEL.sample_rate)
     np.testing.assert_allclose(mels, mel_spectrogram(mono, MEL)[:, : mels.shape[1]], atol=1e-3)
 
 

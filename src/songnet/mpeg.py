@@ -1,0 +1,141 @@
+"""Frame headers of MP3, walked without decoding.
+
+A decoder that meets a damaged header, or believes a wrong one, returns less music than the file
+holds and says nothing. The walk is the second source that its length is checked against.
+
+Source: ISO/IEC 11172-3 and 13818-3; the Xing header is described in LAME's documentation.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import BinaryIO, NamedTuple
+
+# kbit/s of Layer III by the header's four bits; 0 means free format and 15 is forbidden.
+BITRATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+SAMPLE_RATES = (44_100, 48_000, 32_000)  # Hz, of version 1
+DIVISORS = {3: 1, 2: 2, 0: 4}  # of the sample rate, by the version's two bits: 1, 2 and 2.5
+TAGS = (b"TAG", b"APETAGEX")  # what may follow the last frame
+HEADER_BYTES = 4
+FRAMES_IN_A_ROW = 3  # that chance does not bring about
+XING_FRAMES = 1  # flag: the header has the number of frames
+
+
+class Frame(NamedTuple):
+    """What the header of a frame says."""
+
+    length: int  # bytes, header included
+    samples: int  # per channel
+    sample_rate: int  # Hz
+    channels: int
+
+
+class Walk(NamedTuple):
+    """What the frames of a file add up to."""
+
+    seconds: float  # encoder delay and padding included
+    declared_seconds: float | None  # the same, as the Xing header promises it
+    sample_rate: int  # Hz
+    frame_seconds: float
+    is_clean: bool  # frames of one format reach to the end, as many as declared
+
+
+@lru_cache(maxsize=4096)
+def read_header(header: bytes) -> Frame | None:
+    """Read the four bytes of a Layer III header; None where they are something else."""
+    bits = int.from_bytes(header)
+    divisor = DIVISORS.get(bits >> 19 & 3)
+    bitrate, rate = bits >> 12 & 15, bits >> 10 & 3
+    is_layer_3 = len(header) == HEADER_BYTES and bits >> 21 == 0x7FF and bits >> 17 & 3 == 1
+    if not is_layer_3 or divisor is None or bitrate in (0, 15) or rate == 3:
+        return None
+    samples, bitrates = (1152, BITRATES_1) if divisor == 1 else (576, BITRATES_2)
+    sample_rate = SAMPLE_RATES[rate] // divisor
+    length = samples // 8 * 1000 * bitrates[bitrate] // sample_rate + (bits >> 9 & 1)
+    return Frame(length, samples, sample_rate, 1 if bits >> 6 & 3 == 3 else 2)
+
+
+def walk(file: BinaryIO) -> Walk | None:
+    """Walk the frames of a file from its beginning, or from behind its ID3 tag.
+
+    Returns:
+        None where the file does not begin with a frame.
+    """
+    at = _skip_id3(file)
+    first = _header_at(file, at)
+    if first is None:
+        return None
+    declared = _xing_frames(file, at, first)
+    frames = 0
+    while (frame := _header_at(file, at)) and frame[1:] == first[1:]:
+        frames += 1
+        at += frame.length
+    file.seek(at)
+    rest = file.read(len(TAGS[1]))
+    end = file.seek(0, 2)
+    frames -= declared is not None  # the Xing header's own frame has no sound
+    frame_seconds = first.samples / first.sample_rate
+    return Walk(
+        frames * frame_seconds,
+        declared * frame_seconds if declared else None,
+        first.sample_rate,
+        frame_seconds,
+        declared in (None, frames) and at <= end and (not rest or rest.startswith(TAGS)),
+    )
+
+
+def _header_at(file: BinaryIO, at: int) -> Frame | None:
+    file.seek(at)
+    return read_header(file.read(HEADER_BYTES))
+
+
+def _skip_id3(file: BinaryIO) -> int:
+    """Place behind an ID3v2 tag at the beginning, 0 without one."""
+    file.seek(0)
+    head = file.read(10)
+    if not head.startswith(b"ID3") or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:  # seven bits each
+        size = size << 7 | byte & 0x7F
+    has_footer = head[5] >> 4 & 1
+    return 10 + size + 10 * has_footer
+
+
+def _xing_frames(file: BinaryIO, at: int, first: Frame) -> int | None:
+    """Frames that the Xing header promises, 0 where it does not say; None without one."""
+    file.seek(at)
+    content = file.read(first.length)
+    mark = max(content.find(b"Xing", 0, 64), content.find(b"Info", 0, 64))
+    if mark < 0:
+        return None
+    flags = int.from_bytes(content[mark + 4 : mark + 8])
+    return int.from_bytes(content[mark + 8 : mark + 12]) if flags & XING_FRAMES else 0
+
+
+def is_stream(content: bytes) -> bool:
+    """Whether frames of MP3 or AAC (ADTS) follow one another somewhere in some bytes."""
+    starts = (at for at, byte in enumerate(content) if byte == 0xFF)
+    return any(_follow(content, at, length) for at in starts for length in (_mp3, _adts))
+
+
+def _follow(content: bytes, at: int, length: Callable[[bytes], int]) -> bool:
+    for _ in range(FRAMES_IN_A_ROW):
+        if not (size := length(content[at : at + 7])):
+            return False
+        at += size
+    return True
+
+
+def _mp3(header: bytes) -> int:
+    """Bytes of an MP3 frame, 0 where none begins."""
+    frame = read_header(header[:HEADER_BYTES])
+    return frame.length if frame else 0
+
+
+def _adts(header: bytes) -> int:
+    """Bytes of an ADTS frame (ISO/IEC 13818-7), 0 where none begins."""
+    bits = int.from_bytes(header)
+    if len(header) < 7 or bits >> 44 != 0xFFF or bits >> 41 & 3 or bits >> 34 & 15 > 12:
+        return 0
+    return bits >> 13 & 0x1FFF
