@@ -79,6 +79,8 @@ def open_member(archive: zipfile.ZipFile, name: str, threads: int = 1) -> Iterat
     """
     if name not in archive.NameToInfo:
         raise SongNetError(f"{archive.filename}: has no {name}")
+    if is_twice(archive, name):
+        raise SongNetError(f"{archive.filename}: has two files {name}")
 
     def refused(error: BaseException) -> SongNetError:
         return SongNetError(f"{archive.filename}: {name} is damaged: {_reason(error)}")
@@ -103,8 +105,11 @@ def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesI
         UnusableClipError: the archive does not have it, it is too large, or it is damaged.
         OSError: the disk cannot read it.
     """
+    name = member_name(subset, track_id)
+    if is_twice(archive, name):
+        raise UnusableClipError("two files of its name are in the archive")
     try:
-        with io.BufferedReader(_Member(archive, member_name(subset, track_id), CLIP_BYTES)) as file:
+        with io.BufferedReader(_Member(archive, name, CLIP_BYTES)) as file:
             return io.BytesIO(file.read())
     except KeyError:
         raise UnusableClipError("not in the archive") from None
@@ -112,6 +117,13 @@ def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesI
         raise UnusableClipError(f"the file {error}") from None
     except NOT_READABLE as error:
         raise UnusableClipError(f"damaged in the archive, {_reason(error)}") from None
+
+
+def is_twice(archive: zipfile.ZipFile, name: str) -> bool:
+    """Whether an archive has two files of a name; zipfile knows the last one."""
+    if len(archive.filelist) == len(archive.NameToInfo):
+        return False
+    return sum(info.filename == name for info in archive.filelist) > 1
 
 
 @contextmanager

@@ -6,7 +6,7 @@ file holds.
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -26,8 +26,8 @@ Samples = NDArray[np.float32]
 # The containers that people keep music in, by FFmpeg's names. FFmpeg knows hundreds more: playlists
 # that name other files, and formats without a header, which any bytes fit.
 FORMATS = (
-    "aac", "aiff", "ape", "asf", "au", "caf", "flac", "matroska", "mov", "mp3", "mpc", "mpc8", "ogg",
-    "tta", "w64", "wav", "wv",
+    "aac", "aiff", "ape", "asf", "au", "caf", "flac", "matroska", "mov", "mp3", "mpc", "mpc8",
+    "ogg", "tta", "w64", "wav", "wv",
 )  # fmt: skip
 WITHOUT_LENGTH = ("aac", "mp3")  # FFmpeg estimates theirs from the bit rate
 # A few bytes can claim any length, rate and number of channels; these bound what is decoded.
@@ -41,6 +41,7 @@ SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever t
 # What is missing counts as lost from here on: less is rounding, or an encoder's padding.
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
+UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
 TRIMMED_FRAMES = 4  # of MP3, the most that encoder delay and padding take off
 
 
@@ -132,7 +133,7 @@ def is_silent(low: float, high: float) -> bool:
     return high - low <= 2 * SILENCE
 
 
-def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Iterator[Clip]:
+def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip, None, None]:
     """Decode an audio file, some seconds at a time, in memory that does not grow with its length.
 
     Args:
@@ -160,7 +161,7 @@ def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Iterator[Clip]
         else:
             container = stack.enter_context(_open_container(file))
             declared = _declared_seconds(container, walk)
-            blocks = _ffmpeg_blocks(container, declared)
+            blocks = _ffmpeg_blocks(container, declared * _cut_off(file))
         if declared > max_seconds:
             raise too_long
         left = max_seconds
@@ -258,6 +259,21 @@ def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
         return walk.declared_seconds or 0.0 if walk else 0.0
     stream = container.streams.best("audio")
     return float((stream.duration or 0) * stream.time_base)
+
+
+def _cut_off(file: BinaryIO) -> float:
+    """How many times as long as a WAV is its header says that it is; FFmpeg goes by what is there.
+
+    1 for other files, and where a program that wrote to a pipe did not know.
+    """
+    place = file.tell()
+    file.seek(0)
+    head = file.read(8)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)  # where FFmpeg left it
+    promised = int.from_bytes(head[4:], "little") + 8
+    is_known = head.startswith(b"RIFF") and promised < UNKNOWN_BYTES
+    return max(1.0, promised / size) if is_known else 1.0
 
 
 def _ffmpeg_blocks(container: Any, declared_seconds: float) -> Iterator[Clip]:

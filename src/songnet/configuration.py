@@ -152,6 +152,22 @@ def check(config: Table, schema: Table, datasets: Table) -> Table:
     return config
 
 
+def check_no_braces(places: dict[str, str | None]) -> None:
+    """Fail where a path has braces.
+
+    Args:
+        places: paths, by where they come from.
+
+    Raises:
+        SongNetError: Snakemake would take what is inside the braces for a wildcard.
+    """
+    for place, path in places.items():
+        if path and set("{}") & set(path):
+            raise SongNetError(
+                f"{place}: {path} has braces, which Snakemake takes for wildcards: rename it"
+            )
+
+
 def _check_unused(config: Table, keys: list[str], schema: Table) -> None:
     defaults: Table = {}
     _fill_defaults(defaults, schema)

@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songnet.archives import NOT_READABLE, open_zip
+from songnet.archives import NOT_READABLE, is_twice, open_zip
 from songnet.errors import SongNetError
 
 # 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
@@ -154,6 +154,8 @@ def _header(path: str, name: str) -> Header:
     """Shape, Fortran's order or not, and type of an array, without its values."""
     with open_zip(path) as archive:
         try:
+            if is_twice(archive, f"{name}.npy"):
+                raise SongNetError(f"{path}: has two arrays {name}")
             with archive.open(f"{name}.npy") as file:
                 return _read_header(file)
         except KeyError:

@@ -37,10 +37,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     # last, since several writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        with own(temporary):
+        with own(temporary) as owned:
             try:
                 yield temporary
+                # Libraries that write a file of their own choose other rights.
+                temporary.chmod(os.fstat(owned.fileno()).st_mode)
+                _sync(temporary)
                 temporary.replace(path)
+                _sync(path.parent)
             except BaseException as error:
                 full = isinstance(error, Exception) and is_full(path.parent, error)
                 temporary.unlink(missing_ok=True)
@@ -51,6 +55,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if error.errno in FULL:
             raise no_space(path) from error
         raise
+
+
+def _sync(path: Path) -> None:
+    """Bring a file or folder to the disk, so that a power cut leaves no name without content."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no such thing
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def own(temporary: Path) -> IO[bytes]:

@@ -5,12 +5,13 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from songnet.errors import SongNetError
+from songnet.files import read_json
 
 log = logging.getLogger("songnet")
 
@@ -34,13 +35,44 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     except SongNetError as error:
         _fail(log_file, str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            log.error(traceback.format_exc())
-            raise
-        _fail(log_file, f"{error.filename or log_file}: {error.strerror}")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            _fail(log_file, f"{error.filename or log_file}: {error.strerror}")
+        _explain(log_file, snakemake.input)
+    except Exception:
+        _explain(log_file, snakemake.input)
     except BaseException:
         log.error(traceback.format_exc())
         raise
+
+
+def _explain(log_file: Path, inputs: Iterable[str]) -> None:
+    """Blame an unexpected error on a product that cannot be read, or raise it again.
+
+    Such a product, of a power cut say, is removed: the next run makes it again.
+    """
+    for path in map(Path, inputs):
+        if _is_damaged(path):
+            path.unlink(missing_ok=True)
+            _fail(log_file, f"{path}: cannot be read and was removed; the next run makes it again")
+    log.error(traceback.format_exc())
+    raise
+
+
+def _is_damaged(path: Path) -> bool:
+    import numpy as np
+    import pandas as pd
+
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".parquet": pd.read_parquet,
+        ".npy": lambda path: np.load(path, mmap_mode="r"),
+        ".json": read_json,
+        ".csv": pd.read_csv,
+    }
+    try:
+        readers.get(path.suffix, Path.stat)(path)
+    except Exception:  # also where another job was faster to remove it
+        return True
+    return False
 
 
 def _log_to(log_file: Path) -> None:

@@ -19,8 +19,8 @@ from songnet.text import clock, percent
 # What files begin with, of audio and of other kinds. Taken for samples they are noise, and noise
 # gets a genre as well.
 SIGNATURES = (
-    b"RIFF", b"RF64", b"riff", b"FORM", b"ID3", b"fLaC", b"OggS", b"caff", b".snd", b"wvpk", b"MAC ",
-    b"TTA1", b"MPCK", b"MP+", b"\x30\x26\xb2\x75", b"\x1a\x45\xdf\xa3", b"#!AMR", b"DSD ",
+    b"RIFF", b"RF64", b"riff", b"FORM", b"ID3", b"fLaC", b"OggS", b"caff", b".snd", b"wvpk",
+    b"MAC ", b"TTA1", b"MPCK", b"MP+", b"\x30\x26\xb2\x75", b"\x1a\x45\xdf\xa3", b"#!AMR", b"DSD ",
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x7fELF",
 )  # fmt: skip
 BEGINNING = 8192  # bytes in which a file shows itself

@@ -1,5 +1,6 @@
 """What all networks share: standardised input, verdicts at every step, files of weights."""
 
+import hashlib
 import importlib
 import json
 from dataclasses import asdict, dataclass, fields
@@ -156,17 +157,30 @@ def make_network(path: str, data: NetworkConfig, parameters: dict[str, Any]) -> 
         raise SongNetError(f"models.yaml: parameters of {path}: {error}") from None
 
 
+VERSION = 1  # of the files that `save` writes
+
+
 def save(network: Network, genres: list[str], facts: dict[str, Any], path: str | Path) -> None:
     """Write weights as safetensors; class, configuration, genres and facts are its metadata."""
     metadata = {
+        "version": VERSION,
         "network": f"{type(network).__module__}.{type(network).__name__}",
         "config": asdict(network.config),
         "genres": genres,
         "facts": facts,
     }
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata["checksum"] = _checksum(metadata, tensors)
     with replacing(path) as temporary:
         save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+
+
+def _checksum(metadata: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of everything in a file but itself."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(name.encode() + tensor.numpy().tobytes())
+    return found.hexdigest()
 
 
 class Saved(NamedTuple):
@@ -181,13 +195,17 @@ def load(path: str | Path) -> Saved:
     """Read what `save` wrote, without pickle.
 
     Raises:
-        SongNetError: the file is missing or was not written by `save`, or by that of a version
-            whose network had other settings: defaults are not what it was trained with.
+        SongNetError: the file is missing, was not written by `save`, or by that of another version,
+            or is not what was written.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {name: json.loads(value) for name, value in file.metadata().items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["version"] != VERSION:
+            raise ValueError(f"its version is {metadata['version']}, this SongNet reads {VERSION}")
+        if metadata.pop("checksum") != _checksum(metadata, tensors):
+            raise ValueError("damaged, its checksum is wrong")
         kind = network_class(metadata["network"])
         known = {field.name for field in fields(kind.Config)}
         if differing := known ^ metadata["config"].keys():
@@ -195,6 +213,17 @@ def load(path: str | Path) -> Saved:
             raise ValueError(f"another version made it, whose settings differ: {names}")
         network = kind(kind.Config(**metadata["config"]))
         network.load_state_dict(tensors)
-        return Saved(network.eval(), metadata["genres"], metadata["facts"])
+        genres = metadata["genres"]
+        if len(set(genres)) != network.config.n_genres or len(genres) != len(set(genres)):
+            raise ValueError(
+                f"{len(genres)} genres for {network.config.n_genres} outputs, which must differ"
+            )
+        if not isinstance(metadata["facts"], dict):
+            raise ValueError("facts are not a table")
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("weights that are not finite")
+        return Saved(network.eval(), genres, metadata["facts"])
+    except KeyError as error:
+        raise SongNetError(f"{path}: not a network saved by SongNet: lacks {error}") from None
     except Exception as error:
         raise SongNetError(f"{path}: not a network saved by SongNet: {error}") from None

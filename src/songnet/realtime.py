@@ -4,6 +4,7 @@ Every stage keeps what it needs of the past: the resampler its filter, the spect
 of an unfinished frame, the network its state. Nothing grows with time.
 """
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from songnet.errors import SongNetError
 from songnet.mel import MelConfig, mel_frames
 from songnet.networks import Saved, load
 
+# What a file of weights says of the accuracy, if it says anything.
+MEASURED = {"part", "accuracy", "ci_low", "ci_high", "tracks"}
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
 CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no verdict
 
@@ -68,7 +71,34 @@ def load_model(path: str | Path) -> Model:
         raise SongNetError(f"{path}: {saved.facts.get('model')} looks ahead; it cannot stream")
     if saved.facts.get("mel") is None:
         raise SongNetError(f"{path}: was trained on spectrograms without audio; it cannot hear")
-    return Model(saved, MelConfig(**saved.facts["mel"]), Path(path))
+    try:
+        _check_facts(saved.facts)
+        mel = _mel_config(saved.facts["mel"], saved.network.config.n_mels)
+    except (TypeError, ValueError) as error:
+        raise SongNetError(f"{path}: not a network that can be served: {error}") from None
+    return Model(saved, mel, Path(path))
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Fail where a fact that is shown is missing; MEASURED is all there, or not at all."""
+    if missing := [name for name in ("model", "dataset", "protocol") if not facts.get(name)]:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    measured = facts.get("measured")
+    if measured is not None and (missing := MEASURED - measured.keys()):
+        raise ValueError(f"measured lacks {', '.join(sorted(missing))}")
+
+
+def _mel_config(values: dict[str, Any], n_mels: int) -> MelConfig:
+    """Read the spectrogram's definition; a default is not what the network was trained with."""
+    names = {field.name for field in fields(MelConfig)}
+    if differing := names ^ values.keys():
+        raise ValueError(f"mel has other keys in this version: {', '.join(sorted(differing))}")
+    config = MelConfig(**values)
+    if any(not isinstance(value, int) or value < 1 for value in values.values()):
+        raise ValueError(f"mel has a value that is not positive: {values}")
+    if config.hop_length > config.n_fft or config.n_mels != n_mels:
+        raise ValueError(f"mel does not fit a network of {n_mels} bands: {values}")
+    return config
 
 
 class Stream:
@@ -109,12 +139,11 @@ class Stream:
         """
         samples = average_channels(samples)
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
-        if len(samples):
-            self._low = min(self._low, float(samples.min()))
-            self._high = max(self._high, float(samples.max()))
         found: list[Step] = []
         for start in range(0, len(samples), BLOCK):
             block = samples[start : start + BLOCK]
+            self._low = min(self._low, float(block.min()))
+            self._high = max(self._high, float(block.max()))
             if self._resampler is not None:
                 block = self._resampler.resample_chunk(block)
             found += self._hear(self._frames.push(block))

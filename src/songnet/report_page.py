@@ -91,6 +91,7 @@ def page_values(
         },
         "usable": len(made.tracks),
         "artists": made.tracks["artist_id"].nunique(),
+        "shortened": _shortened(made.tracks["lost_seconds"]),
         "quarantine": made.quarantine.to_dict("records"),
         "job_time": report_text.duration(made.runtime["seconds"].sum()),
         "provenance": report.provenance(made.records),
@@ -116,3 +117,14 @@ def page_values(
             },
         },
     }
+
+
+def _shortened(lost_seconds: pd.Series) -> str:
+    """Say of how many tracks a part could not be decoded; empty if of none."""
+    lost = lost_seconds[lost_seconds > 0]
+    if lost.empty:
+        return ""
+    return (
+        f"Of {len(lost)} of them, {lost.sum():.1f} s in all could not be decoded "
+        f"(at most {lost.max():.1f} s of one; tracks.parquet, lost_seconds)."
+    )

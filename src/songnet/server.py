@@ -10,7 +10,7 @@ import base64
 import json
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,11 +109,11 @@ def create_app(
         app.state.uploads += 1
         try:
             if _is_foreign(request.headers):
-                raise _Refused(403, "another page's origin")
+                raise _RefusedError(403, "another page's origin")
             if app.state.uploads > limits.uploads:
-                raise _Refused(503, f"busy: {limits.uploads} files are here; try again later")
+                raise _RefusedError(503, f"busy: {limits.uploads} files are here; try again later")
             return JSONResponse(await _classify_upload(request, model, limits))
-        except _Refused as refused:
+        except _RefusedError as refused:
             return JSONResponse({"error": str(refused)}, refused.status)
         except ClientDisconnect:
             return Response(status_code=400)  # that nobody will read
@@ -152,7 +152,7 @@ class _SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """An upload that gets no prediction; the message is the answer."""
 
     def __init__(self, status: int, problem: str) -> None:
@@ -164,7 +164,7 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
     """Classify the audio file in a request, raw or in a form, as `songnet classify --json` does.
 
     Raises:
-        _Refused: it cannot be received or classified.
+        _RefusedError: it cannot be received or classified.
         ClientDisconnect: the client has gone.
     """
     stopping = request.app.state.stopping
@@ -181,7 +181,7 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
         work = _unless(_disconnected(request), asyncio.wrap_future(job))
         result = await _unless(stopping.wait(), work)
     except (SongNetError, UnusableClipError) as error:
-        raise _Refused(422, str(error)) from None
+        raise _RefusedError(422, str(error)) from None
     finally:
         over.set()
     row = as_row(result)
@@ -192,14 +192,14 @@ async def _unless(event: Coroutine[Any, Any, Any], work: Any) -> Any:
     """Result of some work, unless an event comes first.
 
     Raises:
-        _Refused: the event came.
+        _RefusedError: the event came.
     """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event)
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise _Refused(503, "the server stops, or the client has gone")
+        raise _RefusedError(503, "the server stops, or the client has gone")
     finally:
         working.cancel()
         waiting.cancel()
@@ -218,25 +218,25 @@ async def _receive(request: Request, limits: Limits) -> BinaryIO:
             form = await MultiPartParser(request.headers, pieces, max_files=1).parse()
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if not files:
-                raise _Refused(400, "the form has no file")
+                raise _RefusedError(400, "the form has no file")
             return files[0].file
         file = tempfile.TemporaryFile()  # noqa: SIM115
         async for piece in pieces:
             file.write(piece)
         return file
     except MultiPartException as error:
-        raise _Refused(400, f"not a form with one file: {error.message}") from None
+        raise _RefusedError(400, f"not a form with one file: {error.message}") from None
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise _Refused(507, f"{tempfile.gettempdir()}: no space left for uploads") from None
+        raise _RefusedError(507, f"{tempfile.gettempdir()}: no space left for uploads") from None
 
 
-async def _pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
     """Body of a request.
 
     Raises:
-        _Refused: it is too large or too slow.
+        _RefusedError: it is too large or too slow.
     """
     stream, size = aiter(request.stream()), 0
     clock = asyncio.get_running_loop().time
@@ -248,10 +248,10 @@ async def _pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise _Refused(408, f"too slow: {size} bytes in {allowed:.0f} seconds") from None
+            raise _RefusedError(408, f"too slow: {size} bytes in {allowed:.0f} seconds") from None
         size += len(piece)
         if size > limits.upload_bytes:
-            raise _Refused(413, f"larger than {limits.upload_bytes / 2**20:g} MB")
+            raise _RefusedError(413, f"larger than {limits.upload_bytes / 2**20:g} MB")
         yield piece
 
 

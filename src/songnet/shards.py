@@ -20,7 +20,8 @@ from songnet.mel import FLOOR_DB, MelConfig, mel_spectrogram
 # So many clips in a row that cannot be used are no accident: the run stops early.
 SUSPICIOUS = 10
 CLIP_COLUMNS = [
-    "file", "row", "frames", "seconds", "lost_seconds", "sample_rate", "channels", "sha1", "problem",
+    "file", "row", "frames", "seconds", "lost_seconds", "sample_rate", "channels", "sha1",
+    "problem",
 ]  # fmt: skip
 Mel = NDArray[np.float32]
 # What one clip gives: its spectrogram (mels, frames) and facts for the index.

@@ -39,7 +39,15 @@ def clock(seconds: float) -> str:
 
 
 def credit(track: Any) -> str:
-    """Artist, title and licence of a track, as far as they are known."""
-    names = [text for text in (track["artist"], track["title"]) if isinstance(text, str)]
-    licence = track["license"] if isinstance(track["license"], str) else "licence not given"
-    return f"{': '.join(names) or 'unnamed'} ({licence})"
+    """Artist, title and licence of a track, as far as they are known, none longer than a line."""
+    artist, title, licence = (
+        shortened(track[name]) if isinstance(track[name], str) else ""
+        for name in ("artist", "title", "license")
+    )
+    names = ": ".join(filter(None, [artist, title]))
+    return f"{names or 'unnamed'} ({licence or 'licence not given'})"
+
+
+def shortened(text: str, length: int = 100) -> str:
+    """The beginning of a text that is too long to be shown."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -12,7 +12,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 # A dead server shall cost seconds, not the client's default of many minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # they fill logs
 
 log = logging.getLogger("songnet")
 
@@ -67,10 +68,19 @@ def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> 
         log.warning("%s", error)
         experiment_id = None
     except Exception as error:
-        log.warning("MLflow at %s cannot be reached, going on without: %s", uri, error)
+        problem = damaged_store(uri, error) or f"MLflow at {uri} cannot be reached: {error}"
+        log.warning("%s; going on without", problem)
         experiment_id = None
     found = {"uri": uri, "experiment": experiment, "experiment_id": experiment_id}
     return found | {"live_after": LIVE_AFTER if live else None}
+
+
+def damaged_store(uri: str, error: Exception) -> str:
+    """What to do where the file of the store is no database; empty for other errors."""
+    words = ("file is not a database", "disk image is malformed", "file is encrypted")
+    if not any(word in str(error) for word in words):
+        return ""
+    return f"{uri.removeprefix('sqlite:///')}: not an MLflow store, or a damaged one; move it away"
 
 
 def describe_experiment(client: Any, experiment_id: str, note: str) -> None:
@@ -112,10 +122,15 @@ def find_experiment(uri: str, name: str) -> str:
             )
         ours = found.artifact_location.endswith(f"/mlartifacts/{quote(name)}")
         if artifacts and ours and found.artifact_location != artifacts:
-            raise SongNetError(
-                f"{store} belongs to another folder: it would have MLflow's files written to "
-                f"{found.artifact_location}; move it away, and all runs are uploaded to a new one"
-            )
+            before = Path(unquote(urlsplit(found.artifact_location).path))
+            is_copy = Path(before.parents[1], store.name).exists()
+            if is_copy and not Path(store.parent, "mlartifacts", name).is_dir():
+                raise SongNetError(
+                    f"{store} belongs to another folder: it would have MLflow's files written to "
+                    f"{found.artifact_location}; move mlartifacts here, too, or {store.name} away, "
+                    "and all runs are uploaded to a new one"
+                )
+            _relocate(uri, found.artifact_location, artifacts)
         return str(found.experiment_id)
     try:
         return str(client.create_experiment(name, artifact_location=artifacts))
@@ -124,6 +139,35 @@ def find_experiment(uri: str, name: str) -> str:
         if found is None:  # refused; else another job was faster
             raise
         return str(found.experiment_id)
+
+
+def _relocate(uri: str, before: str, now: str) -> None:
+    """Let a store that was moved together with its files find them: it keeps absolute addresses.
+
+    Args:
+        uri: of the store, a file of SQLite.
+        before: old address of an experiment's files.
+        now: their address.
+    """
+    from sqlalchemy import create_engine, text
+
+    places = {
+        "experiments": ["artifact_location"],
+        "runs": ["artifact_uri"],
+        "logged_models": ["artifact_location"],
+        "model_versions": ["source", "storage_location"],
+    }
+    with create_engine(uri).begin() as connection:
+        for table, columns in places.items():
+            for column in columns:
+                connection.execute(
+                    text(
+                        f"UPDATE {table} SET {column} = :now || substr({column}, :length) "
+                        f"WHERE substr({column}, 1, :length - 1) = :before"
+                    ),
+                    {"now": now, "before": before, "length": len(before) + 1},
+                )
+    log.warning("%s was moved: its files are at %s now", uri, now)
 
 
 class LiveRun:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 import zipfile
 from typing import Any
 
@@ -16,6 +17,7 @@ MOST_TRACKS = 1_000_000  # ten times FMA; a larger table is an accident or an at
 # Names of genres reach tables, pages, file formats and MLflow, so they are plain words: "=1+1",
 # "<script>" or "a|b" are none.
 PLAIN_NAME = re.compile(r"\w([\w &'’.,:;()+-]|/(?=[\w ])){0,99}")
+NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 PARTS = 3  # of a split: train, validation, test
 SUBSETS = ["small", "medium", "large", "full"]
 # tracks.csv columns that SongNet uses, and what they are called here.
@@ -89,8 +91,9 @@ def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
     used = {column: new for column, new in (REQUIRED | OPTIONAL).items() if column in columns}
     names = [str(i) for i in range(len(columns))]
     wanted = ["0", *(str(columns.index(column)) for column in used)]
-    # pandas writes a third header row with the name of the index.
-    read = arrow_csv.ReadOptions(column_names=names, skip_rows=2 if third[0].isdigit() else 3)
+    # pandas writes a third header row, which has the name of the index and nothing else.
+    is_header = not any(third[1:]) and not NUMBER.fullmatch(third[0])
+    read = arrow_csv.ReadOptions(column_names=names, skip_rows=3 if is_header else 2)
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), include_columns=wanted,
         strings_can_be_null=True,
@@ -111,10 +114,18 @@ def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
     tracks = table.set_index("0").set_axis(list(used.values()), axis=1)
     for column in {"artist_id", "duration", "bit_rate"} & set(tracks):
         # Artists may bear names instead; of longer numbers, some would become the same.
-        numbers = tracks[column].dropna().str.fullmatch(r"0|[1-9]\d{0,14}")
+        numbers = tracks[column].dropna().str.fullmatch(r"\s*(0|[1-9]\d{0,14})\s*")
         if column != "artist_id" or numbers.all():
             tracks[column] = pd.to_numeric(tracks[column], errors="coerce")
+        else:
+            same = tracks[column].map(_one_spelling, na_action="ignore")
+            tracks[column] = tracks[column].groupby(same).transform("first")
     return tracks.reindex(columns=[*REQUIRED.values(), *OPTIONAL.values()])
+
+
+def _one_spelling(name: str) -> str | None:
+    """What spellings that differ in Unicode's form, case or spaces share; None if it is empty."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split()) or None
 
 
 def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:

@@ -17,6 +17,7 @@ from songnet.tracking import (
     MODEL,
     PARENT,
     USER,
+    damaged_store,
     describe_experiment,
     find_experiment,
     in_mlflow,
@@ -62,7 +63,9 @@ def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") 
         elif 400 <= status < 500:
             problem = f"MLFLOW_TRACKING_URI: {uri} refuses a part ({_first_line(error)})"
         else:
-            problem = f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({_first_line(error)})"
+            problem = damaged_store(uri, error) or (
+                f"MLFLOW_TRACKING_URI: {uri} cannot be reached ({_first_line(error)})"
+            )
         raise SongNetError(
             f"{problem}; the results are complete, and the next run uploads them"
         ) from None

@@ -1,7 +1,10 @@
 """A server in a process of its own, and a browser."""
 
 import contextlib
+import http.client
 import io
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -11,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -30,12 +34,14 @@ def free_port() -> int:
 class Server:
     """`songnet serve` on a free port."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, temporary: Path, *arguments: str) -> None:
         self.port = free_port()
+        self.temporary = temporary  # where it may leave files
         self.process = subprocess.Popen(
             [sys.executable, "-m", "songnet.cli", "serve", "--no-browser", "--port",
-             str(self.port), "--model", str(model)],
+             str(self.port), "--model", str(model), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=os.environ | {"TMPDIR": str(temporary)},
         )  # fmt: skip
         self.watched = psutil.Process(self.process.pid)
 
@@ -54,12 +60,30 @@ class Server:
         raise AssertionError("the server does not answer")
 
 
+def post(
+    server: Server, body: Any, headers: dict[str, str] | None = None, path: str = "/classify"
+) -> tuple[int, Any]:
+    """Status and JSON of an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", path, body, headers or {})
+    response = connection.getresponse()
+    return response.status, json.loads(response.read() or b"null")
+
+
+def multipart(content: bytes, name: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a form with a file, as `curl -F file=@name` sends them."""
+    disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+    body = f"--x\r\n{disposition}\r\n\r\n".encode() + content + b"\r\n--x--\r\n"
+    return body, {"Content-Type": "multipart/form-data; boundary=x"}
+
+
 @pytest.fixture(scope="session")
-def server(trained: Path) -> Iterator[Server]:
+def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests: what one of them does to it, the next one meets."""
-    running = Server(trained)
+    running = Server(trained, tmp_path_factory.mktemp("uploads"))
     running.wait()
     yield running
+    assert not list(running.temporary.iterdir())
     assert running.process.poll() is None, "the server has ended"
     running.process.terminate()
     output, _ = running.process.communicate(timeout=30)

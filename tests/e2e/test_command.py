@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import torch
 from songnet.audio import decode, resample
 from songnet.mel import mel_spectrogram
 from songnet.realtime import load_model
+from tests.variants import ffmpeg, wav
 
 
 def songnet(
@@ -80,6 +83,8 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     sf.write(tmp_path / "short.wav", np.zeros(2_000), 22_050)
     (tmp_path / "folder.mp3").mkdir()
     (tmp_path / "samples.raw").write_bytes(bytes(100_000))
+    (tmp_path / "page.au").write_text("<!doctype html><p>no music</p>" * 100)
+    (tmp_path / "dump.sds").write_bytes(bytes.fromhex("F07E000001000010") + b"\x7f" * 500)
     (tmp_path / "caf\udce9.mp3").write_bytes(np.random.default_rng(0).bytes(10_000))  # Latin-1
     sf.write(tmp_path / "fast.wav", np.zeros(20_000), 2_000_000_000)
     reasons = {
@@ -88,8 +93,10 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
         "caf\udce9.mp3": "not decodable",
         "short.wav": "too short",
         "folder.mp3": "a folder",
-        "samples.raw": "raw samples tell no rate",
-        "fast.wav": "no music: 1 channels at 2000000000 Hz",
+        "samples.raw": "not decodable: no audio in it",
+        "page.au": "not decodable: no audio in it",
+        "dump.sds": "not decodable: no audio in it",
+        "fast.wav": "not music: 1 channels at 2000000000 Hz",
         "no": "no such file",
     }
     bad = [tmp_path / name for name in reasons]
@@ -103,6 +110,29 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     for path, reason in zip(bad, reasons.values(), strict=True):
         assert any(line.startswith(f"songnet: error: {path}: {reason}") for line in lines)
     assert "Traceback" not in errors
+
+
+def test_csv_holds_no_formulas(trained: Path, variants: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "=1+1.wav").write_bytes(variants[0].read_bytes())
+    sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
+    run = songnet(
+        "classify", "=1+1.wav", "silent.wav", "--model", trained, "--csv", folder=tmp_path
+    )
+    song, silent = csv.DictReader(io.StringIO(run.stdout.decode()))
+    assert (song["file"], song["verdict"], song["reason"]) == ("./=1+1.wav", "Rock", "")
+    assert (silent["verdict"], silent["unsure"], silent["Rock"]) == ("", "True", "")
+    assert silent["reason"] == "no music: nothing above -80 dB" and run.returncode == 0
+
+
+def test_plain_text_tells_silence_and_loss(
+    trained: Path, variants: list[Path], tmp_path: Path
+) -> None:
+    sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
+    (tmp_path / "half.flac").write_bytes(variants[1].read_bytes()[:-1_000_000])
+    run = songnet("classify", "silent.wav", "half.flac", "--model", trained, folder=tmp_path)
+    text = run.stdout.decode()
+    assert "silent.wav  0:01\n  no music: nothing above -80 dB\n" in text
+    assert re.search(r"half\.flac  0:\d\d  \(\d+\.\d s more could not be decoded\)\n  Rock", text)
 
 
 def test_plain_text_names_model_verdict_and_turns(trained: Path, variants: list[Path]) -> None:
@@ -171,11 +201,33 @@ def test_the_terminal_shows_the_verdict(trained: Path) -> None:
     assert run.returncode == 0, run.stderr.decode()
     assert "0:02" in run.stdout.decode() and "%" in run.stdout.decode()
     absurd = songnet("listen", "--channels", "100000000", "--model", trained, stdin=noise)
-    assert absurd.returncode == 1 and b"--channels 100000000 is no music's" in absurd.stderr
+    assert (
+        absurd.returncode == 1 and b"--channels: expected 8 at most, got 100000000" in absurd.stderr
+    )
     file = songnet("listen", "--model", trained, stdin=b"ID3\x04" + noise)
     assert file.returncode == 1 and b"raw samples, and this is a file" in file.stderr
     few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
     assert few.returncode == 1 and b"too little music" in few.stderr
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a", "aac", "wma", "webm", "w64", "caf", "text", "png"])
+def test_listen_refuses_files(trained: Path, kind: str) -> None:
+    if kind in ("text", "png"):
+        content = {"text": b"Dear reader,\n" * 500, "png": b"\x89PNG\r\n" + bytes(9000)}[kind]
+    elif shutil.which("ffmpeg"):
+        content = ffmpeg(wav(), f".{kind}", *(["-id3v2_version", "0"] if kind == "mp3" else []))
+    else:
+        pytest.skip("ffmpeg is not installed")
+    run = songnet("listen", "--model", trained, stdin=content)
+    assert run.returncode == 1 and not run.stdout
+    assert b"listen reads raw samples, and this is a file" in run.stderr
+
+
+def test_listen_names_silence(trained: Path) -> None:
+    run = songnet("listen", "--model", trained, "--json", stdin=bytes(2 * 44_100))
+    assert all(json.loads(line)["silent"] for line in run.stdout.splitlines()) and run.stdout
+    run = songnet("listen", "--model", trained, stdin=bytes(2 * 44_100))
+    assert "no music: nothing above -80 dB" in run.stdout.decode()
 
 
 def test_what_a_microphone_has_heard_stays_on_the_screen(trained: Path) -> None:

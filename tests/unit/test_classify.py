@@ -11,7 +11,16 @@ import pytest
 import soundfile as sf
 
 from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.classify import about, classify_file, description, find_model, smoothed, timeline
+from songnet.classify import (
+    NO_MUSIC,
+    about,
+    as_row,
+    classify_file,
+    description,
+    find_model,
+    smoothed,
+    timeline,
+)
 from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
 from songnet.mel import MelConfig
@@ -76,6 +85,21 @@ def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
         classify_file(model, str(tmp_path / "noise.wav"))
 
 
+@pytest.mark.parametrize("kind", ["silence", "channels that cancel", "denormal"])
+def test_classify_gives_silence_no_genre(tmp_path: Path, kind: str) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    samples = {
+        "silence": np.zeros(44_100),
+        "channels that cancel": np.column_stack([noise, -noise]),
+        "denormal": noise * 1e-38,
+    }[kind]
+    sf.write(tmp_path / "a.wav", samples.astype(np.float32), 22_050, subtype="FLOAT")
+    model = load_model(causal(tmp_path / "m.safetensors"))
+    row = as_row(classify_file(model, str(tmp_path / "a.wav")))
+    assert (row["verdict"], row["unsure"], row["reason"]) == (None, True, NO_MUSIC)
+    assert row["probabilities"] is None and row["timeline"] == [] and "error" not in row
+
+
 def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     measured = {"part": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
@@ -104,7 +128,9 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
-    steps = [Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)]
+    steps = [
+        Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)
+    ]
     assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
     table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
     assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from songnet.errors import SongNetError
 from songnet.files import date_to_now, read_json, replacing, sha1, write_json
@@ -102,13 +103,13 @@ def test_a_full_disk_gets_one_line(tiny_disk: Path, kind: str) -> None:
     assert list(tiny_disk.iterdir()) == []
 
 
-def run_job(log: Path, body: str) -> subprocess.CompletedProcess[str]:
+def run_job(log: Path, body: str, inputs: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     program = f"""
 import os, sys, warnings
 from types import SimpleNamespace
 from songnet.errors import SongNetError
 from songnet.job import job
-with job(SimpleNamespace(log=[{str(log)!r}])):
+with job(SimpleNamespace(log=[{str(log)!r}], input={inputs!r})):
     {body}
 """
     command = [sys.executable, "-c", program]
@@ -134,6 +135,32 @@ def test_defects_keep_their_traceback(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     run = run_job(log, "1 / 0")
     assert run.returncode == 1 and "ZeroDivisionError" in log.read_text()
+
+
+@pytest.mark.parametrize("name", ["tracks.parquet", "000.npy", "archives.json", "000.csv"])
+@pytest.mark.parametrize("content", [b"", bytes(5000)])
+def test_job_removes_a_product_that_cannot_be_read(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    product, sound, log = tmp_path / name, tmp_path / "sound.json", tmp_path / "job.log"
+    product.write_bytes(content)
+    sound.write_text("{}")
+    inputs = [str(sound), str(product)]
+    run = run_job(log, "raise ValueError('whatever a library says')", inputs)
+    message = f"{product}: cannot be read and was removed; the next run makes it again"
+    assert (run.returncode, run.stderr) == (1, f"songnet: error: {message} (log: {log})\n")
+    assert sound.exists() and not product.exists()
+
+
+def test_replacing_gives_the_rights_that_others_need(tmp_path: Path) -> None:
+    """safetensors writes a file of its own that its user alone may read."""
+    before = os.umask(0o022)
+    try:
+        with replacing(tmp_path / "model.safetensors") as temporary:
+            save_file({"x": torch.zeros(1)}, temporary)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
 def test_libraries_talk_to_the_log(tmp_path: Path) -> None:

@@ -82,6 +82,20 @@ def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
             read_clip(archive, "small", 2)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
+    path = archive_of(tmp_path / "a.zip", {CLIP: b"first", "table": b"x"})
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in (CLIP, "table"):
+            archive.writestr(name, b"second")
+    with open_zip(path) as archive:
+        with pytest.raises(UnusableClipError, match="two files of its name are in the archive"):
+            read_clip(archive, "small", 2)
+        with pytest.raises(SongNetError, match=r"a\.zip: has two files table"):  # noqa: SIM117
+            with open_member(archive, "table"):
+                pass
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "gone", "x"), RuntimeError("no thread")])
 def test_an_error_elsewhere_is_not_the_archives(tmp_path: Path, error: Exception) -> None:
     path = archive_of(tmp_path / "a.zip", {"table": b"x"})
@@ -139,7 +153,7 @@ def test_a_clip_cannot_claim_hours(tmp_path: Path) -> None:
     assert clip.seconds == 31
     claims = io.BytesIO()
     sf.write(claims, np.ones(10, np.float32), 1_000_000, format="WAV")
-    with pytest.raises(UnusableClipError, match="no music: 1 channels at 1000000 Hz"):
+    with pytest.raises(UnusableClipError, match="not music: 1 channels at 1000000 Hz"):
         decode(file_at_start(claims))
 
 

@@ -20,6 +20,9 @@ from songnet.realtime import Model, Step, Stream, load_model, verdict
 
 MEL = MelConfig(n_mels=64)
 GENRES = ["Folk", "Pop", "Rock"]
+FACTS = {
+    "model": "causal_crnn", "dataset": "tests", "protocol": "artist", "mel": asdict(MEL),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
         for parameter in network.parameters():
             parameter.mul_(2.0)
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    save(network, GENRES, {"model": "causal_crnn", "mel": asdict(MEL)}, path)
+    save(network, GENRES, FACTS, path)
     return load_model(path)
 
 
@@ -135,13 +138,37 @@ def test_two_streams_do_not_hear_each_other(model: Model) -> None:
 
 
 def test_what_is_no_sound_is_not_remembered(model: Model) -> None:
-    """Sixteen-bit samples taken for floats are finite, but up to 3e38."""
+    """Sixteen-bit samples taken for floats are finite, but up to 3e38; integers are music."""
     stream = Stream(model, 22_050)
     bad = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38] * 3_000, np.float32)
     steps = stream.push(bad) + stream.push(music(2, 22_050))
     assert len(steps) == 7
     for step in steps:
         assert np.isfinite(step.mel).all() and np.isfinite(step.so_far).all()
+
+
+@pytest.mark.parametrize("kind", ["silence", "channels that cancel", "denormal", "constant"])
+def test_stream_knows_silence(model: Model, kind: str) -> None:
+    tone = music(2, 22_050)
+    samples = {
+        "silence": np.zeros_like(tone),
+        "channels that cancel": np.column_stack([tone, -tone]),
+        "denormal": tone * np.float32(1e-38),
+        "constant": np.full_like(tone, 0.5),
+    }[kind]
+    stream = Stream(model, 22_050)
+    assert all(step.silent for step in stream.push(samples)) and stream.silent
+    assert not stream.push(tone)[-1].silent
+
+
+def test_stream_takes_samples_of_any_scale(model: Model) -> None:
+    """Levels count below the running peak, so a scale changes nothing."""
+    tone = music(4, 22_050)
+    (a, b) = (piecewise(model, tone * np.float32(s), 22_050, [9_000])[-1] for s in (1, 2**15))
+    np.testing.assert_allclose(a.so_far, b.so_far, atol=2e-3)
+    np.testing.assert_allclose(
+        at_once(model, tone * np.float32(2**15), 22_050)[-1], b.so_far, atol=1e-4
+    )
 
 
 def test_verdicts() -> None:
@@ -159,6 +186,18 @@ def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
     save(CausalCRNN(CausalCRNNConfig(64, 3, 4.3)), GENRES, {"model": "x", "mel": None}, path)
     with pytest.raises(SongNetError, match="spectrograms without audio"):
         load_model(path)
+    measured = {"part": "test", "accuracy": 0.5}
+    for change, reason in [
+        ({"dataset": None}, "lacks dataset"),
+        ({"measured": measured}, "measured lacks ci_high, ci_low, tracks"),
+        ({"mel": asdict(MEL) | {"f_min": 20}}, "mel has other keys in this version: f_min"),
+        ({"mel": {"n_mels": 64}}, "mel has other keys in this version: hop_length, n_fft, sample_"),
+        ({"mel": asdict(MEL) | {"hop_length": 0}}, "mel has a value that is not positive: "),
+        ({"mel": asdict(MEL) | {"n_mels": 128}}, "mel does not fit a network of 64 bands: "),
+    ]:
+        save(CausalCRNN(CausalCRNNConfig(64, 3, 43.0)), GENRES, FACTS | change, path)
+        with pytest.raises(SongNetError, match=f"m.safetensors: not a network that .*: {reason}"):
+            load_model(path)
     path.write_bytes(b"not weights")
     with pytest.raises(SongNetError, match="not a network saved by SongNet"):
         load_model(path)

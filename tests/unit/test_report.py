@@ -77,7 +77,11 @@ def leaks() -> pd.DataFrame:
 
 
 TRACKS = pd.DataFrame(
-    {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]},
+    {
+        "genre": ["Folk", "Folk", "Rock", "Rock", "Rock"],
+        "artist_id": [1, 2, 1, 3, np.nan],
+        "lost_seconds": [0, 1.9, 0, 0.4, 0],
+    },
     index=pd.Index([10, 11, 12, 13, 14]),
 )
 PARTS = pd.Series(["train", "test", "test", "validation", "test"], TRACKS.index)
@@ -303,7 +307,8 @@ def table_of(page: str) -> str:
 def test_the_report_says_what_was_made(tmp_path: Path) -> None:
     page = written(tmp_path)
     assert "<h1>C-RNN: right on 65.0" in page and "&lt;b&gt;music" in page
-    for text in ("A note.", "5 usable tracks of 3 artists; 1 in quarantine.", "empty file",
+    lost = "Of 2 of them, 2.3 s in all could not be decoded (at most 1.9 s of one"
+    for text in ("A note.", "5 usable tracks of 3 artists; 1 in quarantine.", "empty file", lost,
                  "90.0 s of jobs", "c0ffee", "torch 2", "0" * 40, "resamples: 2000"):  # fmt: skip
         assert text in page, text
     assert "Training</h2>" not in page and "How soon" not in page

@@ -1,6 +1,7 @@
 """`songnet serve`: what a user can get wrong is one line; our own errors are not the client's."""
 
 import asyncio
+import errno
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -92,16 +93,36 @@ class Client:
             raise RuntimeError('Cannot call "send" once a close message has been sent.')
 
 
-def test_an_upload_that_stops_gives_its_place_away() -> None:
+def test_an_upload_that_is_too_slow_gives_its_place_away() -> None:
     async def stopping() -> AsyncIterator[bytes]:
         yield b"RIFF"
         await asyncio.sleep(3600)
 
-    request: Any = SimpleNamespace(stream=stopping)
-    limits = server.Limits(idle_seconds=0.05)
-    answer = asyncio.run(server._classify_upload(request, None, limits))  # type: ignore[arg-type]
-    assert answer.status_code == 408
-    assert json.loads(bytes(answer.body)) == {"error": "nothing came for 0.05 seconds"}
+    async def upload() -> None:
+        state = SimpleNamespace(stopping=asyncio.Event())
+        request: Any = SimpleNamespace(
+            stream=stopping, headers={}, app=SimpleNamespace(state=state)
+        )
+        limits = server.Limits(upload_grace_seconds=0.05)
+        await server._classify_upload(request, None, limits)  # type: ignore[arg-type]
+
+    with pytest.raises(server._RefusedError, match="too slow: 4 bytes in 0 seconds") as error:
+        asyncio.run(upload())
+    assert error.value.status == 408
+
+
+def test_a_full_disk_is_one_line_for_who_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"RIFF"
+
+    def full() -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(server.tempfile, "TemporaryFile", full)
+    request: Any = SimpleNamespace(stream=stream, headers={})
+    with pytest.raises(server._RefusedError, match="no space left for uploads") as error:
+        asyncio.run(server._receive(request, server.Limits()))
+    assert error.value.status == 507
 
 
 @pytest.mark.parametrize("gone", [False, True])

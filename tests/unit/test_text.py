@@ -2,7 +2,7 @@
 
 import pytest
 
-from songnet.text import in_percent, percent, signed_points
+from songnet.text import credit, in_percent, percent, signed_points
 
 
 def test_shares_have_one_decimal_and_may_be_missing() -> None:
@@ -16,3 +16,8 @@ def test_shares_have_one_decimal_and_may_be_missing() -> None:
 )
 def test_no_difference_has_no_minus(difference: float, text: str) -> None:
     assert signed_points(difference) == text
+
+
+def test_credit_is_short_whatever_the_tags_hold() -> None:
+    track = {"artist": "Ann", "title": "x" * 10_000, "license": float("nan")}
+    assert credit(track) == f"Ann: {'x' * 99}… (licence not given)"

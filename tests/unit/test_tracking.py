@@ -331,6 +331,33 @@ def test_a_copied_store_is_not_written_to_the_other_folder(
         assert list((tmp_path / "copy/mlartifacts" / name).iterdir())
 
 
+def test_a_moved_store_finds_its_files(run_folder: Path, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    name = "Müsik klein"
+    upload_runs(f"sqlite:///{before}/mlflow.db", name, [run_folder])
+    before.rename(after)
+    uri = f"sqlite:///{after}/mlflow.db"
+    assert initialise(uri, name)["experiment_id"] is not None
+    (run_id,) = upload_runs(uri, name, [run_folder]).values()
+    client = mlflow.MlflowClient(uri)
+    run = client.get_run(run_id)
+    assert Path(client.download_artifacts(run_id, "params.json")).is_relative_to(after)
+    mlflow.set_tracking_uri(uri)
+    assert mlflow.pyfunc.load_model(f"models:/{name}-{run_folder.parts[-3]}@best") is not None
+    assert run.info.artifact_uri.startswith(after.as_uri())
+    assert not before.exists()
+
+
+def test_a_store_that_is_no_database_is_named(run_folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "mlflow.db"
+    store.write_bytes(b"garbage" * 1000)
+    uri = f"sqlite:///{store}"
+    assert initialise(uri, "tiny")["experiment_id"] is None
+    with pytest.raises(SongNetError, match=f"^{store}: not an MLflow store, .*; move it away; the"):
+        upload_runs(uri, "tiny", [run_folder])
+
+
 def test_live_epochs_are_completed_not_doubled(run_folder: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     write_json(tmp_path / "experiment.json", initialise(uri, "tiny"))

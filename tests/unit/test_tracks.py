@@ -295,6 +295,30 @@ def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
         read_tracks(str(tmp_path / "twice.zip"))
 
 
+@pytest.mark.parametrize("index_row", [True, False])
+@pytest.mark.parametrize("form", [" {}", "+{}", "{} ", "{}"])
+def test_read_tracks_loses_no_track_to_the_header(
+    tmp_path: Path, form: str, index_row: bool
+) -> None:
+    header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n"
+    rows = "".join(f"{form.format(i)},training,small,Rock,{i}\n" for i in (2, 3, 5))
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        content = header + ("track_id,,,,\n" if index_row else "") + rows
+        archive.writestr("fma_metadata/tracks.csv", content)
+    assert read_tracks(str(tmp_path / "m.zip")).index.tolist() == [2, 3, 5]
+
+
+def test_read_tracks_takes_spellings_of_a_name_for_one_artist(tmp_path: Path) -> None:
+    header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n"
+    names = ["Beyonc\u00e9", "Beyonce\u0301", "beyonc\u00e9", " Beyonc\u00e9  ", "Beyonce", "  "]
+    rows = "".join(f"{i},training,small,Pop,{name}\n" for i, name in enumerate(names))
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.writestr("fma_metadata/tracks.csv", header + rows)
+    artists = read_tracks(str(tmp_path / "m.zip"))["artist_id"]
+    assert artists.tolist()[:5] == ["Beyonc\u00e9"] * 4 + ["Beyonce"]
+    assert artists.isna().tolist()[5]
+
+
 @pytest.mark.parametrize(
     ("ids", "artists"),
     [

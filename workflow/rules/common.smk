@@ -55,6 +55,16 @@ with configuration.exit_on_error():
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
 
+TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+with configuration.exit_on_error():
+    configuration.check_no_braces(
+        {
+            "the working directory": str(Path.cwd()),
+            "the folder of SongNet": str(ROOT),
+            "config key archives": config["archives"],
+            "MLFLOW_TRACKING_URI": TRACKING_URI,
+        }
+    )
 RESULTS = f"results/{config['dataset']}"
 HAS_AUDIO = DATASET["source"] != "mels"
 # What tables and pages say of the data: another address makes none anew.

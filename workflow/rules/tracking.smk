@@ -6,7 +6,6 @@
 
 
 EXPERIMENT = config["tracking"]["experiment"] or config["dataset"]
-TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 
 
 rule init_tracking:

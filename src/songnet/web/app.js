@@ -3,6 +3,7 @@
 import { decode, record, Stream } from "./audio.js";
 import { Chart } from "./chart.js";
 
+const SILENT = "no music: silence";
 const LEAD = 0.6; // seconds that the engine is ahead of the playhead
 const element = (id) => document.getElementById(id);
 const player = element("player");
@@ -184,7 +185,7 @@ function seek(seconds) {
 function show() {
   piece.now = smoothed(piece.steps.map((step) => step.now));
   chart.draw(piece.steps.map((step) => step.seconds), piece.now);
-  pronounce(element("so-far"), piece.steps.at(-1).so_far);
+  pronounce(element("so-far"), piece.steps.at(-1).so_far, piece.steps.at(-1).silent);
   piece.told = null;
   tellNow();
 }
@@ -195,7 +196,7 @@ function tellNow() {
   const place = Math.min(Math.max(steps, 1), piece.now.length) - 1;
   if (place === piece.told || place < 0) return;
   piece.told = place;
-  pronounce(element("now"), piece.now[place]);
+  pronounce(element("now"), piece.now[place], piece.steps[place].silent);
   fillGenres(piece.now[place], piece.steps.at(-1).so_far);
 }
 
@@ -210,7 +211,13 @@ function smoothed(rows) {
   });
 }
 
-function pronounce(place, probabilities) {
+function pronounce(place, probabilities, silent) {
+  if (silent) {
+    if (place.textContent !== SILENT) place.textContent = SILENT;
+    place.style.borderColor = "transparent";
+    delete place.dataset.genre;
+    return;
+  }
   const order = about.genres.map((_, g) => g).sort((a, b) => probabilities[b] - probabilities[a]);
   const [first, second] = order;
   const unsure = probabilities[first] - probabilities[second] < about.close_call;

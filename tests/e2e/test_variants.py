@@ -1,0 +1,57 @@
+"""Every kind of audio file is read whole, and alike from bytes, from a path and as an upload."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from songnet.audio import SHORTFALL_SECONDS, decode
+from songnet.classify import as_row, classify_file
+from songnet.realtime import Model, load_model
+from tests.e2e.conftest import Server, multipart, post
+from tests.variants import ffmpeg_seconds, variants
+
+VARIANTS = dict(variants())
+# What is missing and is told, in seconds. Headers that promise too much are believed.
+LOST = {
+    "a block of zeros inside": 0.5,
+    "FLAC, length too large": 14.4,
+    "FLAC, half": 3.07,
+    "WAV, half": 3.0,
+    "cbr, Xing count 9000": 229.0,
+    "vbr, Xing count 9000": 229.0,
+}
+needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> Model:
+    return load_model(trained)
+
+
+def check_alike(content: bytes, path: Path, model: Model, server: Server) -> None:
+    """The same file as a path of any name, as an upload and in a form."""
+    path.write_bytes(content)
+    row = as_row(classify_file(model, str(path)))
+    del row["file"]
+    assert post(server, content) == (200, row)
+    assert post(server, *multipart(content, "x.raw")) == (200, row)
+    clip = decode(io.BytesIO(content))
+    assert row["seconds"] == round(clip.seconds, 3)
+    assert row["lost_seconds"] == pytest.approx(clip.lost_seconds, abs=1e-3)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", VARIANTS)
+def test_decode_variant_is_as_long_as_ffmpeg_says(
+    name: str, model: Model, server: Server, tmp_path: Path
+) -> None:
+    content = VARIANTS[name]()
+    clip = decode(io.BytesIO(content))
+    assert clip.seconds == pytest.approx(ffmpeg_seconds(content, clip.sample_rate), abs=0.1)
+    if name in LOST:
+        assert clip.lost_seconds == pytest.approx(LOST[name], rel=0.25)
+    elif "flipped" not in name:
+        assert clip.lost_seconds < SHORTFALL_SECONDS
+    check_alike(content, tmp_path / "music.vox", model, server)
