@@ -72,12 +72,10 @@ def decode(file: BinaryIO, min_seconds: float = 0.0, max_seconds: float = MAX_SE
         UnusableClipError: as in `decode_blocks`, or shorter than ``min_seconds``.
     """
     blocks: list[Clip] = []
-    seconds = 0.0
     with closing(decode_blocks(file)) as decoded:
         for block in decoded:
             blocks.append(block)
-            seconds += block.seconds
-            if seconds >= max_seconds:
+            if sum(block.seconds for block in blocks) >= max_seconds:
                 break
     rate = blocks[0].sample_rate
     parts = [block.samples for block in blocks]
@@ -164,18 +162,17 @@ def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip
             blocks = _ffmpeg_blocks(container, declared * _cut_off(file))
         if declared > max_seconds:
             raise too_long
-        left = max_seconds
-        block = None
+        count = 0
         for block in blocks:
             # One pass each, which also tells of what is not a number.
             low, high = block.samples.min(initial=0), block.samples.max(initial=0)
             if not -LOUDEST <= low <= high <= LOUDEST:
                 raise UnusableClipError("samples that are not finite, or beyond any scale")
-            left -= block.seconds
-            if left < 0:
+            count += len(block.samples)
+            if count > max_seconds * block.sample_rate:
                 raise too_long
             yield block
-        if block is None:
+        if not count:
             raise UnusableClipError(NO_AUDIO)
 
 
@@ -247,7 +244,8 @@ def _open_container(file: BinaryIO) -> Any:
         container = av.open(_nameless(file), options=options, metadata_errors="ignore")
     except av.FFmpegError:
         raise UnusableClipError(NO_AUDIO) from None
-    if not container.streams.audio:
+    stream = container.streams.best("audio")
+    if stream is None or stream.codec_context is None:  # none, or none that FFmpeg can decode
         container.close()
         raise UnusableClipError(NO_AUDIO)
     return container

@@ -112,13 +112,14 @@ def classify(
     """
     stream: Stream | None = None
     steps: list[Step] = []
-    seconds = lost = 0.0
+    count, lost = 0, 0.0
     for clip in decode_blocks(file, max_seconds):
         check()
         stream = stream or Stream(model, clip.sample_rate)
         steps += [_without_mel(step) for step in stream.push(clip.samples)]
-        seconds += clip.seconds
+        count += len(clip.samples)
         lost += clip.lost_seconds
+    seconds = count / clip.sample_rate
     if stream is not None:
         steps += [_without_mel(step) for step in stream.finish()]
     if not steps:

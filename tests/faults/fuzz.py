@@ -9,21 +9,25 @@ import io
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile as sf
 
 from songnet.audio import clip_samples
 from songnet.errors import UnusableClipError
 from songnet.mel import MelConfig, mel_spectrogram
+from tests.variants import ffmpeg, wav
 
 HANG_SECONDS = 20.0  # a sound clip takes a tenth of a second
 Rng = np.random.Generator
@@ -47,6 +51,8 @@ def corpus(archive: Path | None = None) -> list[bytes]:
         form, _, subtype = kind.partition(" ")
         sf.write(file, noisy[: 2 * 48_000], 48_000, format=form, subtype=subtype or None)
         clips.append(file.getvalue())
+    if shutil.which("ffmpeg"):
+        clips += [ffmpeg(wav(), suffix) for suffix in (".m4a", ".wma", ".aac", ".webm", ".wv")]
     if archive is not None:
         with zipfile.ZipFile(archive) as source:
             names = [name for name in source.namelist() if name.endswith(".mp3")]
@@ -183,23 +189,38 @@ def _decode_all(pipe: Connection, seed: int, first: int, archive: Path | None) -
     while True:
         content = mutated(clips, seed, number)
         begun = time.perf_counter()
-        reason, error = _hear(content)
+        reason, error = _process(content)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         pipe.send((reason, error, time.perf_counter() - begun, memory))
         number += 1
 
 
-def _hear(content: bytes) -> tuple[str, str]:
+def _process(content: bytes) -> tuple[str, str]:
     """What the mel jobs do with a clip: the reason, and an error that is a defect of SongNet."""
     config = MelConfig()
     try:
-        samples, _ = clip_samples(io.BytesIO(content), config.sample_rate, 30, min_seconds=1)
+        samples, clip = clip_samples(io.BytesIO(content), config.sample_rate, 30, min_seconds=1)
         mel = mel_spectrogram(samples, config)
+        expected = min(_ffmpeg_seconds(content), 31)
+        if abs(clip.seconds - expected) > 0.1:
+            return "failed", f"{clip.seconds:.2f} s, FFmpeg decodes {expected:.2f} s"
     except UnusableClipError as unusable:
         return str(unusable).partition(":")[0], ""
     except Exception as error:
         return "failed", f"{type(error).__name__}: {error}"
     return ("sound", "") if np.isfinite(mel).all() else ("failed", "not finite")
+
+
+def _ffmpeg_seconds(content: bytes) -> float:
+    """Length of what FFmpeg decodes, without any of SongNet's code."""
+    seconds = 0.0
+    with av.open(io.BytesIO(content), metadata_errors="ignore") as container:
+        packets = container.demux(container.streams.best("audio"))
+        with suppress(av.FFmpegError):
+            for packet in packets:
+                with suppress(av.FFmpegError):
+                    seconds += sum(frame.samples / frame.sample_rate for frame in packet.decode())
+    return seconds
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,14 +188,15 @@ def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SongNetError, match="spectrograms without audio"):
         load_model(path)
     measured = {"part": "test", "accuracy": 0.5}
-    for change, reason in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"dataset": None}, "lacks dataset"),
         ({"measured": measured}, "measured lacks ci_high, ci_low, tracks"),
         ({"mel": asdict(MEL) | {"f_min": 20}}, "mel has other keys in this version: f_min"),
         ({"mel": {"n_mels": 64}}, "mel has other keys in this version: hop_length, n_fft, sample_"),
         ({"mel": asdict(MEL) | {"hop_length": 0}}, "mel has a value that is not positive: "),
         ({"mel": asdict(MEL) | {"n_mels": 128}}, "mel does not fit a network of 64 bands: "),
-    ]:
+    ]
+    for change, reason in changes:
         save(CausalCRNN(CausalCRNNConfig(64, 3, 43.0)), GENRES, FACTS | change, path)
         with pytest.raises(SongNetError, match=f"m.safetensors: not a network that .*: {reason}"):
             load_model(path)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_a_full_disk_is_one_line_for_who_uploads(monkeypatch: pytest.MonkeyPatch
     def full() -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(server.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     request: Any = SimpleNamespace(stream=stream, headers={})
     with pytest.raises(server._RefusedError, match="no space left for uploads") as error:
         asyncio.run(server._receive(request, server.Limits()))
