@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,7 +23,8 @@ from tests.e2e.conftest import Server, free_port
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     """The page, freshly opened; its scripts meet no error and fetch nothing from elsewhere."""
-    context = browser.new_context(viewport={"width": 1100, "height": 1000})
+    # Playwright waits for conditions by `eval`, which the page itself forbids.
+    context = browser.new_context(viewport={"width": 1100, "height": 1000}, bypass_csp=True)
     page = context.new_page()
     problems: list[str] = []
     elsewhere: list[str] = []
@@ -272,6 +276,25 @@ def test_a_long_pause_ends_no_piece(page: Page, trained: Path) -> None:
     other.close()
     server.should_exit = True
     thread.join(30)
+
+
+def test_page_keeps_to_its_content_security_policy(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    open_page(page, server)
+    page.select_option("#examples", index=1)
+    expect(page.locator("#so-far")).to_have_attribute("data-genre", re.compile("."), timeout=30_000)
+    expect(page.locator("#chart .main-svg").first).to_be_visible()
+    page.close()
+    assert not [text for text in said if "Content Security Policy" in text]
+
+
+def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
+    sf.write(tmp_path / "silent.wav", np.zeros(5 * 44_100), 44_100)
+    page.set_input_files("#file", tmp_path / "silent.wav")
+    expect(page.locator("#so-far")).to_have_text("no music: silence", timeout=30_000)
+    assert page.get_attribute("#so-far", "data-genre") is None
 
 
 def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:
