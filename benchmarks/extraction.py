@@ -20,11 +20,11 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Section, Times, in_turn, spread
-from songnet.archives import clip_ids, member_name, open_zip
-from songnet.audio import average_channels, decode, resample
-from songnet.fma_features import DIMENSIONS, SAMPLE_RATE, fma_features
-from songnet.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
-from songnet.shards import audio_reader
+from songnet.data.archives import clip_ids, member_name, open_zip
+from songnet.data.shard_writer import audio_reader
+from songnet.features.audio import average_channels, decode, resample
+from songnet.features.fma518 import DIMENSIONS, SAMPLE_RATE, fma_features
+from songnet.features.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
 
 CONFIG = MelConfig()
 SECONDS = 30.0
@@ -206,11 +206,11 @@ def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
 WORKER = """
 import json, sys, time
 from pathlib import Path
-from songnet.archives import open_zip, read_clip
-from songnet.audio import decode, resample
-from songnet.fma_features import SAMPLE_RATE, fma_features
-from songnet.mel import MelConfig
-from songnet.shards import audio_reader
+from songnet.data.archives import open_zip, read_clip
+from songnet.features.audio import decode, resample
+from songnet.features.fma518 import SAMPLE_RATE, fma_features
+from songnet.features.mel import MelConfig
+from songnet.data.shard_writer import audio_reader
 archive, subset, kind, *clips = sys.argv[1:]
 with open_zip(archive) as file:
     mel = audio_reader(file, subset, MelConfig(), 5, 30)

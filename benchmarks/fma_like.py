@@ -15,13 +15,13 @@ import soxr
 from numpy.typing import NDArray
 
 from benchmarks.bzip2 import join, write_packed
-from songnet.archives import clip_ids, member_name, open_zip, read_clip
-from songnet.audio import decode
-from songnet.demo import GENRE_IDS
+from songnet.data.archives import clip_ids, member_name, open_zip, read_clip
+from songnet.data.tracks import read_tracks
+from songnet.demo.archives import GENRE_IDS
+from songnet.demo.synthesis import RATE as SYNTHESIS_RATE
+from songnet.demo.synthesis import make_artist, make_track
 from songnet.errors import UnusableClipError
-from songnet.synthesis import RATE as SYNTHESIS_RATE
-from songnet.synthesis import make_artist, make_track
-from songnet.tracks import read_tracks
+from songnet.features.audio import decode
 
 # Seconds of FMA-small's broken clips; of three nothing but the tag is there.
 BROKEN = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0.0, 108925: 0.0, 133297: 0.0}

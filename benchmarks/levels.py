@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from songnet.batches import whole_clips
-from songnet.networks import Network, load
-from songnet.shards import MelShards
-from songnet.splits import held_out
+from songnet.data.batches import whole_clips
+from songnet.data.shards import MelShards
+from songnet.data.subsets import held_out
+from songnet.models.base import Network, load
 
 SHIFTS = (0, -6, -12, -20, -30)  # dB
 BATCH = 32  # clips

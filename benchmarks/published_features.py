@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from songnet.fma_features import columns
-from songnet.published_features import NAME, read_features
-from songnet.tracks import read_tracks
+from songnet.data.published_features import NAME, read_features
+from songnet.data.tracks import read_tracks
+from songnet.features.fma518 import columns
 
 CORES = len(os.sched_getaffinity(0))
 TRACKS = 106_574

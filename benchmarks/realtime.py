@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import Section, in_turn, spread
-from songnet.audio import Clip, resample
-from songnet.mel import mel_spectrogram
-from songnet.realtime import Model, Stream, load_model
+from songnet.features.audio import Clip, resample
+from songnet.features.mel import mel_spectrogram
+from songnet.realtime.stream import Model, Stream, load_model
 
 RATE = 44_100  # Hz
 PIECE = 441  # samples: 10 ms, as a sound card gives them

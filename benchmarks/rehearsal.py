@@ -41,7 +41,7 @@ from benchmarks.fma_like import (
     write_metadata,
 )
 from benchmarks.workflow import copy_project
-from songnet.files import sha1
+from songnet.io import sha1
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Section, spread
-from songnet import training
-from songnet.batches import Part, random_crops
-from songnet.configuration import read_models
-from songnet.networks import NetworkConfig, make_network
-from songnet.shards import MelShards
-from songnet.splits import read_parts
+from songnet.data.batches import Part, random_crops
+from songnet.data.shards import MelShards
+from songnet.data.subsets import read_parts
+from songnet.models.base import NetworkConfig, make_network
+from songnet.pipeline.configuration import read_models
+from songnet.training import loop
 
 ROOT = Path(__file__).parents[1]
 Curve = list[tuple[float, float]]  # processor seconds so far, validation accuracy
@@ -93,7 +93,7 @@ def train_songnet(
     loading: list[float] = []
     start = time.process_time()
 
-    def on_epoch(history: list[training.Row]) -> None:
+    def on_epoch(history: list[loop.Row]) -> None:
         loading.append(history[-1]["loading"])
         accuracy = history[-1]["validation_accuracy"]
         curve.append((time.process_time() - start, accuracy))
@@ -104,9 +104,9 @@ def train_songnet(
         torch.manual_seed(seed)
         data = NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second)
         network = make_network(entry["network"], data, entry["parameters"])
-        config = training.TrainingConfig(**entry["training"])
+        config = loop.TrainingConfig(**entry["training"])
         with tempfile.TemporaryDirectory() as folder:
-            training.train_network(
+            loop.train_network(
                 network, shards, train, validation, config, seed, Path(folder, "a.pt"), on_epoch
             )
     except _ReachedError:
@@ -126,7 +126,9 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
         peak = max(peak, int(status.partition("RssAnon:")[2].split()[0]))
 
     network = make_network(
-        "songnet.crnn.CRNN", NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second), {}
+        "crnn",
+        NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second),
+        {},
     )
     network.train()
     rng = np.random.default_rng(0)

@@ -3,8 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from songnet.configuration import check, check_datasets, check_models, read_models, read_yaml
-from songnet.plan import selected_models
+from songnet.pipeline.configuration import (
+    check,
+    check_datasets,
+    check_models,
+    read_models,
+    read_yaml,
+)
+from songnet.pipeline.plan import selected_models
 
 ROOT = Path(__file__).parents[1]
 SCHEMA, DATASETS_SCHEMA, MODELS_SCHEMA = (

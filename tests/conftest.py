@@ -22,18 +22,18 @@ import yaml
 from benchmarks.workflow import copy_project
 from filelock import FileLock
 
-from songnet.archives import member_name
-from songnet.audio import decode, resample
-from songnet.batches import Part
-from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.demo import make_demo
+from songnet.data.archives import member_name
+from songnet.data.batches import Part
+from songnet.data.shards import MelShards
+from songnet.data.tracks import read_tracks
+from songnet.demo.archives import make_demo
 from songnet.errors import UnusableClipError
-from songnet.files import write_json
-from songnet.mel import MelConfig, mel_spectrogram
-from songnet.networks import save
-from songnet.shards import MelShards
-from songnet.tracks import read_tracks
-from songnet.training import TrainingConfig, train_network
+from songnet.features.audio import decode, resample
+from songnet.features.mel import MelConfig, mel_spectrogram
+from songnet.io import write_json
+from songnet.models.base import save
+from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.training.loop import TrainingConfig, train_network
 
 ROOT = Path(__file__).parent.parent
 GENRES = ["Rock", "Folk", "Electronic"]

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from songnet import mpeg
+from songnet.features import mpeg
 
 RATE = 44_100
 SECONDS = 6.0

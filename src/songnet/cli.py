@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from songnet import __version__
 from songnet.errors import SongNetError
-from songnet.text import clock, percent
+from songnet.formatting import clock, percent
 
 if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
-    from songnet.classify import Classified
+    from songnet.realtime.classify import Classified
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 EXAMPLES = """\
@@ -101,7 +101,7 @@ def _positive(text: str) -> int:
 def _classify(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from songnet.classify import as_json, classify_files, description, find_model
+    from songnet.realtime.classify import as_json, classify_files, description, find_model
 
     model = find_model(options.model)
     plain = not (options.json or options.csv)
@@ -124,7 +124,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 
 def _line(result: "Classified") -> str:
-    from songnet.audio import SHORTFALL_SECONDS
+    from songnet.features.audio import SHORTFALL_SECONDS
 
     head = f"{result.file}  {clock(result.seconds)}"
     if result.lost_seconds >= SHORTFALL_SECONDS:
@@ -140,7 +140,7 @@ def _line(result: "Classified") -> str:
 
 
 def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
-    from songnet.classify import as_row
+    from songnet.realtime.classify import as_row
 
     names = ["file", "seconds", "lost_seconds", "verdict", "unsure"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -162,9 +162,9 @@ def _listen(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from songnet.audio import MAX_CHANNELS, RATES
-    from songnet.classify import find_model
-    from songnet.listen import headline, listen, picture, read_samples
+    from songnet.features.audio import MAX_CHANNELS, RATES
+    from songnet.realtime.classify import find_model
+    from songnet.realtime.listen import headline, listen, picture, read_samples
 
     if sys.stdin.isatty():
         raise SongNetError("listen reads samples from a pipe: ffmpeg ... | songnet listen")
@@ -204,8 +204,8 @@ def _serve(options: argparse.Namespace) -> int:
     import threading
     import webbrowser
 
-    from songnet.classify import description, find_model
-    from songnet.server import LOCAL_HOSTS, create_app, serve
+    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.server import LOCAL_HOSTS, create_app, serve
 
     model = find_model(options.model)
     examples = model.path.parent / "examples"
@@ -266,8 +266,8 @@ def _check_address(host: str, port: int) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from songnet.classify import description, find_model
-    from songnet.export import export_onnx
+    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.export import export_onnx
 
     model = find_model(options.model)
     if Path(options.output).is_dir():

@@ -21,7 +21,7 @@ import pytest
 import soundfile as sf
 from playwright.sync_api import Browser, sync_playwright
 
-from songnet.audio import decode
+from songnet.features.audio import decode
 
 
 def free_port() -> int:

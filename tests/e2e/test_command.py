@@ -16,9 +16,9 @@ import pytest
 import soundfile as sf
 import torch
 
-from songnet.audio import decode, resample
-from songnet.mel import mel_spectrogram
-from songnet.realtime import load_model
+from songnet.features.audio import decode, resample
+from songnet.features.mel import mel_spectrogram
+from songnet.realtime.stream import load_model
 from tests.variants import ffmpeg, wav
 
 

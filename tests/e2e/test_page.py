@@ -15,8 +15,8 @@ import soundfile as sf
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
-from songnet.realtime import load_model
-from songnet.server import Limits, create_app
+from songnet.realtime.server import Limits, create_app
+from songnet.realtime.stream import load_model
 from tests.e2e.conftest import Server, free_port
 
 

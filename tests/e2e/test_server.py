@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from songnet.classify import classify_file
-from songnet.realtime import load_model
+from songnet.realtime.classify import classify_file
+from songnet.realtime.stream import load_model
 from tests.e2e.conftest import Server, multipart, post
 
 RATE = 44_100

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet import baselines
-from songnet.files import read_json, write_json
-from songnet.fma_features import columns
-from songnet.tracking import PARENT, LiveRun, initialise
-from songnet.uploads import upload_runs
+from songnet.features.fma518 import columns
+from songnet.io import read_json, write_json
+from songnet.models import baselines
+from songnet.tracking.live import PARENT, LiveRun, initialise
+from songnet.tracking.upload import upload_runs
 from tests.conftest import Snakemake, config, copy_finished
 from tests.e2e.conftest import free_port
 

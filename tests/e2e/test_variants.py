@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from songnet.audio import SHORTFALL_SECONDS, decode
-from songnet.classify import as_row, classify_file
-from songnet.realtime import Model, load_model
+from songnet.features.audio import SHORTFALL_SECONDS, decode
+from songnet.realtime.classify import as_row, classify_file
+from songnet.realtime.stream import Model, load_model
 from tests.e2e.conftest import Server, multipart, post
 from tests.variants import ffmpeg_seconds, variants
 

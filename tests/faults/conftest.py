@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from benchmarks.workflow import copy_project
 
-from songnet.provenance import git_commit
+from songnet.pipeline.provenance import git_commit
 from tests.conftest import Snakemake, once, small
 
 SETTINGS = ["models=[knn,causal_crnn]", "protocols=[artist]", "seeds=[1]"]

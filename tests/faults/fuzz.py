@@ -24,9 +24,9 @@ import av
 import numpy as np
 import soundfile as sf
 
-from songnet.audio import clip_samples
 from songnet.errors import UnusableClipError
-from songnet.mel import MelConfig, mel_spectrogram
+from songnet.features.audio import clip_samples
+from songnet.features.mel import MelConfig, mel_spectrogram
 from tests.variants import ffmpeg, wav
 
 HANG_SECONDS = 20.0  # a sound clip takes a tenth of a second

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from songnet.archives import member_name
-from songnet.files import sha1
+from songnet.data.archives import member_name
+from songnet.io import sha1
 from tests.conftest import processes
 from tests.faults.conftest import Place, errors
 

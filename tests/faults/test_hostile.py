@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.archives import member_name
+from songnet.data.archives import member_name
+from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
-from songnet.tracks import read_tracks
 from tests.faults.conftest import Place
 from tests.faults.fuzz import corpus, fuzz, mutated
 

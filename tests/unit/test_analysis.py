@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet import analysis, analysis_page
-from songnet.text import credit
+from songnet.evaluation import error_analysis
+from songnet.formatting import credit
+from songnet.report import analysis_page
 
 GENRES = ["Folk", "Pop", "Rock"]
 
@@ -41,7 +42,7 @@ def tracks() -> pd.DataFrame:
 
 
 def test_errors_of_each_genre() -> None:
-    errors = analysis.genre_errors(predictions(), GENRES)
+    errors = error_analysis.genre_errors(predictions(), GENRES)
     assert [row["genre"] for row in errors] == ["Pop", "Rock", "Folk"]  # hardest first
     pop, _, folk = errors
     # Pop comes second once in two tracks (0.9, 0.1, 0.0), third once (0.5, 0.3, 0.2).
@@ -49,20 +50,20 @@ def test_errors_of_each_genre() -> None:
     assert pop["called"] == {"Folk": 0.5, "Pop": 0, "Rock": 0.5}
     assert pop["confidence"] == pytest.approx(0.7)
     assert folk["precision"] == pytest.approx(2 / 3)
-    assert analysis.top_accuracy(predictions(), GENRES, 1) == 0.5
-    assert analysis.top_accuracy(predictions(), GENRES, 2) == pytest.approx(5 / 6)
+    assert error_analysis.top_accuracy(predictions(), GENRES, 1) == 0.5
+    assert error_analysis.top_accuracy(predictions(), GENRES, 2) == pytest.approx(5 / 6)
     text = analysis_page.genre_text(errors)
     assert text.startswith("Pop is found in 0.0 % of its tracks (50.0 % among the two likeliest")
     assert "called Folk (50.0 %) and Rock (50.0 %) most often" in text
     assert text.endswith("The easiest genre is Folk, 100.0 %.")
     missed = predictions().replace({"predicted": {"Pop": "Folk"}})
-    text = analysis_page.genre_text(analysis.genre_errors(missed, GENRES))
+    text = analysis_page.genre_text(error_analysis.genre_errors(missed, GENRES))
     assert "Nothing is called Pop." in text
 
 
 def test_calibration() -> None:
     artists = tracks()["artist_id"]
-    found = analysis.reliability(predictions(), GENRES, artists, 500, 0.95, bins=5)
+    found = error_analysis.reliability(predictions(), GENRES, artists, 500, 0.95, bins=5)
     # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
@@ -70,7 +71,7 @@ def test_calibration() -> None:
     assert list(found["verdicts"]) == [3, 2, 1]
     assert found["ci_low"].isna().all()  # of so few artists
     error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
-    assert analysis.calibration_error(found) == pytest.approx(error)
+    assert error_analysis.calibration_error(found) == pytest.approx(error)
     # Too sure by (0.6 - 0.5 + 0.9) / 6.
     assert f"too sure of itself, by {100 * (4 / 6 - 0.5):.1f} %" in (
         analysis_page.calibration_text(found)
@@ -83,21 +84,21 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     table = pd.DataFrame({"track_id": range(100), "genre": truth, "predicted": "Folk"})
     table = table.assign(Folk=0.55, Pop=0.45, Rock=0.0)
     artists = pd.Series(np.arange(100) // 10)
-    (row,) = analysis.reliability(table, GENRES, artists, 2000, 0.95).itertuples()
+    (row,) = error_analysis.reliability(table, GENRES, artists, 2000, 0.95).itertuples()
     assert (row.verdicts, row.accuracy) == (100, 0.5)
     assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles of ten
 
 
 def test_artists() -> None:
-    found = analysis.artist_errors(predictions(), tracks(), least=2)
+    found = error_analysis.artist_errors(predictions(), tracks(), least=2)
     assert found.to_dict("records") == [
         {"artist": "B", "genre": "Pop", "verdicts": 3, "accuracy": pytest.approx(1 / 3),
          "called": "Rock", "share": pytest.approx(1 / 3)},
         {"artist": "A", "genre": "Folk", "verdicts": 2, "accuracy": 1.0, "called": "", "share": 0},
     ]  # fmt: skip
     seeds = pd.concat([predictions()] * 3)  # verdicts of three runs make no track more
-    assert len(analysis.artist_errors(seeds, tracks(), least=3)) == 1
-    none = analysis.artist_errors(predictions(), tracks(), least=9)
+    assert len(error_analysis.artist_errors(seeds, tracks(), least=3)) == 1
+    none = error_analysis.artist_errors(predictions(), tracks(), least=9)
     assert none.empty
     assert "nothing can be said" in analysis_page.artists_text(none)
 
@@ -106,13 +107,15 @@ def test_artists_without_a_name_bear_their_number() -> None:
     numbered = tracks().assign(artist=None)
     named = numbered.assign(artist_id=["a", "a", "b", "b", "b", None])
     for table, expected in [(numbered, ["artist 20", "artist 10"]), (named, ["b", "a"])]:
-        assert list(analysis.artist_errors(predictions(), table, 2)["artist"]) == expected
+        assert list(error_analysis.artist_errors(predictions(), table, 2)["artist"]) == expected
 
 
 def test_nearest_artists() -> None:
     known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]].assign(artist_id=30)
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
-    found = analysis.nearest_artists(known, embeddings, heard, np.array([[0.6, 0.8]], np.float32))
+    found = error_analysis.nearest_artists(
+        known, embeddings, heard, np.array([[0.6, 0.8]], np.float32)
+    )
     # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
     assert list(found["neighbour"]) == ["A", "B"]
     np.testing.assert_allclose(found["cosine"], [(1.8 * 0.6 + 0.6 * 0.8) / 1.8974, 0.8], rtol=1e-4)
@@ -125,7 +128,7 @@ def test_artists_of_one_name_stay_apart() -> None:
     embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
     points = np.array([[1, 0.5], [0.5, 1]], np.float32)
     rows = analysis_page.neighbour_rows(
-        analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
+        error_analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
     )
     assert [(row["artist"], row["genre"]) for row in rows] == [("Same", "Pop")] * 2
     assert [row["nearest"] for row in rows] == ["A (Folk, 0.89)", "B (Pop, 0.89)"]
@@ -134,16 +137,16 @@ def test_artists_of_one_name_stay_apart() -> None:
 def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     some = tracks().loc[[1, 2, 3, 4]]
-    found = analysis.nearest_artists(some, embeddings, some, embeddings)
+    found = error_analysis.nearest_artists(some, embeddings, some, embeddings)
     assert list(zip(found["artist"], found["neighbour"], strict=True)) == [("A", "B"), ("B", "A")]
     nobody = some.assign(artist_id=None)
     for known, heard in [(some, nobody), (nobody, some)]:
-        found = analysis.nearest_artists(known, embeddings, heard, embeddings)
+        found = error_analysis.nearest_artists(known, embeddings, heard, embeddings)
         assert "No artist is known" in analysis_page.neighbours_text(found)
 
 
 def test_secondary_labels() -> None:
-    found = analysis.secondary_labels(predictions(), tracks(), GENRES)
+    found = error_analysis.secondary_labels(predictions(), tracks(), GENRES)
     # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
     assert (found.verdicts, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
@@ -162,20 +165,20 @@ def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
         labels and [name if label == "Rock" else label for label in labels]
         for labels in known["top_genres"]
     ]
-    wrong = analysis.surely_wrong(named, known, genres, count=1)
+    wrong = error_analysis.surely_wrong(named, known, genres, count=1)
     assert wrong == [
         {"track_id": 3, "genre": "Pop", "predicted": name, "probability": 0.9, "artist": "B",
          "title": "song 3", "license": "CC BY"}
     ]  # fmt: skip
-    artists = analysis.artist_errors(named, known, least=2)
+    artists = error_analysis.artist_errors(named, known, least=2)
     assert list(artists["called"]) == [name, ""]
-    labels = analysis.secondary_labels(named, known, genres)
+    labels = error_analysis.secondary_labels(named, known, genres)
     assert (labels.verdicts, labels.wrong, labels.excused) == (2, 3, 1)
-    errors = analysis.genre_errors(named, genres)
+    errors = error_analysis.genre_errors(named, genres)
     assert [row["genre"] for row in errors] == ["Pop", name, "Folk"]
 
 
 def test_surely_wrong_comes_first() -> None:
-    found = analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
+    found = error_analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
     assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]
     assert credit(found[0]) == "B: song 3 (CC BY)"

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.baselines import decision_scores, feature_matrix, fit_baseline
 from songnet.errors import SongNetError
+from songnet.models.baselines import decision_scores, feature_matrix, fit_baseline
 from tests.configured import MODELS
 
 

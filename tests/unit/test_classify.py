@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.classify import (
+from songnet.errors import SongNetError
+from songnet.features.mel import MelConfig
+from songnet.models.base import save
+from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.realtime.classify import (
     NO_MUSIC,
     about,
     as_row,
@@ -21,11 +25,7 @@ from songnet.classify import (
     smoothed,
     timeline,
 )
-from songnet.crnn import CRNN, CRNNConfig
-from songnet.errors import SongNetError
-from songnet.mel import MelConfig
-from songnet.networks import save
-from songnet.realtime import Step, Stream, load_model
+from songnet.realtime.stream import Step, Stream, load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",

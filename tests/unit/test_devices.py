@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from songnet.devices import _free_gpu, autocast, own_gpu, to_device
+from songnet.training.devices import _free_gpu, autocast, own_gpu, to_device
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_a_killed_training_leaves_no_lock_behind() -> None:
     # Another process holds the first of two GPUs, then the second is the free one.
     holder = subprocess.Popen(
         [sys.executable, "-c",
-         "from songnet.devices import _free_gpu\n"
+         "from songnet.training.devices import _free_gpu\n"
          "number, lock = _free_gpu(['a'])\nprint(number, flush=True)\ninput()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -77,7 +77,7 @@ def test_gpus_are_told_apart_by_their_own_numbers(
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda i: SimpleNamespace(uuid="GPU-1"))
     _, other = _free_gpu([uuid])
     # The other job ends while this one pauses, and not before.
-    monkeypatch.setattr("songnet.devices.time.sleep", lambda seconds: other.release())
+    monkeypatch.setattr("songnet.training.devices.time.sleep", lambda seconds: other.release())
     with own_gpu() as number:
         assert number == 0 and chosen == [0]
         assert other.is_locked is not waits
@@ -105,7 +105,7 @@ def test_a_gpu_that_imitates_bfloat16_is_left_to_float32(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation
     )
-    monkeypatch.setattr("songnet.devices.device", lambda: SimpleNamespace(type="cuda"))
+    monkeypatch.setattr("songnet.training.devices.device", lambda: SimpleNamespace(type="cuda"))
     asked: list[bool] = []
     monkeypatch.setattr("torch.autocast", lambda where, dtype, enabled: asked.append(enabled))
     autocast(None)

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import snakemake.cli
 import snakemake.exceptions
+import snakemake.workflow
 import yaml
 
-from songnet.archives import clip_ids
 from songnet.cli import _parser
-from songnet.configuration import read_yaml
-from songnet.tracks import read_tracks
+from songnet.data.archives import clip_ids
+from songnet.data.tracks import read_tracks
+from songnet.pipeline.configuration import read_yaml
 from tests.configured import MODELS, ROOT, SCHEMA, checked
 
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -118,12 +119,12 @@ def messages() -> list[str]:
             elif isinstance(node, ast.Constant) and id(node) not in inside:
                 yield str(node.value)
 
-    files = sorted((ROOT / "src/songnet").glob("*.py"))
+    files = sorted((ROOT / "src/songnet").rglob("*.py"))
     found = [text for file in files for text in texts(ast.parse(file.read_text()))]
-    for module in (snakemake.exceptions, snakemake.cli):
+    for module in (snakemake.exceptions, snakemake.cli, snakemake.workflow):
         found += texts(ast.parse(inspect.getsource(module)))
     plain = [
-        *(ROOT / "src/songnet/web").glob("*.js"),
+        *(ROOT / "src/songnet/realtime/web").glob("*.js"),
         ROOT / "workflow/Snakefile",
         ROOT / "Makefile",
     ]

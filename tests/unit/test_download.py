@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from songnet.download import download
+from songnet.data.download import download
 from songnet.errors import SongNetError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -163,7 +163,7 @@ def test_a_server_that_never_gives_is_named(tmp_path: Path, serve: Serve, fault:
 
 def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
     server = serve("stall", 1)
-    program = "import sys; from songnet.download import download; download(*eval(sys.argv[1]))"
+    program = "import sys; from songnet.data.download import download; download(*eval(sys.argv[1]))"
     arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip")))
     process = subprocess.Popen(
         [sys.executable, "-c", program, arguments],
@@ -198,7 +198,7 @@ def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Se
 
 def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve) -> None:
     server = serve("stall", 1)
-    program = "import sys; from songnet.download import download; download(*eval(sys.argv[1]))"
+    program = "import sys; from songnet.data.download import download; download(*eval(sys.argv[1]))"
     arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip"), 0.01, 3))
     process = subprocess.Popen([sys.executable, "-c", program, arguments])
     part = tmp_path / "a.zip.part"
@@ -228,7 +228,8 @@ def test_what_cannot_be_written_is_asked_for_once(tmp_path: Path, serve: Serve) 
 
 def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: Serve) -> None:
     program = (
-        "import sys, types; from songnet.job import job; from songnet.download import download\n"
+        "import sys, types; from songnet.pipeline.job import job\n"
+        "from songnet.data.download import download\n"
         "with job(types.SimpleNamespace(log=['job.log'])): download(*eval(sys.argv[1]))"
     )
     arguments = repr(("a.zip", [serve("503", 1).url], SHA1, "a.zip", 0.01))

@@ -6,13 +6,13 @@ import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
-from songnet.evaluation import (
+from songnet.evaluation.metrics import (
     artist_bootstrap,
     effective_artists,
     genre_scores,
     part_metrics,
-    prediction_table,
 )
+from songnet.models.predictions import prediction_table
 
 GENRES = ["Folk", "Pop", "Rock"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from songnet import figures
-from songnet.runs import RunName
+from songnet.evaluation.runs import RunName
+from songnet.report import figures
 
 MODELS = {"svm": {"title": "SVM"}, "crnn": {"title": "C-RNN"}}
 

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from songnet.errors import SongNetError
-from songnet.files import date_to_now, read_json, replacing, sha1, write_json
-from songnet.provenance import PACKAGE, source_digest
+from songnet.io import date_to_now, read_json, replacing, sha1, write_json
+from songnet.pipeline.provenance import PACKAGE, source_digest
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def run_job(log: Path, body: str, inputs: Sequence[str] = ()) -> subprocess.Comp
 import os, sys, warnings
 from types import SimpleNamespace
 from songnet.errors import SongNetError
-from songnet.job import job
+from songnet.pipeline.job import job
 with job(SimpleNamespace(log=[{str(log)!r}], input={inputs!r})):
     {body}
 """
@@ -190,7 +190,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "from songnet.provenance import source_digest;"
+        "from songnet.pipeline.provenance import source_digest;"
         "print(source_digest(Path(sys.argv[2]), without=tuple(sys.argv[3:])))"
     )
     subprocess.run(["cp", "-r", str(PACKAGE.parent), str(copy)], check=True)
@@ -205,18 +205,45 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
             file.write(text)
 
     script.write_text(
-        "from songnet.shards import MelShards\nfrom songnet import tracking\n"
-        "from songnet.pages import write_page\nwrite_page('analysis.html')\n"
+        "from songnet.data.shard_writer import make_audio_shard\n"
+        "from songnet.tracking import live\n"
+        "from songnet.report.pages import write_page\nwrite_page('analysis.html')\n"
     )
-    first, watched = digest("tracking"), digest()
-    edit("results.py", "EDITED = True\n")  # imported by none of them
-    edit("templates/report.js", "// edited\n")  # of another page
-    edit("mel.py", "# said\n")
-    assert (digest("tracking"), digest()) == (first, watched)
-    edit("tracking.py", "EDITED = True\n")
-    assert digest("tracking") == first
+    first, watched = digest("tracking.live"), digest()
+    edit("evaluation/tables.py", "EDITED = True\n")  # imported by none of them
+    edit("report/templates/report.js", "// edited\n")  # of another page
+    edit("features/mel.py", "# said\n")
+    assert (digest("tracking.live"), digest()) == (first, watched)
+    edit("tracking/live.py", "EDITED = True\n")
+    assert digest("tracking.live") == first
     assert digest() != watched
-    for name in ("mel.py", "templates/analysis.html", "templates/page.css"):
-        before = digest("tracking")
+    for name in ("features/mel.py", "report/templates/analysis.html", "report/templates/page.css"):
+        before = digest("tracking.live")
         edit(name, "EDITED = True\n")
-        assert digest("tracking") != before, name
+        assert digest("tracking.live") != before, name
+
+
+def test_source_digest_refuses_an_unknown_module(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("")
+    with pytest.raises(ValueError, match=r"no such module: .*life\.py"):
+        source_digest(script, without=("tracking.life",))
+
+
+def test_source_digest_does_not_read_errors(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+
+    def digest(text: str) -> str:
+        script.write_text(text)
+        return subprocess.run(
+            [sys.executable, "-c", f"""
+from pathlib import Path
+from songnet.pipeline.provenance import source_digest
+print(source_digest(Path({str(script)!r})))"""],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    first = digest("if x > 1:\n    raise ValueError(f'{x} is large')\n")
+    assert digest("if x > 1:\n    raise ValueError(f'x is {x}')\n") == first
+    assert digest("if x > 2:\n    raise ValueError(f'{x} is large')\n") != first
+    assert digest("if x > 1:\n    raise KeyError(f'{x} is large')\n") != first

@@ -8,13 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.batches import Part
-from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.crnn import CRNN, CRNNConfig
-from songnet.filters import _of_different_genres, layer_activities, silenced, telling_filters
-from songnet.networks import Network, NetworkConfig, Verdicts
-from songnet.prediction import embed_clips
-from songnet.shards import MelShards
+from songnet.data.batches import Part
+from songnet.data.shards import MelShards
+from songnet.evaluation.filters import (
+    _of_different_genres,
+    layer_activities,
+    silenced,
+    telling_filters,
+)
+from songnet.models.base import Network, NetworkConfig, Verdicts
+from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.training.predict import embed_clips
 
 FPS = 20.0
 FRAMES = 200
@@ -146,7 +151,7 @@ def test_networks_follow_the_clips_to_the_device(
 ) -> None:
     """Saved networks are read to the CPU. `meta`, a device without numbers, stands for a GPU."""
     shards, part = planted(tmp_path)
-    for module in ("filters", "prediction"):
+    for module in ("evaluation.filters", "training.predict"):
         monkeypatch.setattr(f"songnet.{module}.device", lambda: torch.device("meta"))
         monkeypatch.setattr(f"songnet.{module}.to_device", lambda tensor: tensor.to("meta"))
     for heard in (

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from songnet import chroma, spectral
-from songnet.cqt import constant_q
-from songnet.fma_features import columns, fma_features, mfcc_features
-from songnet.mel import MelConfig, mel_spectrogram
+from songnet.features import chroma, spectral
+from songnet.features.cqt import constant_q
+from songnet.features.fma518 import columns, fma_features, mfcc_features
+from songnet.features.mel import MelConfig, mel_spectrogram
 
 RATE = 22_050
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.fusion import fit_weights, fuse, fuse_runs
+from songnet.models.fusion import fit_weights, fuse, fuse_runs
 
 GENRES = ["Folk", "Pop", "Rock"]
 
@@ -57,7 +57,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([1.0, 3.5, 0.0, 0.0])
-    monkeypatch.setattr("songnet.fusion.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("songnet.models.fusion.time.perf_counter", lambda: next(clock))
     runs = {"a": [table(1, 0.4), table(2, 0.4)], "b": [table(3, 0.4)]}
     fusion = fuse_runs(runs, 60.0)
     assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)

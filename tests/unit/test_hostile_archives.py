@@ -12,12 +12,12 @@ import pytest
 import soundfile as sf
 from benchmarks.published_features import measured
 
-from songnet import archives as songnet_archives
-from songnet import tracks as songnet_tracks
-from songnet.archives import clip_ids, open_member, open_zip, read_clip, still_sound
-from songnet.audio import decode
+from songnet.data import archives as songnet_archives
+from songnet.data import tracks as songnet_tracks
+from songnet.data.archives import clip_ids, open_member, open_zip, read_clip, still_sound
+from songnet.data.tracks import read_tracks, select_tracks, wanted_tracks
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.tracks import read_tracks, select_tracks, wanted_tracks
+from songnet.features.audio import decode
 
 HEADER = "track_id,set,set,track,artist,track\n,split,subset,genre_top,id,title\n,,,,,\n"
 CLIP = "fma_small/000/000002.mp3"

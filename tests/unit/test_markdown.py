@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from songnet.markdown import _accuracy_table, _differences, _genres, _to_the_digit
-from songnet.results import genre_table
+from songnet.evaluation.tables import genre_table
+from songnet.report.markdown import _accuracy_table, _differences, _genres, _to_the_digit
 
 MODELS: dict[str, dict[str, Any]] = {
     "knn": {"title": "kNN", "family": "baseline", "estimator": "x", "poster": 0.3638},

@@ -8,10 +8,10 @@ import pytest
 import soundfile as sf
 from librosa import filters  # type: ignore[attr-defined]
 
-from songnet.audio import average_channels, decode, decode_blocks, is_silent, resample
+from songnet.data.shard_writer import Mel
 from songnet.errors import UnusableClipError
-from songnet.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
-from songnet.shards import Mel
+from songnet.features.audio import average_channels, decode, decode_blocks, is_silent, resample
+from songnet.features.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
 
 
 def librosa_mel(samples: Mel, config: MelConfig) -> Mel:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from songnet.metadata import FIELDS, metadata_fields
-from songnet.tracks import OPTIONAL, REQUIRED, read_tracks
+from songnet.data.tracks import OPTIONAL, REQUIRED, read_tracks
+from songnet.features.metadata import FIELDS, metadata_fields
 
 KNOWN_BEFORE = {"duration", "bit_rate", "released"}
 

@@ -11,14 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from songnet.causal_crnn import FALL, QUIETEST, RANGE, CausalCRNN
-from songnet.crnn import CRNN
 from songnet.errors import SongNetError
-from songnet.metadata import FIELDS
-from songnet.networks import Network, NetworkConfig, _checksum, load, make_network, save
+from songnet.features.metadata import FIELDS
+from songnet.models.base import Network, NetworkConfig, _checksum, load, make_network, save
+from songnet.models.causal_crnn import FALL, QUIETEST, RANGE, CausalCRNN
+from songnet.models.crnn import CRNN
 
-SMALL = {"songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8}} | {
-    "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
+SMALL = {"crnn": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8}} | {
+    "causal_crnn": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
 }
 
 
@@ -40,14 +40,14 @@ def test_verdicts_are_probabilities(path: str, rate: float, n_mels: int) -> None
 
 
 def test_crnn_averages_its_steps() -> None:
-    now, so_far, _ = network("songnet.crnn.CRNN")(torch.randn(2, 64, 80))
+    now, so_far, _ = network("crnn")(torch.randn(2, 64, 80))
     torch.testing.assert_close(so_far[:, 4].exp(), now[:, :5].exp().mean(dim=1))
 
 
 @pytest.mark.parametrize("rate", [43.07, 4.27])
 def test_causal_crnn_never_looks_ahead(rate: float) -> None:
     """What follows a step changes nothing before it, and a cut clip gives the same steps."""
-    model = network("songnet.causal_crnn.CausalCRNN", rate=rate)
+    model = network("causal_crnn", rate=rate)
     frames = model.frames_per_step
     mel = -40 + 10 * torch.randn(1, 64, 20 * frames)
     whole = model(mel)
@@ -60,7 +60,7 @@ def test_causal_crnn_never_looks_ahead(rate: float) -> None:
 
 
 def test_the_causal_verdict_does_not_go_by_level() -> None:
-    model = network("songnet.causal_crnn.CausalCRNN")
+    model = network("causal_crnn")
     mel = 10 * torch.randn(2, 64, 20 * model.frames_per_step)
     loud, quiet = model(mel), model(mel - 30)
     for a, b in zip(loud, quiet, strict=True):
@@ -68,7 +68,7 @@ def test_the_causal_verdict_does_not_go_by_level() -> None:
 
 
 def test_levels_are_below_a_peak_that_falls() -> None:
-    model = network("songnet.causal_crnn.CausalCRNN", rate=10.0)
+    model = network("causal_crnn", rate=10.0)
     music = 40 * torch.randn(1, 64, 50)
     music[0, 5, -1] = 200
     music[0, :, 9] = -90
@@ -82,7 +82,7 @@ def test_levels_are_below_a_peak_that_falls() -> None:
     # Where the loudest comes last, it is librosa's.
     last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
     np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
-    absolute = network("songnet.causal_crnn.CausalCRNN", below_peak=False)
+    absolute = network("causal_crnn", below_peak=False)
     torch.testing.assert_close(absolute.levels(music), music)
     # Hiss is not amplified; a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
@@ -96,12 +96,12 @@ def test_levels_are_below_a_peak_that_falls() -> None:
 
 @pytest.mark.parametrize(("rate", "seconds"), [(43.07, 0.3715), (21.53, 0.3715), (4.27, 0.4684)])
 def test_steps_are_about_as_long_as_asked(rate: float, seconds: float) -> None:
-    model = network("songnet.causal_crnn.CausalCRNN", rate=rate)
+    model = network("causal_crnn", rate=rate)
     assert model.frames_per_step / rate == pytest.approx(seconds, abs=1e-3)
 
 
 def test_metadata_change_the_verdict_so_far_only() -> None:
-    model = network("songnet.causal_crnn.CausalCRNN", metadata=True)
+    model = network("causal_crnn", metadata=True)
     rng = np.random.default_rng(0)
     table = rng.normal(5, 2, (40, len(FIELDS))).astype(np.float32)
     table[::3, 1] = np.nan
@@ -124,7 +124,7 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
     )
     save(model, ["a", "b", "c"], {"seed": 1}, tmp_path / "model.safetensors")
     loaded, genres, facts = load(tmp_path / "model.safetensors")
-    assert isinstance(loaded, CRNN if path.endswith(".CRNN") else CausalCRNN)
+    assert isinstance(loaded, CRNN if path == "crnn" else CausalCRNN)
     assert genres == ["a", "b", "c"] and facts == {"seed": 1}
     mel = torch.randn(2, 64, 64)
     assert torch.equal(loaded(mel).so_far, model(mel).so_far)
@@ -137,7 +137,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> N
     Versions before had a dropout.
     """
     path = tmp_path / "old.safetensors"
-    save(network("songnet.causal_crnn.CausalCRNN"), ["a", "b", "c"], {}, path)
+    save(network("causal_crnn"), ["a", "b", "c"], {}, path)
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     config = json.loads(metadata["config"])
@@ -166,7 +166,10 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
         ({"version": 2}, "its version is 2, this SongNet reads 1"),
         ({"genres": ["a", "b"]}, "2 genres for 3 outputs, which must differ"),
         ({"genres": ["a", "b", "b"]}, "3 genres for 3 outputs, which must differ"),
-        ({"network": "os.system"}, "'os.system' is not a network of SongNet"),
+        (
+            {"network": "os.system"},
+            "'os.system' is not a network of SongNet (known: crnn, causal_crnn)",
+        ),
         ({"facts": None}, "facts are not a table"),
         ("config", "lacks 'config'"),
         ("nan", "weights that are not finite"),
@@ -175,7 +178,7 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
 )
 def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reason: str) -> None:
     path = tmp_path / "model.safetensors"
-    save(network("songnet.crnn.CRNN"), ["a", "b", "c"], {}, path)
+    save(network("crnn"), ["a", "b", "c"], {}, path)
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     written = read_metadata(metadata)
@@ -201,14 +204,14 @@ def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
     with pytest.raises(SongNetError, match=r"broken\.safetensors: not a network saved by SongNet"):
         load(broken)
     data = NetworkConfig(64, 3, 43.0)
-    with pytest.raises(SongNetError, match=r"parameters of songnet\.crnn\.CRNN: .*width"):
-        make_network("songnet.crnn.CRNN", data, {"width": 3})
+    with pytest.raises(SongNetError, match=r"parameters of crnn: .*width"):
+        make_network("crnn", data, {"width": 3})
 
 
 @pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
 def test_streaming_equals_hearing_at_once(rate: float) -> None:
-    model = network("songnet.causal_crnn.CausalCRNN", 64, rate)
-    assert model.streams() and not network("songnet.crnn.CRNN", 64, rate).streams()
+    model = network("causal_crnn", 64, rate)
+    assert model.streams() and not network("crnn", 64, rate).streams()
     mel = torch.randn(2, 64, 12 * model.frames_per_step)
     whole = model(mel)
     state, pieces = model.silence(2), []

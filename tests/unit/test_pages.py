@@ -10,9 +10,9 @@ import pytest
 import soundfile as sf
 from jinja2 import UndefinedError
 
-from songnet.archives import member_name
 from songnet.colours import genre_colours
-from songnet.pages import Excerpts, spectrogram_image, write_page
+from songnet.data.archives import member_name
+from songnet.report.pages import Excerpts, spectrogram_image, write_page
 
 
 def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from songnet.errors import SongNetError
-from songnet.plan import (
+from songnet.pipeline.plan import (
     archive_paths,
     dataset_note,
     features_source,

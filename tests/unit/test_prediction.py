@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet import networks, prediction
-from songnet.crnn import CRNN, CRNNConfig
-from songnet.shards import MelShards
+from songnet.data.shards import MelShards
+from songnet.models import base
+from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.training import predict
 
 
 def test_weights_are_read_once_for_all_seconds(
@@ -24,14 +25,14 @@ def test_weights_are_read_once_for_all_seconds(
     paths = [str(tmp_path / f"{seed}.safetensors") for seed in (1, 2)]
     for seed, path in enumerate(paths):
         torch.manual_seed(seed)
-        networks.save(CRNN(CRNNConfig(32, 2, 20.0, [4, 4, 4])), ["Pop", "Rock"], {}, path)
+        base.save(CRNN(CRNNConfig(32, 2, 20.0, [4, 4, 4])), ["Pop", "Rock"], {}, path)
     read: list[str] = []
     monkeypatch.setattr(
-        prediction,
+        predict,
         "load",
-        lambda path: read.append(path) or networks.load(path),  # type: ignore
+        lambda path: read.append(path) or base.load(path),  # type: ignore
     )
-    predictor = prediction.Predictor([str(tmp_path / "index.parquet")], tracks, threads=1)
+    predictor = predict.Predictor([str(tmp_path / "index.parquet")], tracks, threads=1)
     assert predictor.beginnings([0.5, 4, 5, 30]) == [0.5, 4, 5]  # clips of five seconds
     assert predictor.beginnings([0.5, 4, 20, 30]) == [0.5, 4, 20]
     found = []
@@ -56,9 +57,9 @@ def test_clips_of_different_lengths_come_back_in_their_order(tmp_path: Path) -> 
     network = CRNN(CRNNConfig(32, 3, 20.0, [4, 4, 4])).eval()
     ids = np.array([14, 10, 13, 15, 11, 12])
     metadata = np.zeros((6, 3), np.float32)
-    for predict in (prediction.predict_clips, prediction.embed_clips):
-        together = predict(network, shards, ids, metadata)
-        alone = np.concatenate([predict(network, shards, ids[i : i + 1], metadata[:1])
+    for apply in (predict.predict_clips, predict.embed_clips):
+        together = apply(network, shards, ids, metadata)
+        alone = np.concatenate([apply(network, shards, ids[i : i + 1], metadata[:1])
                                 for i in range(6)])  # fmt: skip
         np.testing.assert_allclose(together, alone, atol=1e-6)
         assert np.ptp(alone, axis=0).max() > 1e-3  # so that another order would be seen

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from benchmarks.published_features import make_metadata, measured
 
+from songnet.data.published_features import NAME, read_features
 from songnet.errors import SongNetError
-from songnet.fma_features import columns
-from songnet.published_features import NAME, read_features
+from songnet.features.fma518 import columns
 
 
 @pytest.fixture

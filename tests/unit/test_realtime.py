@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songnet.audio import Clip, average_channels, resample
-from songnet.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
-from songnet.mel import MelConfig, mel_spectrogram
-from songnet.networks import save
-from songnet.realtime import Model, Step, Stream, load_model, verdict
+from songnet.features.audio import Clip, average_channels, resample
+from songnet.features.mel import MelConfig, mel_spectrogram
+from songnet.models.base import save
+from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
+from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.realtime.stream import Model, Step, Stream, load_model, verdict
 
 MEL = MelConfig(n_mels=64)
 GENRES = ["Folk", "Pop", "Rock"]

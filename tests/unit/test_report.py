@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet import report, report_page, report_text
-from songnet.pages import write_page
-from songnet.results import genre_table
-from songnet.runs import RunName
-from songnet.splits import split_summary
+from songnet.data.splits import split_summary
+from songnet.evaluation.runs import RunName
+from songnet.evaluation.tables import genre_table
+from songnet.report import page as report_page
+from songnet.report import sentences
+from songnet.report import values as report_values
+from songnet.report.pages import write_page
 from tests.configured import checked
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -92,18 +94,18 @@ def headline(**changed: Any) -> dict[str, Any]:
         "results": results(), "differences": differences(), "confusions": confusions(),
         "leaks": leaks(), "models": MODELS, "tracks": TRACKS, "splits": {"artist": PARTS},
     }  # fmt: skip
-    return report.headline(**(given | changed))
+    return report_values.headline(**(given | changed))
 
 
 def test_divisions_are_told_in_words() -> None:
     summary = split_summary(TRACKS, PARTS, None)
-    assert report_text.division_text(summary) == (
+    assert sentences.division_text(summary) == (
         "train 1 tracks of 1 artists, validation 1 tracks of 1 artists, test 3 tracks of 2 "
         "artists. 33.3 % of the test tracks are by artists of the training part, as far as is "
         "known: 1 of them and 0 of the training part name no artist."
     )
     summary = split_summary(TRACKS, PARTS.replace("test", "train"), None)
-    assert report_text.division_text(summary).endswith(
+    assert sentences.division_text(summary).endswith(
         "validation 1 tracks of 1 artists; no test part."
     )
 
@@ -117,8 +119,8 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert found["leak"][0] == pytest.approx(0.1) and found["guess"] == 0.5
     # A track that names no artist is one of its own.
     assert (found["tracks"], found["artists"], found["effective_artists"]) == (3, 2, 3)
-    assert report_text.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
-    few = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
+    assert sentences.title(found, "C-RNN").startswith("C-RNN: right on 65.0 % of tracks by art")
+    few = " ".join(sentences.certainty(found, "C-RNN", "kNN", 0.95))
     assert (
         "(3 tracks of 2 artists, 1 of them of none that is named, which weigh as 3 of equal size, "
         "2 runs), which of so few artists" in few
@@ -126,7 +128,7 @@ def test_the_headline_is_chosen_on_validation() -> None:
     assert "is too narrow." in few
     assert "[+5.0, +40.0], of too few artists to say more." in few
     many = found | {"artists": 50, "unnamed": 0, "effective_artists": 31.4}
-    text = " ".join(report_text.certainty(many, "C-RNN", "kNN", 0.95))
+    text = " ".join(sentences.certainty(many, "C-RNN", "kNN", 0.95))
     assert "(3 tracks of 50 artists, which weigh as 31 of equal size, 2 runs)." in text
     assert (
         "right on 40.0 %; C-RNN less it, track for track: +25.0 points [+5.0, +40.0], more than "
@@ -152,10 +154,10 @@ def test_a_named_reference_is_the_headline() -> None:
 
 def test_the_official_division_is_not_always_fmas() -> None:
     found = headline()
-    assert "tracks of the official test part" in report_text.title(
+    assert "tracks of the official test part" in sentences.title(
         found | {"protocol": "official"}, "C-RNN"
     )
-    assert "other data need not" in report_text.PROTOCOLS["official"]
+    assert "other data need not" in sentences.PROTOCOLS["official"]
 
 
 @pytest.mark.parametrize(
@@ -170,14 +172,14 @@ def test_what_the_choice_of_artists_explains_is_said_so(
 ) -> None:
     found = headline() | {"effective_artists": 50.0}
     found["difference"] = [sum(interval) / 2, *interval]
-    assert words in " ".join(report_text.certainty(found | {"pairs": 3}, "C-RNN", "kNN", 0.95))
-    of_one = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
+    assert words in " ".join(sentences.certainty(found | {"pairs": 3}, "C-RNN", "kNN", 0.95))
+    of_one = " ".join(sentences.certainty(found, "C-RNN", "kNN", 0.95))
     assert words.replace(" and of trainings", "").removesuffix(" and of") in of_one
 
 
 def test_a_difference_has_the_sign_of_the_table() -> None:
     found = headline() | {"difference": [-0.038, -0.164, 0.091], "leak": [-0.02, -0.05, 0.01]}
-    text = " ".join(report_text.certainty(found, "C-RNN", "kNN", 0.95))
+    text = " ".join(sentences.certainty(found, "C-RNN", "kNN", 0.95))
     assert "C-RNN less it, track for track: −3.8 points [−16.4, +9.1]" in text
     assert "less that above: −2.0 points [−5.0, +1.0]" in text
 
@@ -189,35 +191,35 @@ def test_without_a_test_part() -> None:
     found = headline(results=missing, differences=nothing, leaks=leaks().iloc[:0], confusions=table)
     assert (found["part"], found["model"], found["ci_low"]) == ("validation", "crnn", None)
     assert found["accuracy"] == 0.8 and found["leak"] is None
-    assert "no test part" in report_text.certainty(found, "C-RNN", None, 0.95)[0]
+    assert "no test part" in sentences.certainty(found, "C-RNN", None, 0.95)[0]
 
 
 def test_the_poster_is_quoted_beside_its_own_model() -> None:
     claimed = results().assign(poster_accuracy=[0.36, 0.46, 0.65] * 2)
-    claim = report.poster_claim(claimed, MODELS, "artist")
+    claim = report_values.poster_claim(claimed, MODELS, "artist")
     assert claim is not None and claim["accuracies"] == {"artist": 0.65, "random": 0.75}
     found = headline(results=claimed)
-    text = report_text.certainty(found, "C-RNN", "kNN", 0.95, claim)[-1]
+    text = sentences.certainty(found, "C-RNN", "kNN", 0.95, claim)[-1]
     assert text == (
         "The poster gives 65.00 % for its C-RNN, which we count to the random split. Trained here, "
         "it is right on 65.0 % under artist, on 75.0 % under random."
     )
-    alone = report.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
-    assert report_text.certainty(found, "C-RNN", "kNN", 0.95, alone)[-1].endswith(
+    alone = report_values.poster_claim(claimed.query("protocol == 'artist'"), MODELS, "artist")
+    assert sentences.certainty(found, "C-RNN", "kNN", 0.95, alone)[-1].endswith(
         "right on 65.0 % under artist."
     )
-    assert report.poster_claim(results(), MODELS, "artist") is None
+    assert report_values.poster_claim(results(), MODELS, "artist") is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.42, "0.4 s"), (1389.2, "23 min"), (14_000, "3.9 h")]
 )
 def test_times_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
-    assert report_text.duration(seconds) == text
+    assert sentences.duration(seconds) == text
 
 
 def test_rows_and_genres() -> None:
-    rows = report.result_rows(results(), differences(), leaks(), MODELS, "artist")
+    rows = report_values.result_rows(results(), differences(), leaks(), MODELS, "artist")
     assert [row["model"] for row in rows] == ["knn", "svm", "crnn"]
     assert rows[0]["protocols"]["random"]["accuracy"] == pytest.approx(0.5)
     assert rows[0]["poster"] is None and rows[0]["leak"] == [0.1, 0.05, 0.2]
@@ -234,7 +236,7 @@ def test_rows_and_genres() -> None:
         columns=["protocol", "model", "part", "genre", "precision", "recall", "f1", "verdicts",
                  "recall_low", "recall_high", "effective_artists"],
     )  # fmt: skip
-    values = report.genre_values(confusions(), scores, {"artist": "test"})
+    values = report_values.genre_values(confusions(), scores, {"artist": "test"})
     assert values["artist"]["crnn"]["counts"] == [[8, 2], [5, 5]]
     # Folk has no track there: it is neither found nor missed.
     assert values["artist"]["crnn"]["recall"] == [None, 0.2]
@@ -246,7 +248,7 @@ def test_curves_tell_the_epoch_that_was_kept() -> None:
         {"epoch": [1, 2], "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
          "validation_accuracy": [0.6, 0.5], "loading": [0.0, 0.0]}
     )  # fmt: skip
-    (run,) = report.curves({RunName("artist-2", "crnn", "3"): history})
+    (run,) = report_values.curves({RunName("artist-2", "crnn", "3"): history})
     assert run == {
         "split": "artist-2", "protocol": "artist", "model": "crnn", "seed": "3", "epoch": [1, 2],
         "kept": [1, 1], "train_loss": [2.0, 1.0], "validation_loss": [1.5, 1.25],
@@ -262,11 +264,11 @@ def test_heard_and_provenance() -> None:
         ],
         columns=["protocol", "model", "part", "seconds", "accuracy", "ci_low", "ci_high"],
     )
-    (line,) = report.heard_lines(heard)
+    (line,) = report_values.heard_lines(heard)
     assert (line["seconds"], line["accuracy"]) == ([1.0, 2.0], [0.3, 0.4])
     assert (line["ci_low"], line["ci_high"]) == ([0.2, 0.3], [0.4, 0.5])
     records = [{"commit": "b", "versions": {"x": "1"}}, {"commit": "", "versions": {"x": "2"}}]
-    assert report.provenance(records) == {"commits": ["b"], "versions": {"x": ["1", "2"]}}
+    assert report_values.provenance(records) == {"commits": ["b"], "versions": {"x": ["1", "2"]}}
 
 
 MADE = report_page.Made(

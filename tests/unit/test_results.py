@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.evaluation import confusion_matrix, genre_scores
-from songnet.files import write_json
-from songnet.results import (
+from songnet.evaluation.metrics import confusion_matrix, genre_scores
+from songnet.evaluation.tables import (
     COLUMNS,
     POSTER_GENRES,
     Run,
@@ -23,6 +22,7 @@ from songnet.results import (
     results_table,
     runtime_table,
 )
+from songnet.io import write_json
 
 TRACKS = list(range(1, 41))
 ARTISTS = pd.Series([i // 4 for i in range(40)], index=TRACKS)

@@ -10,10 +10,10 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
-from songnet.archives import clip_ids, member_name
+from songnet.data.archives import clip_ids, member_name
+from songnet.data.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
+from songnet.data.tracks import read_tracks, wanted_tracks
 from songnet.errors import SongNetError
-from songnet.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
-from songnet.tracks import read_tracks, wanted_tracks
 
 
 class Server(ThreadingHTTPServer):
@@ -191,7 +191,7 @@ def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
     archives: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("songnet.sample.time.sleep", waited.append)
+    monkeypatch.setattr("songnet.data.sample.time.sleep", waited.append)
     metadata, clips = tmp_path / "fma_metadata.zip", tmp_path / "fma_small.zip"
     urls = [archives.as_uri(), "http://"]
     fetch_sample([*urls, serve().url], "small", None, 4, metadata, clips)

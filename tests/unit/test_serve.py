@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from songnet import classify, cli, server
+from songnet import cli
 from songnet.errors import SongNetError
+from songnet.realtime import classify, server
 
 
 def test_a_wrong_port_and_a_killed_job_cost_no_traceback(

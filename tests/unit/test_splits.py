@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songnet.data.splits import PARTS, split_summary, split_tracks
+from songnet.data.subsets import held_out
 from songnet.errors import SongNetError
-from songnet.splits import PARTS, held_out, split_summary, split_tracks
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 

@@ -31,7 +31,7 @@ def test_what_is_imported_is_declared() -> None:
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     declared = {re.split("[<>=]", entry)[0] for entries in lists for entry in entries}
     imported: set[str] = set()
-    for file in [*root.glob("src/songnet/*.py"), *root.glob("workflow/scripts/*.py")]:
+    for file in [*root.glob("src/songnet/**/*.py"), *root.glob("workflow/scripts/*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
@@ -55,7 +55,7 @@ def test_help_loads_no_library(arguments: list[str]) -> None:
 def test_a_check_of_the_models_loads_none() -> None:
     root = Path(__file__).parents[2]
     code = f"""
-from songnet.configuration import check_models, read_models, read_yaml
+from songnet.pipeline.configuration import check_models, read_models, read_yaml
 schema = read_yaml("{root}/workflow/schemas/models.schema.yaml")
 check_models(read_models("{root}/config/models.yaml"), schema)
 """
@@ -65,27 +65,31 @@ check_models(read_models("{root}/config/models.yaml"), schema)
 
 
 def test_shards_load_no_learning_and_nothing_that_compiles() -> None:
-    modules = loaded("import songnet.shards, songnet.fma_features")
+    modules = loaded("import songnet.data.shard_writer, songnet.features.fma518")
     assert {"numpy", "scipy", "soundfile"} <= modules
     assert not modules & {"librosa", "matplotlib", "mlflow", "numba", "sklearn", "torch"}
 
 
 def test_baselines_load_no_torch() -> None:
-    modules = loaded("import songnet.baselines, sklearn.svm")
+    modules = loaded("import songnet.models.baselines, sklearn.svm")
     assert not modules & {"librosa", "matplotlib", "mlflow", "torch"}
 
 
 def test_training_loads_no_compiler_and_no_mlflow(tmp_path: Path) -> None:
     code = f"""
 import numpy as np, pandas as pd, torch
-from songnet import batches, causal_crnn, shards, tracking, training
+from songnet.data import batches
+from songnet.models import causal_crnn
+from songnet.data import shards
+from songnet.tracking import live
+from songnet.training import loop
 np.save("{tmp_path}/000.npy", np.random.default_rng(1).normal(size=(4, 64, 90)).astype("f2"))
 index = pd.DataFrame({{"file": "000.npy", "row": range(4), "frames": 90, "seconds": 3.0}})
 mels = shards.MelShards("{tmp_path}", index)
 part = batches.Part(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
 network = causal_crnn.CausalCRNN(causal_crnn.CausalCRNNConfig(64, 2, mels.frames_per_second))
-config = training.TrainingConfig(epochs=1, crop_seconds=2, averaging=0.9)
-training.train_network(network, mels, part, part, config, 1, "{tmp_path}/checkpoint.pt")
+config = loop.TrainingConfig(epochs=1, crop_seconds=2, averaging=0.9)
+loop.train_network(network, mels, part, part, config, 1, "{tmp_path}/checkpoint.pt")
 """
     modules = loaded(code)
     assert "torch" in modules

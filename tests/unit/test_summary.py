@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from songnet.summary import success
+from songnet.pipeline.summary import success
 
 STORE = "sqlite:////home/me/mlflow.db"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from songnet.markdown import results_page
-from songnet.results import genre_table
-from songnet.tables import read_table
+from songnet.evaluation.table_files import read_table
+from songnet.evaluation.tables import genre_table
+from songnet.report.markdown import results_page
 from tests.conftest import ROOT
 
 

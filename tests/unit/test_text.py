@@ -2,7 +2,7 @@
 
 import pytest
 
-from songnet.text import credit, in_percent, percent, signed_points
+from songnet.formatting import credit, in_percent, percent, signed_points
 
 
 def test_shares_have_one_decimal_and_may_be_missing() -> None:

@@ -13,15 +13,17 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet import baselines, uploads
-from songnet.crnn import CRNN, CRNNConfig
 from songnet.errors import SongNetError
-from songnet.evaluation import prediction_table, write_evaluation
-from songnet.files import read_json, write_json
-from songnet.fma_features import columns
-from songnet.networks import save
-from songnet.tracking import CURRENT, INVOCATION, PARENT, LiveRun, initialise
-from songnet.uploads import upload_runs
+from songnet.evaluation.metrics import write_evaluation
+from songnet.features.fma518 import columns
+from songnet.io import read_json, write_json
+from songnet.models import baselines
+from songnet.models.base import save
+from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.predictions import prediction_table
+from songnet.tracking import upload
+from songnet.tracking.live import CURRENT, INVOCATION, PARENT, LiveRun, initialise
+from songnet.tracking.upload import upload_runs
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
 
@@ -212,14 +214,14 @@ def test_an_upload_that_broke_off_after_the_model_is_completed(
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     experiment_id = initialise(uri, "tiny")["experiment_id"]
     client = mlflow.MlflowClient(uri)
-    log_model = uploads._log_model
+    log_model = upload._log_model
 
     def breaks(*given: Any) -> None:
         log_model(*given)
         raise mlflow.MlflowException("the connection is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "_log_model", breaks)
+        patch.setattr(upload, "_log_model", breaks)
         with pytest.raises(SongNetError, match="the connection is gone"):
             upload_runs(uri, "tiny", [run_folder])
     (broken,) = client.search_runs([experiment_id], "params.model = 'svm'")
@@ -516,13 +518,13 @@ def fluent_state(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPa
 def test_a_network_in_mlflow_hears_files(
     run_folder: Path, trained: Path, clips: Path, tmp_path: Path
 ) -> None:
-    from songnet.classify import classify_file
-    from songnet.realtime import load_model
+    from songnet.realtime.classify import classify_file
+    from songnet.realtime.stream import load_model
 
     bundle = load_model(trained)
     (run_folder / "model.joblib").unlink()
     shutil.copy(trained, run_folder / "model.safetensors")
-    network = {"family": "crnn", "network": "songnet.causal_crnn.CausalCRNN"}
+    network = {"family": "crnn", "network": "causal_crnn"}
     write_json(run_folder / "params.json", record() | network | {"mel": bundle.facts["mel"]})
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")
@@ -549,7 +551,7 @@ def test_a_network_that_hears_no_files_takes_spectrograms_of_any_length(
     network = CRNN(CRNNConfig(64, 2, 43.07, channels=[8, 8, 8], hidden=8)).eval()
     (run_folder / "model.joblib").unlink()
     save(network, ["Folk", "Rock"], {}, run_folder / "model.safetensors")
-    described = {"family": "crnn", "network": "songnet.crnn.CRNN", "mel": None}
+    described = {"family": "crnn", "network": "crnn", "mel": None}
     write_json(run_folder / "params.json", record() | described)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")

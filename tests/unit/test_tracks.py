@@ -9,18 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.archives import clip_ids, member_name
-from songnet.delivered_mels import mel_decibels, mel_ids, mel_lengths, read_mels
-from songnet.demo import BROKEN
-from songnet.errors import SongNetError
-from songnet.shards import MelShards, make_mels_shard
-from songnet.tracks import (
+from songnet.data.archives import clip_ids, member_name
+from songnet.data.precomputed_mels import (
+    make_mels_shard,
+    mel_decibels,
+    mel_ids,
+    mel_lengths,
+    read_mels,
+)
+from songnet.data.shards import MelShards
+from songnet.data.tracks import (
     check_genres,
     index_tracks,
     read_tracks,
     select_tracks,
     wanted_tracks,
 )
+from songnet.demo.archives import BROKEN
+from songnet.errors import SongNetError
 
 
 def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/tracks.csv") -> str:

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
+from songnet.data.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
+from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
-from songnet.metadata import FIELDS
-from songnet.networks import Network, NetworkConfig, make_network
-from songnet.prediction import predict_clips
-from songnet.shards import MelShards
-from songnet.training import AdamW, TrainingConfig, _learning_rate, _Trainee, train_network
+from songnet.features.metadata import FIELDS
+from songnet.models.base import Network, NetworkConfig, make_network
+from songnet.training.loop import AdamW, TrainingConfig, _learning_rate, _Trainee, train_network
+from songnet.training.predict import predict_clips
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
@@ -24,11 +24,10 @@ FULL = replace(
     PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1, step_loss=0.3
 )
 NETWORKS: dict[str, dict[str, Any]] = {
-    "songnet.crnn.CRNN": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
-    "songnet.causal_crnn.CausalCRNN": {"channels": [4, 6, 8], "features": 8, "hidden": 8}
-    | {"metadata": True},
+    "crnn": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
+    "causal_crnn": {"channels": [4, 6, 8], "features": 8, "hidden": 8} | {"metadata": True},
 }
-CASES = [("songnet.crnn.CRNN", PLAIN), ("songnet.causal_crnn.CausalCRNN", FULL)]
+CASES = [("crnn", PLAIN), ("causal_crnn", FULL)]
 
 
 @pytest.fixture
@@ -137,9 +136,9 @@ def test_the_best_epoch_is_kept_or_the_last(
         truth = np.eye(2)[parts()[1].labels]
         return np.log(np.where(np.arange(16)[:, None] < count, truth, 1 - truth) * 0.8 + 0.1)
 
-    monkeypatch.setattr("songnet.training.predict_clips", predict)
+    monkeypatch.setattr("songnet.training.loop.predict_clips", predict)
     config = replace(FULL, patience=patience)
-    network, history = run(shards, "songnet.causal_crnn.CausalCRNN", config, tmp_path / "a.pt")
+    network, history = run(shards, "causal_crnn", config, tmp_path / "a.pt")
     assert [16 * row["validation_accuracy"] for row in history] == right[: len(kept)]
     assert [row["kept"] for row in history] == kept
     for name, value in network.state_dict().items():
@@ -155,7 +154,7 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
         _Trainee, "_loss", lambda *given: whole(*given) * (torch.nan if next(losses) > 5 else 1)
     )
     with pytest.raises(SongNetError, match=r"^models\.yaml: training: .* no number in epoch 2; a"):
-        run(shards, "songnet.crnn.CRNN", PLAIN, tmp_path / "a.pt")
+        run(shards, "crnn", PLAIN, tmp_path / "a.pt")
     saved = torch.load(tmp_path / "a.pt", weights_only=True)
     assert len(saved["history"]) == 1
     assert all(value.isfinite().all() for value in saved["network"].values())
@@ -166,7 +165,7 @@ def test_weights_are_averaged_linearly_and_then_exponentially(
     averaging: float, expected: float
 ) -> None:
     """After 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
-    path = "songnet.crnn.CRNN"
+    path = "crnn"
     network = make_network(path, NetworkConfig(64, 2, 43.0), NETWORKS[path])
     trainee = _Trainee(network, replace(PLAIN, averaging=averaging))
     assert trainee.average is not None
@@ -240,7 +239,7 @@ def test_a_small_data_set_is_gone_through_several_times(
     steps: list[int] = []
     monkeypatch.setattr(AdamW, "step", lambda self: steps.append(1))
     config = replace(PLAIN, epochs=2, least_steps=9)  # four batches a pass, hence three passes
-    run(shards, "songnet.crnn.CRNN", config, tmp_path / "a.pt")
+    run(shards, "crnn", config, tmp_path / "a.pt")
     assert len(steps) == 2 * 12
 
 
@@ -263,8 +262,8 @@ def test_what_speeds_a_gpu_up_learns_as_well(
 ) -> None:
     if "compile" in change and shutil.which("g++") is None:
         pytest.skip("torch.compile needs a C++ compiler")
-    _, plain = run(shards, "songnet.crnn.CRNN", PLAIN, tmp_path / "a.pt")
-    network, history = run(shards, "songnet.crnn.CRNN", replace(PLAIN, **change), tmp_path / "b.pt")
+    _, plain = run(shards, "crnn", PLAIN, tmp_path / "a.pt")
+    network, history = run(shards, "crnn", replace(PLAIN, **change), tmp_path / "b.pt")
     assert history[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=0.05)
     assert max(row["validation_accuracy"] for row in history) > 0.8
     assert {value.dtype for value in network.state_dict().values()} <= {torch.float32, torch.int64}

@@ -23,11 +23,11 @@ from benchmarks.fma_like import (
     write_metadata,
 )
 
-from songnet.archives import clip_ids, member_name
-from songnet.mel import MelConfig
-from songnet.shards import CLIP_COLUMNS, make_audio_shard
-from songnet.splits import PARTS, split_summary, split_tracks
-from songnet.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
+from songnet.data.archives import clip_ids, member_name
+from songnet.data.shard_writer import CLIP_COLUMNS, make_audio_shard
+from songnet.data.splits import PARTS, split_summary, split_tracks
+from songnet.data.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
+from songnet.features.mel import MelConfig
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 SHARDS = 64

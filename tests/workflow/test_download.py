@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from songnet.files import read_json, sha1
-from songnet.fma_features import columns
-from songnet.tracks import read_tracks
+from songnet.data.tracks import read_tracks
+from songnet.features.fma518 import columns
+from songnet.io import read_json, sha1
 from tests.conftest import Snakemake
 from tests.unit.test_sample import Server
 

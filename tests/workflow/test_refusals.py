@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from songnet.archives import member_name
-from songnet.tracks import read_tracks
+from songnet.data.archives import member_name
+from songnet.data.tracks import read_tracks
 from tests.configured import MODELS
 from tests.conftest import Snakemake, config, planned_jobs, small
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from benchmarks.rehearsal import STAGES, main
 
-from songnet.mel import MelConfig
+from songnet.features.mel import MelConfig
 
 
 def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ os.environ |= {
 }
 sys.path.insert(0, str(ROOT / "src"))
 
-from songnet import configuration, files, plan, summary
-from songnet.provenance import source_digest
+from songnet import io
+from songnet.data.subsets import FAIREST
+from songnet.models.registry import FAMILIES, class_path
+from songnet.pipeline import configuration, plan, summary
+from songnet.pipeline.provenance import source_digest
 
 STARTED = time.time()
 # MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.
@@ -83,7 +86,7 @@ SPLITS = {
     for seed in (config["split_seeds"] if protocol != "official" else [1])
 }
 # Pages show the network that is best under the protocol that says most about new music.
-FAIREST = next(p for p in plan.FAIREST if p in config["protocols"])
+FAIREST = next(p for p in FAIREST if p in config["protocols"])
 FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
 RUN = f"{RESULTS}/runs/{{split}}/{{model}}/{{seed}}"
 
@@ -115,11 +118,15 @@ def minutes(limit):
 
 
 # Modules that report what trainings do, and shape no weights.
-REPORTING = ("tracking", "job", "provenance")
+REPORTING = ("tracking.live", "pipeline.job", "pipeline.provenance")
+# Modules of other sources of clips, which scripts import and data of this source never reach.
+OTHER_SOURCES = () if DATASET["source"] == "mels" else ("data.precomputed_mels",)
 
 
-def source(rule_name, models=(), without=()):
+def source(rule_name, models=(), without=(), predictors=False):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
+
+    With ``predictors`` also that of what applies models to tracks.
 
     It is read when a job asks: on a cluster each job starts
     a Snakemake of its own, which needs it of one rule.
@@ -127,7 +134,10 @@ def source(rule_name, models=(), without=()):
 
     def of_job(wildcards):
         entries = [MODELS[model.format(**dict(wildcards.items()))] for model in models]
-        classes = [entry.get("network") or entry.get("estimator", "") for entry in entries]
+        # A script loads them by name.
+        classes = [class_path(entry) for entry in entries]
+        if predictors:
+            classes += [FAMILIES[entry["family"]].predictor for entry in entries]
         classes = [path for path in classes if path.startswith("songnet.")]
         modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
         script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"

@@ -106,6 +106,6 @@ rule select_tracks:
         shards=len(SHARDS),
         dates=plan.archive_dates(config, DATASET),
         checksums={} if SAMPLED else DATASET["files"],
-        source=source("select_tracks"),
+        source=source("select_tracks", without=OTHER_SOURCES),
     script:
         "../scripts/select_tracks.py"

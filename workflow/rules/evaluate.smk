@@ -12,26 +12,24 @@
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
 
-EVALUATION_DATA = {
-    "baseline": rules.fma_features.output,
-    "crnn": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
-}
-TRAINED = {
-    "baseline": f"{RUN}/model.joblib",
-    "crnn": rules.train_crnn.output.model,
+FEATURES = {
+    "table": rules.fma_features.output,
+    "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
 }
 
 # One job for all runs of a family under a protocol: loading the libraries takes far longer than
 # predicting.
-for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINED)):
+for family in sorted({entry["family"] for entry in MODELS.values()}):
+    if not FAMILIES[family].predictor:
+        continue
 
     rule:
         """Predict the validation and test parts of a family's runs and measure them."""
         name:
             f"evaluate_{family}"
         input:
-            models=model_files(family_models(family), TRAINED[family]),
-            data=EVALUATION_DATA[family],
+            models=model_files(family_models(family), f"{RUN}/{FAMILIES[family].file}"),
+            data=FEATURES[FAMILIES[family].features],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:
@@ -50,7 +48,7 @@ for family in sorted({entry["family"] for entry in MODELS.values()} & set(TRAINE
         params:
             family=family,
             evaluation=config["evaluation"],
-            source=source("evaluate", family_models(family)),
+            source=source("evaluate", family_models(family), predictors=True),
         script:
             "../scripts/evaluate.py"
 
@@ -120,8 +118,8 @@ if family_models("crnn"):
     rule accuracy_heard:
         """Judge clips of which networks hear only the beginning."""
         input:
-            models=model_files(family_models("crnn"), TRAINED["crnn"]),
-            data=EVALUATION_DATA["crnn"],
+            models=model_files(family_models("crnn"), rules.train_crnn.output.model),
+            data=FEATURES["spectrograms"],
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
         output:

@@ -29,7 +29,7 @@ rule mel_shard:
         subset=DATASET["subset"],
         mel=config["mel"],
         clips=config["clips"],
-        source=source("mel_shard"),
+        source=source("mel_shard", without=OTHER_SOURCES),
     script:
         "../scripts/mel_shard.py"
 

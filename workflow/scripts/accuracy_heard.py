@@ -1,6 +1,6 @@
 """Judge clips of which networks hear only the beginning."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
@@ -8,10 +8,10 @@ with job(snakemake):
     import pandas as pd
     from tqdm import tqdm
 
-    from songnet.files import replacing
-    from songnet.prediction import Predictor
-    from songnet.runs import RunName, protocol_of
-    from songnet.splits import held_out
+    from songnet.data.subsets import held_out
+    from songnet.evaluation.runs import RunName, protocol_of
+    from songnet.io import replacing
+    from songnet.training.predict import Predictor
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     part, known = held_out(tracks, snakemake.input.split)

@@ -1,6 +1,6 @@
 """Write the page on errors, confidence and artists of the served network."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
@@ -8,15 +8,17 @@ with job(snakemake):
     import pandas as pd
     import torch
 
-    from songnet import __version__, analysis, analysis_page, figures
-    from songnet.metadata import metadata_fields
-    from songnet.networks import load
-    from songnet.pages import Excerpts, spectrogram_image, write_page
-    from songnet.prediction import embed_clips
-    from songnet.runs import RunName
-    from songnet.shards import MelShards
-    from songnet.splits import held_out, read_parts
-    from songnet.text import credit, percent
+    from songnet import __version__
+    from songnet.data.shards import MelShards
+    from songnet.data.subsets import held_out, read_parts
+    from songnet.evaluation import error_analysis
+    from songnet.evaluation.runs import RunName
+    from songnet.features.metadata import metadata_fields
+    from songnet.formatting import credit, percent
+    from songnet.models.base import load
+    from songnet.report import analysis_page, figures
+    from songnet.report.pages import Excerpts, spectrogram_image, write_page
+    from songnet.training.predict import embed_clips
 
     SECONDS = 10.0  # that are heard, and seen, of each clip
 
@@ -37,9 +39,9 @@ with job(snakemake):
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
         for rows in (known, heard)
     ]
-    neighbours = analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
+    neighbours = error_analysis.nearest_artists(known, embeddings[0], heard, embeddings[1])
     evaluation = snakemake.params.evaluation
-    reliability = analysis.reliability(
+    reliability = error_analysis.reliability(
         predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
     )
     figures.reliability_figure(reliability, snakemake.output.reliability)
@@ -53,10 +55,10 @@ with job(snakemake):
             "image": spectrogram_image(shards.mel(row["track_id"], 0, frames)),
             "audio": excerpts.audio(row["track_id"], 0, SECONDS),
         }
-        for row in analysis.surely_wrong(predictions, tracks, genres)
+        for row in error_analysis.surely_wrong(predictions, tracks, genres)
     ]
     write_page(
-        "analysis.html",
+        "error_analysis.html",
         snakemake.output.page,
         version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},

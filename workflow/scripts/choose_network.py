@@ -1,14 +1,14 @@
 """Keep the served network: the best on validation of those that need only music, as it plays."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     from pathlib import Path
 
-    from songnet.files import read_json
-    from songnet.networks import load, save
-    from songnet.results import best_run
-    from songnet.splits import judging_part
+    from songnet.data.subsets import judging_part
+    from songnet.evaluation.tables import best_run
+    from songnet.io import read_json
+    from songnet.models.base import load, save
 
     def hears(path):
         """Whether the network needs nothing but music, as it plays: no stream has metadata."""

@@ -1,14 +1,13 @@
 """Gather all runs into tables."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet.files import replacing
-    from songnet.results import (
+    from songnet.evaluation.tables import (
         confusion_table,
         difference_table,
         genre_table,
@@ -18,6 +17,7 @@ with job(snakemake):
         recall_intervals,
         results_table,
     )
+    from songnet.io import replacing
 
     runs = read_runs([Path(path).parent for path in snakemake.input.metrics])
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["artist_id", "genre"])

@@ -1,11 +1,11 @@
 """Fetch one archive and check its SHA-1."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import os
 
-    from songnet.download import download
+    from songnet.data.download import download
 
     archive = f"{snakemake.wildcards.archive}.zip"
     urls = os.environ["SONGNET_URLS"].split()

@@ -1,11 +1,11 @@
 """Fetch some clips of each genre out of the remote archives."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import os
 
-    from songnet.sample import fetch_sample
+    from songnet.data.sample import fetch_sample
 
     params = snakemake.params
     fetch_sample(

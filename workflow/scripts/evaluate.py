@@ -1,25 +1,21 @@
 """Predict the validation and test parts of all runs of a family and measure."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import pandas as pd
 
-    from songnet.evaluation import prediction_table, write_evaluation
-    from songnet.splits import read_parts
+    from songnet.data.subsets import read_parts
+    from songnet.evaluation.metrics import write_evaluation
+    from songnet.models.predictions import prediction_table
+    from songnet.models.registry import FAMILIES, load_class
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     parts = read_parts(snakemake.input.split)
     wanted = parts[parts != "train"].sort_index().to_frame().join(tracks["genre"]).reset_index()
     known = tracks.loc[wanted["track_id"]]
-    if snakemake.params.family == "baseline":
-        from songnet import baselines
-
-        predictor = baselines.Predictor(snakemake.input.data, known)
-    else:
-        from songnet import prediction
-
-        predictor = prediction.Predictor(snakemake.input.data, known, snakemake.threads)
+    kind = load_class(FAMILIES[snakemake.params.family].predictor)
+    predictor = kind(snakemake.input.data, known, snakemake.threads)
     for model, predictions, metrics in zip(
         snakemake.input.models,
         snakemake.output.predictions,

@@ -1,15 +1,15 @@
 """Draw accuracies, confusions and training curves."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet import figures
-    from songnet.runs import RunName
-    from songnet.tables import read_table
+    from songnet.evaluation.runs import RunName
+    from songnet.evaluation.table_files import read_table
+    from songnet.report import figures
 
     dataset, models = snakemake.params.dataset, snakemake.params.models
     results = read_table(snakemake.input.results)

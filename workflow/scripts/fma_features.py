@@ -1,14 +1,15 @@
 """Gather the baselines' features of all usable tracks."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import numpy as np
     import pandas as pd
 
-    from songnet import fma_features, published_features
-    from songnet.files import replacing
-    from songnet.shards import MelShards
+    from songnet.data import published_features
+    from songnet.data.shards import MelShards
+    from songnet.features import fma518
+    from songnet.io import replacing
 
     track_ids = pd.read_parquet(snakemake.input.tracks, columns=["genre"]).index
     parts = snakemake.input.parts
@@ -18,7 +19,7 @@ with job(snakemake):
         features = pd.concat([pd.read_parquet(path) for path in parts]).loc[track_ids]
     else:
         mels = MelShards.read(snakemake.input.mel)
-        rows = np.stack([fma_features.mfcc_features(mels.mel(i)) for i in track_ids])
-        features = pd.DataFrame(rows, index=track_ids, columns=fma_features.columns(("mfcc",)))
+        rows = np.stack([fma518.mfcc_features(mels.mel(i)) for i in track_ids])
+        features = pd.DataFrame(rows, index=track_ids, columns=fma518.columns(("mfcc",)))
     with replacing(snakemake.output[0]) as temporary:
         features.to_parquet(temporary)

@@ -1,16 +1,16 @@
 """Fuse the predictions of other models and measure."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet.evaluation import write_evaluation
-    from songnet.files import replacing, sha1, write_json
-    from songnet.fusion import fuse_runs
-    from songnet.runs import run_record
+    from songnet.evaluation.metrics import write_evaluation
+    from songnet.io import replacing, sha1, write_json
+    from songnet.models.fusion import fuse_runs
+    from songnet.pipeline.runs import run_record
 
     given, output = snakemake.input, snakemake.output
     artists = pd.read_parquet(given.tracks)["artist_id"]

@@ -1,13 +1,13 @@
 """Draw accuracy against seconds heard."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import pandas as pd
 
-    from songnet.figures import heard_figure
-    from songnet.files import replacing
-    from songnet.results import heard_table
+    from songnet.evaluation.tables import heard_table
+    from songnet.io import replacing
+    from songnet.report.figures import heard_figure
 
     params = snakemake.params
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])

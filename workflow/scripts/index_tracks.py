@@ -1,12 +1,12 @@
 """Keep sound clips, each once; list the others with their reasons."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     import pandas as pd
 
-    from songnet.files import replacing
-    from songnet.tracks import check_genres, index_tracks, no_clips
+    from songnet.data.tracks import check_genres, index_tracks, no_clips
+    from songnet.io import replacing
 
     selection = pd.read_parquet(snakemake.input.selection)
     text = {"sha1": str, "problem": str, "file": str}

@@ -1,10 +1,10 @@
 """Prepare MLflow's store before any run."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
-    from songnet.files import write_json
-    from songnet.tracking import initialise
+    from songnet.io import write_json
+    from songnet.tracking.live import initialise
 
     params = snakemake.params
     experiment = initialise(params.uri, params.experiment, params.note, params.live)

@@ -1,12 +1,12 @@
 """Upload what MLflow does not have yet."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from songnet.files import write_json
-    from songnet.uploads import upload_runs
+    from songnet.io import write_json
+    from songnet.tracking.upload import upload_runs
 
     run_ids = upload_runs(
         snakemake.params.uri,

@@ -1,9 +1,9 @@
 """Compose the demo data set."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
-    from songnet.demo import make_demo
+    from songnet.demo.archives import make_demo
 
     make_demo(
         snakemake.output.metadata,

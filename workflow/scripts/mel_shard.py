@@ -1,18 +1,18 @@
 """Mel-spectrograms of one shard."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import pandas as pd
 
-    from songnet import shards
-    from songnet.mel import MelConfig
+    from songnet.data import precomputed_mels, shard_writer
+    from songnet.features.mel import MelConfig
 
     selection = pd.read_parquet(snakemake.input.selection)
     selected = selection[selection["shard"] == int(snakemake.wildcards.shard)]
     npy, clips_csv = snakemake.output.npy, snakemake.output.clips
     if snakemake.params.kind == "mels":
-        shards.make_mels_shard(
+        precomputed_mels.make_mels_shard(
             npy,
             clips_csv,
             snakemake.input.clips,
@@ -20,7 +20,7 @@ with job(snakemake):
             snakemake.params.clips["min_seconds"],
         )
     else:
-        shards.make_audio_shard(
+        shard_writer.make_audio_shard(
             npy,
             clips_csv,
             snakemake.input.clips[0],

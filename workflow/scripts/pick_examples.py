@@ -1,16 +1,16 @@
 """Take a test clip of each genre out of the archive, to be heard."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet.archives import open_zip, read_clip, still_sound
-    from songnet.files import replacing, write_json
-    from songnet.splits import held_out
-    from songnet.text import credit
+    from songnet.data.archives import open_zip, read_clip, still_sound
+    from songnet.data.subsets import held_out
+    from songnet.formatting import credit
+    from songnet.io import replacing, write_json
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     _, heard = held_out(tracks, snakemake.input.split[0])

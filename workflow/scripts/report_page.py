@@ -1,6 +1,6 @@
 """Write the page that a run ends with."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
@@ -9,14 +9,14 @@ with job(snakemake):
     from plotly.offline import get_plotlyjs
 
     from songnet import __version__
-    from songnet.files import read_json
-    from songnet.pages import write_page
-    from songnet.provenance import git_commit
-    from songnet.report_page import Made, page_values
-    from songnet.results import runtime_table
-    from songnet.runs import RunName
-    from songnet.splits import read_parts
-    from songnet.tables import read_table
+    from songnet.data.subsets import read_parts
+    from songnet.evaluation.runs import RunName
+    from songnet.evaluation.table_files import read_table
+    from songnet.evaluation.tables import runtime_table
+    from songnet.io import read_json
+    from songnet.pipeline.provenance import git_commit
+    from songnet.report.page import Made, page_values
+    from songnet.report.pages import write_page
 
     given, params = snakemake.input, snakemake.params
     made = Made(

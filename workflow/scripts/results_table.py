@@ -1,15 +1,15 @@
 """Write the results as text."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet.files import read_json, replacing
-    from songnet.markdown import results_page
-    from songnet.tables import read_table
+    from songnet.evaluation.table_files import read_table
+    from songnet.io import read_json, replacing
+    from songnet.report.markdown import results_page
 
     page = results_page(
         dataset=snakemake.params.dataset,

@@ -1,6 +1,6 @@
 """Write the page on what the convolutions of the served network hear."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     from itertools import groupby
@@ -9,14 +9,14 @@ with job(snakemake):
     import torch
 
     from songnet import __version__
-    from songnet.batches import Part
     from songnet.colours import genre_colours
-    from songnet.filters import effect_text, filter_text, telling_filters
-    from songnet.networks import load
-    from songnet.pages import Excerpts, spectrogram_image, write_page
-    from songnet.shards import MelShards
-    from songnet.splits import held_out
-    from songnet.text import credit
+    from songnet.data.batches import Part
+    from songnet.data.shards import MelShards
+    from songnet.data.subsets import held_out
+    from songnet.evaluation.filters import effect_text, filter_text, telling_filters
+    from songnet.formatting import credit
+    from songnet.models.base import load
+    from songnet.report.pages import Excerpts, spectrogram_image, write_page
 
     SECONDS = 3.0
     torch.set_num_threads(snakemake.threads)

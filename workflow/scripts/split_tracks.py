@@ -1,12 +1,12 @@
 """Divide the tracks by one protocol."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake):
     import pandas as pd
 
-    from songnet.files import replacing, write_json
-    from songnet.splits import split_summary, split_tracks
+    from songnet.data.splits import split_summary, split_tracks
+    from songnet.io import replacing, write_json
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     protocol, shares = snakemake.params.protocol, snakemake.params.shares

@@ -1,16 +1,16 @@
 """Fit a scikit-learn estimator with each seed under each protocol."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     from pathlib import Path
 
     import pandas as pd
 
-    from songnet import baselines
-    from songnet.files import replacing, write_json
-    from songnet.runs import run_record
-    from songnet.splits import read_parts
+    from songnet.data.subsets import read_parts
+    from songnet.io import replacing, write_json
+    from songnet.models import baselines
+    from songnet.pipeline.runs import run_record
 
     given, output = snakemake.input, snakemake.output
     genres = pd.read_parquet(given.tracks, columns=["genre"])["genre"]

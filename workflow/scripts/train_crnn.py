@@ -1,6 +1,6 @@
 """Train a network on mel-spectrograms."""
 
-from songnet.job import job
+from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     from pathlib import Path
@@ -8,15 +8,15 @@ with job(snakemake) as log:
     import pandas as pd
     import torch
 
-    from songnet.batches import Part
-    from songnet.devices import own_gpu
-    from songnet.files import own, read_json, replacing, write_json
-    from songnet.networks import NetworkConfig, make_network, save
-    from songnet.runs import run_record
-    from songnet.shards import MelShards
-    from songnet.splits import read_parts
-    from songnet.tracking import LiveRun
-    from songnet.training import TrainingConfig, train_network
+    from songnet.data.batches import Part
+    from songnet.data.shards import MelShards
+    from songnet.data.subsets import read_parts
+    from songnet.io import own, read_json, replacing, write_json
+    from songnet.models.base import NetworkConfig, make_network, save
+    from songnet.pipeline.runs import run_record
+    from songnet.tracking.live import LiveRun
+    from songnet.training.devices import own_gpu
+    from songnet.training.loop import TrainingConfig, train_network
 
     torch.set_num_threads(snakemake.threads)
     given = snakemake.input

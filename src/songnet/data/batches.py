@@ -1,0 +1,145 @@
+"""From shards to batches: random crops for training, whole clips for prediction."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from songnet.data.shards import MelShards
+from songnet.errors import SongNetError
+from songnet.features.metadata import metadata_fields
+
+Ids = NDArray[np.int64]
+Mel = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tracks of one part."""
+
+    track_ids: Ids  # (n,)
+    labels: Ids  # (n,) positions of genres
+    metadata: NDArray[np.float32]  # (n, fields), nan where unknown
+
+    @classmethod
+    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Part":
+        """Rows of tracks.parquet, index track_id, in their order.
+
+        Args:
+            tracks: of the part.
+            genres: of all parts, in alphabetical order.
+        """
+        labels = np.searchsorted(genres, tracks["genre"])
+        return cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+
+
+def random_crops(
+    shards: MelShards,
+    part: Part,
+    frames: int,
+    batch_size: int,
+    rng: np.random.Generator,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield shuffled batches of one random crop a clip.
+
+    The last incomplete batch is left out where there are others, since batch normalisation needs
+    more than a few examples.
+
+    Args:
+        shards: spectrograms.
+        part: tracks to crop.
+        frames: length of the crops; a clip shorter than that is repeated.
+        batch_size: crops in a batch.
+        rng: order and places.
+
+    Yields:
+        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields).
+    """
+    order = rng.permutation(len(part.track_ids))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        if len(chosen) < batch_size and start:
+            return
+        batch = np.empty((len(chosen), shards.n_mels, frames), np.float32)
+        for row, i in enumerate(chosen):
+            batch[row] = _crop(shards, int(part.track_ids[i]), frames, rng)
+        yield (
+            torch.from_numpy(batch),
+            torch.from_numpy(part.labels[chosen]),
+            torch.from_numpy(part.metadata[chosen]),
+        )
+
+
+def _crop(shards: MelShards, track_id: int, frames: int, rng: np.random.Generator) -> Mel:
+    """One random crop (M, frames); a clip shorter than that is repeated."""
+    first = int(rng.integers(max(0, shards.frames(track_id) - frames) + 1))
+    mel = shards.mel(track_id, first, first + frames).astype(np.float32)
+    return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
+
+
+def whole_clips(
+    shards: MelShards, track_ids: Ids, batch_size: int, seconds: float | None = None
+) -> Iterator[tuple[Ids, Tensor]]:
+    """Yield batches of clips of equal length, or of their beginnings.
+
+    Args:
+        shards: spectrograms.
+        track_ids: (n,).
+        batch_size: most clips in a batch.
+        seconds: how much of each clip; None for all.
+
+    Yields:
+        Places in ``track_ids`` (B,) and spectrograms (B, M, T) float32 in dB.
+    """
+    lengths = np.array([shards.frames(int(i)) for i in track_ids])
+    if seconds is not None:
+        lengths = np.minimum(lengths, round(seconds * shards.frames_per_second))
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for places in np.array_split(same, -(-len(same) // batch_size)):
+            mels = [shards.mel(int(track_ids[i]), 0, int(length)) for i in places]
+            yield places, torch.from_numpy(np.stack(mels).astype(np.float32))
+
+
+def band_statistics(
+    shards: MelShards, track_ids: Ids, levels: Callable[[Tensor], Tensor] = lambda mel: mel
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
+
+    Args:
+        shards: spectrograms.
+        track_ids: (n,).
+        levels: what is heard of a spectrogram (1, M, T).
+
+    A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
+    """
+    count = 0
+    total = np.zeros(shards.n_mels)
+    squares = np.zeros(shards.n_mels)
+    for track_id in track_ids:
+        stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
+        mel = levels(stored[None])[0].double().numpy()
+        count += mel.shape[1]
+        total += mel.sum(axis=1)
+        squares += (mel**2).sum(axis=1)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
+    return torch.from_numpy(mean).float()[:, None], torch.from_numpy(std).float()[:, None]
+
+
+def check_lengths(shards: MelShards, least: int) -> None:
+    """Fail where a clip of any part is shorter than a step of the network.
+
+    Raises:
+        SongNetError: names the track.
+    """
+    track_id = min(shards.track_ids, key=shards.frames)
+    if shards.frames(track_id) < least:
+        raise SongNetError(
+            f"config key clips.min_seconds: track {track_id} has {shards.frames(track_id)} frames, "
+            f"fewer than the network's step of {least}"
+        )

@@ -1,0 +1,81 @@
+"""FMA's published features.csv: 518 columns for each of 106,574 tracks, nearly 1 GB of text."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO
+
+import numpy as np
+import pandas as pd
+from pyarrow import csv
+
+from songnet.data.archives import open_member, open_zip
+from songnet.errors import SongNetError
+
+NAME = "fma_metadata/features.csv"
+LINES = 500  # parsed at once: 4.5 MB
+
+
+def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> pd.DataFrame:
+    """Read the wanted rows; the file streams through in blocks straight from the zip.
+
+    Args:
+        metadata_zip: ``fma_metadata.zip``.
+        track_ids: the wanted tracks.
+        threads: that unpack.
+
+    Returns:
+        float32, index track_id in the wanted order, 518 columns (feature, statistics, number).
+
+    Raises:
+        SongNetError: the archive has no features.csv, or that is no such table, lacks a track or a
+            number, or has a track twice.
+    """
+    try:
+        features = _read(metadata_zip, track_ids, threads)
+    except ValueError as error:  # of pandas, of pyarrow, or text that is not UTF-8
+        raise SongNetError(f"{metadata_zip}: {NAME} is not a table of features: {error}") from None
+    if features.index.has_duplicates:
+        twice = features.index[features.index.duplicated()][0]
+        raise SongNetError(f"{metadata_zip}: {NAME} has the track {twice} twice")
+    lacking = track_ids[~track_ids.isin(features.index)]
+    if len(lacking):
+        raise SongNetError(
+            f"{metadata_zip}: {NAME} lacks {len(lacking)} of the tracks (first: {lacking[0]}); "
+            "datasets.yaml can say `features: computed`"
+        )
+    return features.loc[track_ids]
+
+
+def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
+    with open_zip(metadata_zip) as archive:
+        with open_member(archive, NAME) as file:
+            columns = pd.read_csv(file, header=[0, 1, 2], index_col=0, nrows=0).columns
+        names = ["track_id", *(".".join(column) for column in columns)]
+        if "mfcc" not in columns.get_level_values(0):
+            raise ValueError("its header has no mfcc")
+        types = dict.fromkeys(names, "float32") | {"track_id": "int64"}
+        read = csv.ReadOptions(column_names=names)
+        convert = csv.ConvertOptions(column_types=types)
+        with open_member(archive, NAME, threads) as file:
+            blocks = [
+                csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
+                for lines in _wanted_lines(file, track_ids)
+            ]
+    for block in blocks:
+        bad = np.argwhere(~np.isfinite(block.to_numpy()))
+        if len(bad):
+            row, column = bad[0]
+            raise ValueError(f"track {block['track_id'].iloc[row]} has no {names[column]}")
+    features = pd.concat(blocks) if blocks else pd.DataFrame(columns=names)
+    del blocks  # as large as the features
+    return features.set_index("track_id").set_axis(columns, axis=1)
+
+
+def _wanted_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:
+    """Lines of the wanted tracks, some megabytes at a time; the others are never parsed."""
+    wanted = {str(track_id).encode() for track_id in track_ids}
+    # Three header rows, and one that names the index, whose first field is no number.
+    rows = (line for line in islice(file, 3, None) if line[: line.find(b",")] in wanted)
+    while block := b"".join(islice(rows, LINES)):
+        yield block

@@ -1,0 +1,152 @@
+"""A few clips of each genre out of remote archives, by range requests: minutes instead of hours."""
+
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+from remotezip import RangeNotSupported, RemoteZip, RemoteZipError
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema
+from tqdm import tqdm
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError
+
+from songnet.data.archives import member_name
+from songnet.data.tracks import read_tracks, wanted_tracks
+from songnet.errors import SongNetError
+from songnet.io import replacing
+
+# features.csv is left out: it is larger than the clips, whose features are computed here instead.
+METADATA = ["fma_metadata/tracks.csv", "fma_metadata/genres.csv"]
+ATTEMPTS = 8  # for each request, until an answer begins
+BODIES = 3  # for each answer, until it is whole
+TIMEOUT = (20, 60)  # seconds without a connection, without an answer
+T = TypeVar("T")
+BROKEN = (RemoteZipError, HTTPError, requests.RequestException, zipfile.BadZipFile, OSError)
+
+
+def fetch_sample(
+    urls: list[str],
+    subset: str,
+    genres: list[str] | None,
+    tracks_per_genre: int,
+    metadata: str | Path,
+    clips: str | Path,
+    pause: float = 1.0,
+) -> None:
+    """Make two small archives in FMA's layout of what the remote ones hold.
+
+    What has arrived lies in ``<clips>.parts`` until all is there; the next call goes on from it.
+
+    Args:
+        urls: base addresses, tried in turn.
+        subset: FMA's subset.
+        genres: top genres, or None for all of the subset.
+        tracks_per_genre: how many clips of each.
+        metadata: output, tracks.csv and genres.csv.
+        clips: output, ``fma_<subset>.zip``.
+        pause: seconds before another attempt; doubled after each.
+
+    Raises:
+        SongNetError: no address gave them.
+    """
+    problems = []
+    for base in urls:
+        base = base.rstrip("/")
+        try:
+            _fetch_metadata(f"{base}/fma_metadata.zip", metadata, pause)
+            tracks = wanted_tracks(read_tracks(str(metadata)), subset, genres, tracks_per_genre)
+            names = [member_name(subset, track_id) for track_id in tracks.index]
+            _fetch_clips(f"{base}/fma_{subset}.zip", names, Path(clips), pause)
+            return
+        except _FetchError as error:
+            problems.append(str(error))
+    raise SongNetError("; ".join(problems))
+
+
+class _FetchError(Exception):
+    """An address does not give what is needed."""
+
+
+def _fetch_metadata(url: str, path: str | Path, pause: float) -> None:
+    with _remote(url, pause) as remote:
+        contents = {name: _member(remote, url, name, pause) for name in METADATA}
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+
+
+def _fetch_clips(url: str, names: list[str], path: Path, pause: float) -> None:
+    folder = path.with_name(f"{path.name}.parts")
+    with _remote(url, pause) as remote:
+        there = set(remote.namelist())
+        names = [name for name in names if name in there]
+        if not names:
+            raise _FetchError(f"{url} holds none of the wanted clips")
+        for name in tqdm(names, desc="clips", unit="clip", disable=None):
+            part = folder / Path(name).name
+            if not part.exists():
+                with replacing(part) as temporary:
+                    temporary.write_bytes(_member(remote, url, name, pause))
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in names:
+            archive.write(folder / Path(name).name, name)
+    for part in folder.iterdir():
+        part.unlink()
+    folder.rmdir()
+
+
+@contextmanager
+def _remote(url: str, pause: float) -> Iterator[RemoteZip]:
+    """Open a remote archive: its central directory is fetched."""
+    passing = [408, 429, 500, 502, 503, 504]
+    retry = Retry(ATTEMPTS - 1, backoff_factor=pause, status_forcelist=passing)
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        try:
+            remote = _whole(lambda: RemoteZip(url, session=session, timeout=TIMEOUT), url, pause)
+        except RangeNotSupported:
+            raise _FetchError(
+                f"{url}: the server gives whole files only; leave tracks_per_genre out"
+            ) from None
+        with remote:
+            yield remote
+
+
+def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
+    """One member, whose CRC-32 is right."""
+    try:
+        return _whole(lambda: bytes(remote.read(name)), f"{url}: {name}", pause)
+    except KeyError:
+        raise _FetchError(f"{url}: has no {name}") from None
+
+
+def _whole(fetch: Callable[[], T], what: str, pause: float) -> T:
+    """Fetch anew what arrives broken; where no answer comes, urllib3 has made all attempts."""
+    for attempt in range(BODIES):
+        try:
+            return fetch()
+        except RangeNotSupported:
+            raise
+        except BROKEN as error:
+            # remotezip words requests' errors anew.
+            answered = not isinstance(error.__context__, requests.RequestException)
+            if attempt == BODIES - 1 or not answered:
+                raise _FetchError(f"{what}: {_reason(error)}") from None
+            time.sleep(pause * 2**attempt)
+    raise AssertionError
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error.__context__, InvalidSchema):
+        return "single clips are fetched by http alone; leave tracks_per_genre out"
+    text = " ".join(str(error).split())
+    for status in (400, 401, 403, 404, 410):
+        if f"{status} Client Error" in text:
+            return f"the server answers {status}"
+    return text[:200] or type(error).__name__

@@ -1,0 +1,216 @@
+"""Division of the tracks into training, validation and test parts.
+
+``random`` lets artists leak; ``artist`` keeps every artist in one part; ``official`` is FMA's own
+column.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from songnet.errors import SongNetError
+
+PARTS = ["train", "validation", "test"]
+# Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
+ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
+OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
+
+
+def split_tracks(
+    tracks: pd.DataFrame, protocol: str, shares: dict[str, float] | None, seed: int
+) -> pd.Series:
+    """Assign every track to a part.
+
+    Args:
+        tracks: index track_id; genre, artist_id, official_split.
+        protocol: random, artist or official.
+        shares: fraction of each part; None for official, which has its own.
+        seed: of the division.
+
+    Returns:
+        The part of each track, index track_id.
+
+    Raises:
+        SongNetError: a genre has no track in a part (of the official column, in training or
+            validation), or the official column has other values.
+    """
+    rng = np.random.default_rng(seed)
+    if protocol == "random":
+        parts = _random(tracks, shares or {}, rng)
+    elif protocol == "artist":
+        parts = _artist(tracks, shares or {}, rng)
+        _assert_disjoint(tracks, parts)
+    else:
+        parts = tracks["official_split"].map(OFFICIAL)
+        if parts.isna().any():
+            value = tracks["official_split"][parts.isna()].iloc[0]
+            raise SongNetError(
+                f"tracks.csv: set.split has {value!r} (allowed: {', '.join(OFFICIAL)}); "
+                "protocols=[random,artist] need no such column"
+            )
+    # FMA's column may leave the test part out.
+    for part in PARTS[:2] if protocol == "official" else PARTS:
+        lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])
+        if lacking:
+            mend = (
+                "leave this protocol out, or change set.split in tracks.csv"
+                if protocol == "official"
+                else "it needs more artists or tracks of this genre"
+            )
+            raise SongNetError(
+                f"config key protocols: {protocol} leaves {sorted(lacking)[0]!r} without a "
+                f"{part} track; {mend}"
+            )
+    return parts.rename("split")
+
+
+def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
+    """Stratified: each genre is shuffled and cut at the shares, with a track for each part."""
+    parts = pd.Series("", index=tracks.index, dtype=object)
+    for _, group in tracks.groupby("genre", observed=True):
+        order = rng.permutation(group.index.to_numpy())
+        cuts = np.round(np.cumsum([shares[part] for part in PARTS]) * len(order)).astype(int)
+        if len(order) >= len(PARTS):
+            cuts[0] = np.clip(cuts[0], 1, len(order) - 2)
+            cuts[1] = np.clip(cuts[1], cuts[0] + 1, len(order) - 1)
+        for part, chunk in zip(PARTS, np.split(order, cuts[:-1]), strict=True):
+            parts[chunk] = part
+    return parts
+
+
+def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
+    """Whole artists, in random order, each to the part that it brings nearest to its target.
+
+    A large artist that comes late upsets the shares, so the best of several orders counts; taking
+    the largest first would balance better but leave only small artists for the test part. What a
+    small genre lacks after that is moved to it. Tracks without an artist could be anybody's, so
+    they stay together, in training.
+    """
+    genres = sorted(tracks["genre"].unique())
+    counts = pd.crosstab(tracks["artist_id"], tracks["genre"]).reindex(columns=genres, fill_value=0)
+    nobody = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
+    unknown = nobody.reindex(genres, fill_value=0).to_numpy()
+    wanted = np.array([shares[part] for part in PARTS])[:, None]
+    best = (len(PARTS) * len(genres), np.inf)
+    for attempt in range(1, MOST_ORDERS + 1):
+        order = rng.permutation(len(counts))
+        assigned, filled = _assign(counts.to_numpy(), order, unknown, wanted)
+        off = np.abs(filled / filled.sum(axis=0) - wanted).max()
+        if (found := (int(np.sum(filled == 0)), off)) < best:
+            best, chosen = found, assigned
+        if attempt >= ORDERS and best <= (0, TOLERANCE):
+            break
+    for _ in range(ORDERS if best[0] else 0):
+        if not _fill_gaps(counts.to_numpy(), chosen, unknown, wanted):
+            break
+        chosen, _ = _assign(counts.to_numpy(), rng.permutation(len(counts)), unknown, wanted)
+    by_artist = pd.Series(np.array(PARTS)[chosen], index=counts.index)
+    return tracks["artist_id"].map(by_artist).fillna("train")
+
+
+def _assign(
+    counts: NDArray[np.int64],
+    order: NDArray[np.int64],
+    unknown: NDArray[np.int64],
+    wanted: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Part of each artist and the counts (parts, genres) that result.
+
+    The distance that each step lowers is the sum over parts and genres of
+    ((count - target) / genre total)^2.
+    """
+    totals = counts.sum(axis=0) + unknown
+    target = wanted * totals
+    filled = np.zeros_like(target)
+    filled[0] = unknown
+    chosen = np.empty(len(counts), dtype=np.int64)
+    for artist in order:
+        before = ((filled - target) / totals) ** 2
+        after = ((filled + counts[artist] - target) / totals) ** 2
+        chosen[artist] = np.argmin((after - before).sum(axis=1))
+        filled[chosen[artist]] += counts[artist]
+    return chosen, filled
+
+
+def _fill_gaps(
+    counts: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    unknown: NDArray[np.int64],
+    wanted: NDArray[np.float64],
+) -> int:
+    """Move artists, in place, while that leaves fewer genres without a track in a part.
+
+    Of the moves that fill most gaps, each step takes the one that keeps nearest to the targets.
+
+    Returns:
+        Gaps that remain: artists of several genres can stand in each other's way.
+    """
+    totals = counts.sum(axis=0) + unknown
+    while True:
+        filled = np.zeros((len(wanted), len(totals)))
+        filled[0] = unknown
+        np.add.at(filled, chosen, counts)
+        gaps = int(np.sum(filled == 0))
+        best = gaps, 0.0
+        for artist, part in np.ndindex(len(chosen), len(wanted)):
+            moved = filled.copy()
+            moved[chosen[artist]] -= counts[artist]
+            moved[part] += counts[artist]
+            found = int(np.sum(moved == 0)), (((moved - wanted * totals) / totals) ** 2).sum()
+            if found < best:
+                best, move = found, (artist, part)
+        if best[0] == gaps:
+            return gaps
+        chosen[move[0]] = move[1]
+
+
+def _assert_disjoint(tracks: pd.DataFrame, parts: pd.Series) -> None:
+    homes = parts.groupby(tracks["artist_id"]).nunique()
+    if (homes > 1).any():
+        raise AssertionError(f"artist {homes.idxmax()} stands in two parts")
+
+
+def split_summary(
+    tracks: pd.DataFrame, parts: pd.Series, shares: dict[str, float] | None
+) -> dict[str, Any]:
+    """Counts that show how fair a division is.
+
+    Args:
+        tracks: index track_id; genre, artist_id.
+        parts: from `split_tracks`.
+        shares: intended fractions, or None for the official column.
+
+    Returns:
+        tracks and artists of each part, of all genres and of each; how many artists of the test
+        part also stand in training, and the share of test tracks by them (None without a test
+        part); how many tracks of test and training name no artist; the largest deviation of a
+        genre's share from the intended one, with its place.
+    """
+    sizes = {part: int((parts == part).sum()) for part in PARTS}
+    artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
+    genres = pd.crosstab(tracks["genre"], parts).reindex(columns=PARTS, fill_value=0)
+    playing = tracks["artist_id"].groupby([tracks["genre"], parts]).nunique()
+    playing = playing.unstack(fill_value=0).reindex(columns=PARTS, fill_value=0)
+    unnamed = parts[tracks["artist_id"].isna()].value_counts()
+    leaked = tracks["artist_id"].isin(artists["train"])[parts == "test"]
+    summary: dict[str, Any] = {
+        "tracks": sizes,
+        "artists": {part: len(artists[part]) for part in PARTS},
+        "tracks_per_genre": genres.to_dict(orient="index"),
+        "artists_per_genre": playing.to_dict(orient="index"),
+        "test_artists_in_train": len(artists["test"] & artists["train"]),
+        "test_tracks_without_artist": int(unnamed.get("test", 0)),
+        "train_tracks_without_artist": int(unnamed.get("train", 0)),
+        "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else None,
+    }
+    if shares is not None:
+        away = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)
+        genre, part = away.abs().stack().idxmax()
+        summary["largest_deviation"] = {
+            "genre": genre,
+            "part": part,
+            "points": round(100 * float(away.loc[genre, part]), 2),
+        }
+    return summary

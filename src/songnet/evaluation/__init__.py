@@ -1,0 +1,1 @@
+"""Metrics with intervals, tables of all runs, errors, filters."""

@@ -1,0 +1,22 @@
+"""Names of runs."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class RunName(NamedTuple):
+    """Where a run stands: its folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
+
+    split: str
+    model: str
+    seed: str
+
+    @classmethod
+    def of(cls, folder: str | Path) -> "RunName":
+        """Read the name off the folder."""
+        return cls(*Path(folder).parts[-3:])
+
+
+def protocol_of(split: str) -> str:
+    """Protocol of a division, e.g. ``artist`` of ``artist-2``."""
+    return split.partition("-")[0]

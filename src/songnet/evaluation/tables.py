@@ -1,0 +1,401 @@
+"""From single runs to the results tables."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from songnet.evaluation.metrics import (
+    NO_INTERVAL_BELOW,
+    artist_bootstrap,
+    effective_artists,
+    genre_scores,
+    log_losses,
+)
+from songnet.evaluation.runs import RunName
+from songnet.io import read_json
+
+COLUMNS = [
+    "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
+    "macro_f1", "poster_accuracy", "train_seconds", "divisions", "validation_accuracy",
+    "effective_artists",
+]  # fmt: skip
+
+POSTER_GENRES = {  # FMA-small's
+    "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of one run."""
+
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+    history: pd.DataFrame
+
+
+def read_runs(folders: list[Path]) -> list[Run]:
+    """Read ``results/{dataset}/runs/{split}/{model}/{seed}`` folders."""
+    return [
+        Run(
+            read_json(folder / "params.json"),
+            read_json(folder / "metrics.json"),
+            pd.read_parquet(folder / "predictions.parquet"),
+            pd.read_csv(folder / "history.csv"),
+        )
+        for folder in folders
+    ]
+
+
+def _groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
+    """Runs of each (dataset, protocol, model), over all training and split seeds."""
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        key = (run.params["dataset"], run.params["protocol"], run.params["model"])
+        groups.setdefault(key, []).append(run)
+    return groups
+
+
+def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
+    """Whether the poster's figures say anything here: of other genres or synthetic music, nothing.
+
+    Args:
+        dataset: title, source and note of the data set.
+        genres: of the tracks.
+    """
+    return dataset["source"] != "synthesis" and set(genres) == POSTER_GENRES
+
+
+def poster_protocol(model: dict[str, Any]) -> str:
+    """Protocol that the poster's figure of a model belongs to; under others it is no measure.
+
+    Its baselines' are counts on FMA's official test part. Its C-RNN's is not; we count it to the
+    random split, where figures are highest (docs/reproduction.md).
+
+    Args:
+        model: entry of models.yaml.
+    """
+    return "official" if model["family"] == "baseline" else "random"
+
+
+def results_table(
+    runs: list[Run],
+    artists: pd.Series,
+    posters: dict[str, float | None],
+    resamples: int,
+    confidence: float,
+) -> pd.DataFrame:
+    """One row for each protocol and model.
+
+    Args:
+        runs: of one data set.
+        artists: artist of each track, index track_id.
+        posters: the poster's accuracy of each model that it has.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+
+    Returns:
+        COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
+        over the test tracks of all runs, its standard deviation over runs and its interval; means
+        over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
+        fuses) and accuracy on the validation part; `effective_artists` of the test tracks.
+        Figures of the test part are missing where the data set has none.
+    """
+    rows = []
+    for (dataset, protocol, model), group in _groups(runs).items():
+        row: dict[str, Any] = {
+            "dataset": dataset,
+            "protocol": protocol,
+            "model": model,
+            "seeds": len({run.params["seed"] for run in group}),
+            "divisions": len({run.params["split_seed"] for run in group}),
+            "validation_accuracy": np.mean(
+                [run.metrics["validation"]["accuracy"] for run in group]
+            ),
+        }
+        tests = [run.metrics["test"] for run in group if "test" in run.metrics]
+        if tests:
+            accuracies = [test["accuracy"] for test in tests]
+            row["accuracy_sd"] = np.std(accuracies, ddof=1) if len(tests) > 1 else None
+            correct = _tested(group)
+            of_tracks = artists.loc[correct.index]
+            row["accuracy"] = correct.mean()
+            row["ci_low"], row["ci_high"] = artist_bootstrap(
+                correct.to_numpy(), of_tracks, resamples, confidence
+            )
+            row["effective_artists"] = round(effective_artists(of_tracks), 1)
+            row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
+        row["poster_accuracy"] = posters.get(model)
+        row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _tested(runs: list[Run]) -> pd.Series:
+    """1 for a right verdict on a test track, 0 for a wrong one, of all runs; index track_id."""
+    predictions = pd.concat([run.predictions for run in runs])
+    tested = predictions[predictions["split"] == "test"].set_index("track_id")
+    return (tested["genre"] == tested["predicted"]).astype(float)
+
+
+def leak_table(
+    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
+    """What models gain under `random` over `artist`, from having heard the test artists.
+
+    Args:
+        runs: of one data set.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap, which draws artists for both protocols at once.
+        confidence: of the interval.
+
+    Returns:
+        model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
+        ci_high.
+    """
+    groups = {(protocol, model): group for (_, protocol, model), group in _groups(runs).items()}
+    rows = []
+    for model in dict.fromkeys(run.params["model"] for run in runs):
+        if not {("random", model), ("artist", model)} <= set(groups):
+            continue
+        random, artist = (_tested(groups[protocol, model]) for protocol in ("random", "artist"))
+        both = pd.concat([random, artist])
+        interval = artist_bootstrap(
+            both.to_numpy(), artists.loc[both.index], resamples, confidence,
+            less=np.arange(len(both)) >= len(random),
+        )  # fmt: skip
+        rows.append((model, random.mean(), artist.mean(), random.mean() - artist.mean(), *interval))
+    return pd.DataFrame(rows, columns=["model", "random", "artist", "leak", "ci_low", "ci_high"])
+
+
+def difference_table(
+    runs: list[Run],
+    artists: pd.Series,
+    resamples: int,
+    confidence: float,
+    reference: str | None = None,
+) -> pd.DataFrame:
+    """Compare models on the same test tracks: a paired difference says more than two intervals.
+
+    Args:
+        runs: of one data set, all models on the same splits.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists and, where there are several, pairs of runs.
+        confidence: of the intervals.
+        reference: model to compare with; None for the network (if there is none, the baseline)
+            of the best mean validation accuracy.
+
+    Returns:
+        protocol, model, reference; of the reference less the model, the means over pairs of runs
+        and tracks: difference of accuracy, ci_low, ci_high, log_loss (less is better),
+        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs.
+    """
+    columns = [
+        "protocol", "model", "reference", "difference", "ci_low", "ci_high",
+        "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits", "pairs",
+    ]  # fmt: skip
+    rows = []
+    for protocol in dict.fromkeys(run.params["protocol"] for run in runs):
+        group = [run for run in runs if run.params["protocol"] == protocol]
+        if not all("test" in run.metrics for run in group):
+            continue
+        by_model = {key[2]: its_runs for key, its_runs in _groups(group).items()}
+        compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
+        for model in by_model:
+            if model == compared:
+                continue
+            gains = _gains(by_model[compared], by_model[model])
+            of_tracks = artists.loc[gains["track_id"]]
+            pair = gains["pair"].to_numpy()
+            figures: list[float] = []
+            for measure in ("correct", "log_loss"):
+                values = gains[measure].to_numpy()
+                interval = artist_bootstrap(values, of_tracks, resamples, confidence, runs=pair)
+                figures += [values.mean(), *interval]
+            splits = gains.groupby("split_seed")["correct"].mean()
+            won = int((splits > 0).sum())
+            rows.append((protocol, model, compared, *figures, won, len(splits), pair[-1] + 1))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
+    """What runs of one model have over those of another on each test track: correct, log_loss.
+
+    Runs of one division and seed are a pair; where a model has one run in a division, as without
+    random numbers or as an ensemble of all seeds, it is paired with each of the other's.
+    """
+    single = min(len({run.params["seed"] for run in model}) for model in (ones, others)) == 1
+    pairs = [
+        (one, other)
+        for one in ones
+        for other in others
+        if one.params["split_seed"] == other.params["split_seed"]
+        and (single or one.params["seed"] == other.params["seed"])
+    ]
+    return pd.concat(
+        (_verdicts(one) - _verdicts(other))
+        .reset_index()
+        .assign(pair=i, split_seed=one.params["split_seed"])
+        for i, (one, other) in enumerate(pairs)
+    )
+
+
+def _verdicts(run: Run) -> pd.DataFrame:
+    """Of each test track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
+    test = run.predictions[run.predictions["split"] == "test"]
+    correct = (test["genre"] == test["predicted"]).astype(float)
+    figures = {"correct": correct, "log_loss": log_losses(test)}
+    return pd.DataFrame(figures).set_index(test["track_id"])
+
+
+def _validated(run: Run) -> dict[str, Any]:
+    accuracy = run.metrics["validation"]["accuracy"]
+    return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
+
+
+def best_validated(validated: pd.DataFrame) -> str:
+    """Network (if there is none, baseline) of the best mean validation accuracy.
+
+    A fusion is none of them: its weights were fitted on validation.
+
+    Args:
+        validated: family, model, validation_accuracy, of runs or of models.
+    """
+    networks = validated[validated["family"] == "crnn"]
+    chosen = networks if len(networks) else validated[validated["family"] == "baseline"]
+    means = chosen.groupby("model", sort=False)["validation_accuracy"].mean()
+    return str(means.idxmax())
+
+
+def best_run(folders: list[Path]) -> Path:
+    """Best run of the model that validates best.
+
+    It is of the model with the best mean validation accuracy over all runs, and of that model's
+    runs on the first split the best one.
+
+    Args:
+        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``, first split first.
+    """
+    accuracies = pd.Series(
+        [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],
+        index=pd.MultiIndex.from_tuples([RunName.of(folder) for folder in folders]),
+    )
+    split = RunName.of(folders[0]).split
+    model = accuracies.groupby(level=1, sort=False).mean().idxmax()
+    seed = accuracies[split][model].idxmax()
+    return folders[0].parents[2] / split / str(model) / str(seed)
+
+
+def confusion_table(runs: list[Run]) -> pd.DataFrame:
+    """Counts summed over runs: protocol, model, part, genre, predicted, verdicts."""
+    rows = []
+    for (_, protocol, model), group in _groups(runs).items():
+        names = group[0].metrics["genre_names"]
+        for part in ("validation", "test"):
+            if part not in group[0].metrics:
+                continue
+            total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
+            rows += [
+                (protocol, model, part, true, predicted, int(total[i, j]))
+                for i, true in enumerate(names)
+                for j, predicted in enumerate(names)
+            ]
+    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
+    """Precision, recall and F1 (`genre_scores`) and verdicts of each genre.
+
+    Args:
+        confusions: from `confusion_table`.
+    """
+    tables = []
+    columns = ["protocol", "model", "part"]
+    for key, rows in confusions.groupby(columns, sort=False):
+        matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
+        scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
+        table = scores.assign(verdicts=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
+        tables.append(table.reset_index())
+    scores = ["precision", "recall", "f1", "verdicts"]
+    return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
+
+
+def recall_intervals(
+    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
+    """How sure the recall of each genre is: a few artists with many tracks may decide it.
+
+    Args:
+        runs: of one data set.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+
+    Returns:
+        protocol, model, part, genre, recall_low, recall_high, effective_artists. Of fewer than
+        NO_INTERVAL_BELOW there is no interval.
+    """
+    rows = []
+    for (_, protocol, model), group in _groups(runs).items():
+        predictions = pd.concat([run.predictions for run in group])
+        evaluated = predictions[predictions["split"].isin(["validation", "test"])]
+        for (part, genre), table in evaluated.groupby(["split", "genre"], sort=False):
+            correct = (table["predicted"] == genre).to_numpy(float)
+            of_tracks = artists.loc[table["track_id"]]
+            low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
+            effective = effective_artists(of_tracks)
+            if effective < NO_INTERVAL_BELOW:
+                low = high = np.nan
+            rows.append((protocol, model, part, genre, low, high, round(effective, 1)))
+    intervals = ["recall_low", "recall_high", "effective_artists"]
+    return pd.DataFrame(rows, columns=["protocol", "model", "part", "genre", *intervals])
+
+
+def heard_table(
+    verdicts: pd.DataFrame, artists: pd.Series, resamples: int, confidence: float
+) -> pd.DataFrame:
+    """Accuracy against seconds heard.
+
+    Args:
+        verdicts: protocol, split, model, seed, part, seconds, track_id, correct.
+        artists: artist of each track, index track_id.
+        resamples: of the bootstrap over artists.
+        confidence: of the interval.
+
+    Returns:
+        protocol, model, part, seconds, accuracy over the verdicts of all runs, ci_low, ci_high,
+        verdicts.
+    """
+    columns = ["protocol", "model", "part", "seconds"]
+    rows = []
+    for key, table in verdicts.groupby(columns, sort=False):
+        correct = table["correct"].to_numpy(float)
+        of_tracks = artists.loc[table["track_id"]]
+        interval = artist_bootstrap(correct, of_tracks, resamples, confidence)
+        rows.append((*key, correct.mean(), *interval, len(table)))
+    return pd.DataFrame(rows, columns=[*columns, "accuracy", "ci_low", "ci_high", "verdicts"])
+
+
+def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
+    """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
+
+    Args:
+        benchmarks: folder whose first level names the rules.
+
+    Returns:
+        Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
+        0 where a job ended before Snakemake could measure it). Empty where there are no files.
+    """
+    tables = []
+    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        tables.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["rule", "s", "max_rss"])
+    columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
+    return rows.groupby("rule").agg(**columns).fillna(0).sort_values("seconds")

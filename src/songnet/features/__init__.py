@@ -1,0 +1,1 @@
+"""From the bytes of audio to samples, spectrograms and descriptors."""

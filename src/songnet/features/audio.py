@@ -1,0 +1,352 @@
+"""From the bytes of an audio file to mono samples: the one decoder, of training and of serving.
+
+FFmpeg (through PyAV) reads every format; libsndfile reads clean MP3s, in two thirds of the time.
+Bytes alone decide, never the name of a file, and what a decoder returns is compared with what the
+file holds.
+"""
+
+import io
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+from songnet.errors import UnusableClipError
+from songnet.features import mpeg
+
+Samples = NDArray[np.float32]
+# The containers that people keep music in, by FFmpeg's names. FFmpeg knows hundreds more: playlists
+# that name other files, and formats without a header, which any bytes fit.
+FORMATS = (
+    "aac", "aiff", "ape", "asf", "au", "caf", "flac", "matroska", "mov", "mp3", "mpc", "mpc8",
+    "ogg", "tta", "w64", "wav", "wv",
+)  # fmt: skip
+WITHOUT_LENGTH = ("aac", "mp3")  # FFmpeg estimates theirs from the bit rate
+# A few bytes can claim any length, rate and number of channels; these bound what is decoded.
+MAX_SECONDS = 3600.0
+RATES = range(4_000, 192_001)  # Hz
+MAX_CHANNELS = 8
+LOUDEST = 2.0**31  # float files may hold integers; what is beyond those is no sound
+MARGIN_SECONDS = 1.0  # decoded beyond what is kept, since resampling looks ahead
+BLOCK_SECONDS = 4.0  # decoded at a time, so that memory does not grow with the length
+SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever their mean
+# What is missing counts as lost from here on: less is rounding, or an encoder's padding.
+SHORTFALL_SECONDS = 0.1
+NO_AUDIO = "not decodable: no audio in it"
+UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
+TRIMMED_FRAMES = 4  # of MP3, the most that encoder delay and padding take off
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Decoded audio: (samples,) float32, the mean of all channels, at the file's own rate in Hz."""
+
+    samples: Samples
+    sample_rate: int
+    channels: int
+    lost_seconds: float = 0.0  # that the file should have and that cannot be decoded
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return len(self.samples) / self.sample_rate
+
+
+def decode(file: BinaryIO, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Clip:
+    """Decode an audio file.
+
+    Args:
+        file: open for reading, seekable.
+        min_seconds: shorter clips are unusable.
+        max_seconds: what follows is not decoded.
+
+    Raises:
+        UnusableClipError: as in `decode_blocks`, or shorter than ``min_seconds``.
+    """
+    blocks: list[Clip] = []
+    with closing(decode_blocks(file)) as decoded:
+        for block in decoded:
+            blocks.append(block)
+            if sum(block.seconds for block in blocks) >= max_seconds:
+                break
+    rate = blocks[0].sample_rate
+    parts = [block.samples for block in blocks]
+    samples = (parts[0] if len(parts) == 1 else np.concatenate(parts))[: int(max_seconds * rate)]
+    lost = sum(block.lost_seconds for block in blocks)
+    clip = Clip(samples, rate, blocks[0].channels, lost)
+    check_length(clip.seconds, min_seconds, lost)
+    return clip
+
+
+def check_length(seconds: float, min_seconds: float, lost_seconds: float = 0.0) -> None:
+    """Fail where a clip is too short.
+
+    Raises:
+        UnusableClipError: gives both lengths, and how much was lost.
+    """
+    if seconds < min_seconds:
+        lost = f"; {lost_seconds:.1f} s cannot be decoded" if lost_seconds else ""
+        raise UnusableClipError(f"too short: {seconds:.1f} s, minimum {min_seconds:g} s{lost}")
+
+
+def clip_samples(
+    file: BinaryIO, sample_rate: int, seconds: float, min_seconds: float = 0.0
+) -> tuple[Samples, Clip]:
+    """Decode the beginning of a file and resample it.
+
+    Args:
+        file: open for reading, seekable.
+        sample_rate: of the samples, Hz.
+        seconds: what follows is cut off.
+        min_seconds: shorter clips are unusable.
+
+    Returns:
+        (samples,) float32, and the clip that was decoded for them, which may be a little longer.
+
+    Raises:
+        UnusableClipError: as in `decode`.
+    """
+    clip = decode(file, min_seconds, seconds + MARGIN_SECONDS)
+    return resample(clip, sample_rate)[: int(seconds * sample_rate)], clip
+
+
+def resample(clip: Clip, sample_rate: int) -> Samples:
+    """Samples at another rate in Hz, by soxr in high quality (librosa's default)."""
+    if clip.sample_rate == sample_rate:
+        return clip.samples
+    samples: Samples = soxr.resample(clip.samples, clip.sample_rate, sample_rate, quality="HQ")
+    return samples
+
+
+def is_silent(low: float, high: float) -> bool:
+    """Whether samples between two values are silence, such as channels that cancel each other."""
+    return high - low <= 2 * SILENCE
+
+
+def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip, None, None]:
+    """Decode an audio file, some seconds at a time, in memory that does not grow with its length.
+
+    Args:
+        file: open for reading, seekable.
+        max_seconds: longer files are refused, at once where their header tells their length.
+
+    Yields:
+        One part of the file after the other, all of one rate and number of channels.
+        ``lost_seconds`` of each is what could not be decoded since the part before.
+
+    Raises:
+        UnusableClipError: empty, not audio, of a rate or number of channels that no music has, with
+            samples that are not finite or beyond any scale, or longer than ``max_seconds``.
+        OSError: the file cannot be read.
+    """
+    if not file.seek(0, io.SEEK_END):
+        raise UnusableClipError("empty file")
+    too_long = UnusableClipError(f"longer than {max_seconds / 3600:g} hours")
+    walk = mpeg.walk(file)
+    with ExitStack() as stack:
+        sound = _clean_mp3(file, walk) if walk and walk.is_clean else None
+        if sound is not None:
+            declared = sound.frames / sound.samplerate
+            blocks = _libsndfile_blocks(stack.enter_context(sound))
+        else:
+            container = stack.enter_context(_open_container(file))
+            declared = _declared_seconds(container, walk)
+            blocks = _ffmpeg_blocks(container, declared * _cut_off(file))
+        if declared > max_seconds:
+            raise too_long
+        count = 0
+        for block in blocks:
+            # One pass each, which also tells of what is not a number.
+            low, high = block.samples.min(initial=0), block.samples.max(initial=0)
+            if not -LOUDEST <= low <= high <= LOUDEST:
+                raise UnusableClipError("samples that are not finite, or beyond any scale")
+            count += len(block.samples)
+            if count > max_seconds * block.sample_rate:
+                raise too_long
+            yield block
+        if not count:
+            raise UnusableClipError(NO_AUDIO)
+
+
+def average_channels(samples: Samples) -> Samples:
+    """(n,) or (n, channels) -> (n,)."""
+    if samples.ndim == 1:
+        return samples
+    # A sum of columns is ten times as fast as samples.mean(axis=1).
+    return sum(samples.T[1:], start=samples.T[0]) / np.float32(samples.shape[1])
+
+
+def _check_format(sample_rate: int, channels: int) -> None:
+    if sample_rate not in RATES or not 0 < channels <= MAX_CHANNELS:
+        raise UnusableClipError(f"not music: {channels} channels at {sample_rate} Hz")
+
+
+def _nameless(file: BinaryIO) -> Any:
+    """Hide the name of a file from libraries that would believe it."""
+    names = ("read", "readinto", "seek", "tell")
+    return SimpleNamespace(**{name: getattr(file, name) for name in names})
+
+
+# --- Clean MP3s: libsndfile ---
+
+
+class _Forward(sf.SoundFile):
+    """A file that is read from start to end.
+
+    soundfile seeks after each read of a seekable file, which makes libsndfile's MP3 decoder forget
+    what the next frame needs: every block would begin with a gap.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _clean_mp3(file: BinaryIO, walk: mpeg.Walk) -> sf.SoundFile | None:
+    """Open an MP3; None where libsndfile expects another length than its frames add up to."""
+    file.seek(0)
+    try:
+        sound = _Forward(_nameless(file))
+    except sf.LibsndfileError:
+        return None
+    trimmed = walk.seconds - sound.frames / sound.samplerate
+    same_rate = sound.samplerate == walk.sample_rate
+    if same_rate and -walk.frame_seconds / 2 < trimmed < TRIMMED_FRAMES * walk.frame_seconds:
+        return sound
+    sound.close()
+    return None
+
+
+def _libsndfile_blocks(sound: sf.SoundFile) -> Iterator[Clip]:
+    left, rate = sound.frames, sound.samplerate
+    _check_format(rate, sound.channels)
+    while len(samples := sound.read(int(BLOCK_SECONDS * rate), dtype="float32")):
+        left -= len(samples)
+        yield Clip(average_channels(samples), rate, sound.channels)
+    if left > 0:  # never seen where all headers are as they should be
+        raise UnusableClipError(f"not decodable: its last {left / rate:.1f} s")
+
+
+# --- Everything else: FFmpeg ---
+
+
+def _open_container(file: BinaryIO) -> Any:
+    file.seek(0)
+    options = {"format_whitelist": ",".join(FORMATS)}
+    try:
+        container = av.open(_nameless(file), options=options, metadata_errors="ignore")
+    except av.FFmpegError:
+        raise UnusableClipError(NO_AUDIO) from None
+    stream = container.streams.best("audio")
+    if stream is None or stream.codec_context is None:  # none, or none that FFmpeg can decode
+        container.close()
+        raise UnusableClipError(NO_AUDIO)
+    return container
+
+
+def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
+    """Length that the header of a file promises, 0 where it promises none."""
+    if container.format.name in WITHOUT_LENGTH:
+        return walk.declared_seconds or 0.0 if walk else 0.0
+    stream = container.streams.best("audio")
+    return float((stream.duration or 0) * stream.time_base)
+
+
+def _cut_off(file: BinaryIO) -> float:
+    """How many times as long as a WAV is its header says that it is; FFmpeg goes by what is there.
+
+    1 for other files, and where a program that wrote to a pipe did not know.
+    """
+    place = file.tell()
+    file.seek(0)
+    head = file.read(8)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)  # where FFmpeg left it
+    promised = int.from_bytes(head[4:], "little") + 8
+    is_known = head.startswith(b"RIFF") and promised < UNKNOWN_BYTES
+    return max(1.0, promised / size) if is_known else 1.0
+
+
+def _ffmpeg_blocks(container: Any, declared_seconds: float) -> Iterator[Clip]:
+    packet_bytes = {"decoded": 0, "lost": 0}
+    frames = _frames(container, packet_bytes)
+    first = next(frames, None)
+    if first is None:
+        raise UnusableClipError(NO_AUDIO)
+    rate, channels = first.sample_rate, first.layout.nb_channels
+    _check_format(rate, channels)
+    seconds = lost = 0.0
+    for samples in _in_blocks(_at_rate(chain([first], frames), rate), int(BLOCK_SECONDS * rate)):
+        seconds += len(samples) / rate
+        # A packet that cannot be decoded does not tell its length, but what others need for theirs.
+        found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
+        yield Clip(samples, rate, channels, max(0.0, found - lost))
+        lost = max(lost, found)
+    missing = declared_seconds - seconds - lost
+    if missing > SHORTFALL_SECONDS:
+        yield Clip(np.empty(0, np.float32), rate, channels, missing)
+
+
+def _frames(container: Any, packet_bytes: dict[str, int]) -> Iterator[Any]:
+    """Decode the frames of a file, past what cannot be decoded; sizes of packets are added up."""
+    stream = container.streams.best("audio")
+    stream.codec_context.thread_count = 1
+    with suppress(av.FFmpegError):  # of a container that is damaged from there on
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                packet_bytes["lost"] += packet.size
+                continue
+            packet_bytes["decoded"] += packet.size
+            yield from frames
+
+
+def _at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
+    """Mono samples of frames whose sample rate may change on the way."""
+    current, resampler = rate, None
+    for frame in frames:
+        if frame.sample_rate != current:
+            if resampler is not None:
+                yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            current = frame.sample_rate
+            _check_format(current, frame.layout.nb_channels)
+            resampler = None
+            if current != rate:
+                resampler = soxr.ResampleStream(current, rate, 1, dtype="float32", quality="HQ")
+        samples = _mono(frame)
+        yield samples if resampler is None else resampler.resample_chunk(samples)
+    if resampler is not None:
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _mono(frame: Any) -> Samples:
+    """Samples of a frame as float32, full scale 1, the mean of its channels."""
+    samples = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.float32) - 128
+        return average_channels(samples / np.float32(128))
+    scale = 1 if samples.dtype.kind == "f" else -float(np.iinfo(samples.dtype).min)
+    return average_channels(samples.astype(np.float32) / np.float32(scale))
+
+
+def _in_blocks(pieces: Iterable[Samples], size: int) -> Iterator[Samples]:
+    """Join pieces to blocks of at least ``size`` samples; the last one has the rest."""
+    waiting: list[Samples] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= size:
+            yield np.concatenate(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield np.concatenate(waiting)

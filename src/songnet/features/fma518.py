@@ -1,0 +1,126 @@
+"""FMA's 518 features of a clip: 11 descriptors in 74 dimensions, 7 statistics of each over time.
+
+Source: M. Defferrard et al., "FMA: A Dataset for Music Analysis" (ISMIR 2017), whose features.csv
+has the same column names. Every descriptor equals librosa's (0.11); all share one Fourier and one
+constant-Q transform. They are computed at one sample rate for all clips, so that the rate of a
+file, a habit of its uploader, cannot serve as a hint.
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.fft import dct
+
+from songnet.features import chroma, cqt, spectral
+from songnet.features.mel import MelConfig, mel_bands
+
+SAMPLE_RATE = 22_050  # Hz
+DIMENSIONS = {
+    "chroma_cens": 12,
+    "chroma_cqt": 12,
+    "chroma_stft": 12,
+    "mfcc": 20,
+    "rmse": 1,
+    "spectral_bandwidth": 1,
+    "spectral_centroid": 1,
+    "spectral_contrast": 7,
+    "spectral_rolloff": 1,
+    "tonnetz": 6,
+    "zcr": 1,
+}
+STATISTICS = ["kurtosis", "max", "mean", "median", "min", "skew", "std"]
+Array = NDArray[np.float32]
+
+
+@cache
+def columns(features: tuple[str, ...] = tuple(DIMENSIONS)) -> pd.MultiIndex:
+    """FMA's columns (feature, statistics, number), in the order of features.csv."""
+    names = [
+        (feature, statistic, f"{i:02d}")
+        for feature in features
+        for statistic in STATISTICS
+        for i in range(1, DIMENSIONS[feature] + 1)
+    ]
+    return pd.MultiIndex.from_tuples(names, names=["feature", "statistics", "number"])
+
+
+def fma_features(samples: Array) -> Array:
+    """Compute the 518 features.
+
+    Args:
+        samples: (samples,) mono at SAMPLE_RATE.
+
+    Returns:
+        (518,) in the order of `columns`.
+    """
+    spectra = spectral.magnitudes(samples)
+    power = spectra**2
+    constant_q = cqt.constant_q(samples, chroma.estimate_tuning(spectra, SAMPLE_RATE))
+    notes = chroma.fold_octaves(constant_q)
+    cens = chroma.chroma_cens(notes)
+    centroid, bandwidth = spectral.centroid_and_bandwidth(spectra, SAMPLE_RATE)
+    descriptors = {
+        "chroma_cens": cens,
+        "chroma_cqt": chroma.normalised(notes, np.inf),
+        "chroma_stft": chroma.chroma_stft(power, SAMPLE_RATE),
+        "mfcc": mfcc(spectral.decibels_below_peak(mel_bands(power, MelConfig())).T),
+        "rmse": spectral.root_mean_square(spectra),
+        "spectral_bandwidth": bandwidth[None],
+        "spectral_centroid": centroid[None],
+        "spectral_contrast": spectral.contrast(spectra, SAMPLE_RATE),
+        "spectral_rolloff": spectral.rolloff(spectra, SAMPLE_RATE),
+        "tonnetz": chroma.tonnetz(cens),
+        "zcr": spectral.zero_crossing_rate(samples),
+    }
+    return statistics(descriptors)
+
+
+def mfcc_features(mel: Array) -> Array:
+    """Compute the 140 MFCC statistics from a mel-spectrogram.
+
+    Args:
+        mel: (n_mels, frames) in dB.
+
+    Returns:
+        (140,) in the order of ``columns(("mfcc",))``. The coefficients are the first 20 of the
+        orthonormal DCT-II over the mel bands, as ``librosa.feature.mfcc(S=mel)``.
+    """
+    return statistics({"mfcc": mfcc(mel.astype(np.float32))})
+
+
+def mfcc(mel: Array) -> Array:
+    """(n_mels, frames) in dB -> (20, frames)."""
+    return dct(mel, axis=0, norm="ortho")[: DIMENSIONS["mfcc"]]
+
+
+def statistics(descriptors: dict[str, Array]) -> Array:
+    """Seven statistics over time, FMA's definition.
+
+    Args:
+        descriptors: of each (dimensions, frames), in the order of DIMENSIONS.
+
+    Returns:
+        In the order of `columns`. Skewness and kurtosis of a constant row are 0.
+    """
+    # Third and fourth moments lose digits in float32.
+    rows = np.concatenate(list(descriptors.values())).astype(np.float64)
+    mean = rows.mean(axis=1)
+    deviation = rows - mean[:, None]
+    square = deviation**2
+    variance = square.mean(axis=1)
+    constant = variance <= (np.finfo(np.float64).eps * mean) ** 2
+    divisor = np.where(constant, 1, variance)
+    found = {
+        "kurtosis": np.where(constant, 0, (square**2).mean(axis=1) / divisor**2 - 3),
+        "max": rows.max(axis=1),
+        "mean": mean,
+        "median": np.median(rows, axis=1),
+        "min": rows.min(axis=1),
+        "skew": np.where(constant, 0, (square * deviation).mean(axis=1) / divisor**1.5),
+        "std": np.sqrt(variance),
+    }
+    table = np.stack([found[name] for name in STATISTICS]).astype(np.float32)  # (7, dimensions)
+    ends = np.cumsum([len(descriptor) for descriptor in descriptors.values()])
+    return np.concatenate([part.ravel() for part in np.split(table, ends[:-1], axis=1)])

@@ -1,0 +1,209 @@
+"""What all networks share: standardised input, verdicts at every step, files of weights."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from songnet.errors import SongNetError
+from songnet.io import replacing
+from songnet.models.registry import network_class, network_name
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What the data say. M mel bands, C genres."""
+
+    n_mels: int
+    n_genres: int
+    frames_per_second: float
+
+
+class Verdicts(NamedTuple):
+    """Log-probabilities at every step, (B, steps, C), and what they are read from."""
+
+    now: Tensor  # of the step, as the recurrent state hears it: it remembers what came before
+    so_far: Tensor  # of all music up to the step; the last one is the clip's verdict
+    heard: Tensor  # (B, steps, H) recurrent states up to the step, pooled; the last: an embedding
+
+
+State = tuple[Tensor, ...]  # all that a network remembers of what it has heard
+
+
+class Network(nn.Module):
+    """Base class: subclasses name their Config and give `frames_per_step` and `hear`.
+
+    Where no step looks ahead, they give `stream` and `silence` too, and music can be classified
+    as it plays.
+
+    ``mean`` and ``std`` (M, 1) in dB are those of the training part's levels, for each mel band.
+    """
+
+    Config: ClassVar[type[NetworkConfig]]
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config: Any = config
+        self.register_buffer("mean", torch.zeros(config.n_mels, 1))
+        self.register_buffer("std", torch.ones(config.n_mels, 1))
+
+    def levels(self, mel: Tensor) -> Tensor:
+        """What is heard of spectrograms (B, M, T) in dB, of the same shape: here, all of them."""
+        return mel
+
+    def standardise(self, levels: Tensor) -> Tensor:
+        """Zero mean and unit variance in every band: (B, M, T) in dB -> (B, M, T)."""
+        return (levels - self.mean) / self.std
+
+    def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
+        """Take the statistics of the training part.
+
+        Args:
+            mean: (M, 1) in dB.
+            std: (M, 1) in dB.
+            metadata: (n, fields) of `songnet.features.metadata`; nan where unknown.
+        """
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def forward(self, mel: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from spectrograms (B, M, T) in dB and metadata (B, fields)."""
+        return self.hear(self.levels(mel), metadata)
+
+    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from levels (B, M, T) as `levels` gives them."""
+        raise NotImplementedError
+
+    def stream(
+        self, mel: Tensor, state: State, metadata: Tensor | None = None
+    ) -> tuple[Verdicts, State]:
+        """Hear whole steps: (B, M, steps * frames_per_step); verdicts, and the state after them."""
+        raise NotImplementedError
+
+    def silence(self, batch: int) -> State:
+        """State of a network that has heard nothing yet: zeros."""
+        raise NotImplementedError
+
+    @classmethod
+    def streams(cls) -> bool:
+        """Whether it can classify music as it plays, with the verdicts that whole clips get."""
+        return cls.stream is not Network.stream
+
+    @property
+    def reads_metadata(self) -> bool:
+        """Whether it knows more of a track than its sound."""
+        return False
+
+    @property
+    def frames_per_step(self) -> int:
+        """Frames that one step covers; no shorter clip gives a step."""
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """What each layer of convolutions gives: modules with outputs (B, filters, ..., time).
+
+        Here, those behind each ReLU of `convolutions`; none where a network has no such attribute.
+        """
+        convolutions = getattr(self, "convolutions", ())
+        return [module for module in convolutions if isinstance(module, nn.ReLU)]
+
+
+def make_network(name: str, data: NetworkConfig, parameters: dict[str, Any]) -> Network:
+    """Build the network that an entry of models.yaml describes.
+
+    Args:
+        name: of the network, as in `songnet.models.registry`.
+        data: what the data say.
+        parameters: further fields of the class's Config.
+
+    Raises:
+        SongNetError: name or parameters are wrong.
+    """
+    kind = network_class(name)
+    try:
+        return kind(kind.Config(**asdict(data), **parameters))
+    except TypeError as error:
+        raise SongNetError(f"models.yaml: parameters of {name}: {error}") from None
+
+
+VERSION = 1  # of the files that `save` writes
+
+
+def save(network: Network, genres: list[str], facts: dict[str, Any], path: str | Path) -> None:
+    """Write weights as safetensors; class, configuration, genres and facts are its metadata."""
+    metadata = {
+        "version": VERSION,
+        "network": network_name(network),
+        "config": asdict(network.config),
+        "genres": genres,
+        "facts": facts,
+    }
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata["checksum"] = _checksum(metadata, tensors)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+
+
+def _checksum(metadata: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of everything in a file but itself."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(name.encode() + tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+class Saved(NamedTuple):
+    """What a file of weights holds."""
+
+    network: Network  # ready to predict
+    genres: list[str]
+    facts: dict[str, Any]
+
+
+def load(path: str | Path) -> Saved:
+    """Read what `save` wrote, without pickle.
+
+    Raises:
+        SongNetError: the file is missing, was not written by `save`, or by that of another version,
+            or is not what was written.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["version"] != VERSION:
+            raise ValueError(f"its version is {metadata['version']}, this SongNet reads {VERSION}")
+        if metadata.pop("checksum") != _checksum(metadata, tensors):
+            raise ValueError("damaged, its checksum is wrong")
+        kind = network_class(metadata["network"])
+        known = {field.name for field in fields(kind.Config)}
+        if differing := known ^ metadata["config"].keys():
+            names = ", ".join(sorted(differing))
+            raise ValueError(f"another version made it, whose settings differ: {names}")
+        network = kind(kind.Config(**metadata["config"]))
+        network.load_state_dict(tensors)
+        genres = metadata["genres"]
+        if len(set(genres)) != network.config.n_genres or len(genres) != len(set(genres)):
+            raise ValueError(
+                f"{len(genres)} genres for {network.config.n_genres} outputs, which must differ"
+            )
+        if not isinstance(metadata["facts"], dict):
+            raise ValueError("facts are not a table")
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("weights that are not finite")
+        return Saved(network.eval(), genres, metadata["facts"])
+    except KeyError as error:
+        raise SongNetError(f"{path}: not a network saved by SongNet: lacks {error}") from None
+    except Exception as error:
+        raise SongNetError(f"{path}: not a network saved by SongNet: {error}") from None

@@ -1,0 +1,165 @@
+"""The poster's baselines: scikit-learn estimators on FMA's features."""
+
+import importlib
+import inspect
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from songnet.errors import SongNetError
+from songnet.io import replacing
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Baseline:
+    """A fitted pipeline with what is needed to apply it.
+
+    ``temperature`` divides the scores of an estimator that gives no probabilities (SVC); it is
+    fitted on the validation part (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    """
+
+    pipeline: Pipeline
+    genres: list[str]
+    features: str
+    temperature: float = 1.0
+
+    def predict(self, features: pd.DataFrame) -> tuple[NDArray[np.str_], Array]:
+        """Return the estimator's own verdicts (n,) and probabilities (n, genres)."""
+        X = feature_matrix(features, self.features)
+        verdicts = self.pipeline.predict(X)
+        if hasattr(self.pipeline, "predict_proba"):
+            return verdicts, self.pipeline.predict_proba(X)
+        return verdicts, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
+
+
+def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
+    """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518)."""
+    table = features["mfcc"] if kind == "mfcc" else features
+    return table.to_numpy(np.float32)
+
+
+def decision_scores(pipeline: Pipeline, X: NDArray[np.float32]) -> Array:
+    """Decision function with one column for each genre, also where there are only two."""
+    scores = pipeline.decision_function(X)
+    return scores if scores.ndim == 2 else np.column_stack([-scores, scores]) / 2
+
+
+def make_estimator(model: dict[str, Any], seed: int) -> Any:
+    """Build the estimator that an entry of models.yaml describes.
+
+    Raises:
+        SongNetError: its import path or its parameters are wrong.
+    """
+    path, parameters = model["estimator"], dict(model.get("parameters") or {})
+    module, _, name = path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise SongNetError(f"models.yaml: estimator {path!r} cannot be imported") from None
+    if "random_state" in inspect.signature(kind).parameters:
+        parameters["random_state"] = seed
+    try:
+        return kind(**parameters)
+    except TypeError as error:
+        raise SongNetError(f"models.yaml: parameters of {path}: {error}") from None
+
+
+def fit_baseline(
+    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, parts: pd.Series, seed: int
+) -> tuple[Baseline, dict[str, float]]:
+    """Fit an estimator on the standardised features of the training part.
+
+    Args:
+        model: entry of models.yaml.
+        features: index track_id, columns (feature, statistics, number).
+        genres: of each track.
+        parts: train, validation or test of each track; test is not touched.
+        seed: random_state.
+
+    Returns:
+        The fitted baseline and its one line of history: seconds, accuracy and loss on training
+        and validation.
+
+    Raises:
+        SongNetError: the estimator is no classifier, or refuses its arguments or the features.
+    """
+    try:
+        return _fit(model, features, genres, parts, seed)
+    # scikit-learn looks at an estimator's arguments only here; what is no classifier lacks things.
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
+
+
+def _fit(
+    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, parts: pd.Series, seed: int
+) -> tuple[Baseline, dict[str, float]]:
+    start = time.perf_counter()
+    train, validation = features[parts == "train"], features[parts == "validation"]
+    pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
+    pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
+    names = [str(genre) for genre in pipeline.classes_]
+    baseline = Baseline(pipeline, names, model["features"])
+    if not hasattr(pipeline, "predict_proba"):
+        scores = decision_scores(pipeline, feature_matrix(validation, model["features"]))
+        if getattr(pipeline[-1], "decision_function_shape", "ovr") != "ovr":
+            raise ValueError("decision_function_shape must be ovr, a score for each genre")
+        truth = np.searchsorted(pipeline.classes_, genres[validation.index])
+        baseline.temperature = _fit_temperature(scores, truth)
+    history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
+    for part, table in [("train", train), ("validation", validation)]:
+        verdicts, probabilities = baseline.predict(table)
+        truth = np.searchsorted(names, genres[table.index])
+        of_truth = probabilities[np.arange(len(truth)), truth]
+        history[f"{part}_loss"] = float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+        history[f"{part}_accuracy"] = float((verdicts == genres[table.index].to_numpy()).mean())
+    return baseline, history
+
+
+def _fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
+    def loss(log_temperature: float) -> float:
+        logs = log_softmax(scores / np.exp(log_temperature), axis=1)
+        return float(-logs[np.arange(len(truth)), truth].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 3), method="bounded").x))
+
+
+def save(baseline: Baseline, path: str | Path) -> None:
+    """Write a baseline with joblib, scikit-learn's own way."""
+    with replacing(path) as temporary:
+        joblib.dump(baseline, temporary)
+
+
+def load(path: str | Path) -> Baseline:
+    """Read what `save` wrote; only for files of one's own workflow."""
+    baseline: Baseline = joblib.load(path)
+    return baseline
+
+
+class Predictor:
+    """Applies saved baselines to the same tracks.
+
+    Args:
+        data: one path, of features/fma.parquet; networks need several.
+        tracks: tracks to predict, rows of tracks.parquet.
+        threads: for networks.
+    """
+
+    def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int = 1) -> None:
+        self._features = pd.read_parquet(data[0]).loc[tracks.index]
+
+    def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
+        """Genres, verdicts (n,) and probabilities (n, genres) of one saved baseline."""
+        baseline = load(path)
+        return baseline.genres, *baseline.predict(self._features)

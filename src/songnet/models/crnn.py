@@ -1,0 +1,61 @@
+"""The poster's C-RNN: convolutions find local patterns, a recurrent layer follows them in time."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from songnet.models.base import Network, NetworkConfig, Verdicts
+
+
+@dataclass(frozen=True)
+class CRNNConfig(NetworkConfig):
+    """Sizes of the network."""
+
+    channels: list[int] = field(default_factory=lambda: [64, 64, 64])
+    kernel: int = 5  # frames
+    pool: int = 2  # frames are halved after each block
+    hidden: int = 96
+    dropout: float = 0.3
+
+
+class CRNN(Network):
+    """Blocks of convolution over time, a recurrent layer, genre probabilities at every step.
+
+    Mel bands are the channels of the first convolution, as on the poster. The verdict so far is
+    the mean probability of the steps so far.
+    """
+
+    Config = CRNNConfig
+
+    def __init__(self, config: CRNNConfig) -> None:
+        super().__init__(config)
+        blocks: list[nn.Module] = []
+        width = config.n_mels
+        for channels in config.channels:
+            blocks += [
+                nn.Conv1d(width, channels, config.kernel, padding=config.kernel // 2),
+                nn.BatchNorm1d(channels),
+                nn.ReLU(),
+                nn.MaxPool1d(config.pool),
+                nn.Dropout(config.dropout),
+            ]
+            width = channels
+        self.convolutions = nn.Sequential(*blocks)
+        self.recurrence = nn.GRU(width, config.hidden, batch_first=True)
+        self.output = nn.Linear(config.hidden, config.n_genres)
+
+    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
+        """Verdicts from spectrograms (B, M, T) in dB; metadata are not used."""
+        x = self.convolutions(self.standardise(levels))  # (B, channels, steps)
+        x, _ = self.recurrence(x.transpose(1, 2))  # (B, steps, hidden)
+        now = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
+        counts = torch.arange(1, now.shape[1] + 1, device=now.device)[:, None]
+        return Verdicts(
+            now, now.logcumsumexp(dim=1) - counts.log(), x.float().cumsum(dim=1) / counts
+        )
+
+    @property
+    def frames_per_step(self) -> int:
+        """Frames that one step covers."""
+        return int(self.config.pool ** len(self.config.channels))

@@ -1,0 +1,83 @@
+"""Late fusion: the log-probabilities of several models, added with weights."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import softmax
+
+from songnet.models.predictions import genres_of, prediction_table
+
+Array = NDArray[np.float64]
+FLOOR = 1e-6  # least probability that a member may give; one that is surely wrong must not veto
+# Weights: not all may be zero, and few validation tracks must not make a fusion sure of itself.
+LEAST, MOST = 1e-3, 5.0
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A fitted fusion."""
+
+    weights: dict[str, float]  # of each member
+    predictions: pd.DataFrame  # as `songnet.evaluation.metrics.prediction_table`
+    history: pd.DataFrame  # one row: epoch, seconds, validation_loss and _accuracy
+
+
+def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
+    """Fuse models; the validation part of their predictions gives the weights.
+
+    Args:
+        runs: prediction tables of each member's runs, all of the same tracks in the same order.
+            Runs of one member are averaged.
+        seconds: that all these runs were trained for; the fusion's own time is added.
+    """
+    start = time.perf_counter()
+    first = next(iter(runs.values()))[0]
+    genres = genres_of(first)
+    members = [np.mean([table[genres] for table in tables], axis=0) for tables in runs.values()]
+    validation = (first["split"] == "validation").to_numpy()
+    truth = np.searchsorted(genres, first["genre"])
+    weights = fit_weights([member[validation] for member in members], truth[validation])
+    probabilities = fuse(members, weights)
+    verdicts = np.array(genres)[probabilities.argmax(axis=1)]
+    table = prediction_table(first, verdicts, probabilities, genres)
+    history = {
+        "epoch": 1,
+        "seconds": round(seconds + time.perf_counter() - start, 3),
+        "validation_loss": -np.log(probabilities[validation, truth[validation]]).mean(),
+        "validation_accuracy": (verdicts == first["genre"])[validation].mean(),
+    }
+    named = dict(zip(runs, weights.tolist(), strict=True))
+    return Fusion(named, table, pd.DataFrame([history]))
+
+
+def fuse(members: list[Array], weights: Array) -> Array:
+    """Log-linear pool: probabilities proportional to the product of p_i ** w_i, (n, genres).
+
+    (Genest and Zidek, "Combining probability distributions", Statistical Science, 1986.)
+    """
+    logs = np.log(np.maximum(np.stack(members), FLOOR))
+    return softmax(np.tensordot(weights, logs, axes=1), axis=1)
+
+
+def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
+    """Weights that minimise the log-loss.
+
+    Args:
+        members: probabilities (n, genres) of each, on the validation part.
+        truth: (n,) positions of the true genres.
+
+    Returns:
+        (members,) from LEAST to MOST.
+    """
+
+    def loss(weights: Array) -> float:
+        of_truth = fuse(members, weights)[np.arange(len(truth)), truth]
+        return float(-np.log(of_truth).mean())
+
+    start = np.full(len(members), 1 / len(members))
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(members))
+    return np.asarray(found.x)

@@ -1,0 +1,38 @@
+"""The table of a run's predictions, predictions.parquet."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+def prediction_table(
+    tracks: pd.DataFrame,
+    predicted: NDArray[np.str_],
+    probabilities: NDArray[np.floating[Any]],
+    genres: list[str],
+) -> pd.DataFrame:
+    """Predictions of one run.
+
+    Args:
+        tracks: columns track_id, split, genre.
+        predicted: (n,) verdicts.
+        probabilities: (n, genres).
+        genres: their names.
+
+    Returns:
+        Columns track_id, split, genre, predicted, and one probability for each genre.
+    """
+    table = tracks[["track_id", "split", "genre"]].reset_index(drop=True)
+    table["predicted"] = predicted
+    return table.join(pd.DataFrame(probabilities, columns=pd.Index(genres), dtype="float32"))
+
+
+def genres_of(predictions: pd.DataFrame) -> list[str]:
+    """Genres that a run tells apart, in alphabetical order, also where no track bears one.
+
+    Args:
+        predictions: from `prediction_table`.
+    """
+    return list(predictions.columns[4:])

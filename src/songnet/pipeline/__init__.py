@@ -1,0 +1,1 @@
+"""What the workflow asks: configuration, plan, provenance, jobs."""

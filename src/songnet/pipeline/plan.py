@@ -1,0 +1,175 @@
+"""What a checked configuration means for the plan: models, archives, number of jobs, notes.
+
+Nothing here loads pandas or torch, since every start of the workflow asks it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from songnet.data.archives import open_zip
+from songnet.errors import SongNetError
+from songnet.io import digest
+from songnet.models.registry import FAMILIES
+
+Table = dict[str, Any]
+TOP_GENRES = (  # FMA's
+    "Blues", "Classical", "Country", "Easy Listening", "Electronic", "Experimental", "Folk",
+    "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
+    "Soul-RnB", "Spoken",
+)  # fmt: skip
+PUBLISHED_NOTE = (
+    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
+    "not on the 30 s clips."
+)
+TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
+
+
+def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+    """Return the entries of models.yaml that a run trains.
+
+    Models that the data set cannot feed are left out when ``models`` is null and refused when
+    named, and so are fusions of models that are not selected.
+
+    Raises:
+        SongNetError: ``models`` names what is refused or unknown, ``reference`` what is not there.
+    """
+    for name in config["models"] or []:
+        if name not in models:
+            raise SongNetError(
+                f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
+            )
+    lacks = {name: _lacks(name, models, dataset) for name in models}
+    wanted = config["models"] or _wanted(models, lacks)
+    for name in wanted:
+        if lacks[name]:
+            raise SongNetError(
+                f"config key models: {name!r} needs {lacks[name]}, which dataset="
+                f"{config['dataset']} cannot give"
+            )
+        for member in models[name].get("members", []):
+            if member not in wanted:
+                raise SongNetError(f"config key models: {name!r} needs {member!r} in the list")
+    if config["reference"] not in (None, *wanted):
+        raise SongNetError(
+            f"config key reference: {config['reference']!r} is not among the models of this run "
+            f"({', '.join(wanted)})"
+        )
+    return {name: models[name] for name in wanted}
+
+
+def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
+    """Models of a run that names none."""
+    wanted = [
+        name for name, model in models.items() if not lacks[name] and not model.get("on_request")
+    ]
+    return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
+
+
+def _lacks(name: str, models: Table, dataset: Table) -> str:
+    """What a model needs and a data set lacks; empty if nothing."""
+    model = models[name]
+    for member in model.get("members", []):
+        if lack := _lacks(member, models, dataset):
+            return lack
+    if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
+        return "clips"
+    if dataset["features"] == "mels" and model.get("features") == "all":
+        return "the 518 features"
+    if not dataset["metadata"] and model.get("parameters", {}).get("metadata"):
+        return "duration, bit rate or year of release"
+    return ""
+
+
+def is_sampled(config: Table, dataset: Table) -> bool:
+    """Whether single clips are fetched out of remote archives."""
+    fetched = dataset["source"] == "download" and config["archives"] is None
+    return fetched and config["tracks_per_genre"] is not None and dataset["clips"]
+
+
+def archive_names(dataset: Table) -> list[str]:
+    """Names (or patterns) of the archives of a data set: metadata, then clips if it has any."""
+    if not dataset["clips"]:
+        return ["fma_metadata.zip"]
+    clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
+    return ["fma_metadata.zip", clips]
+
+
+def archive_paths(config: Table, dataset: Table) -> list[str]:
+    """Paths of the archives of a data set: metadata, then clips."""
+    if config["archives"] is not None:
+        # One path however it is written, lest another spelling make everything anew.
+        folder = Path(config["archives"]).resolve()
+        if folder.is_relative_to(Path.cwd()):
+            folder = folder.relative_to(Path.cwd())
+        return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
+    folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
+    if is_sampled(config, dataset):
+        what = [dataset["subset"], config["genres"] or dataset["genres"]]
+        folder /= f"sample-{config['tracks_per_genre']}-{digest(what)[:6]}"
+    return [str(folder / name) for name in archive_names(dataset)]
+
+
+def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
+
+    An archive that is replaced by an older file is another one too, but not newer than what was
+    made of the first.
+    """
+    if config["archives"] is None:
+        return None
+    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
+def features_source(config: Table, dataset: Table) -> str:
+    """Where the baselines' features come from: published, computed or mels.
+
+    Archives of one's own often lack features.csv; the features are computed then.
+    """
+    kind: str = dataset["features"]
+    if is_sampled(config, dataset):
+        return "computed"
+    if kind == "published" and dataset["source"] == "archives":
+        path = archive_paths(config, dataset)[0]
+        with open_zip(path) as archive:
+            if "fma_metadata/features.csv" not in archive.namelist():
+                if not dataset["clips"]:
+                    raise SongNetError(
+                        f"{path}: has no features.csv, and dataset={config['dataset']} no clips "
+                        "of which features could be computed"
+                    )
+                return "computed"
+    return kind
+
+
+def dataset_note(config: Table, dataset: Table, features: str) -> str:
+    """Return what goes with every figure.
+
+    Args:
+        config: from `check`.
+        dataset: entry of datasets.yaml.
+        features: from `features_source`.
+    """
+    notes = []
+    if config["tracks_per_genre"] is not None:
+        few = f"{config['tracks_per_genre']} tracks of each genre"
+        notes.append(f"A taste: {few}, too few for figures to quote.")
+    if is_sampled(config, dataset):
+        notes.append("The baselines' features were computed here, on the 30 s clips.")
+    elif features == "published":
+        notes.append(PUBLISHED_NOTE)
+    return " ".join([*notes, dataset["note"]]).strip()
+
+
+def shard_count(config: Table, dataset: Table) -> int:
+    """Return the number of jobs that share the clips: fewer for a taste."""
+    most: int = dataset["shards"]
+    if config["tracks_per_genre"] is None:
+        return most
+    genres = config["genres"] or dataset["genres"] or TOP_GENRES
+    return min(most, -(-config["tracks_per_genre"] * len(genres) // TASTE_SHARD))
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
+    return Path("/proc/driver/nvidia/gpus").exists()

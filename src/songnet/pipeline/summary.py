@@ -1,0 +1,96 @@
+"""The last lines of a workflow run: what was done, the results at a glance, or what went wrong."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+from tabulate import tabulate
+
+from songnet.formatting import in_percent
+
+
+def success(
+    results: str, note: str, tracking_uri: str, planned: set[str], done: list[str], kept: int
+) -> str:
+    """What was done, accuracies of every model under every protocol, where to look.
+
+    Reads results.csv without pandas: a run that has nothing to do shall end at once.
+
+    Args:
+        results: folder of the data set.
+        note: of the data set.
+        tracking_uri: of MLflow.
+        planned: all rules of the run; what was not asked for may be there from an older one.
+        done: the rule of each job that ran.
+        kept: number of jobs whose products were there and up to date.
+    """
+    report = Path(results, "report")
+    lines = ["SongNet: done.", _jobs(done, kept)]
+    if "collect_results" in planned:
+        lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
+    lines.append(f"  {results}/   everything that was made")
+    if "log_runs" in planned:
+        local = tracking_uri.startswith("sqlite:")
+        lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
+    if "report_page" in planned:
+        lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
+    return "\n".join(lines)
+
+
+def _jobs(done: list[str], kept: int) -> str:
+    """Jobs that ran, by rule, and how many had nothing to do."""
+    ran = ", ".join(
+        rule if n == 1 else f"{rule} × {n}" for rule, n in sorted(Counter(done).items())
+    )
+    return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
+
+
+def _accuracies(path: Path) -> str:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+    cells = {(row["model"], row["protocol"]): _cell(row) for row in rows}
+    posters = {row["model"]: _share(row["poster_accuracy"]) for row in rows}
+    headers = ["test accuracy in %", *protocols]
+    table = [
+        [model, *(cells.get((model, protocol), "") for protocol in protocols)] for model in posters
+    ]
+    if any(posters.values()):
+        headers.append("poster")
+        claims = (in_percent(poster, 2) for poster in posters.values())
+        table = [[*row, claim] for row, claim in zip(table, claims, strict=True)]
+    return tabulate(table, headers, disable_numparse=True, colalign=["left"])
+
+
+def _cell(row: dict[str, str]) -> str:
+    if not row["accuracy"]:  # no test part
+        return f"{in_percent(_share(row['validation_accuracy']))} (validation)"
+    accuracy, low, high = (
+        in_percent(_share(row[name])) for name in ("accuracy", "ci_low", "ci_high")
+    )
+    return f"{accuracy} [{low}, {high}]"
+
+
+def _share(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def failure(results: str, started: float, done: list[str], kept: int, left: int) -> str:
+    """Repeat the error lines of the jobs that failed, and say what is done and what is left.
+
+    Args:
+        results: folder of the data set.
+        started: of the run, seconds since 1970.
+        done: the rule of each job that ran.
+        kept: number of jobs whose products were there and up to date.
+        left: number of jobs that failed or were not reached.
+    """
+    lines = []
+    for log in sorted(Path(results, "logs").rglob("*.log")):
+        if log.stat().st_mtime < started:
+            continue
+        last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        if " error: " in last:
+            lines.append(f"  error: {last.partition(' error: ')[2]} (log: {log})")
+    head = "SongNet: stopped. What is finished is kept, and the next run goes on from there."
+    return "\n".join([head, f"{_jobs(done, kept)} Failed or not reached: {left}.", *lines])

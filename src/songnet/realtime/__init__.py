@@ -1,0 +1,1 @@
+"""Music as it plays: streaming, files, the server and its page."""

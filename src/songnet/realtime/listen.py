@@ -1,0 +1,105 @@
+"""Raw samples from a pipe, classified as they come."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from songnet.errors import SongNetError
+from songnet.features import mpeg
+from songnet.formatting import clock, percent
+from songnet.realtime.classify import NO_MUSIC
+from songnet.realtime.stream import Model, Step, Stream, verdict
+
+# What files begin with, of audio and of other kinds. Taken for samples they are noise, and noise
+# gets a genre as well.
+SIGNATURES = (
+    b"RIFF", b"RF64", b"riff", b"FORM", b"ID3", b"fLaC", b"OggS", b"caff", b".snd", b"wvpk",
+    b"MAC ", b"TTA1", b"MPCK", b"MP+", b"\x30\x26\xb2\x75", b"\x1a\x45\xdf\xa3", b"#!AMR", b"DSD ",
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x7fELF",
+)  # fmt: skip
+BEGINNING = 8192  # bytes in which a file shows itself
+TEXT_BYTES = 256  # that are all printable are text
+FORMATS = {"s16le": ("<i2", 2**15), "s32le": ("<i4", 2**31), "f32le": ("<f4", 1)}
+
+
+def read_samples(
+    pipe: BinaryIO, kind: str, channels: int, rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Samples as they arrive, at most a tenth of a second at a time.
+
+    Args:
+        pipe: unbuffered, or anything with ``read``.
+        kind: key of FORMATS.
+        channels: interleaved.
+        rate: Hz.
+
+    Yields:
+        (n, channels) float32.
+
+    Raises:
+        SongNetError: it is a file.
+    """
+    dtype, scale = FORMATS[kind]
+    size = np.dtype(dtype).itemsize * channels
+    rest = b""
+    begun = b""
+    while piece := pipe.read(size * max(1, rate // 10)):
+        if len(begun) < BEGINNING:
+            begun += piece
+            _check_is_raw(begun)
+        rest += piece
+        whole = len(rest) // size * size
+        samples = np.frombuffer(rest[:whole], dtype).reshape(-1, channels)
+        rest = rest[whole:]
+        yield samples.astype(np.float32) / np.float32(scale)
+
+
+def _check_is_raw(begun: bytes) -> None:
+    is_text = len(begun) >= TEXT_BYTES and all(
+        32 <= byte < 127 or byte in b"\t\n\r" for byte in begun
+    )
+    if begun.startswith(SIGNATURES) or begun[4:8] == b"ftyp" or is_text or mpeg.is_stream(begun):
+        raise SongNetError(
+            "listen reads raw samples, and this is a file: `songnet classify FILE`, or "
+            "ffmpeg -i FILE -f s16le -ac 1 -ar 22050 - | songnet listen --rate 22050"
+        )
+
+
+def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> Iterator[Step]:
+    """Steps as soon as they are complete."""
+    stream = Stream(model, rate)
+    for samples in pieces:
+        yield from stream.push(samples)
+    yield from stream.finish()
+
+
+def picture(step: Step, model: Model) -> RenderableType:
+    """Bars of all genres: now, and so far."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("", Text("now", style="bold"), "", Text("so far", style="bold"), "")
+    for i in np.argsort(-step.so_far):
+        table.add_row(
+            model.genres[i],
+            ProgressBar(total=1, completed=float(step.now[i]), width=24),
+            f"{percent(step.now[i], 0):>5}",
+            ProgressBar(total=1, completed=float(step.so_far[i]), width=24),
+            f"{percent(step.so_far[i], 0):>5}",
+        )
+    return Group(headline(step, model), table)
+
+
+def headline(step: Step, model: Model) -> Text:
+    """Time and verdict."""
+    text = Text(f"{clock(step.seconds)}  ")
+    if step.silent:
+        return text.append(NO_MUSIC)
+    found = verdict(step.so_far, model.genres)
+    text.append(found.genre, style="bold")
+    text.append(f"  {percent(found.probability, 0)}" + ("  (unsure)" if found.unsure else ""))
+    return text

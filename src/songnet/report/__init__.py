@@ -1,0 +1,1 @@
+"""What people look at: the page, tables and figures of a run."""

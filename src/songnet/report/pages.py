@@ -1,0 +1,112 @@
+"""HTML pages that open offline: everything they show is inside the file."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import soundfile as sf
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from songnet.data.archives import open_zip, read_clip, still_sound
+from songnet.features.audio import clip_samples
+from songnet.formatting import in_percent, percent, signed_points
+from songnet.io import replacing
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+TEMPLATES = Path(__file__).parent / "templates"
+EXCERPT_RATE = 22_050  # Hz, of audio in pages
+
+
+def write_page(template: str, path: str | Path, **values: Any) -> None:
+    """Fill a template of ``songnet/report/templates`` and write the page.
+
+    Args:
+        template: file name.
+        path: of the page.
+        values: what the template names; a missing one is an error.
+    """
+    environment = Environment(
+        loader=PackageLoader("songnet.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_unbroken,
+    )  # fmt: skip
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
+    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
+    environment.filters |= {
+        "percent": percent, "in_percent": in_percent, "points": signed_points,
+    }  # fmt: skip
+    environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
+    page = environment.get_template(template).render(**values)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _unbroken(value: Any) -> Any:
+    """Keep a number and its percent sign on one line."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return value.replace(" %", "\u00a0%") if plain else value
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as an address that holds them; ``kind`` is their MIME type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def spectrogram_image(mel: NDArray[np.floating[Any]]) -> str:
+    """Draw a mel-spectrogram (M, T) in dB as a PNG, low bands at the bottom."""
+    file = io.BytesIO()
+    mel = np.nan_to_num(mel.astype(np.float32))
+    plt.imsave(file, mel, cmap="magma", origin="lower", vmin=mel.max() - 70, vmax=mel.max())
+    return data_uri(file.getvalue(), "image/png")
+
+
+class Excerpts:
+    """Cuts audio for pages out of an archive.
+
+    Args:
+        archives: of the data set; only an archive of clips has sound.
+        subset: FMA's subset.
+    """
+
+    def __init__(self, archives: list[str], subset: str) -> None:
+        self._archive = next((path for path in archives if path.endswith(".zip")), None)
+        self._subset = subset
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is anything to cut."""
+        return self._archive is not None
+
+    def audio(self, track_id: int, start: float, seconds: float) -> str:
+        """Cut a part of a clip, as mono MP3; empty where the data set has no audio.
+
+        Args:
+            track_id: of the clip.
+            start: seconds from its beginning.
+            seconds: length.
+        """
+        if self._archive is None:
+            return ""
+        with open_zip(self._archive) as archive, still_sound(archive, track_id):
+            content = read_clip(archive, self._subset, track_id)
+            samples, _ = clip_samples(content, EXCERPT_RATE, start + seconds)
+        samples = samples[int(start * EXCERPT_RATE) :]
+        # Clips sound equally loud, and no click starts or ends them.
+        samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)
+        ramp = np.minimum(1, np.arange(len(samples)) / (0.01 * EXCERPT_RATE))
+        file = io.BytesIO()
+        sf.write(
+            file,
+            samples * ramp * ramp[::-1],
+            EXCERPT_RATE,
+            format="MP3",
+            bitrate_mode="CONSTANT",
+            compression_level=0.8,
+        )  # 40 kbit/s
+        return data_uri(file.getvalue(), "audio/mpeg")

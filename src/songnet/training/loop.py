@@ -1,0 +1,269 @@
+"""Training of networks: random crops, the best epoch or the last, resumed to the bit after a kill.
+
+All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs no generator state.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import unwrap
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from songnet.data.batches import Part, band_statistics, check_lengths, random_crops
+from songnet.data.shards import MelShards
+from songnet.errors import SongNetError
+from songnet.io import replacing
+from songnet.models.base import Network, Verdicts
+from songnet.training.devices import autocast, device, to_device
+from songnet.training.predict import predict_clips
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained."""
+
+    epochs: int = 40
+    # Epochs without a better validation accuracy before it ends, and keeps the best; null: all
+    # epochs count, and the last is kept.
+    patience: int | None = 10
+    batch_size: int = 32
+    least_steps: int = 0  # of an epoch; a small data set is gone through several times
+    crop_seconds: float = 10.0  # random part of each clip, new in every epoch
+    learning_rate: float = 1e-3
+    warmup: float = 0.0  # share of the steps in which the rate grows to that
+    weight_decay: float = 1e-2  # of matrices, not of biases and normalisations
+    label_smoothing: float = 0.0
+    step_loss: float = 0.0  # weight of the loss of the verdicts at single steps
+    averaging: float = 0.0  # decay of the running average of weights that is kept; 0 for none
+    mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
+    compile: bool = False  # with torch.compile; pays on a GPU in long trainings
+
+
+def train_network(
+    network: Network,
+    shards: MelShards,
+    train: Part,
+    validation: Part,
+    config: TrainingConfig,
+    seed: int,
+    checkpoint: str | Path,
+    on_epoch: Callable[[list[Row]], None] = lambda history: None,
+    progress: str = "training",
+) -> list[Row]:
+    """Train a network; it ends as it was after the epoch that is kept.
+
+    Args:
+        network: as made after ``torch.manual_seed(seed)``.
+        shards: spectrograms.
+        train: tracks to learn from.
+        validation: tracks that choose the epoch, where the config has patience.
+        config: of the training.
+        seed: of crops and dropout. The same seed, thread count and machine give the same weights.
+        checkpoint: file that holds the state after each epoch; found there, it is resumed. The
+            caller names it after everything that shapes the result, and deletes it.
+        on_epoch: called with the history so far after each epoch.
+        progress: label of the progress bar.
+
+    Returns:
+        The history, one row an epoch: epoch, kept (the epoch whose weights would stay if it were
+        the last), seconds, loading (share of the seconds spent waiting for batches),
+        learning_rate, train_loss, validation_loss and validation_accuracy.
+
+    Raises:
+        SongNetError: a clip is shorter than a step of the network, or the training diverges; the
+            checkpoint is that of the epoch before.
+    """
+    # As `use_deterministic_algorithms`, which would load torch's compiler.
+    torch.set_deterministic_debug_mode("warn")
+    network.to(device())
+    check_lengths(shards, network.frames_per_step)
+    statistics = band_statistics(shards, train.track_ids, network.levels)
+    network.set_statistics(*statistics, train.metadata)
+    trainee = _Trainee(network, config)
+    history = trainee.resume(checkpoint)
+    bar = tqdm(
+        range(len(history) + 1, config.epochs + 1),
+        desc=progress, initial=len(history), total=config.epochs, unit="epoch", disable=None,
+    )  # fmt: skip
+    for epoch in bar:
+        if history and epoch > history[-1]["kept"] + (config.patience or config.epochs):
+            break
+        start = time.perf_counter()
+        train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
+        if not math.isfinite(train_loss):
+            raise SongNetError(
+                f"models.yaml: {progress}: the loss is no number in epoch {epoch}; a lower "
+                "learning_rate may help"
+            )
+        logs = predict_clips(trainee.averaged, shards, validation.track_ids, validation.metadata)
+        accuracy = float(np.mean(logs.argmax(axis=1) == validation.labels))
+        seconds = time.perf_counter() - start
+        row = {
+            "epoch": epoch,
+            "kept": _kept([*(row["validation_accuracy"] for row in history), accuracy], config),
+            "seconds": round(seconds, 3),
+            "loading": round(waited / seconds, 4),
+            "learning_rate": trainee.learning_rate,
+            "train_loss": train_loss,
+            "validation_loss": float(-np.mean(logs[np.arange(len(logs)), validation.labels])),
+            "validation_accuracy": accuracy,
+        }
+        history.append(row)
+        trainee.store(checkpoint, history)
+        on_epoch(history)
+        bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
+    network.load_state_dict(trainee.kept)
+    network.eval()
+    return history
+
+
+class AdamW(torch.optim.AdamW):
+    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
+class _Trainee:
+    """A network in training with all that a checkpoint holds."""
+
+    def __init__(self, network: Network, config: TrainingConfig) -> None:
+        self.network, self.config = network, config
+        self.forward: Callable[..., Verdicts] = (
+            torch.compile(network.forward) if config.compile else network.forward
+        )
+        matrices = [p for p in network.parameters() if p.ndim > 1]
+        others = [p for p in network.parameters() if p.ndim <= 1]
+        self.optimizer = AdamW(
+            [
+                {"params": matrices, "weight_decay": config.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+        )
+        self.average = (
+            AveragedModel(network, avg_fn=self._moving_average, use_buffers=True)
+            if config.averaging
+            else None
+        )
+        self.kept: dict[str, Tensor] = {}
+
+    @property
+    def averaged(self) -> Network:
+        """The network that predicts."""
+        return self.network if self.average is None else cast("Network", self.average.module)
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def train_epoch(
+        self, shards: MelShards, train: Part, seed: int, epoch: int
+    ) -> tuple[float, float]:
+        """Go over random crops of all training clips; the mean loss, and seconds of loading."""
+        config = self.config
+        rng = np.random.default_rng([seed, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))
+        frames = round(config.crop_seconds * shards.frames_per_second)
+        frames = max(frames, self.network.frames_per_step)
+        batches = max(1, len(train.track_ids) // config.batch_size)
+        passes = max(1, -(-config.least_steps // batches))
+        self.network.train()
+        losses = []
+        waited = 0.0
+        asked = time.perf_counter()
+        crops = chain.from_iterable(
+            random_crops(shards, train, frames, config.batch_size, rng) for _ in range(passes)
+        )
+        for i, (mel, labels, metadata) in enumerate(crops):
+            waited += time.perf_counter() - asked
+            share = (epoch - 1 + i / (batches * passes)) / config.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = _learning_rate(config, share)
+            loss = self._loss(to_device(mel), to_device(labels), to_device(metadata))
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
+            losses.append(loss.item())
+            asked = time.perf_counter()
+        return float(np.mean(losses)), waited
+
+    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor) -> Tensor:
+        """Cross-entropy of the verdict on the crop, and of those at its steps."""
+        config = self.config
+        genres = self.network.config.n_genres
+        targets = one_hot(labels, genres).float()
+        targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
+        with autocast(config.mixed_precision):
+            verdicts = self.forward(mel, metadata)
+        loss = -(targets * verdicts.so_far[:, -1]).sum(-1).mean()
+        if config.step_loss:
+            # At every step both verdicts count, so that the first seconds say something already.
+            steps = (verdicts.now + verdicts.so_far) / 2
+            loss = loss - config.step_loss * (targets[:, None] * steps).sum(-1).mean()
+        return loss
+
+    def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+        # At first its weights grow linearly from update to update (polynomial-decay averaging, eta
+        # = 1: Shamir and Zhang, ICML 2013): the random start is soon gone, and it is smooth early.
+        decay = min(self.config.averaging, int(updates) / (int(updates) + 2))
+        return average + (1 - decay) * (new - average)
+
+    def resume(self, checkpoint: str | Path) -> list[Row]:
+        """Take up the state of a checkpoint, if there is one; its history."""
+        if not Path(checkpoint).exists():
+            return []
+        saved = torch.load(checkpoint, map_location=device(), weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        self.kept = saved["kept"]
+        history: list[Row] = saved["history"]
+        return history
+
+    def store(self, checkpoint: str | Path, history: list[Row]) -> None:
+        """Write the state after a complete epoch."""
+        if history[-1]["kept"] == history[-1]["epoch"]:
+            state = self.averaged.state_dict()
+            self.kept = {name: value.clone() for name, value in state.items()}
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "kept": self.kept,
+            "history": history,
+        }
+        with replacing(checkpoint) as temporary:
+            torch.save(state, temporary)
+
+
+def _learning_rate(config: TrainingConfig, share: float) -> float:
+    """Rate after a share of all steps: linear warm-up, then constant."""
+    if share < config.warmup:
+        return config.learning_rate * max(share / config.warmup, 1e-2)
+    return config.learning_rate
+
+
+def _kept(accuracies: list[float], config: TrainingConfig) -> int:
+    """Epoch whose weights are kept: the last, or that of the best accuracy (first of equals)."""
+    return len(accuracies) if config.patience is None else 1 + int(np.argmax(accuracies))
