@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songnet.data.splits import PARTS, split_summary, split_tracks
+from songnet.data.splits import PARTS, check_protocols, split_summary, split_tracks
 from songnet.data.subsets import held_out
 from songnet.errors import SongNetError
 
@@ -139,3 +139,29 @@ def test_the_part_that_judges(tmp_path: Path, parts: list[str], part: str) -> No
     name, rows = held_out(tracks, tmp_path / "split.parquet")
     assert name == part
     assert rows.index.tolist() == sorted(split["track_id"][split["split"] == part])
+
+
+@pytest.mark.parametrize(
+    ("change", "protocols", "message"),
+    [
+        ({"artist_id": np.nan}, ["random", "artist"], "artist needs artist.id .*=.random.'"),
+        (
+            {"artist_id": 1.0},
+            ["artist"],
+            r"genres: 'genre 0' has 1 artists.*'protocols=\[random\]'",
+        ),
+        ({"official_split": "dev"}, ["official"], "official needs set.split .* has 'dev' "),
+        ({"official_split": np.nan}, ["random", "official"], "which has none for some tracks"),
+        ({"artist_id": np.nan, "official_split": np.nan}, ["random"], ""),
+        ({}, ["random", "artist", "official"], ""),
+    ],
+)
+def test_check_protocols_wants_what_they_need(
+    change: dict[str, object], protocols: list[str], message: str
+) -> None:
+    tracks = make_tracks(7).assign(**change)
+    if not message:
+        check_protocols(tracks, protocols)
+        return
+    with pytest.raises(SongNetError, match=f"^config key .*{message}"):
+        check_protocols(tracks, protocols)

@@ -76,7 +76,7 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
     [
         (
             "track_id,set,track\n,split,genre_top\n,,\n1,training,Rock\n",
-            "lacks the columns set.subset, artist.id",
+            "lacks the columns set.subset",
         ),
         (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
         (HEADER + f"{10**20},training,small,Rock,1\n", "no number, or too large"),

@@ -1,6 +1,7 @@
 """Runs from nothing: one that repeats a finished one, one from spectrograms alone."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,28 @@ def test_delivered_spectrograms(
     results = project / "results/local_mels"
     assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 140)
     assert len(pd.read_csv(results / "report/results.csv")) == 2
+
+
+def test_music_without_artists_runs_where_no_protocol_needs_them(
+    tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake
+) -> None:
+    folder = tmp_path / "nameless"
+    folder.mkdir()
+    (folder / "fma_small.zip").symlink_to(archives / "fma_small.zip")
+    with (
+        zipfile.ZipFile(archives / "fma_metadata.zip") as source,
+        source.open("fma_metadata/tracks.csv") as table,
+    ):
+        tracks = pd.read_csv(table, header=[0, 1], index_col=0)
+    with zipfile.ZipFile(folder / "fma_metadata.zip", "w") as archive:
+        named = tracks.drop(columns=["artist", "album"], level=0)
+        archive.writestr("fma_metadata/tracks.csv", named.to_csv())
+    settings = config(folder, models="[svm]")
+    refused = snakemake(small(project), *settings)
+    assert refused.returncode != 0 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
+    line = "error: config key protocols: artist needs artist.id in tracks.csv"
+    assert line in refused.stdout, refused.stdout[-3000:]
+    run = snakemake(project, *config(folder, models="[svm]", protocols="[random]"))
+    assert run.returncode == 0, run.stdout[-5000:]
+    results = pd.read_csv(project / "results/local/report/results.csv")
+    assert results["accuracy"].iloc[0] > 1 / 3

@@ -18,6 +18,49 @@ ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
 OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
 
 
+def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
+    """Fail where a protocol cannot divide tracks, before any of their clips is decoded.
+
+    Args:
+        tracks: selected tracks; genre, artist_id, official_split.
+        protocols: random, artist, official.
+
+    Raises:
+        SongNetError: ``artist`` without artists, or a genre has fewer of them than there are parts;
+            ``official`` with other values than FMA's.
+    """
+    others = [name for name in protocols if name != "artist"] or ["random"]
+    instead = f"take 'protocols=[{','.join(others)}]'"
+    if "artist" in protocols:
+        if tracks["artist_id"].isna().all():
+            raise SongNetError(
+                "config key protocols: artist needs artist.id in tracks.csv, which names no "
+                f"artist; {instead}"
+            )
+        for genre, group in tracks.groupby("genre", observed=True):
+            count = group["artist_id"].nunique()
+            if count < len(PARTS):
+                raise SongNetError(
+                    f"config key genres: {genre!r} has {count} artists, and the protocol artist "
+                    f"needs {len(PARTS)}; leave it out, give more music, or {instead}"
+                )
+    if "official" in protocols:
+        _official(tracks)
+
+
+def _official(tracks: pd.DataFrame) -> pd.Series:
+    """FMA's own parts."""
+    parts = tracks["official_split"].map(OFFICIAL)
+    if parts.isna().any():
+        value = tracks["official_split"][parts.isna()].iloc[0]
+        found = repr(value) if isinstance(value, str) else "none for some tracks"
+        raise SongNetError(
+            f"config key protocols: official needs set.split in tracks.csv, which has {found} "
+            f"(allowed: {', '.join(OFFICIAL)}); leave it out"
+        )
+    return parts
+
+
 def split_tracks(
     tracks: pd.DataFrame, protocol: str, shares: dict[str, float] | None, seed: int
 ) -> pd.Series:
@@ -43,13 +86,7 @@ def split_tracks(
         parts = _artist(tracks, shares or {}, rng)
         _assert_disjoint(tracks, parts)
     else:
-        parts = tracks["official_split"].map(OFFICIAL)
-        if parts.isna().any():
-            value = tracks["official_split"][parts.isna()].iloc[0]
-            raise SongNetError(
-                f"tracks.csv: set.split has {value!r} (allowed: {', '.join(OFFICIAL)}); "
-                "protocols=[random,artist] need no such column"
-            )
+        parts = _official(tracks)
     # FMA's column may leave the test part out.
     for part in PARTS[:2] if protocol == "official" else PARTS:
         lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])

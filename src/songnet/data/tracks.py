@@ -22,12 +22,12 @@ PARTS = 3  # of a split: train, validation, test
 SUBSETS = ["small", "medium", "large", "full"]
 # tracks.csv columns that SongNet uses, and what they are called here.
 REQUIRED = {
-    ("set", "split"): "official_split",
     ("set", "subset"): "subset",
     ("track", "genre_top"): "genre",
-    ("artist", "id"): "artist_id",
 }
 OPTIONAL = {
+    ("set", "split"): "official_split",
+    ("artist", "id"): "artist_id",
     ("artist", "name"): "artist",
     ("track", "title"): "title",
     ("track", "license"): "license",
@@ -253,8 +253,8 @@ def check_genres(tracks: pd.DataFrame) -> None:
     """Fail where there is nothing to tell apart, or a genre is too small to be divided.
 
     Raises:
-        SongNetError: there are fewer than two genres, a genre has fewer tracks or fewer artists
-            than a split has parts, or the name of another column of predictions.parquet.
+        SongNetError: there are fewer than two genres, a genre has fewer tracks than a split has
+            parts, or the name of another column of predictions.parquet.
     """
     for genre in sorted({"track_id", "split", "genre", "predicted"} & set(tracks["genre"])):
         raise SongNetError(
@@ -262,12 +262,11 @@ def check_genres(tracks: pd.DataFrame) -> None:
             "predictions.parquet; give it another name"
         )
     for genre, group in tracks.groupby("genre", observed=True):
-        for what, count in [("tracks", len(group)), ("artists", group["artist_id"].nunique())]:
-            if count < PARTS:
-                raise SongNetError(
-                    f"config key genres: {genre!r} has {count} usable {what}, fewer than the "
-                    f"{PARTS} parts of a split need; leave it out or give more music"
-                )
+        if len(group) < PARTS:
+            raise SongNetError(
+                f"config key genres: {genre!r} has {len(group)} usable tracks, fewer than the "
+                f"{PARTS} parts of a split need; leave it out or give more music"
+            )
     names = sorted(set(tracks["genre"]))
     if len(names) < 2:
         raise SongNetError(
