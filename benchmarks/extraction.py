@@ -20,8 +20,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Section, Times, in_turn, spread
-from songnet.data.archives import clip_ids, member_name, open_zip
-from songnet.data.shard_writer import audio_reader
+from songnet.data.archives import open_zip
+from songnet.data.fma_zip import FmaZip, member_name
 from songnet.features.audio import average_channels, decode, resample
 from songnet.features.fma518 import DIMENSIONS, SAMPLE_RATE, fma_features
 from songnet.features.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
@@ -84,7 +84,7 @@ def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
     subset = archive.stem.removeprefix("fma_")
     whole, usual = [], []
     with open_zip(archive) as file:
-        for track_id in sorted(clip_ids(archive, subset)):
+        for track_id in sorted(FmaZip([str(archive)]).track_ids()):
             try:
                 info = sf.info(io.BytesIO(file.read(member_name(subset, track_id))))
             except (sf.LibsndfileError, zipfile.BadZipFile):
@@ -101,12 +101,15 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
     """Compare on some clips of an archive, all from the zip member on."""
     torch.set_num_threads(1)
     subset, clips = usable_clips(archive, count)
-    with threadpool_limits(limits=1), open_zip(archive) as file:
+    source = FmaZip([str(archive)])
+    with (
+        threadpool_limits(limits=1),
+        open_zip(archive) as file,
+        source.spectrograms(clips, CONFIG, 5, SECONDS) as spectrograms,
+    ):
 
         def read(track_id: int) -> io.BytesIO:
             return io.BytesIO(file.read(member_name(subset, track_id)))
-
-        songnet = audio_reader(file, subset, CONFIG, 5, SECONDS)
 
         def on_all(way: Callable[[int], object]) -> Callable[[], object]:
             return lambda: [way(track_id) for track_id in clips]
@@ -115,7 +118,7 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
             {
                 "reading the zip member": on_all(read),
                 "reading and decoding": on_all(lambda i: sf.read(read(i), dtype="float32")),
-                "SongNet": on_all(lambda i: songnet(i)[0].astype(np.float16)),
+                "SongNet": on_all(lambda i: spectrograms.read(i)[0].astype(np.float16)),
                 "torch.stft": on_all(lambda i: torch_mel(read(i))),
                 "librosa": on_all(lambda i: librosa_mel(read(i))),
             },
@@ -171,7 +174,7 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
             ],
             {"518 features: librosa": features["librosa"] / features["SongNet"]},
         ),
-        _scaling(archive, subset, clips, repeats),
+        _scaling(archive, clips, repeats),
     ]
 
 
@@ -206,17 +209,16 @@ def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
 WORKER = """
 import json, sys, time
 from pathlib import Path
-from songnet.data.archives import open_zip, read_clip
-from songnet.features.audio import decode, resample
+from songnet.data.fma_zip import FmaZip
 from songnet.features.fma518 import SAMPLE_RATE, fma_features
 from songnet.features.mel import MelConfig
-from songnet.data.shard_writer import audio_reader
-archive, subset, kind, *clips = sys.argv[1:]
-with open_zip(archive) as file:
-    mel = audio_reader(file, subset, MelConfig(), 5, 30)
-    def features(i):
-        fma_features(resample(decode(read_clip(file, subset, i)), SAMPLE_RATE))
-    run = mel if kind == "mel" else features
+archive, kind, *clips = sys.argv[1:]
+source = FmaZip([archive])
+with (
+    source.spectrograms([], MelConfig(), 5, 30) as spectrograms,
+    source.samples(SAMPLE_RATE, 30) as samples,
+):
+    run = spectrograms.read if kind == "mel" else lambda i: fma_features(samples(i))
     run(int(clips[0]))
     cpu, wall = time.process_time(), time.perf_counter()
     for i in clips: run(int(i))
@@ -227,14 +229,14 @@ print(json.dumps([cpu, wall, peak]))
 """
 
 
-def _scaling(archive: Path, subset: str, clips: list[int], repeats: int) -> Section:
+def _scaling(archive: Path, clips: list[int], repeats: int) -> Section:
     """One job alone against one on each core."""
     cores = len(os.sched_getaffinity(0))
     pinned = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
     def jobs(kind: str, count: int) -> Times:
         """CPU seconds, seconds and MB of jobs at the same time: (jobs, 3)."""
-        command = [sys.executable, "-c", WORKER, str(archive), subset, kind, *map(str, clips)]
+        command = [sys.executable, "-c", WORKER, str(archive), kind, *map(str, clips)]
         with tempfile.TemporaryDirectory() as folder:
             running = [
                 subprocess.Popen(

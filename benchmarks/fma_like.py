@@ -15,7 +15,7 @@ import soxr
 from numpy.typing import NDArray
 
 from benchmarks.bzip2 import join, write_packed
-from songnet.data.archives import clip_ids, member_name, open_zip, read_clip
+from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.tracks import read_tracks
 from songnet.demo.archives import GENRE_IDS
 from songnet.demo.synthesis import RATE as SYNTHESIS_RATE
@@ -122,7 +122,7 @@ def clip_pool(number: int, source: Path | None, workers: int, seconds: int = 30)
     with ProcessPoolExecutor(workers) as pool:
         if source is None:
             return list(pool.map(partial(_composed, seconds=seconds), range(number)))
-        ids = sorted(clip_ids(source, _subset(source)))[:number]
+        ids = sorted(FmaZip([str(source)]).track_ids())[:number]
         return list(filter(None, pool.map(partial(_taken, source, seconds=seconds), ids)))
 
 
@@ -132,14 +132,10 @@ def _composed(i: int, seconds: int) -> bytes:
     return _encoded(make_track(make_artist(genre, rng), seconds, rng), SYNTHESIS_RATE)
 
 
-def _subset(archive: Path) -> str:
-    return archive.stem.removeprefix("fma_")
-
-
 def _taken(source: Path, track_id: int, seconds: int) -> bytes:
-    with open_zip(source) as archive:
+    with FmaZip([str(source)]).opened() as read:
         try:
-            clip = decode(read_clip(archive, _subset(source), track_id), min_seconds=29)
+            clip = decode(read(track_id), min_seconds=29)
         except UnusableClipError:
             return b""
     return _encoded(clip.samples[: seconds * clip.sample_rate], clip.sample_rate)

@@ -22,8 +22,8 @@ import yaml
 from benchmarks.workflow import copy_project
 from filelock import FileLock
 
-from songnet.data.archives import member_name
 from songnet.data.batches import Part
+from songnet.data.fma_zip import member_name
 from songnet.data.shards import MelShards
 from songnet.data.tracks import read_tracks
 from songnet.demo.archives import make_demo

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -164,3 +165,9 @@ def checked_sums(paths: list[str], expected: dict[str, dict[str, str]]) -> dict[
 def digest(value: Any) -> str:
     """Return sixteen hexadecimal digits that stand for a JSON-like value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_class(path: str) -> Any:
+    """Import a class by its path."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)

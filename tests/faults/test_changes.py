@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import member_name
 from songnet.io import sha1
 from tests.conftest import processes
 from tests.faults.conftest import Place, errors

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import member_name
 from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
 from tests.faults.conftest import Place

@@ -15,7 +15,7 @@ import snakemake.workflow
 import yaml
 
 from songnet.cli import _parser
-from songnet.data.archives import clip_ids
+from songnet.data.fma_zip import FmaZip
 from songnet.data.tracks import read_tracks
 from songnet.pipeline.configuration import read_yaml
 from tests.configured import MODELS, ROOT, SCHEMA, checked
@@ -56,7 +56,7 @@ def test_the_recipe_packs_music_of_ones_own(
     assert tracks["genre"].tolist() == ["Folk", "Rock", "Rock"]
     assert tracks["artist_id"].tolist() == ["D", "A, B & C", "Ümläut"]
     assert set(tracks["subset"]) == {"small"}
-    assert clip_ids("mine/fma_small.zip", "small") == {1, 2, 3} == set(tracks.index)
+    assert FmaZip(["mine/fma_small.zip"]).track_ids() == {1, 2, 3} == set(tracks.index)
 
 
 def test_documents_have_commands() -> None:

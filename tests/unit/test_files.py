@@ -205,7 +205,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
             file.write(text)
 
     script.write_text(
-        "from songnet.data.shard_writer import make_audio_shard\n"
+        "from songnet.data.shard_writer import write_shard\n"
         "from songnet.tracking import live\n"
         "from songnet.report.pages import write_page\nwrite_page('analysis.html')\n"
     )

@@ -14,7 +14,8 @@ from benchmarks.published_features import measured
 
 from songnet.data import archives as songnet_archives
 from songnet.data import tracks as songnet_tracks
-from songnet.data.archives import clip_ids, open_member, open_zip, read_clip, still_sound
+from songnet.data.archives import open_member, open_zip, read_member
+from songnet.data.fma_zip import FmaZip
 from songnet.data.tracks import read_tracks, select_tracks, wanted_tracks
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.audio import decode
@@ -47,10 +48,11 @@ def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> 
 def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
     names = ["../../000007.mp3", "/etc/000008.mp3", "fma_small/../../000009.mp3", "a/²/².mp3",
              "fma_small/000/2.mp3", "fma_small/000/000002.mp3/000010.mp3", CLIP]  # fmt: skip
-    path = archive_of(tmp_path / "a.zip", dict.fromkeys(names, b"x"))
-    assert clip_ids(path, "small") == {2}
+    path = archive_of(tmp_path / "fma_small.zip", dict.fromkeys(names, b"x"))
+    assert FmaZip([str(path)]).track_ids() == {2}
+    path.rename(tmp_path / "fma_large.zip")
     with pytest.raises(SongNetError, match=r"no clip of a name like fma_large/000/000002\.mp3"):
-        clip_ids(path, "large")
+        FmaZip([str(tmp_path / "fma_large.zip")]).track_ids()
 
 
 def damaged(path: Path, case: str) -> Path:
@@ -71,15 +73,14 @@ def damaged(path: Path, case: str) -> Path:
     "case", ["too large", "its CRC-32 is wrong", "encrypted", "unknown way", "cannot be unpacked"]
 )
 def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
-    with open_zip(damaged(tmp_path / "a.zip", case)) as archive:
+    source = FmaZip([str(damaged(tmp_path / "fma_small.zip", case))])
+    with source.opened() as read:
         with pytest.raises(UnusableClipError, match=case) as error:
-            read_clip(archive, "small", 2)
+            read(2)
         assert "\n" not in str(error.value)
-        with (
-            pytest.raises(SongNetError, match="track 2 was sound and is not any more"),
-            still_sound(archive, 2),
-        ):
-            read_clip(archive, "small", 2)
+    for again in (source.files(), source.samples(22_050, 1)):
+        with again as read, pytest.raises(SongNetError, match="track 2 was sound and is not any"):
+            read(2)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -90,7 +91,7 @@ def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
             archive.writestr(name, b"second")
     with open_zip(path) as archive:
         with pytest.raises(UnusableClipError, match="two files of its name are in the archive"):
-            read_clip(archive, "small", 2)
+            read_member(archive, CLIP)
         with pytest.raises(SongNetError, match=r"a\.zip: has two files table"):  # noqa: SIM117
             with open_member(archive, "table"):
                 pass
@@ -120,7 +121,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         patched(path, size, struct.pack("<I", 1000), header)
     tracemalloc.start()
     with open_zip(path) as archive, pytest.raises(UnusableClipError, match="CRC-32 is wrong"):
-        read_clip(archive, "small", 2)
+        read_member(archive, CLIP)
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile as sf
 from librosa import filters  # type: ignore[attr-defined]
 
-from songnet.data.shard_writer import Mel
+from songnet.data.clips import Mel
 from songnet.errors import UnusableClipError
 from songnet.features.audio import average_channels, decode, decode_blocks, is_silent, resample
 from songnet.features.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram

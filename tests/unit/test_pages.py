@@ -11,7 +11,8 @@ import soundfile as sf
 from jinja2 import UndefinedError
 
 from songnet.colours import genre_colours
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import FmaZip, member_name
+from songnet.data.precomputed_mels import PrecomputedMels
 from songnet.report.pages import Excerpts, spectrogram_image, write_page
 
 
@@ -23,7 +24,7 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     sf.write(clip, np.column_stack([samples, samples]), 44_100, format="MP3")
     with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
         archive.writestr(member_name("small", 7), clip.getvalue())
-    uri = Excerpts([str(tmp_path / "fma_small.zip")], "small").audio(7, 2.0, 1.0)
+    uri = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")])).audio(7, 2.0, 1.0)
     kind, _, content = uri.partition(",")
     assert kind == "data:audio/mpeg;base64"
     heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
@@ -32,7 +33,7 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     assert np.abs(heard).max() == pytest.approx(0.9, abs=0.1)
     spectrum = np.abs(np.fft.rfft(heard))
     assert np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
-    assert Excerpts(["mels-00.npz"], "small").audio(7, 2.0, 1.0) == ""
+    assert Excerpts(PrecomputedMels(["mels-00.npz"])).audio(7, 2.0, 1.0) == ""
 
 
 def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path
     sf.write(clip, samples, 22_050, format="FLAC")
     with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
         archive.writestr(member_name("small", 7), clip.getvalue())
-    excerpts = Excerpts([str(tmp_path / "fma_small.zip")], "small")
+    excerpts = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]))
     for start, silent in [(0, True), (11, False)]:
         content = excerpts.audio(7, start, 10).partition(",")[2]
         heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))

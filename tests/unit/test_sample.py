@@ -10,7 +10,7 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
-from songnet.data.archives import clip_ids, member_name
+from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
 from songnet.data.tracks import read_tracks, wanted_tracks
 from songnet.errors import SongNetError
@@ -94,7 +94,7 @@ def check(archives: Path, folder: Path) -> None:
     """The sample holds the wanted clips to the byte, and nothing lies about."""
     wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
     assert set(wanted["genre"].value_counts()) == {4}
-    assert clip_ids(folder / "fma_small.zip", "small") == set(wanted.index)
+    assert FmaZip([str(folder / "fma_small.zip")]).track_ids() == set(wanted.index)
     with (
         zipfile.ZipFile(archives / "fma_small.zip") as whole,
         zipfile.ZipFile(folder / "fma_small.zip") as part,

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.data.archives import clip_ids, member_name
+from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.precomputed_mels import (
-    make_mels_shard,
+    PrecomputedMels,
     mel_decibels,
     mel_ids,
     mel_lengths,
     read_mels,
 )
+from songnet.data.shard_writer import write_shard
 from songnet.data.shards import MelShards
 from songnet.data.tracks import (
     check_genres,
@@ -27,6 +28,7 @@ from songnet.data.tracks import (
 )
 from songnet.demo.archives import BROKEN
 from songnet.errors import SongNetError
+from songnet.features.mel import MelConfig
 
 
 def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/tracks.csv") -> str:
@@ -42,7 +44,7 @@ def test_reads_what_the_demo_writes(archives: Path) -> None:
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
     assert len(tracks) == 36 + len(BROKEN)
     assert tracks["subset"].cat.ordered
-    assert clip_ids(archives / "fma_small.zip", "small") == set(tracks.index)
+    assert FmaZip([str(archives / "fma_small.zip")]).track_ids() == set(tracks.index)
     assert set(tracks["official_split"]) == {"training", "validation", "test"}
     homes = tracks.groupby("artist_id")["official_split"].nunique()
     assert (homes == 1).all()
@@ -192,9 +194,9 @@ def test_a_shard_of_delivered_spectrograms_holds_its_own_tracks_alone(tmp_path: 
 def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
     mel = np.random.default_rng(0).integers(0, 256, (2, 32, 20), np.uint8)
     np.savez(tmp_path / "mels-0.npz", track_id=[5, 6], mel=mel, seconds=[3.0, 30.0])
-    selected = pd.DataFrame(index=pd.Index([5, 6], name="track_id"))
     npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
-    make_mels_shard(npy, clips_csv, [str(tmp_path / "mels-0.npz")], selected, min_seconds=5)
+    source = PrecomputedMels([str(tmp_path / "mels-0.npz")])
+    write_shard(npy, clips_csv, source, [5, 6], MelConfig(), 5, 30)
     clips = pd.read_csv(clips_csv, index_col="track_id")
     assert clips.loc[5, "problem"] == "too short: 3.0 s, minimum 5 s"
     assert clips["row"].tolist() == [-1, 0]
@@ -223,8 +225,8 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
     paths.append(str(tmp_path / "mels-empty.npz"))  # an exporter's last one
     np.savez(paths[2], track_id=np.zeros(0, np.int64), mel=mel[:0])
     assert mel_ids(paths) == {5, 6, 7, 9}
-    selected = pd.DataFrame(index=pd.Index([5, 6, 9], name="track_id"))
-    make_mels_shard(str(tmp_path / "000.npy"), str(tmp_path / "000.csv"), paths, selected, 5)
+    npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
+    write_shard(npy, clips_csv, PrecomputedMels(paths), [5, 6, 9], MelConfig(), 5, 30)
     clips = pd.read_csv(tmp_path / "000.csv", index_col="track_id")
     assert clips.loc[[5, 9], "seconds"].tolist() == lengths
     assert clips.loc[[5, 9], "frames"].tolist() == frames

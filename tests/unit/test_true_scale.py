@@ -23,8 +23,8 @@ from benchmarks.fma_like import (
     write_metadata,
 )
 
-from songnet.data.archives import clip_ids, member_name
-from songnet.data.shard_writer import CLIP_COLUMNS, make_audio_shard
+from songnet.data.fma_zip import FmaZip, member_name
+from songnet.data.shard_writer import CLIP_COLUMNS, write_shard
 from songnet.data.splits import PARTS, split_summary, split_tracks
 from songnet.data.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
 from songnet.features.mel import MelConfig
@@ -161,10 +161,10 @@ def test_faults_are_found_by_rule_whatever_their_number(
             archive.writestr(member_name("small", track_id), encoded(*form))
         archive.writestr(member_name("small", 900_005), encoded(30, 44_100, 2, opposite=True))
         assert archive.testzip() is None
-    assert clip_ids(path, "small") == {*chosen.index, *mixed, 900_005}
-    ids = pd.DataFrame(index=pd.Index(sorted(clip_ids(path, "small")), name="track_id"))
+    source = FmaZip([str(path)])
+    assert source.track_ids() == {*chosen.index, *mixed, 900_005}
     npy, csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
-    make_audio_shard(npy, csv, str(path), ids, "small", MelConfig(), 5, 30)
+    write_shard(npy, csv, source, sorted(source.track_ids()), MelConfig(), 5, 30)
     clips = pd.read_csv(csv, index_col="track_id")
     problems = clips["problem"].dropna()
     assert set(problems.index) == {*BROKEN, 900_004, 900_005}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import member_name
 from songnet.data.tracks import read_tracks
 from tests.configured import MODELS
 from tests.conftest import Snakemake, config, planned_jobs, small

@@ -13,7 +13,8 @@ os.environ |= {
 sys.path.insert(0, str(ROOT / "src"))
 
 from songnet import io
-from songnet.data.subsets import FAIREST
+from songnet.data.sources import SOURCES
+from songnet.evaluation.runs import FAIREST
 from songnet.models.registry import FAMILIES, class_path
 from songnet.pipeline import configuration, plan, summary
 from songnet.pipeline.provenance import source_digest
@@ -69,7 +70,8 @@ with configuration.exit_on_error():
         }
     )
 RESULTS = f"results/{config['dataset']}"
-HAS_AUDIO = DATASET["source"] != "mels"
+CLIPS = plan.clip_kind(DATASET)
+HAS_AUDIO = SOURCES[CLIPS].has_audio
 # What tables and pages say of the data: another address makes none anew.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
@@ -119,14 +121,13 @@ def minutes(limit):
 
 # Modules that report what trainings do, and shape no weights.
 REPORTING = ("tracking.live", "pipeline.job", "pipeline.provenance")
-# Modules of other sources of clips, which scripts import and data of this source never reach.
-OTHER_SOURCES = () if DATASET["source"] == "mels" else ("data.precomputed_mels",)
 
 
-def source(rule_name, models=(), without=(), predictors=False):
+def source(rule_name, models=(), without=(), predictors=False, clips=False):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
 
-    With ``predictors`` also that of what applies models to tracks.
+    With ``predictors`` also that of what applies models to tracks, with ``clips`` also that of what
+    reads this data set's clips.
 
     It is read when a job asks: on a cluster each job starts
     a Snakemake of its own, which needs it of one rule.
@@ -136,6 +137,8 @@ def source(rule_name, models=(), without=(), predictors=False):
         entries = [MODELS[model.format(**dict(wildcards.items()))] for model in models]
         # A script loads them by name.
         classes = [class_path(entry) for entry in entries]
+        if clips:
+            classes.append(SOURCES[CLIPS].path)
         if predictors:
             classes += [FAMILIES[entry["family"]].predictor for entry in entries]
         classes = [path for path in classes if path.startswith("songnet.")]

@@ -99,13 +99,13 @@ rule select_tracks:
         mem_mb=memory(1000),
         runtime=minutes(120),  # all archives are read, for their SHA-1: FMA-large has 100 GB
     params:
-        kind=DATASET["source"],
+        kind=CLIPS,
         subset=DATASET["subset"],
         genres=config["genres"] or DATASET["genres"],
         tracks_per_genre=config["tracks_per_genre"],
         shards=len(SHARDS),
         dates=plan.archive_dates(config, DATASET),
         checksums={} if SAMPLED else DATASET["files"],
-        source=source("select_tracks", without=OTHER_SOURCES),
+        source=source("select_tracks", clips=True),
     script:
         "../scripts/select_tracks.py"

@@ -22,9 +22,9 @@ rule fma_features_shard:
         mem_mb=memory(700),
         runtime=minutes(60),
     params:
-        subset=DATASET["subset"],
+        kind=CLIPS,
         clip_seconds=config["clips"]["clip_seconds"],
-        source=source("fma_features_shard"),
+        source=source("fma_features_shard", clips=True),
     script:
         "../scripts/fma_features_shard.py"
 

@@ -25,11 +25,10 @@ rule mel_shard:
         mem_mb=memory(700),
         runtime=minutes(30),
     params:
-        kind=DATASET["source"],
-        subset=DATASET["subset"],
+        kind=CLIPS,
         mel=config["mel"],
         clips=config["clips"],
-        source=source("mel_shard", without=OTHER_SOURCES),
+        source=source("mel_shard", clips=True),
     script:
         "../scripts/mel_shard.py"
 

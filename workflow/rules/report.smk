@@ -160,9 +160,9 @@ if family_models("crnn"):
             mem_mb=memory(1500),
             runtime=minutes(60),
         params:
-            subset=DATASET["subset"],
+            kind=CLIPS,
             evaluation=config["evaluation"],
-            source=source("analyse_errors", family_models("crnn")),
+            source=source("analyse_errors", family_models("crnn"), clips=True),
         script:
             "../scripts/analyse_errors.py"
 
@@ -192,8 +192,8 @@ if family_models("crnn"):
             mem_mb=memory(1500),
             runtime=minutes(120),
         params:
-            subset=DATASET["subset"],
-            source=source("show_filters", family_models("crnn")),
+            kind=CLIPS,
+            source=source("show_filters", family_models("crnn"), clips=True),
         script:
             "../scripts/show_filters.py"
 
@@ -223,8 +223,8 @@ if family_models("crnn"):
                 mem_mb=memory(500),
                 runtime=minutes(10),
             params:
-                subset=DATASET["subset"],
-                source=source("pick_examples"),
+                kind=CLIPS,
+                source=source("pick_examples", clips=True),
             script:
                 "../scripts/pick_examples.py"
 

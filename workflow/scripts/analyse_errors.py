@@ -10,6 +10,7 @@ with job(snakemake):
 
     from songnet import __version__
     from songnet.data.shards import MelShards
+    from songnet.data.sources import clip_source
     from songnet.data.subsets import held_out, read_parts
     from songnet.evaluation import error_analysis
     from songnet.evaluation.runs import RunName
@@ -45,7 +46,7 @@ with job(snakemake):
         predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
     )
     figures.reliability_figure(reliability, snakemake.output.reliability)
-    excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
+    excerpts = Excerpts(clip_source(snakemake.params.kind, snakemake.input.clips))
     frames = round(SECONDS * shards.frames_per_second)
     wrong = [
         {

@@ -7,8 +7,9 @@ with job(snakemake):
 
     from songnet.data.subsets import read_parts
     from songnet.evaluation.metrics import write_evaluation
+    from songnet.io import load_class
     from songnet.models.predictions import prediction_table
-    from songnet.models.registry import FAMILIES, load_class
+    from songnet.models.registry import FAMILIES
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     parts = read_parts(snakemake.input.split)

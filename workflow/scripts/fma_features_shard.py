@@ -9,23 +9,18 @@ with job(snakemake):
     import pandas as pd
     from tqdm import tqdm
 
-    from songnet.data.archives import open_zip, read_clip, still_sound
+    from songnet.data.sources import clip_source
     from songnet.features import fma518
-    from songnet.features.audio import clip_samples
     from songnet.io import replacing
 
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["shard"])
     track_ids = tracks.index[tracks["shard"] == int(snakemake.wildcards.shard)]
-    rate, seconds = fma518.SAMPLE_RATE, snakemake.params.clip_seconds
-    rows = []
-    with open_zip(snakemake.input.clips[0]) as archive:
-        for track_id in tqdm(
-            track_ids, desc=f"features {Path(snakemake.output[0]).stem}", unit="clip", disable=None
-        ):
-            with still_sound(archive, track_id):
-                content = read_clip(archive, snakemake.params.subset, track_id)
-                samples, _ = clip_samples(content, rate, seconds)
-            rows.append(fma518.fma_features(samples))
+    source = clip_source(snakemake.params.kind, snakemake.input.clips)
+    progress = tqdm(
+        track_ids, desc=f"features {Path(snakemake.output[0]).stem}", unit="clip", disable=None
+    )
+    with source.samples(fma518.SAMPLE_RATE, snakemake.params.clip_seconds) as read:
+        rows = [fma518.fma_features(read(track_id)) for track_id in progress]
     columns = fma518.columns()
     values = np.stack(rows) if rows else np.empty((0, len(columns)), np.float32)
     with replacing(snakemake.output[0]) as temporary:

@@ -7,7 +7,7 @@ with job(snakemake):
 
     import pandas as pd
 
-    from songnet.data.archives import open_zip, read_clip, still_sound
+    from songnet.data.sources import clip_source
     from songnet.data.subsets import held_out
     from songnet.formatting import credit
     from songnet.io import replacing, write_json
@@ -16,13 +16,11 @@ with job(snakemake):
     _, heard = held_out(tracks, snakemake.input.split[0])
     folder = Path(snakemake.output[0])
     examples = []
-    with open_zip(snakemake.input.clips[0]) as archive:
+    with clip_source(snakemake.params.kind, snakemake.input.clips).files() as read:
         for genre, group in heard.groupby("genre"):
             track_id = group.index[0]
-            with still_sound(archive, track_id):
-                content = read_clip(archive, snakemake.params.subset, track_id)
             with replacing(folder / f"{track_id:06d}.mp3") as temporary:
-                temporary.write_bytes(content.getbuffer())
+                temporary.write_bytes(read(track_id).getbuffer())
             examples.append(
                 {
                     "file": f"{track_id:06d}.mp3",

@@ -4,19 +4,15 @@ from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     from songnet import io
-    from songnet.data import archives, precomputed_mels, tracks
+    from songnet.data import tracks
+    from songnet.data.sources import clip_source
 
     metadata, clips = snakemake.input.metadata, snakemake.input.clips
     sums = io.checked_sums([metadata, *clips], snakemake.params.checksums)
     table = tracks.read_tracks(metadata)
     params = snakemake.params
     inside = tracks.wanted_tracks(table, params.subset, params.genres, params.tracks_per_genre)
-    if not clips:
-        available = set(inside.index)
-    elif params.kind == "mels":
-        available = precomputed_mels.mel_ids(clips)
-    else:
-        available = archives.clip_ids(clips[0], params.subset)
+    available = clip_source(params.kind, clips).track_ids() if clips else set(inside.index)
     selection, unmatched = tracks.select_tracks(inside, table.index, available, params.shards)
     log.info("%d tracks selected, %d unmatched", len(selection), len(unmatched))
     with io.replacing(snakemake.output.selection) as temporary:

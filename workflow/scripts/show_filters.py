@@ -12,6 +12,7 @@ with job(snakemake):
     from songnet.colours import genre_colours
     from songnet.data.batches import Part
     from songnet.data.shards import MelShards
+    from songnet.data.sources import clip_source
     from songnet.data.subsets import held_out
     from songnet.evaluation.filters import effect_text, filter_text, telling_filters
     from songnet.formatting import credit
@@ -25,7 +26,7 @@ with job(snakemake):
     shards = MelShards.read(snakemake.input.mel)
     name, heard = held_out(tracks, snakemake.input.split[0])
     part = Part.of(heard, genres)
-    excerpts = Excerpts(snakemake.input.clips, snakemake.params.subset)
+    excerpts = Excerpts(clip_source(snakemake.params.kind, snakemake.input.clips))
 
     def item(excerpt):
         """One clip of the page."""

@@ -1,9 +1,8 @@
-"""Archives in FMA's layout: tables and clips inside a zip, read without being unpacked."""
+"""Zip archives: tables and clips inside, read without being unpacked."""
 
 import bz2
 import io
 import lzma
-import re
 import struct
 import zipfile
 import zlib
@@ -22,27 +21,6 @@ TABLE_BYTES = 4 << 30
 # cannot read. A disk's OSError is neither.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 NOT_READABLE = (*DAMAGED, RuntimeError)
-
-
-def member_name(subset: str, track_id: int) -> str:
-    """FMA's name of a clip inside ``fma_<subset>.zip``, e.g. ``fma_small/000/000002.mp3``."""
-    return f"fma_{subset}/{track_id // 1000:03d}/{track_id:06d}.mp3"
-
-
-def clip_ids(archive: str | Path, subset: str) -> set[int]:
-    """Track numbers of the clips of an audio archive; members of other names are none.
-
-    Raises:
-        SongNetError: it has no clip of FMA's names.
-    """
-    with open_zip(archive) as file:
-        names = set(file.namelist())
-    stems = {Path(name).stem for name in names if name.endswith(".mp3")}
-    numbers = {int(stem) for stem in stems if re.fullmatch(r"[0-9]{1,18}", stem)}
-    numbers = {number for number in numbers if member_name(subset, number) in names}
-    if not numbers:
-        raise SongNetError(f"{archive}: has no clip of a name like {member_name(subset, 2)}")
-    return numbers
 
 
 @contextmanager
@@ -98,14 +76,13 @@ def open_member(archive: zipfile.ZipFile, name: str, threads: int = 1) -> Iterat
         raise refused(error) from None
 
 
-def read_clip(archive: zipfile.ZipFile, subset: str, track_id: int) -> io.BytesIO:
-    """Read one clip into memory.
+def read_member(archive: zipfile.ZipFile, name: str) -> io.BytesIO:
+    """Read a clip into memory.
 
     Raises:
         UnusableClipError: the archive does not have it, it is too large, or it is damaged.
         OSError: the disk cannot read it.
     """
-    name = member_name(subset, track_id)
     if is_twice(archive, name):
         raise UnusableClipError("two files of its name are in the archive")
     try:
@@ -124,22 +101,6 @@ def is_twice(archive: zipfile.ZipFile, name: str) -> bool:
     if len(archive.filelist) == len(archive.NameToInfo):
         return False
     return sum(info.filename == name for info in archive.filelist) > 1
-
-
-@contextmanager
-def still_sound(archive: zipfile.ZipFile, track_id: int) -> Iterator[None]:
-    """Read a clip that was sound when the mel jobs read it.
-
-    Raises:
-        SongNetError: it is not any more.
-    """
-    try:
-        yield
-    except UnusableClipError as error:
-        raise SongNetError(
-            f"{archive.filename}: track {track_id} was sound and is not any more ({error}); "
-            "`--forcerun select_tracks` looks at all clips anew"
-        ) from None
 
 
 class _TooLargeError(Exception):

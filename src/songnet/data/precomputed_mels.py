@@ -4,16 +4,17 @@ import hashlib
 import math
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from songnet.data.archives import NOT_READABLE, is_twice, open_zip
-from songnet.data.shard_writer import Found, write_shard
+from songnet.data.clips import ClipSource, Found, Spectrograms
 from songnet.errors import SongNetError
 from songnet.features.audio import check_length
+from songnet.features.mel import MelConfig
 
 # 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
 MEL_RANGE_DB = 80.0
@@ -21,6 +22,38 @@ MEL_RANGE_DB = 80.0
 CLIP_SECONDS = 30.0
 FEWEST_BANDS = 29  # as the config key mel.n_mels
 SAME_RATE = 0.02  # by which frame rates of archives may differ
+
+
+class PrecomputedMels(ClipSource):
+    """Spectrograms in ``mels-*.npz``, each with ``track_id`` and ``mel``; see `read_mels`.
+
+    Args:
+        paths: of the archives.
+    """
+
+    def track_ids(self) -> set[int]:
+        """Track numbers, as `mel_ids` finds them."""
+        return mel_ids(self.paths)
+
+    @contextmanager
+    def spectrograms(
+        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+    ) -> Iterator[Spectrograms]:
+        """Spectrograms as they are, without their padding; nothing is computed or cut."""
+        wanted = np.array(track_ids, np.int64)
+        mels = read_mels(self.paths, wanted)
+        lengths = mel_lengths(self.paths, wanted)
+
+        def read(track_id: int) -> Found:
+            frames, seconds = lengths[track_id]
+            mel = mels.pop(track_id)[:, :frames]  # or it would be held twice
+            check_length(seconds, min_seconds)
+            facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds}
+            facts |= {"lost_seconds": 0.0, "sample_rate": 0, "channels": 0}
+            return mel_decibels(mel), facts
+
+        shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
+        yield Spectrograms(read, tuple(shape))
 
 
 def mel_ids(archives: list[str]) -> set[int]:
@@ -186,21 +219,3 @@ def _array(path: str, name: str, default: float | None = None) -> NDArray[Any]:
         raise SongNetError(f"{path}: has no array {name}") from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
-
-
-def make_mels_shard(
-    npy: str, clips_csv: str, archives: list[str], selected: pd.DataFrame, min_seconds: float
-) -> None:
-    """Write the shard of some precomputed spectrograms ``mels-*.npz``."""
-    mels = read_mels(archives, selected.index.to_numpy())
-    lengths = mel_lengths(archives, selected.index.to_numpy())
-
-    def read(track_id: int) -> Found:
-        frames, seconds = lengths[track_id]
-        mel = mels.pop(track_id)[:, :frames]  # out, lest it be held twice
-        check_length(seconds, min_seconds)
-        facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds}
-        return mel_decibels(mel), facts | {"lost_seconds": 0.0, "sample_rate": 0, "channels": 0}
-
-    shape = np.max([mel.shape for mel in mels.values()], axis=0) if mels else (0, 0)
-    write_shard(npy, clips_csv, ", ".join(archives), selected, read, shape)

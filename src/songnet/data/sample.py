@@ -15,7 +15,7 @@ from tqdm import tqdm
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import member_name
 from songnet.data.tracks import read_tracks, wanted_tracks
 from songnet.errors import SongNetError
 from songnet.io import replacing

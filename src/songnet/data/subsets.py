@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-# Protocols: the one that says most about new music comes first.
-FAIREST = ("artist", "official", "random")
-
 
 def read_parts(split: str | Path) -> pd.Series:
     """Part of each track, index track_id, from the file of a split."""

@@ -17,7 +17,7 @@ import soundfile as sf
 import soxr
 from tqdm import tqdm
 
-from songnet.data.archives import member_name
+from songnet.data.fma_zip import member_name
 from songnet.demo.synthesis import RATE, make_artist, make_track
 from songnet.io import replacing
 

@@ -1,7 +1,10 @@
-"""Names of runs."""
+"""Names of runs and protocols."""
 
 from pathlib import Path
 from typing import NamedTuple
+
+# Protocols: the one that says most about new music comes first.
+FAIREST = ("artist", "official", "random")
 
 
 class RunName(NamedTuple):

@@ -3,11 +3,11 @@
 Nothing else knows them by name. Importing this loads none of them.
 """
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
 from songnet.errors import SongNetError
+from songnet.io import load_class
 
 # Short names of networks, as they stand in models.yaml and in files of weights, and their classes.
 NETWORKS = {
@@ -40,12 +40,6 @@ def class_path(entry: dict[str, Any]) -> str:
     if FAMILIES[entry["family"]].key == "network":
         return NETWORKS.get(entry["network"], "")
     return str(entry.get("estimator", ""))
-
-
-def load_class(path: str) -> Any:
-    """Import a class by its path."""
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
 
 
 def network_class(name: str) -> Any:

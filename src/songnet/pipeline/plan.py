@@ -80,6 +80,11 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
     return ""
 
 
+def clip_kind(dataset: Table) -> str:
+    """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
+    return "mels" if dataset["source"] == "mels" else "fma_zip"
+
+
 def is_sampled(config: Table, dataset: Table) -> bool:
     """Whether single clips are fetched out of remote archives."""
     fetched = dataset["source"] == "download" and config["archives"] is None

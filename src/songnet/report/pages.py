@@ -12,8 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from songnet.data.archives import open_zip, read_clip, still_sound
-from songnet.features.audio import clip_samples
+from songnet.data.clips import AudioSource, ClipSource
 from songnet.formatting import in_percent, percent, signed_points
 from songnet.io import replacing
 
@@ -67,21 +66,19 @@ def spectrogram_image(mel: NDArray[np.floating[Any]]) -> str:
 
 
 class Excerpts:
-    """Cuts audio for pages out of an archive.
+    """Cuts audio for pages out of the clips of a data set.
 
     Args:
-        archives: of the data set; only an archive of clips has sound.
-        subset: FMA's subset.
+        source: of the clips; only some have sound.
     """
 
-    def __init__(self, archives: list[str], subset: str) -> None:
-        self._archive = next((path for path in archives if path.endswith(".zip")), None)
-        self._subset = subset
+    def __init__(self, source: ClipSource) -> None:
+        self._source = source if isinstance(source, AudioSource) else None
 
     @property
     def has_audio(self) -> bool:
         """Whether there is anything to cut."""
-        return self._archive is not None
+        return self._source is not None
 
     def audio(self, track_id: int, start: float, seconds: float) -> str:
         """Cut a part of a clip, as mono MP3; empty where the data set has no audio.
@@ -91,12 +88,10 @@ class Excerpts:
             start: seconds from its beginning.
             seconds: length.
         """
-        if self._archive is None:
+        if self._source is None:
             return ""
-        with open_zip(self._archive) as archive, still_sound(archive, track_id):
-            content = read_clip(archive, self._subset, track_id)
-            samples, _ = clip_samples(content, EXCERPT_RATE, start + seconds)
-        samples = samples[int(start * EXCERPT_RATE) :]
+        with self._source.samples(EXCERPT_RATE, start + seconds) as read:
+            samples = read(track_id)[int(start * EXCERPT_RATE) :]
         # Clips sound equally loud, and no click starts or ends them.
         samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)
         ramp = np.minimum(1, np.arange(len(samples)) / (0.01 * EXCERPT_RATE))

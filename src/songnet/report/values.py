@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from songnet.data.subsets import FAIREST, judging_part
+from songnet.data.subsets import judging_part
 from songnet.evaluation.metrics import effective_artists
-from songnet.evaluation.runs import RunName, protocol_of
+from songnet.evaluation.runs import FAIREST, RunName, protocol_of
 from songnet.evaluation.tables import best_validated, poster_protocol
 
 Models = dict[str, dict[str, Any]]

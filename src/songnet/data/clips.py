@@ -1,0 +1,125 @@
+"""Where the clips of a data set come from: the interface of all sources.
+
+Nothing else knows about archives, their members' names or file endings.
+"""
+
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songnet.errors import SongNetError, UnusableClipError
+from songnet.features.audio import Samples, clip_samples, is_silent
+from songnet.features.mel import MelConfig, mel_spectrogram
+
+Mel = NDArray[np.float32]
+# What one clip gives: its spectrogram (bands, frames) in dB, and facts for the index.
+Found = tuple[Mel, dict[str, Any]]
+
+
+class Spectrograms(NamedTuple):
+    """Spectrograms of some clips, computed one at a time."""
+
+    read: Callable[[int], Found]  # of a track; raises UnusableClipError
+    shape: tuple[int, ...]  # (bands, frames) of the longest
+
+
+class ClipSource(ABC):
+    """The clips of a data set.
+
+    Args:
+        paths: files that hold them.
+    """
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+
+    @abstractmethod
+    def track_ids(self) -> set[int]:
+        """Numbers of the tracks that have a clip.
+
+        Raises:
+            SongNetError: what holds the clips is not as it should be.
+        """
+
+    @abstractmethod
+    def spectrograms(
+        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+    ) -> AbstractContextManager[Spectrograms]:
+        """Spectrograms of some tracks.
+
+        Args:
+            track_ids: their numbers.
+            config: of the spectrograms, where they are computed here.
+            min_seconds: shorter clips are unusable.
+            clip_seconds: longer clips are cut.
+        """
+
+
+class AudioSource(ClipSource):
+    """Clips with sound: subclasses say how their bytes are read."""
+
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[Callable[[int], io.BytesIO]]:
+        """Give a function that reads the file of a track, and raises UnusableClipError."""
+
+    @contextmanager
+    def spectrograms(
+        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+    ) -> Iterator[Spectrograms]:
+        """Decode clips and compute their spectrograms."""
+        with self.opened() as read_file:
+
+            def read(track_id: int) -> Found:
+                file = read_file(track_id)
+                facts: dict[str, Any] = {"sha1": hashlib.sha1(file.getbuffer()).hexdigest()}
+                samples, clip = clip_samples(file, config.sample_rate, clip_seconds, min_seconds)
+                used = clip.samples[: int(clip_seconds * clip.sample_rate)]
+                if is_silent(used.min(), used.max()):
+                    raise UnusableClipError("silent: nothing above -80 dB")
+                facts |= {"seconds": round(min(clip.seconds, clip_seconds), 3)}
+                facts |= {"lost_seconds": round(clip.lost_seconds, 3)}
+                facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
+                return mel_spectrogram(samples, config), facts
+
+            yield Spectrograms(read, (config.n_mels, config.frames(clip_seconds)))
+
+    @contextmanager
+    def files(self) -> Iterator[Callable[[int], io.BytesIO]]:
+        """Give a function that reads the file of a track that was usable before.
+
+        Raises:
+            SongNetError: it is not any more.
+        """
+        with self.opened() as read_file:
+            yield lambda track_id: self._still(track_id, lambda: read_file(track_id))
+
+    @contextmanager
+    def samples(self, sample_rate: int, seconds: float) -> Iterator[Callable[[int], Samples]]:
+        """Give a function that decodes the beginning of a track that was usable before.
+
+        Args:
+            sample_rate: of the samples, Hz.
+            seconds: what follows is cut off.
+
+        Raises:
+            SongNetError: it is not any more.
+        """
+        with self.opened() as read_file:
+            yield lambda track_id: self._still(
+                track_id, lambda: clip_samples(read_file(track_id), sample_rate, seconds)[0]
+            )
+
+    def _still(self, track_id: int, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except UnusableClipError as error:
+            raise SongNetError(
+                f"{', '.join(self.paths)}: track {track_id} was sound and is not any more "
+                f"({error}); `--forcerun select_tracks` looks at all clips anew"
+            ) from None
