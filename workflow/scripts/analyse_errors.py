@@ -59,7 +59,7 @@ with job(snakemake):
         for row in error_analysis.surely_wrong(predictions, tracks, genres)
     ]
     write_page(
-        "error_analysis.html",
+        "analysis.html",
         snakemake.output.page,
         version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
