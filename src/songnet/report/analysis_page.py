@@ -18,7 +18,7 @@ def page_values(
     reliability: pd.DataFrame,
     neighbours: pd.DataFrame,
 ) -> dict[str, Any]:
-    """What error_analysis.html says of the verdicts on one part, by all runs of a network.
+    """What analysis.html says of the verdicts on one part, by all runs of a network.
 
     Args:
         predictions: tables of the runs below each other, of that part alone.
