@@ -84,6 +84,21 @@ def _id3(version: int, payload: bytes, footer: bool = False) -> bytes:
     return tag + (b"3DI" + bytes([version, 0, flags]) + size if footer else b"")
 
 
+def _ape(size: int, header: bool = True) -> bytes:
+    """An APEv2 tag whose one item has so many bytes, with a footer."""
+    item = size.to_bytes(4, "little") + bytes(4) + b"Cover\0" + bytes(size)
+
+    def frame(flags: int) -> bytes:
+        numbers = (2000, len(item) + 32, 1, flags << 24, 0, 0)
+        return b"APETAGEX" + b"".join(number.to_bytes(4, "little") for number in numbers)
+
+    return frame(0xA0) + item + frame(0x80) if header else item + frame(0)
+
+
+def _half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
 def _text_frame(text: bytes, version: int = 3) -> bytes:
     return b"TIT2" + (len(text) + 1).to_bytes(4) + b"\0\0\0" + text
 
@@ -142,7 +157,10 @@ def variants() -> Iterator[tuple[str, Make]]:
     yield "ID3 twice", lambda: _cbr_junk(_id3(4, tag) + _id3(3, tag))
     yield "ID3 not UTF-8", lambda: _cbr_junk(_id3(3, _text_frame(b"Bl\xf6d\xff")))
     yield "ID3v1", lambda: _cbr_junk(after=b"TAG" + bytes(125))
-    yield "APE tag", lambda: _cbr_junk(after=b"APETAGEX" + bytes(24))
+    yield "APE tag", lambda: _cbr_junk(after=_ape(500))
+    yield "APE and ID3v1 tags", lambda: _cbr_junk(after=_ape(500) + b"TAG" + bytes(125))
+    yield "APE tag without header, no Xing", lambda: mp3(xing=False) + _ape(90_000, False)
+    yield "ID3v1 tag, then another song", lambda: mp3() + b"TAG" + bytes(125) + mp3(seconds=3)
     yield "HTTP header before", lambda: _cbr_junk(b"HTTP/1.0 200 OK\r\nicy-br: 128\r\n\r\n\n\n")
     yield "zeros before", lambda: _cbr_junk(bytes(700))
     yield "zeros after", lambda: _cbr_junk(after=bytes(700))
@@ -160,6 +178,8 @@ def variants() -> Iterator[tuple[str, Make]]:
     yield "stereo, then mono", lambda: mp3() + mp3(channels=1, seconds=3)
     yield "two files in a row", lambda: mp3(seconds=3) + mp3("vbr")
     yield "chained Ogg", lambda: _ogg(3) + _ogg(SECONDS)
+    yield "8 channels, Opus", lambda: ffmpeg(wav(), ".opus", "-c:a", "libopus", "-ac", "8")
+    yield "6 channels, AAC", lambda: ffmpeg(wav(), ".m4a", "-ac", "6")
     yield "Vorbis", lambda: _ogg(SECONDS)
     yield "Opus", lambda: ffmpeg(wav(), ".opus", "-c:a", "libopus")
     yield "Opus in WebM", lambda: ffmpeg(wav(), ".webm", "-c:a", "libopus")
@@ -167,17 +187,20 @@ def variants() -> Iterator[tuple[str, Make]]:
     yield "FLAC, length unknown", lambda: _flac(0)
     yield "FLAC, length too small", lambda: _flac(50_000)
     yield "FLAC, length too large", lambda: _flac(900_000)
-    yield "FLAC, half", lambda: _flac(None)[: len(_flac(None)) // 2]
+    yield "FLAC, half", lambda: _half(_flac(None))
     yield "AAC", lambda: ffmpeg(wav(), ".m4a", "-c:a", "aac")
     yield "AAC in fragments", lambda: ffmpeg(wav(), ".m4a", "-movflags", "frag_keyframe+empty_moov")
     yield "AAC, ADTS", lambda: ffmpeg(wav(), ".aac", "-c:a", "aac")
     yield "ALAC", lambda: ffmpeg(wav(), ".m4a", "-c:a", "alac")
     yield "WMA", lambda: ffmpeg(wav(), ".wma", "-c:a", "wmav2")
     yield "WAV", wav
-    yield "WAV, half", lambda: wav()[: len(wav()) // 2]
+    yield "WAV, half", lambda: _half(wav())
     yield "WAV, data size 0", lambda: _wav_size(0)
     yield "WAV, data size unknown", lambda: _wav_size(0xFFFFFFFF)
     yield "WAV, data size too large", lambda: _wav_size(99_999_999)
+    yield "WAV of floats, half", lambda: _half(ffmpeg(wav(), ".wav", "-c:a", "pcm_f32le"))
+    yield "FLAC in Matroska, half", lambda: _half(ffmpeg(wav(), ".mka", "-c:a", "flac"))
+    yield "WAV of 64 bits", lambda: ffmpeg(wav(), ".wav", "-c:a", "pcm_s64le")
     yield "WAV of 24 bits", lambda: ffmpeg(wav(), ".wav", "-c:a", "pcm_s24le")
     yield "WAV of 8 bits", lambda: ffmpeg(wav(), ".wav", "-c:a", "pcm_u8")
     yield "WAV of doubles", lambda: ffmpeg(wav(), ".wav", "-c:a", "pcm_f64le")

@@ -128,7 +128,7 @@ def test_plain_text_tells_silence_and_loss(
     trained: Path, variants: list[Path], tmp_path: Path
 ) -> None:
     sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
-    (tmp_path / "half.flac").write_bytes(variants[1].read_bytes()[:-1_000_000])
+    (tmp_path / "half.flac").write_bytes(variants[1].read_bytes()[:300_000])
     run = songnet("classify", "silent.wav", "half.flac", "--model", trained, folder=tmp_path)
     text = run.stdout.decode()
     assert "silent.wav  0:01\n  no music: nothing above -80 dB\n" in text

@@ -19,6 +19,9 @@ LOST = {
     "FLAC, length too large": 14.4,
     "FLAC, half": 3.07,
     "WAV, half": 3.0,
+    "WAV of floats, half": 3.0,
+    "FLAC in Matroska, half": 3.0,
+    "WAV, data size too large": 561,
     "cbr, Xing count 9000": 229.0,
     "vbr, Xing count 9000": 229.0,
 }

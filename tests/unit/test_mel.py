@@ -10,6 +10,7 @@ from librosa import filters  # type: ignore[attr-defined]
 
 from songnet.data.clips import Mel
 from songnet.errors import UnusableClipError
+from songnet.features import mpeg
 from songnet.features.audio import average_channels, decode, decode_blocks, is_silent, resample
 from songnet.features.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
 
@@ -174,3 +175,16 @@ def test_decode_refuses_what_is_not_music(kind: str) -> None:
     }[kind]
     with pytest.raises(UnusableClipError, match=r"^not (decodable: no audio in it|music: 1 ch.*)$"):
         decode(io.BytesIO(content))
+
+
+def test_is_stream_finds_mp3_but_not_chance() -> None:
+    file = io.BytesIO()
+    sf.write(file, np.random.default_rng(0).normal(0, 0.1, 44_100), 44_100, format="MP3")
+    assert mpeg.is_stream(bytes(3000) + file.getvalue()[:5000])
+    # Headers of three formats in a row, as samples of 32 bits may have them by chance.
+    mixed = b""
+    for header in ("fffb3800", "fff33800", "ffe33800"):
+        frame = mpeg.read_header(bytes.fromhex(header))
+        assert frame is not None
+        mixed += bytes.fromhex(header) + bytes(frame.length - 4)
+    assert not mpeg.is_stream(mixed)

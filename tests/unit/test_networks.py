@@ -171,9 +171,11 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
             "'os.system' is not a network of SongNet (known: crnn, causal_crnn)",
         ),
         ({"facts": None}, "facts are not a table"),
+        ({"genres": {"a": 1, "b": 2, "c": 3}}, "genres are not a list of names"),
         ("config", "lacks 'config'"),
         ("nan", "weights that are not finite"),
         ("bit", "damaged, its checksum is wrong"),
+        ("type", "damaged, its checksum is wrong"),
     ],
 )
 def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reason: str) -> None:
@@ -191,6 +193,8 @@ def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reas
         content = bytearray(path.read_bytes())
         content[-1000] ^= 1
         path.write_bytes(content)
+    elif change == "type":
+        path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
     else:
         write_bundle(path, written, tensors)
     with pytest.raises(SongNetError) as error:

@@ -191,6 +191,13 @@ def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
     changes: list[tuple[dict[str, Any], str]] = [
         ({"dataset": None}, "lacks dataset"),
         ({"measured": measured}, "measured lacks ci_high, ci_low, tracks"),
+        ({"measured": [1]}, ""),
+        (
+            {"measured": dict.fromkeys([*measured, "ci_low", "ci_high", "tracks"], "x")},
+            "measured h",
+        ),
+        ({"mel": "64 bands"}, ""),
+        ({"mel": asdict(MEL) | {"n_fft": 2**40}}, "mel does not fit a network of 64 bands: "),
         ({"mel": asdict(MEL) | {"f_min": 20}}, "mel has other keys in this version: f_min"),
         ({"mel": {"n_mels": 64}}, "mel has other keys in this version: hop_length, n_fft, sample_"),
         ({"mel": asdict(MEL) | {"hop_length": 0}}, "mel has a value that is not positive: "),

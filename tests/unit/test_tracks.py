@@ -81,6 +81,7 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
             "lacks the columns set.subset",
         ),
         (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
+        (HEADER + "1_000,training,small,Rock,1\n", "track_id that is no number"),
         (HEADER + f"{10**20},training,small,Rock,1\n", "no number, or too large"),
         (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
         (b"\xff\xfe\x00garbage", "not a table of tracks"),
@@ -301,6 +302,11 @@ def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
         archive.writestr("fma_metadata/genres.csv", genres + "26,1,17,Soft,17\n")
     with pytest.raises(SongNetError, match=r"genres.csv is not a table of genres: a genre_id st"):
         read_tracks(str(tmp_path / "twice.zip"))
+    with zipfile.ZipFile(tmp_path / "nothing.zip", "w") as archive:
+        archive.writestr("fma_metadata/tracks.csv", header + rows)
+        archive.writestr("fma_metadata/genres.csv", "\0")
+    with pytest.raises(SongNetError, match=r"genres\.csv is not a table"):
+        read_tracks(str(tmp_path / "nothing.zip"))
 
 
 @pytest.mark.parametrize("index_row", [True, False])

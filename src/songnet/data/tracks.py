@@ -59,6 +59,8 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
             ) from None
         top_genres = _top_genres(archive)
     try:
+        if not all(isinstance(text, str) and NUMBER.fullmatch(text) for text in tracks.index):
+            raise ValueError
         tracks.index = tracks.index.astype("int64").rename("track_id")
     except (TypeError, ValueError, OverflowError):
         raise SongNetError(
@@ -139,7 +141,7 @@ def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
         if table.index.has_duplicates:
             raise ValueError("a genre_id stands twice")
         return table["top_level"].map(table["title"]).dropna().to_dict()
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise SongNetError(
             f"{archive.filename}: {name} is not a table of genres: {error}"
         ) from None

@@ -7,7 +7,7 @@ file holds.
 
 import io
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
 from types import SimpleNamespace
@@ -41,6 +41,7 @@ SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever t
 # What is missing counts as lost from here on: less is rounding, or an encoder's padding.
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
+FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length counts what was before the first sample
 UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
 TRIMMED_FRAMES = 4  # of MP3, the most that encoder delay and padding take off
 
@@ -159,7 +160,7 @@ def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip
         else:
             container = stack.enter_context(_open_container(file))
             declared = _declared_seconds(container, walk)
-            blocks = _ffmpeg_blocks(container, declared * _cut_off(file))
+            blocks = _ffmpeg_blocks(container, declared, _promised_share(file), walk)
         if declared > max_seconds:
             raise too_long
         count = 0
@@ -253,35 +254,51 @@ def _open_container(file: BinaryIO) -> Any:
 
 def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
     """Length that the header of a file promises, 0 where it promises none."""
-    if container.format.name in WITHOUT_LENGTH:
+    name = container.format.name
+    if name in WITHOUT_LENGTH:
         return walk.declared_seconds or 0.0 if walk else 0.0
     stream = container.streams.best("audio")
-    return float((stream.duration or 0) * stream.time_base)
+    seconds = float((stream.duration or 0) * stream.time_base)
+    if name in FROM_THE_BEGINNING and (stream.start_time or 0) > 0:
+        seconds -= float(stream.start_time * stream.time_base)
+    return seconds or (container.duration or 0) / av.time_base
 
 
-def _cut_off(file: BinaryIO) -> float:
-    """How many times as long as a WAV is its header says that it is; FFmpeg goes by what is there.
+def _promised_share(file: BinaryIO) -> float:
+    """How many times as many bytes of samples as there are the header of a WAV promises.
 
-    1 for other files, and where a program that wrote to a pipe did not know.
+    FFmpeg goes by those that are there. 1 for other files, and where a program that wrote to a pipe
+    did not know the number.
     """
-    place = file.tell()
-    file.seek(0)
-    head = file.read(8)
-    size = file.seek(0, io.SEEK_END)
-    file.seek(place)  # where FFmpeg left it
-    promised = int.from_bytes(head[4:], "little") + 8
-    is_known = head.startswith(b"RIFF") and promised < UNKNOWN_BYTES
-    return max(1.0, promised / size) if is_known else 1.0
+    place, size = file.tell(), file.seek(0, io.SEEK_END)
+    try:
+        at, name, promised = 4, b"", 0
+        file.seek(0)
+        if file.read(4) != b"RIFF":
+            return 1.0
+        while name != b"data":
+            at += 8 + promised + promised % 2
+            file.seek(at)
+            head = file.read(8)
+            if len(head) < 8:
+                return 1.0
+            name, promised = head[:4], int.from_bytes(head[4:], "little")
+        there = size - at - 8
+        return promised / there if 0 < there < promised < UNKNOWN_BYTES else 1.0
+    finally:
+        file.seek(place)  # where FFmpeg left it
 
 
-def _ffmpeg_blocks(container: Any, declared_seconds: float) -> Iterator[Clip]:
+def _ffmpeg_blocks(
+    container: Any, declared_seconds: float, promised_share: float, walk: mpeg.Walk | None
+) -> Iterator[Clip]:
     packet_bytes = {"decoded": 0, "lost": 0}
-    frames = _frames(container, packet_bytes)
+    tags_at = walk.end if walk and walk.has_only_tags else None
+    frames = _frames(container, packet_bytes, tags_at)
     first = next(frames, None)
     if first is None:
         raise UnusableClipError(NO_AUDIO)
     rate, channels = first.sample_rate, first.layout.nb_channels
-    _check_format(rate, channels)
     seconds = lost = 0.0
     for samples in _in_blocks(_at_rate(chain([first], frames), rate), int(BLOCK_SECONDS * rate)):
         seconds += len(samples) / rate
@@ -289,53 +306,77 @@ def _ffmpeg_blocks(container: Any, declared_seconds: float) -> Iterator[Clip]:
         found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
         yield Clip(samples, rate, channels, max(0.0, found - lost))
         lost = max(lost, found)
-    missing = declared_seconds - seconds - lost
+    found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
+    whole = max(declared_seconds, seconds * promised_share, seconds + found)
+    missing = whole - seconds - lost
     if missing > SHORTFALL_SECONDS:
         yield Clip(np.empty(0, np.float32), rate, channels, missing)
 
 
-def _frames(container: Any, packet_bytes: dict[str, int]) -> Iterator[Any]:
-    """Decode the frames of a file, past what cannot be decoded; sizes of packets are added up."""
+def _frames(
+    container: Any, packet_bytes: dict[str, int], tags_at: int | None = None
+) -> Iterator[Any]:
+    """Decode the frames of a file, past what cannot be decoded.
+
+    Args:
+        container: the file.
+        packet_bytes: sizes of packets are added up here.
+        tags_at: byte from which on there are tags, which are no loss.
+    """
     stream = container.streams.best("audio")
     stream.codec_context.thread_count = 1
-    with suppress(av.FFmpegError):  # of a container that is damaged from there on
+    end = 0
+    try:
         for packet in container.demux(stream):
+            end = max(end, (packet.pos or 0) + packet.size)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                packet_bytes["lost"] += packet.size
+                if tags_at is None or (packet.pos or 0) < tags_at:
+                    packet_bytes["lost"] += packet.size
                 continue
             packet_bytes["decoded"] += packet.size
             yield from frames
+    except av.FFmpegError:  # FFmpeg cannot go on, as in chained Ogg streams of another rate
+        packet_bytes["lost"] += max(0, container.size - end)
 
 
 def _at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
-    """Mono samples of frames whose sample rate may change on the way."""
+    """Mono samples of frames whose format may change on the way."""
+    packed = _Packed()
     current, resampler = rate, None
     for frame in frames:
+        _check_format(frame.sample_rate, frame.layout.nb_channels)
         if frame.sample_rate != current:
             if resampler is not None:
                 yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
             current = frame.sample_rate
-            _check_format(current, frame.layout.nb_channels)
             resampler = None
             if current != rate:
                 resampler = soxr.ResampleStream(current, rate, 1, dtype="float32", quality="HQ")
-        samples = _mono(frame)
+        samples = packed.mono(frame)
         yield samples if resampler is None else resampler.resample_chunk(samples)
     if resampler is not None:
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _mono(frame: Any) -> Samples:
-    """Samples of a frame as float32, full scale 1, the mean of its channels."""
-    samples = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
-    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
-    if samples.dtype == np.uint8:
-        samples = samples.astype(np.float32) - 128
-        return average_channels(samples / np.float32(128))
-    scale = 1 if samples.dtype.kind == "f" else -float(np.iinfo(samples.dtype).min)
-    return average_channels(samples.astype(np.float32) / np.float32(scale))
+class _Packed:
+    """Converts frames of any sample format to float32, full scale 1, and averages their channels.
+
+    FFmpeg interleaves the channels: PyAV reads beyond the planes of eight that are apart.
+    """
+
+    def __init__(self) -> None:
+        self._format: tuple[str, str, int] | None = None
+
+    def mono(self, frame: Any) -> Samples:
+        """Samples of a frame, (n,)."""
+        found = frame.format.name, frame.layout.name, frame.sample_rate
+        if found != self._format:
+            self._format, self._converter = found, av.AudioResampler(format="flt")
+        parts = [part.to_ndarray() for part in self._converter.resample(frame)]
+        samples = np.concatenate(parts, axis=1).reshape(-1, frame.layout.nb_channels)
+        return average_channels(samples)
 
 
 def _in_blocks(pieces: Iterable[Samples], size: int) -> Iterator[Samples]:

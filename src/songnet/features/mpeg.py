@@ -15,8 +15,7 @@ BITRATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 SAMPLE_RATES = (44_100, 48_000, 32_000)  # Hz, of version 1
 DIVISORS = {3: 1, 2: 2, 0: 4}  # of the sample rate, by the version's two bits: 1, 2 and 2.5
-TAGS = (b"TAG", b"APETAGEX")  # what may follow the last frame
-HEADER_BYTES = 4
+HEADER_BYTES, ADTS_BYTES = 4, 7
 FRAMES_IN_A_ROW = 3  # that chance does not bring about
 XING_FRAMES = 1  # flag: the header has the number of frames
 
@@ -37,7 +36,9 @@ class Walk(NamedTuple):
     declared_seconds: float | None  # the same, as the Xing header promises it
     sample_rate: int  # Hz
     frame_seconds: float
-    is_clean: bool  # frames of one format reach to the end, as many as declared
+    end: int  # byte behind the last frame
+    has_only_tags: bool  # whether nothing but tags follows that
+    is_clean: bool  # frames of one format, as many as declared, and tags are all there is
 
 
 @lru_cache(maxsize=4096)
@@ -70,9 +71,7 @@ def walk(file: BinaryIO) -> Walk | None:
     while (frame := _header_at(file, at)) and frame[1:] == first[1:]:
         frames += 1
         at += frame.length
-    file.seek(at)
-    rest = file.read(len(TAGS[1]))
-    end = file.seek(0, 2)
+    has_only_tags = at == _tags_begin(file)
     frames -= declared is not None  # the Xing header's own frame has no sound
     frame_seconds = first.samples / first.sample_rate
     return Walk(
@@ -80,7 +79,9 @@ def walk(file: BinaryIO) -> Walk | None:
         declared * frame_seconds if declared else None,
         first.sample_rate,
         frame_seconds,
-        declared in (None, frames) and at <= end and (not rest or rest.startswith(TAGS)),
+        at,
+        has_only_tags,
+        has_only_tags and declared in (None, frames),
     )
 
 
@@ -90,16 +91,32 @@ def _header_at(file: BinaryIO, at: int) -> Frame | None:
 
 
 def _skip_id3(file: BinaryIO) -> int:
-    """Place behind an ID3v2 tag at the beginning, 0 without one."""
-    file.seek(0)
-    head = file.read(10)
-    if not head.startswith(b"ID3") or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:  # seven bits each
-        size = size << 7 | byte & 0x7F
-    has_footer = head[5] >> 4 & 1
-    return 10 + size + 10 * has_footer
+    """Place behind the ID3v2 tags at the beginning, 0 without one."""
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(10)
+        if not head.startswith(b"ID3") or len(head) < 10:
+            return at
+        size = 0
+        for byte in head[6:10]:  # seven bits each
+            size = size << 7 | byte & 0x7F
+        has_footer = head[5] >> 4 & 1
+        at += 10 + size + 10 * has_footer
+
+
+def _tags_begin(file: BinaryIO) -> int:
+    """Place of an APE tag and an ID3v1 tag at the end of the file; without them its end."""
+    at = file.seek(0, 2)
+    file.seek(max(0, at - 128))
+    if file.read(3) == b"TAG":
+        at -= 128
+    file.seek(max(0, at - 32))
+    footer = file.read(32)
+    if footer.startswith(b"APETAGEX"):
+        has_header = footer[23] >> 7
+        at -= int.from_bytes(footer[12:16], "little") + 32 * has_header
+    return at
 
 
 def _xing_frames(file: BinaryIO, at: int, first: Frame) -> int | None:
@@ -116,26 +133,29 @@ def _xing_frames(file: BinaryIO, at: int, first: Frame) -> int | None:
 def is_stream(content: bytes) -> bool:
     """Whether frames of MP3 or AAC (ADTS) follow one another somewhere in some bytes."""
     starts = (at for at, byte in enumerate(content) if byte == 0xFF)
-    return any(_follow(content, at, length) for at in starts for length in (_mp3, _adts))
+    return any(_follow(content, at, read) for at in starts for read in (_mp3, _adts))
 
 
-def _follow(content: bytes, at: int, length: Callable[[bytes], int]) -> bool:
+def _follow(content: bytes, at: int, read: Callable[[bytes], tuple[int, object]]) -> bool:
+    kinds = set()
     for _ in range(FRAMES_IN_A_ROW):
-        if not (size := length(content[at : at + 7])):
+        size, kind = read(content[at : at + ADTS_BYTES])
+        kinds.add(kind)
+        if not size or len(kinds) > 1:
             return False
         at += size
     return True
 
 
-def _mp3(header: bytes) -> int:
-    """Bytes of an MP3 frame, 0 where none begins."""
+def _mp3(header: bytes) -> tuple[int, object]:
+    """Bytes of an MP3 frame and its format; 0 where none begins."""
     frame = read_header(header[:HEADER_BYTES])
-    return frame.length if frame else 0
+    return (frame.length, frame[1:]) if frame else (0, None)
 
 
-def _adts(header: bytes) -> int:
-    """Bytes of an ADTS frame (ISO/IEC 13818-7), 0 where none begins."""
+def _adts(header: bytes) -> tuple[int, object]:
+    """Bytes of an ADTS frame (ISO/IEC 13818-7) and its fixed header; 0 where none begins."""
     bits = int.from_bytes(header)
-    if len(header) < 7 or bits >> 44 != 0xFFF or bits >> 41 & 3 or bits >> 34 & 15 > 12:
-        return 0
-    return bits >> 13 & 0x1FFF
+    is_header = bits >> 44 == 0xFFF and not bits >> 41 & 3 and bits >> 34 & 15 <= 12
+    size = bits >> 13 & 0x1FFF
+    return (size, bits >> 28) if len(header) == ADTS_BYTES <= size and is_header else (0, None)

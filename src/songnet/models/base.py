@@ -159,7 +159,8 @@ def _checksum(metadata: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 of everything in a file but itself."""
     found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(name.encode() + tensor.numpy().tobytes())
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.numpy().tobytes())
     return found.hexdigest()
 
 
@@ -194,6 +195,8 @@ def load(path: str | Path) -> Saved:
         network = kind(kind.Config(**metadata["config"]))
         network.load_state_dict(tensors)
         genres = metadata["genres"]
+        if not isinstance(genres, list) or not all(isinstance(name, str) for name in genres):
+            raise ValueError("genres are not a list of names")
         if len(set(genres)) != network.config.n_genres or len(genres) != len(set(genres)):
             raise ValueError(
                 f"{len(genres)} genres for {network.config.n_genres} outputs, which must differ"
@@ -206,4 +209,5 @@ def load(path: str | Path) -> Saved:
     except KeyError as error:
         raise SongNetError(f"{path}: not a network saved by SongNet: lacks {error}") from None
     except Exception as error:
-        raise SongNetError(f"{path}: not a network saved by SongNet: {error}") from None
+        problem = " ".join(str(error).split())
+        raise SongNetError(f"{path}: not a network saved by SongNet: {problem}") from None

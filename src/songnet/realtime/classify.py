@@ -1,7 +1,7 @@
 """Classification of audio files, through the engine that hears music as it plays."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -75,7 +75,7 @@ def classify_file(model: Model, path: str) -> Classified:
     except (SongNetError, UnusableClipError) as error:
         return Classified(path, error=str(error))
     except OSError as error:
-        return Classified(path, error=f"cannot be read: {error.strerror}")
+        return Classified(path, error=f"cannot be read: {error.strerror or error}")
 
 
 def _open(path: str) -> BinaryIO:
@@ -94,7 +94,6 @@ def classify(
     file: BinaryIO,
     name: str,
     max_seconds: float = np.inf,
-    check: Callable[[], None] = lambda: None,
 ) -> Classified:
     """Classify an open file.
 
@@ -103,7 +102,6 @@ def classify(
         file: audio, seekable.
         name: of the result.
         max_seconds: longer files are refused.
-        check: called every few seconds of music; what it raises ends the work.
 
     Raises:
         SongNetError: too short for a step.
@@ -114,7 +112,6 @@ def classify(
     steps: list[Step] = []
     count, lost = 0, 0.0
     for clip in decode_blocks(file, max_seconds):
-        check()
         stream = stream or Stream(model, clip.sample_rate)
         steps += [_without_mel(step) for step in stream.push(clip.samples)]
         count += len(clip.samples)

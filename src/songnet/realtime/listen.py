@@ -21,6 +21,8 @@ from songnet.realtime.stream import Model, Step, Stream, verdict
 SIGNATURES = (
     b"RIFF", b"RF64", b"riff", b"FORM", b"ID3", b"fLaC", b"OggS", b"caff", b".snd", b"wvpk",
     b"MAC ", b"TTA1", b"MPCK", b"MP+", b"\x30\x26\xb2\x75", b"\x1a\x45\xdf\xa3", b"#!AMR", b"DSD ",
+    b"FLV\x01", b"Creative Voice File", b"NIST_1A", b"MThd", b"\x0b\x77", b"\x7f\xfe\x80\x01",
+    b"\x93NUMPY", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3",
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x7fELF",
 )  # fmt: skip
 BEGINNING = 8192  # bytes in which a file shows itself
@@ -64,7 +66,8 @@ def _check_is_raw(begun: bytes) -> None:
     is_text = len(begun) >= TEXT_BYTES and all(
         32 <= byte < 127 or byte in b"\t\n\r" for byte in begun
     )
-    if begun.startswith(SIGNATURES) or begun[4:8] == b"ftyp" or is_text or mpeg.is_stream(begun):
+    is_packed = begun[4:8] == b"ftyp" or begun[257:262] == b"ustar" or begun[0:400:188] == b"GGG"
+    if begun.startswith(SIGNATURES) or is_packed or is_text or mpeg.is_stream(begun):
         raise SongNetError(
             "listen reads raw samples, and this is a file: `songnet classify FILE`, or "
             "ffmpeg -i FILE -f s16le -ac 1 -ar 22050 - | songnet listen --rate 22050"

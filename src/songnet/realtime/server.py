@@ -10,7 +10,7 @@ import base64
 import json
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -175,7 +175,8 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
         if over.is_set():
             raise ClientDisconnect
 
-    job = request.app.state.uploads_pool.submit(classify, model, file, "", limits.seconds, check)
+    watched = _Watched(file, check)
+    job = request.app.state.uploads_pool.submit(classify, model, watched, "", limits.seconds)
     job.add_done_callback(lambda _: file.close())
     try:
         work = _unless(_disconnected(request), asyncio.wrap_future(job))
@@ -186,6 +187,18 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
         over.set()
     row = as_row(result)
     return {name: value for name, value in row.items() if name != "file"}
+
+
+class _Watched:
+    """A file whose reader can be stopped at each read, wherever it is."""
+
+    def __init__(self, file: BinaryIO, check: Callable[[], None]) -> None:
+        self._file, self._check = file, check
+        self.readinto, self.seek, self.tell = file.readinto, file.seek, file.tell  # type: ignore
+
+    def read(self, size: int = -1) -> bytes:
+        self._check()
+        return self._file.read(size)
 
 
 async def _unless(event: Coroutine[Any, Any, Any], work: Any) -> Any:
@@ -214,7 +227,7 @@ async def _receive(request: Request, limits: Limits) -> BinaryIO:
     """Write the file in a request to a temporary file without a name."""
     pieces = _pieces(request, limits)
     try:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             form = await MultiPartParser(request.headers, pieces, max_files=1).parse()
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if not files:

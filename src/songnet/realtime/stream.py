@@ -20,6 +20,7 @@ from songnet.models.base import Saved, load
 
 # What a file of weights says of the accuracy, if it says anything.
 MEASURED = {"part", "accuracy", "ci_low", "ci_high", "tracks"}
+MOST_FFT = 2**16  # samples of a window: a second and more
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
 CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no verdict
 
@@ -74,7 +75,7 @@ def load_model(path: str | Path) -> Model:
     try:
         _check_facts(saved.facts)
         mel = _mel_config(saved.facts["mel"], saved.network.config.n_mels)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise SongNetError(f"{path}: not a network that can be served: {error}") from None
     return Model(saved, mel, Path(path))
 
@@ -86,6 +87,10 @@ def _check_facts(facts: dict[str, Any]) -> None:
     measured = facts.get("measured")
     if measured is not None and (missing := MEASURED - measured.keys()):
         raise ValueError(f"measured lacks {', '.join(sorted(missing))}")
+    if measured is not None and not all(
+        isinstance(measured[name], int | float) for name in MEASURED - {"part"}
+    ):
+        raise ValueError("measured has a value that is not a number")
 
 
 def _mel_config(values: dict[str, Any], n_mels: int) -> MelConfig:
@@ -96,7 +101,7 @@ def _mel_config(values: dict[str, Any], n_mels: int) -> MelConfig:
     config = MelConfig(**values)
     if any(not isinstance(value, int) or value < 1 for value in values.values()):
         raise ValueError(f"mel has a value that is not positive: {values}")
-    if config.hop_length > config.n_fft or config.n_mels != n_mels:
+    if not config.hop_length <= config.n_fft <= MOST_FFT or config.n_mels != n_mels:
         raise ValueError(f"mel does not fit a network of {n_mels} bands: {values}")
     return config
 
