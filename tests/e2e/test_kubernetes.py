@@ -62,6 +62,22 @@ def kubectl(tmp_path: Path) -> Path:
     return folder
 
 
+def test_submit_takes_paths_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a&b|c\\d'e f"
+    folder.mkdir()
+    program = tmp_path / "kubectl"
+    program.write_text("#!/bin/sh\ncat\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    submitted = subprocess.run(
+        [ROOT / "profiles/kubernetes/submit", "2", "100", "5", "0", "it's & job|.sh"],
+        cwd=folder, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (container,) = yaml.safe_load(submitted)["spec"]["template"]["spec"]["containers"]
+    assert container["workingDir"] == str(folder)
+    assert container["command"] == ["sh", "it's & job|.sh"]
+
+
 def test_pods_fit_on_a_node_of_four_cpus(project: Path, snakemake: Snakemake) -> None:
     settings = ("--profile", "profiles/kubernetes", "--cores", "8")
     for dataset in ("demo", "fma_small"):
