@@ -42,6 +42,7 @@ SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever t
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
 FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length counts what was before the first sample
+MOST_CHUNKS = 100  # of a WAV, before its samples
 UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
 TRIMMED_FRAMES = 4  # of MP3, the most that encoder delay and padding take off
 
@@ -272,19 +273,18 @@ def _promised_share(file: BinaryIO) -> float:
     """
     place, size = file.tell(), file.seek(0, io.SEEK_END)
     try:
-        at, name, promised = 4, b"", 0
+        at, promised = 4, 0
         file.seek(0)
         if file.read(4) != b"RIFF":
             return 1.0
-        while name != b"data":
+        for _ in range(MOST_CHUNKS):
             at += 8 + promised + promised % 2
             file.seek(at)
-            head = file.read(8)
-            if len(head) < 8:
-                return 1.0
-            name, promised = head[:4], int.from_bytes(head[4:], "little")
-        there = size - at - 8
-        return promised / there if 0 < there < promised < UNKNOWN_BYTES else 1.0
+            name, promised = file.read(4), int.from_bytes(file.read(4), "little")
+            if name == b"data":
+                there = size - at - 8
+                return promised / there if 0 < there < promised < UNKNOWN_BYTES else 1.0
+        return 1.0
     finally:
         file.seek(place)  # where FFmpeg left it
 
