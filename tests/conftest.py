@@ -120,7 +120,12 @@ def train_on(clips: Path, folder: Path) -> None:
         CausalCRNNConfig(64, 3, shards.frames_per_second, [8, 12, 16], features=16, hidden=16)
     )
     training = TrainingConfig(
-        epochs=4, batch_size=16, least_steps=16, crop_seconds=5, learning_rate=5e-3, averaging=0.9
+        epochs=4,
+        batch_size=16,
+        min_steps_per_epoch=16,
+        crop_seconds=5,
+        learning_rate=5e-3,
+        ema_decay=0.9,
     )
     history = train_network(network, shards, part, part, training, 1, folder / "checkpoint.pt")
     assert max(row["validation_accuracy"] for row in history) > 0.8
@@ -141,7 +146,7 @@ def small(project: Path, epochs: int = 4) -> Path:
     """Let networks train for a few epochs and the data sets have few shards."""
     path = project / "config/datasets.yaml"
     table = yaml.safe_load(path.read_text())
-    training = {"epochs": epochs, "least_steps": 0}
+    training = {"epochs": epochs, "min_steps_per_epoch": 0}
     table["local"].update(shards=3, training=training)
     table["local_mels"].update(shards=2, training=training)
     path.write_text(yaml.safe_dump(table, sort_keys=False))

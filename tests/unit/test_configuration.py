@@ -118,7 +118,7 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         (
             "x: {like: causal_crnn, parameters: {kernel: 3, n_mels: 3}}",
             r"kernel in x\.parameters is unknown "
-            r"\(allowed: channels, step_seconds, features, hidden, below_peak, metadata\)",
+            r"\(allowed: channels, step_seconds, features, hidden, peak_normalise, metadata\)",
         ),
         ("x: {like: crnn, training: {epochs: 0}}", r"x\.training\.epochs: 0 is less than the min"),
         ("x: {like: crnn, training: {epochs: many}}", r"x\.training\.epochs: 'many' is not of t"),
@@ -143,7 +143,10 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
         ("x: {like: crnn, poster: null}", r"x\.title: crnn has the same, 'C-RNN'"),
         ("x: {like: svm, poster: 46.4}", r"x\.poster: 46\.4 is greater than the maximum of 1"),
         ("x: {like: fusion, parameters: {C: 1}}", r"x\.parameters means nothing here"),
-        ("x: {like: causal_crnn, parameters: {below_peak: no way}}", r"x\.parameters\.below_peak"),
+        (
+            "x: {like: causal_crnn, parameters: {peak_normalise: no way}}",
+            r"x\.parameters\.peak_normalise",
+        ),
         ("x: {like: fusion, members: [svn]}", r"x\.members: 'svn' is not a trained model"),
         ("x: {like: fusion, members: [fusion]}", r"x\.members: 'fusion' is not a trained model"),
     ],
@@ -235,23 +238,23 @@ def test_numbers_may_have_an_exponent(tmp_path: Path) -> None:
 
 
 def test_the_ablation_changes_one_thing() -> None:
-    """without_frequency is the poster's network with all else of the causal one."""
+    """poster_net_same_recipe is the poster's network with all else of the causal one."""
     ablation = read_yaml(ROOT / "config/ablation.yaml")
     causal = MODELS[ablation["reference"]]
     settings = {**causal["parameters"], **causal["training"]}
-    for name in set(ablation["models"]) - {ablation["reference"], "without_frequency"}:
+    for name in set(ablation["models"]) - {ablation["reference"], "poster_net_same_recipe"}:
         entry = MODELS[name]
         own = {**entry["parameters"], **entry["training"]}
         changed = [key for key in own if own[key] != settings.get(key)]
         assert own.keys() >= settings.keys() and entry["network"] == causal["network"]
-        wider = name == "with_width" and changed == ["channels", "features", "hidden"]
+        wider = name == "wide" and changed == ["channels", "features", "hidden"]
         assert len(changed) == 1 or wider, name
-    frequency, poster = MODELS["without_frequency"], MODELS["crnn"]
+    frequency, poster = MODELS["poster_net_same_recipe"], MODELS["crnn"]
     assert frequency["training"] == causal["training"]
     assert all(frequency[key] == poster[key] for key in ("network", "parameters"))
     # So it is where a data set says how networks are trained.
     demo = read_models(ROOT / "config/models.yaml", DATASETS["demo"]["training"])
-    assert demo["without_frequency"]["training"] == demo["causal_crnn"]["training"]
+    assert demo["poster_net_same_recipe"]["training"] == demo["causal_crnn"]["training"]
 
 
 def test_fields_are_those_of_the_classes() -> None:
@@ -327,8 +330,8 @@ def test_broken_text_from_the_command_line_names_the_key() -> None:
 
 def test_tables_may_be_merged(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
-    path.write_text("a: &a {epochs: 3, averaging: 0.2}\nb: {<<: *a, epochs: 4}\n")
-    assert read_yaml(path)["b"] == {"epochs": 4, "averaging": 0.2}
+    path.write_text("a: &a {epochs: 3, ema_decay: 0.2}\nb: {<<: *a, epochs: 4}\n")
+    assert read_yaml(path)["b"] == {"epochs": 4, "ema_decay": 0.2}
 
 
 def test_genres_in_another_order_are_the_same_data_set() -> None:
@@ -344,16 +347,16 @@ def test_seconds_in_another_order_are_the_same() -> None:
 def test_entries_may_be_like_others(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
     path.write_text(
-        "a: {title: A, training: {epochs: 3, averaging: 0.2}}\n"
-        "b: {like: a, title: B, training: {averaging: 0}, on_request: true}\n"
+        "a: {title: A, training: {epochs: 3, ema_decay: 0.2}}\n"
+        "b: {like: a, title: B, training: {ema_decay: 0}, on_request: true}\n"
     )
     models = read_models(path)
-    assert models["a"] == {"title": "A", "training": {"epochs": 3, "averaging": 0.2}}
-    assert models["b"]["training"] == {"epochs": 3, "averaging": 0} and models["b"]["title"] == "B"
+    assert models["a"] == {"title": "A", "training": {"epochs": 3, "ema_decay": 0.2}}
+    assert models["b"]["training"] == {"epochs": 3, "ema_decay": 0} and models["b"]["title"] == "B"
     # A data set's training changes both, but not what makes the one another.
-    models = read_models(path, {"epochs": 1, "averaging": 0.5})
-    assert models["a"]["training"] == {"epochs": 1, "averaging": 0.5}
-    assert models["b"]["training"] == {"epochs": 1, "averaging": 0}
+    models = read_models(path, {"epochs": 1, "ema_decay": 0.5})
+    assert models["a"]["training"] == {"epochs": 1, "ema_decay": 0.5}
+    assert models["b"]["training"] == {"epochs": 1, "ema_decay": 0}
     path.write_text("a: {like: c}\n")
     with pytest.raises(SongNetError, match=r"models\.yaml: a: like: 'c' is no earlier entry"):
         read_models(path)

@@ -82,7 +82,7 @@ def test_levels_are_below_a_peak_that_falls() -> None:
     # Where the loudest comes last, it is librosa's.
     last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
     np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
-    absolute = network("causal_crnn", below_peak=False)
+    absolute = network("causal_crnn", peak_normalise=False)
     torch.testing.assert_close(absolute.levels(music), music)
     # Hiss is not amplified; a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
@@ -130,9 +130,9 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
     assert torch.equal(loaded(mel).so_far, model(mel).so_far)
 
 
-@pytest.mark.parametrize("setting", ["below_peak", "dropout"])
+@pytest.mark.parametrize("setting", ["peak_normalise", "dropout"])
 def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> None:
-    """Without below_peak its weights are of levels as they are, and would judge others silently.
+    """Without peak_normalise its weights expect levels as they are: others would mislead them.
 
     Versions before had a dropout.
     """
@@ -215,10 +215,10 @@ def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
 def test_streaming_equals_hearing_at_once(rate: float) -> None:
     model = network("causal_crnn", 64, rate)
-    assert model.streams() and not network("crnn", 64, rate).streams()
+    assert model.is_causal() and not network("crnn", 64, rate).is_causal()
     mel = torch.randn(2, 64, 12 * model.frames_per_step)
     whole = model(mel)
-    state, pieces = model.silence(2), []
+    state, pieces = model.initial_state(2), []
     for steps in (1, 1, 3, 5, 2):
         verdicts, state = model.stream(mel[..., : steps * model.frames_per_step], state)
         mel = mel[..., steps * model.frames_per_step :]

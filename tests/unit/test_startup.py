@@ -88,7 +88,7 @@ index = pd.DataFrame({{"file": "000.npy", "row": range(4), "frames": 90, "second
 mels = shards.MelShards("{tmp_path}", index)
 part = batches.Part(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
 network = causal_crnn.CausalCRNN(causal_crnn.CausalCRNNConfig(64, 2, mels.frames_per_second))
-config = loop.TrainingConfig(epochs=1, crop_seconds=2, averaging=0.9)
+config = loop.TrainingConfig(epochs=1, crop_seconds=2, ema_decay=0.9)
 loop.train_network(network, mels, part, part, config, 1, "{tmp_path}/checkpoint.pt")
 """
     modules = loaded(code)

@@ -21,7 +21,7 @@ from songnet.training.predict import predict_clips
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
 FULL = replace(
-    PLAIN, learning_rate=2e-2, warmup=0.2, averaging=0.9, label_smoothing=0.1, step_loss=0.3
+    PLAIN, learning_rate=2e-2, warmup=0.2, ema_decay=0.9, label_smoothing=0.1, aux_loss_weight=0.3
 )
 NETWORKS: dict[str, dict[str, Any]] = {
     "crnn": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8},
@@ -160,14 +160,14 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
     assert all(value.isfinite().all() for value in saved["network"].values())
 
 
-@pytest.mark.parametrize(("averaging", "expected"), [(0.99, 55 / 15), (0.5, 49 / 12)])
+@pytest.mark.parametrize(("ema_decay", "expected"), [(0.99, 55 / 15), (0.5, 49 / 12)])
 def test_weights_are_averaged_linearly_and_then_exponentially(
-    averaging: float, expected: float
+    ema_decay: float, expected: float
 ) -> None:
     """After 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
     path = "crnn"
     network = make_network(path, NetworkConfig(64, 2, 43.0), NETWORKS[path])
-    trainee = _Trainee(network, replace(PLAIN, averaging=averaging))
+    trainee = _Trainee(network, replace(PLAIN, ema_decay=ema_decay))
     assert trainee.average is not None
     for value in range(1, 6):
         for parameter in network.parameters():
@@ -238,7 +238,8 @@ def test_a_small_data_set_is_gone_through_several_times(
 ) -> None:
     steps: list[int] = []
     monkeypatch.setattr(AdamW, "step", lambda self: steps.append(1))
-    config = replace(PLAIN, epochs=2, least_steps=9)  # four batches a pass, hence three passes
+    # Four batches a pass, hence three passes.
+    config = replace(PLAIN, epochs=2, min_steps_per_epoch=9)
     run(shards, "crnn", config, tmp_path / "a.pt")
     assert len(steps) == 2 * 12
 

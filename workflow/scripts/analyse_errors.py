@@ -67,7 +67,7 @@ with job(snakemake):
         part=part,
         runs=len(runs),
         # One of delivered spectrograms does not know how to make its own.
-        served=network.streams() and facts.get("mel") is not None,
+        served=network.is_causal() and facts.get("mel") is not None,
         reliability=snakemake.output.reliability,
         level=evaluation["confidence"],
         surely_wrong=wrong,

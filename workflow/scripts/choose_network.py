@@ -13,7 +13,7 @@ with job(snakemake) as log:
     def hears(path):
         """Whether the network needs nothing but music, as it plays: no stream has metadata."""
         network = load(path).network
-        return network.streams() and not network.reads_metadata
+        return network.is_causal() and not network.reads_metadata
 
     paths = [Path(path) for path in snakemake.input.models]
     fit = [path for path in paths if hears(path)]

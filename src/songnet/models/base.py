@@ -41,8 +41,8 @@ State = tuple[Tensor, ...]  # all that a network remembers of what it has heard
 class Network(nn.Module):
     """Base class: subclasses name their Config and give `frames_per_step` and `hear`.
 
-    Where no step looks ahead, they give `stream` and `silence` too, and music can be classified
-    as it plays.
+    Where no step looks ahead, they give `stream` and `initial_state` too, and music can be
+    classified as it plays.
 
     ``mean`` and ``std`` (M, 1) in dB are those of the training part's levels, for each mel band.
     """
@@ -90,12 +90,12 @@ class Network(nn.Module):
         """Hear whole steps: (B, M, steps * frames_per_step); verdicts, and the state after them."""
         raise NotImplementedError
 
-    def silence(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         """State of a network that has heard nothing yet: zeros."""
         raise NotImplementedError
 
     @classmethod
-    def streams(cls) -> bool:
+    def is_causal(cls) -> bool:
         """Whether it can classify music as it plays, with the verdicts that whole clips get."""
         return cls.stream is not Network.stream
 

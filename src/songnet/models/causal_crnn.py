@@ -30,7 +30,7 @@ class CausalCRNNConfig(NetworkConfig):
     step_seconds: float = 0.4  # about; a step is a power of two of frames
     features: int = 128  # of a step, before the recurrent layer
     hidden: int = 128
-    below_peak: bool = True  # whether it hears the level below the running peak, or as it is
+    peak_normalise: bool = True  # whether it hears the level below the running peak, or as it is
     metadata: bool = False  # whether it also reads the fields of `songnet.features.metadata`
 
 
@@ -93,7 +93,7 @@ class CausalCRNN(Network):
 
     def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
         """Verdicts from levels (B, M, T) as `levels` gives them."""
-        return self._hear(levels, self.silence(len(levels))[:-1], metadata)[0]
+        return self._hear(levels, self.initial_state(len(levels))[:-1], metadata)[0]
 
     def levels(self, mel: Tensor) -> Tensor:
         """Level below the loudest of the music so far: (B, M, T) in dB -> (B, M, T) in dB.
@@ -105,7 +105,7 @@ class CausalCRNN(Network):
 
     def _below_peak(self, mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
         """Levels, and the peak after them, (B, 1, 1) in dB above QUIETEST."""
-        if not self.config.below_peak:
+        if not self.config.peak_normalise:
             return mel, peak
         mel = mel - QUIETEST
         loudest = torch.cat([peak, mel.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
@@ -144,7 +144,7 @@ class CausalCRNN(Network):
         )
         return verdicts, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
 
-    def silence(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         """State before anything is heard: pasts of convolutions, GRU, attention's sums, peak."""
         config = self.config
         first, second, _ = config.channels

@@ -46,7 +46,7 @@ def export_onnx(model: Model, path: str | Path) -> None:
     except ImportError:
         raise SongNetError("export needs two more packages: pip install onnx onnxscript") from None
     network = model.saved.network
-    state = network.silence(1)
+    state = network.initial_state(1)
     mel = torch.zeros(1, network.config.n_mels, network.frames_per_step)
     # The exporter explains itself at length, to developers of torch.
     logging.getLogger("torch").setLevel(logging.ERROR)

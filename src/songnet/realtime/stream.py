@@ -68,7 +68,7 @@ def load_model(path: str | Path) -> Model:
     if not Path(path).exists():
         raise SongNetError(f"{path}: no such file")
     saved = load(path)
-    if not saved.network.streams():
+    if not saved.network.is_causal():
         raise SongNetError(f"{path}: {saved.facts.get('model')} looks ahead; it cannot stream")
     if saved.facts.get("mel") is None:
         raise SongNetError(f"{path}: was trained on spectrograms without audio; it cannot hear")
@@ -123,7 +123,7 @@ class Stream:
             )
         self._frames = _MelStream(model.mel)
         self._mel = np.empty((model.mel.n_mels, 0), np.float32)  # frames of an unfinished step
-        self._state = model.saved.network.silence(1)
+        self._state = model.saved.network.initial_state(1)
         self._steps = 0
         self._low, self._high = np.inf, -np.inf  # range of the samples
 

@@ -305,7 +305,7 @@ def _log_network(bundle: Path, record: dict[str, Any]) -> None:
 
     network = load(bundle).network
     requirements = ["torch", "safetensors"]
-    if network.streams() and record.get("mel"):
+    if network.is_causal() and record.get("mel"):
         code = "tracking/audio_model.py"
         signature = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
         requirements += ["av", "soundfile", "soxr"]

@@ -39,14 +39,14 @@ class TrainingConfig:
     # epochs count, and the last is kept.
     patience: int | None = 10
     batch_size: int = 32
-    least_steps: int = 0  # of an epoch; a small data set is gone through several times
+    min_steps_per_epoch: int = 0  # of an epoch; a small data set is gone through several times
     crop_seconds: float = 10.0  # random part of each clip, new in every epoch
     learning_rate: float = 1e-3
     warmup: float = 0.0  # share of the steps in which the rate grows to that
     weight_decay: float = 1e-2  # of matrices, not of biases and normalisations
     label_smoothing: float = 0.0
-    step_loss: float = 0.0  # weight of the loss of the verdicts at single steps
-    averaging: float = 0.0  # decay of the running average of weights that is kept; 0 for none
+    aux_loss_weight: float = 0.0  # weight of the loss of the verdicts at single steps
+    ema_decay: float = 0.0  # decay of the running average of weights that is kept; 0 for none
     mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
     compile: bool = False  # with torch.compile; pays on a GPU in long trainings
 
@@ -158,7 +158,7 @@ class _Trainee:
         )
         self.average = (
             AveragedModel(network, avg_fn=self._moving_average, use_buffers=True)
-            if config.averaging
+            if config.ema_decay
             else None
         )
         self.kept: dict[str, Tensor] = {}
@@ -183,7 +183,7 @@ class _Trainee:
         frames = round(config.crop_seconds * shards.frames_per_second)
         frames = max(frames, self.network.frames_per_step)
         batches = max(1, len(train.track_ids) // config.batch_size)
-        passes = max(1, -(-config.least_steps // batches))
+        passes = max(1, -(-config.min_steps_per_epoch // batches))
         self.network.train()
         losses = []
         waited = 0.0
@@ -216,16 +216,16 @@ class _Trainee:
         with autocast(config.mixed_precision):
             verdicts = self.forward(mel, metadata)
         loss = -(targets * verdicts.so_far[:, -1]).sum(-1).mean()
-        if config.step_loss:
+        if config.aux_loss_weight:
             # At every step both verdicts count, so that the first seconds say something already.
             steps = (verdicts.now + verdicts.so_far) / 2
-            loss = loss - config.step_loss * (targets[:, None] * steps).sum(-1).mean()
+            loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
         return loss
 
     def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
         # At first its weights grow linearly from update to update (polynomial-decay averaging, eta
         # = 1: Shamir and Zhang, ICML 2013): the random start is soon gone, and it is smooth early.
-        decay = min(self.config.averaging, int(updates) / (int(updates) + 2))
+        decay = min(self.config.ema_decay, int(updates) / (int(updates) + 2))
         return average + (1 - decay) * (new - average)
 
     def resume(self, checkpoint: str | Path) -> list[Row]:
