@@ -12,6 +12,8 @@ from pathlib import Path
 # Before numpy is loaded: every way has one core.
 os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
+from studies.project import copy_project
+
 from benchmarks import extraction, realtime, training_speed, workflow
 from benchmarks.measure import Section, machine, report
 
@@ -34,7 +36,7 @@ def main() -> None:
         if "workflow" in options.only:
             sections += workflow.measure(Path(folder), options.repeats)
         elif options.archives is None or options.results is None:
-            workflow.run(workflow.copy_project(project), *workflow.SHORT)
+            workflow.run(copy_project(project), *workflow.SHORT)
         archives = options.archives or project / "resources/demo"
         results = options.results or project / "results/demo"
         if "extraction" in options.only:

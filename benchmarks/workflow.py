@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from studies.project import copy_project
 
 from benchmarks.measure import Section, in_turn, spread
 
@@ -17,14 +18,6 @@ ROOT = Path(__file__).parents[1]
 CORES = len(os.sched_getaffinity(0))
 # One protocol and one seed: the same rules as the whole demo, in a time that allows repeats.
 SHORT = ["--config", "protocols=[artist]", "seeds=[1]"]
-
-
-def copy_project(folder: Path) -> Path:
-    """Copy what a run needs, so that it may be edited and run elsewhere."""
-    for name in ("src", "workflow", "config", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    return folder
 
 
 def run(project: Path, *arguments: str, records: Path | None = None) -> float:

@@ -19,8 +19,8 @@ import psutil
 import pytest
 import torch
 import yaml
-from benchmarks.workflow import copy_project
 from filelock import FileLock
+from studies.project import copy_project
 
 from songnet.data.batches import Part
 from songnet.data.fma_zip import member_name

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 import yaml
-from benchmarks.workflow import copy_project
+from studies.project import copy_project
 
 from tests.conftest import Snakemake, config, small
 from tests.e2e import slurm

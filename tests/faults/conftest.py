@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.workflow import copy_project
+from studies.project import copy_project
 
 from songnet.pipeline.provenance import git_commit
 from tests.conftest import Snakemake, once, small

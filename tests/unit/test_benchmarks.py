@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import extraction
-from benchmarks.bzip2 import join, write_packed
 from benchmarks.measure import Section, in_turn, report, spread
+from studies.bzip2 import join, write_packed
 
 
 def test_ways_take_turns_and_the_first_round_does_not_count() -> None:

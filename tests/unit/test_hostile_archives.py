@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from benchmarks.published_features import measured
+from studies.published_features import measured
 
 from songnet.data import archives as songnet_archives
 from songnet.data import tracks as songnet_tracks

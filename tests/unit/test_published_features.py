@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.published_features import make_metadata, measured
+from studies.published_features import make_metadata, measured
 
 from songnet.data.published_features import NAME, read_features
 from songnet.errors import SongNetError

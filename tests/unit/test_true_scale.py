@@ -1,6 +1,6 @@
 """Index, selection and splits on a list of FMA-small's size, with FMA's known faults.
 
-SONGNET_FMA names a folder with FMA's own fma_metadata.zip (see benchmarks/fma_like.py); without
+SONGNET_FMA names a folder with FMA's own fma_metadata.zip (see studies/fma_like.py); without
 it, a list of the same size and shape is invented.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from benchmarks.fma_like import (
+from studies.fma_like import (
     BROKEN,
     WITHOUT_ARTIST,
     clip_of,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.rehearsal import STAGES, main
+from studies.rehearsal import STAGES, main
 
 from songnet.features.mel import MelConfig
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchmarks.workflow import copy_project
+from studies.project import copy_project
 
 from tests.conftest import Snakemake, config, small
 

@@ -1,6 +1,6 @@
 """Reading of FMA's metadata at its true size: 106,574 tracks, 950 MB of features.
 
-    python -m benchmarks.published_features [--stored] [--tracks 106574] [--threads 2]
+    python -m studies.published_features [--stored] [--tracks 106574] [--threads 2]
         [--repeats 3] [--folder DIR]
 
 An archive of that size is made first (400 MB), which takes a few minutes.

@@ -5,7 +5,7 @@ served from this machine; the workflow downloads, indexes, splits, makes spectro
 the C-RNN for one epoch, at several numbers of tracks. Written are a table and a figure of time,
 peak memory and disk against tracks.
 
-    python -m benchmarks.rehearsal [--tracks 1000 2000 4000 8000] [--clips fma_small.zip]
+    python -m studies.rehearsal [--tracks 1000 2000 4000 8000] [--clips fma_small.zip]
         [--seconds 30] [--list DIR] [--hop-length 512] [--cores 2] [--out results/rehearsal]
 
 8,000 tracks need 20 GB of disk while it runs. Clips of fewer seconds are stored padded: files,
@@ -32,7 +32,8 @@ import pandas as pd
 import psutil
 import yaml
 
-from benchmarks.fma_like import (
+from songnet.io import sha1
+from studies.fma_like import (
     BROKEN,
     clip_pool,
     grow_archive,
@@ -40,8 +41,7 @@ from benchmarks.fma_like import (
     small_tracks,
     write_metadata,
 )
-from benchmarks.workflow import copy_project
-from songnet.io import sha1
+from studies.project import copy_project
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

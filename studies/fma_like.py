@@ -14,7 +14,6 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
-from benchmarks.bzip2 import join, write_packed
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.tracks import read_tracks
 from songnet.demo.archives import GENRE_IDS
@@ -22,6 +21,7 @@ from songnet.demo.synthesis import RATE as SYNTHESIS_RATE
 from songnet.demo.synthesis import make_artist, make_track
 from songnet.errors import UnusableClipError
 from songnet.features.audio import decode
+from studies.bzip2 import join, write_packed
 
 # Seconds of FMA-small's broken clips; of three nothing but the tag is there.
 BROKEN = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0.0, 108925: 0.0, 133297: 0.0}

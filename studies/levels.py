@@ -1,6 +1,6 @@
 """What the level of music does to trained networks: shifted, falling, after a bang.
 
-    python -m benchmarks.levels results/local_mels causal_crnn crnn
+    python -m studies.levels results/local_mels causal_crnn crnn
 
 Reads the networks of all divisions of the protocol `artist` and their test parts; prints a table.
 """

@@ -1,0 +1,1 @@
+"""One-off measurements whose figures the documents quote, each one command."""
