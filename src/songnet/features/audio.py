@@ -44,7 +44,6 @@ NO_AUDIO = "not decodable: no audio in it"
 FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length counts what was before the first sample
 MOST_CHUNKS = 100  # of a WAV, before its samples
 UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
-TRIMMED_FRAMES = 4  # of MP3, the most that encoder delay and padding take off
 
 
 @dataclass(frozen=True)
@@ -218,9 +217,10 @@ def _clean_mp3(file: BinaryIO, walk: mpeg.Walk) -> sf.SoundFile | None:
         sound = _Forward(_nameless(file))
     except sf.LibsndfileError:
         return None
+    # What an encoder put before and behind the music is trimmed; a damaged header may claim more.
     trimmed = walk.seconds - sound.frames / sound.samplerate
     same_rate = sound.samplerate == walk.sample_rate
-    if same_rate and -walk.frame_seconds / 2 < trimmed < TRIMMED_FRAMES * walk.frame_seconds:
+    if same_rate and -walk.frame_seconds / 2 < trimmed < SHORTFALL_SECONDS:
         return sound
     sound.close()
     return None
