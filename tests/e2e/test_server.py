@@ -192,13 +192,13 @@ def test_who_has_gone_is_not_classified(server: Server) -> None:
     assert took < server.watched.cpu_times().user - before - took
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, "FLAC"), (signal.SIGTERM, "MP3")])
 def test_a_signal_ends_the_server_whatever_it_does(
-    trained: Path, tmp_path: Path, number: signal.Signals
+    trained: Path, tmp_path: Path, number: signal.Signals, kind: str
 ) -> None:
     """With an upload half sent, and a long one that is being classified."""
     file = io.BytesIO()
-    with sf.SoundFile(file, "w", 22_050, 1, format="FLAC") as sound:
+    with sf.SoundFile(file, "w", 22_050, 1, format=kind) as sound:
         for _ in range(40):
             sound.write(np.tile(noise(6), 5)[: 60 * 22_050])
     content = file.getvalue()

@@ -10,13 +10,13 @@ import base64
 import json
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -170,13 +170,10 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
     stopping = request.app.state.stopping
     file = await _unless(stopping.wait(), _receive(request, limits))
     over = threading.Event()
-
-    def check() -> None:
-        if over.is_set():
-            raise ClientDisconnect
-
-    watched = _Watched(file, check)
-    job = request.app.state.uploads_pool.submit(classify, model, watched, "", limits.seconds)
+    watched = _Watched(file, over)
+    job = request.app.state.uploads_pool.submit(
+        classify, model, cast(BinaryIO, watched), "", limits.seconds
+    )
     job.add_done_callback(lambda _: file.close())
     try:
         work = _unless(_disconnected(request), asyncio.wrap_future(job))
@@ -190,15 +187,21 @@ async def _classify_upload(request: Request, model: Model, limits: Limits) -> di
 
 
 class _Watched:
-    """A file whose reader can be stopped at each read, wherever it is."""
+    """A file whose decoder can be stopped wherever it is: each read looks whether all is over."""
 
-    def __init__(self, file: BinaryIO, check: Callable[[], None]) -> None:
-        self._file, self._check = file, check
-        self.readinto, self.seek, self.tell = file.readinto, file.seek, file.tell  # type: ignore
+    def __init__(self, file: Any, over: threading.Event) -> None:
+        self._file, self._over = file, over
+        self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
-        self._check()
-        return self._file.read(size)
+        if self._over.is_set():
+            raise ClientDisconnect
+        content: bytes = self._file.read(size)
+        return content
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as libsndfile does, from where no error could get out: the file ends then."""
+        return 0 if self._over.is_set() else int(self._file.readinto(buffer))
 
 
 async def _unless(event: Coroutine[Any, Any, Any], work: Any) -> Any:
