@@ -295,6 +295,9 @@ def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
     page.set_input_files("#file", tmp_path / "silent.wav")
     expect(page.locator("#so-far")).to_have_text("no music: silence", timeout=30_000)
     assert page.get_attribute("#so-far", "data-genre") is None
+    expect(page.locator("#genres tbody td").first).to_have_text("–")
+    shown = "document.getElementById('chart').data.flatMap((trace) => trace.y)"
+    assert {*page.evaluate(shown)} == {None}
 
 
 def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:

@@ -184,7 +184,9 @@ function seek(seconds) {
 /** Draw what is known. */
 function show() {
   piece.now = smoothed(piece.steps.map((step) => step.now));
-  chart.draw(piece.steps.map((step) => step.seconds), piece.now);
+  // Before the first sound, probabilities mean nothing.
+  const shown = piece.now.map((row, i) => (piece.steps[i].silent ? row.map(() => null) : row));
+  chart.draw(piece.steps.map((step) => step.seconds), shown);
   pronounce(element("so-far"), piece.steps.at(-1).so_far, piece.steps.at(-1).silent);
   piece.told = null;
   tellNow();
@@ -197,7 +199,7 @@ function tellNow() {
   if (place === piece.told || place < 0) return;
   piece.told = place;
   pronounce(element("now"), piece.now[place], piece.steps[place].silent);
-  fillGenres(piece.now[place], piece.steps.at(-1).so_far);
+  if (!piece.steps[place].silent) fillGenres(piece.now[place], piece.steps.at(-1).so_far);
 }
 
 /** Mean over the last seconds: the future is not known yet. */
