@@ -42,6 +42,7 @@ SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever t
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
 FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length counts what was before the first sample
+TRIMMED_FRAMES = 4  # of MP3, the most that an encoder's delay and padding take
 MOST_CHUNKS = 100  # of a WAV, before its samples
 UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
 
@@ -257,7 +258,9 @@ def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
     """Length that the header of a file promises, 0 where it promises none."""
     name = container.format.name
     if name in WITHOUT_LENGTH:
-        return walk.declared_seconds or 0.0 if walk else 0.0
+        if walk is None or walk.declared_seconds is None:
+            return 0.0
+        return max(0.0, walk.declared_seconds - TRIMMED_FRAMES * walk.frame_seconds)
     stream = container.streams.best("audio")
     seconds = float((stream.duration or 0) * stream.time_base)
     if name in FROM_THE_BEGINNING and (stream.start_time or 0) > 0:
