@@ -140,16 +140,32 @@ def test_defects_keep_their_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tracks.parquet", "000.npy", "archives.json", "000.csv"])
 @pytest.mark.parametrize("content", [b"", bytes(5000)])
 def test_job_removes_a_product_that_cannot_be_read(
-    tmp_path: Path, name: str, content: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
 ) -> None:
-    product, sound, log = tmp_path / name, tmp_path / "sound.json", tmp_path / "job.log"
-    product.write_bytes(content)
-    sound.write_text("{}")
-    inputs = [str(sound), str(product)]
+    monkeypatch.chdir(tmp_path)
+    product, sound, own, log = (
+        Path(path) for path in (f"results/{name}", "results/sound.json", f"own/{name}", "job.log")
+    )
+    for path, what in ((product, content), (sound, b"{}"), (own, content)):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(what)
+    inputs = [str(own), str(sound), str(product)]
     run = run_job(log, "raise ValueError('whatever a library says')", inputs)
     message = f"{product}: cannot be read and was removed; the next run makes it again"
     assert (run.returncode, run.stderr) == (1, f"songnet: error: {message} (log: {log})\n")
-    assert sound.exists() and not product.exists()
+    assert sound.exists() and own.exists() and not product.exists()
+
+
+def test_job_keeps_products_where_memory_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    pd.DataFrame({"a": [1]}).to_parquet("results/tracks.parquet")
+    body = "import pandas; pandas.read_parquet = lambda path: bytes(2**60); 1 / 0"
+    run = run_job(Path("job.log"), body, ["results/tracks.parquet"])
+    assert "ZeroDivisionError" in Path("job.log").read_text() and run.returncode == 1
+    assert Path("results/tracks.parquet").exists()
 
 
 def test_replacing_gives_the_rights_that_others_need(tmp_path: Path) -> None:

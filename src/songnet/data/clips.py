@@ -1,6 +1,6 @@
 """Where the clips of a data set come from: the interface of all sources.
 
-Nothing else knows about archives, their members' names or file endings.
+Stages that read clips go through it, and know no archive, member's name or file ending.
 """
 
 import hashlib
@@ -121,5 +121,5 @@ class AudioSource(ClipSource):
         except UnusableClipError as error:
             raise SongNetError(
                 f"{', '.join(self.paths)}: track {track_id} was sound and is not any more "
-                f"({error}); `--forcerun select_tracks` looks at all clips anew"
+                f"({error}); `--forcerun select_tracks` checks all clips again"
             ) from None

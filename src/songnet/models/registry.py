@@ -1,6 +1,6 @@
 """What kinds of models there are: one entry for each family and for each network.
 
-Nothing else knows them by name. Importing this loads none of them.
+The package looks them up here; rules of the workflow name families, too. Importing this loads none.
 """
 
 from dataclasses import dataclass

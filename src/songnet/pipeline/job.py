@@ -14,6 +14,7 @@ from songnet.errors import SongNetError
 from songnet.io import read_json
 
 log = logging.getLogger("songnet")
+RESULTS = "results"  # the folder of all products
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def _explain(log_file: Path, inputs: Iterable[str]) -> None:
     Such a product, of a power cut say, is removed: the next run makes it again.
     """
     for path in map(Path, inputs):
-        if _is_damaged(path):
+        if path.parts[0] == RESULTS and _is_damaged(path):  # never what is the user's own
             path.unlink(missing_ok=True)
             _fail(log_file, f"{path}: cannot be read and was removed; the next run makes it again")
     log.error(traceback.format_exc())
@@ -78,8 +79,12 @@ def _is_damaged(path: Path) -> bool:
     }
     try:
         readers.get(path.suffix, Path.stat)(path)
-    except Exception:  # also where another job was faster to remove it
+    except (FileNotFoundError, ValueError, EOFError):  # the first where another job removed it
         return True
+    except OSError as error:  # pyarrow's has no number where the content is damaged
+        return error.errno is None
+    except Exception:  # such as too little memory: the file may be as it should be
+        return False
     return False
 
 
