@@ -1,20 +1,20 @@
 # What people read.
 #
 #   results/{dataset}/report/index.html       the report: all of it on one page
-#   results/{dataset}/report/results.md       the table, the leak, the hardest genres, the data
-#   results/{dataset}/report/*.png            figures
-#   results/{dataset}/report/analysis.html    where the served network errs
-#   results/{dataset}/report/filters.html     what its convolutions hear
+#   results/{dataset}/report/results.md       its tables, as Markdown
+#   results/{dataset}/report/accuracy.svg, heard.svg, confusion/{protocol}/{model}.svg,
+#       training/{model}.svg                  its figures
+#   results/{dataset}/report/heard.csv        accuracy of networks by excerpt length
+#   results/{dataset}/report/analysis.html    errors of the served network
+#   results/{dataset}/report/filters.html     its filters
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
-#   results/{dataset}/report/heard.csv        accuracy of all networks against seconds heard
-#   results/{dataset}/report/confusion/{protocol}/{model}.png
 
-# What is made of networks alone; the report comes after it.
+# Pages on networks; the report comes after them.
 NETWORK_PAGES = []
 
 
 rule results_table:
-    """Write the results table; `snakemake --cores 1 -f results_table` renders it anew."""
+    """Write the results table; `snakemake --cores 1 -f results_table` renders it again."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -24,13 +24,14 @@ rule results_table:
         tracks=rules.index_tracks.output.tracks,
         quarantine=rules.index_tracks.output.quarantine,
         archives=rules.select_tracks.output.archives,
+        splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
     output:
         report(
             f"{RESULTS}/report/results.md",
             caption="../report/results.rst",
             category="Results",
-            labels={"what": "results, as text"},
+            labels={"what": "tables, as Markdown"},
         ),
     log:
         f"{RESULTS}/logs/results_table.log",
@@ -46,33 +47,55 @@ rule results_table:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        reference=config["reference"],
         source=source("results_table"),
     script:
         "../scripts/results_table.py"
 
 
+if family_models("crnn"):
+
+    rule heard_table:
+        """Measure accuracy by excerpt length."""
+        input:
+            verdicts=expand(rules.accuracy_heard.output, split=SPLITS),
+            tracks=rules.index_tracks.output.tracks,
+        output:
+            f"{RESULTS}/report/heard.csv",
+        log:
+            f"{RESULTS}/logs/heard_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/heard_table.tsv"
+        localrule: True
+        conda:
+            "../../envs/songnet.yaml"
+        resources:
+            mem_mb=memory(500),
+            runtime=minutes(10),
+        params:
+            evaluation=config["evaluation"],
+            source=source("heard_table"),
+        script:
+            "../scripts/heard_table.py"
+
+
 rule figures:
-    """Draw accuracies, confusions and training curves."""
+    """Draw the figures of the report."""
     input:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
         histories=run_files("history.csv", family_models("crnn")),
+        heard=rules.heard_table.output if family_models("crnn") else [],
     output:
         accuracy=report(
-            f"{RESULTS}/report/accuracy.png",
+            f"{RESULTS}/report/accuracy.svg",
             caption="../report/accuracy.rst",
             category="Results",
             labels={"what": "accuracy of every model"},
         ),
-        curves=report(
-            f"{RESULTS}/report/training.png",
-            caption="../report/training.rst",
-            category="Training",
-            labels={"what": "training curves"},
-        ),
         confusion=[
             report(
-                f"{RESULTS}/report/confusion/{protocol}/{model}.png",
+                f"{RESULTS}/report/confusion/{protocol}/{model}.svg",
                 caption="../report/confusion.rst",
                 category="Confusion",
                 subcategory=protocol,
@@ -80,6 +103,24 @@ rule figures:
             )
             for protocol in config["protocols"]
             for model, entry in MODELS.items()
+        ],
+        training=[
+            report(
+                f"{RESULTS}/report/training/{model}.svg",
+                caption="../report/training.rst",
+                category="Training",
+                labels={"what": MODELS[model]["title"]},
+            )
+            for model in family_models("crnn")
+        ],
+        heard=[
+            report(
+                f"{RESULTS}/report/heard.svg",
+                caption="../report/heard.rst",
+                category="Results",
+                labels={"what": "accuracy by excerpt length"},
+            )
+            for _ in family_models("crnn")[:1]
         ],
     log:
         f"{RESULTS}/logs/figures.log",
@@ -101,37 +142,6 @@ rule figures:
 
 if family_models("crnn"):
 
-    rule heard_figure:
-        """Draw how soon one can tell."""
-        input:
-            verdicts=expand(rules.accuracy_heard.output, split=SPLITS),
-            tracks=rules.index_tracks.output.tracks,
-        output:
-            table=f"{RESULTS}/report/heard.csv",
-            figure=report(
-                f"{RESULTS}/report/heard.png",
-                caption="../report/heard.rst",
-                category="Results",
-                labels={"what": "accuracy against seconds heard"},
-            ),
-        log:
-            f"{RESULTS}/logs/heard_figure.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/heard_figure.tsv"
-        localrule: True
-        conda:
-            "../../envs/songnet.yaml"
-        resources:
-            mem_mb=memory(500),
-            runtime=minutes(10),
-        params:
-            dataset=DATASET_WORDS,
-            models=MODELS,
-            evaluation=config["evaluation"],
-            source=source("heard_figure"),
-        script:
-            "../scripts/heard_figure.py"
-
     rule analyse_errors:
         """Write the page on errors, confidence and artists of the served network."""
         input:
@@ -147,9 +157,9 @@ if family_models("crnn"):
                 f"{RESULTS}/report/analysis.html",
                 caption="../report/analysis.rst",
                 category="Results",
-                labels={"what": "where the served network errs"},
+                labels={"what": "errors of the served network"},
             ),
-            reliability=f"{RESULTS}/report/reliability.png",
+            reliability=f"{RESULTS}/report/reliability.svg",
         log:
             f"{RESULTS}/logs/analyse_errors.log",
         benchmark:
@@ -167,7 +177,7 @@ if family_models("crnn"):
             "../scripts/analyse_errors.py"
 
     rule show_filters:
-        """Write the page on what the convolutions of the served network hear."""
+        """Write the page on the filters of the served network."""
         input:
             network=rules.choose_network.output,
             tracks=rules.index_tracks.output.tracks,
@@ -180,7 +190,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/filters.html",
                 caption="../report/filters.rst",
                 category="Results",
-                labels={"what": "what the convolutions hear"},
+                labels={"what": "filters of the served network"},
             ),
         log:
             f"{RESULTS}/logs/show_filters.log",
@@ -198,14 +208,13 @@ if family_models("crnn"):
             "../scripts/show_filters.py"
 
     NETWORK_PAGES += [
-        rules.heard_figure.output.figure,
         rules.analyse_errors.output.page,
         rules.show_filters.output[0],
     ]
     if HAS_AUDIO:
 
         rule pick_examples:
-            """Take a test clip of each genre out of the archive, to be heard."""
+            """Take a test clip of each genre out of the archive."""
             input:
                 tracks=rules.index_tracks.output.tracks,
                 split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -232,7 +241,7 @@ if family_models("crnn"):
 
 
 rule report_page:
-    """Write the report, one page that opens offline; it comes last."""
+    """Write the report, one page that opens offline."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -245,10 +254,12 @@ rule report_page:
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
         params=run_files("params.json"),
-        histories=run_files("history.csv", family_models("crnn")),
-        heard=[rules.heard_figure.output.table] if family_models("crnn") else [],
+        accuracy=rules.figures.output.accuracy,
+        confusion=rules.figures.output.confusion,
+        training=rules.figures.output.training,
+        heard=rules.figures.output.heard,
         # Pages that it links to; their jobs are then among those whose time it shows.
-        pages=[rules.results_table.output, rules.figures.output, NETWORK_PAGES],
+        pages=[rules.results_table.output, NETWORK_PAGES],
     output:
         report(
             f"{RESULTS}/report/index.html",
@@ -268,6 +279,7 @@ rule report_page:
     params:
         dataset=DATASET_WORDS,
         models=MODELS,
+        confidence=config["evaluation"]["confidence"],
         config=config,
         neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],
         benchmarks=f"{RESULTS}/benchmarks",

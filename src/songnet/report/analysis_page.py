@@ -1,117 +1,156 @@
-"""The analysis as sentences and tables; every sentence follows from the figures."""
+"""The page on errors, confidence and artists of the served network."""
 
-import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from songnet import __version__
 from songnet.colours import genre_colours
+from songnet.data.clips import ClipSource
+from songnet.data.shards import MelShards
+from songnet.data.subsets import held_out, read_parts
 from songnet.evaluation import error_analysis
-from songnet.evaluation.error_analysis import SecondaryLabels, calibration_error
-from songnet.formatting import percent
+from songnet.evaluation.runs import RunName
+from songnet.features.metadata import metadata_fields
+from songnet.formatting import credit, percent, signed_points
+from songnet.models.base import load
+from songnet.report.figures import reliability_figure
+from songnet.report.pages import Excerpts, spectrogram_image, write_page
+from songnet.training.predict import embed_clips
+
+SECONDS = 10.0  # shown and played of each clip
 
 
-def page_values(
-    predictions: pd.DataFrame,
-    genres: list[str],
-    tracks: pd.DataFrame,
-    reliability: pd.DataFrame,
-    neighbours: pd.DataFrame,
-) -> dict[str, Any]:
-    """What analysis.html says of the verdicts on one part, by all runs of a network.
+def write_analysis(
+    files: Mapping[str, Any],
+    clips: ClipSource,
+    evaluation: Mapping[str, Any],
+    page: str | Path,
+    figure: str,
+) -> None:
+    """Write analysis.html.
 
     Args:
-        predictions: tables of the runs below each other, of that part alone.
-        genres: names of the network's labels.
-        tracks: tracks.parquet.
-        reliability: from `error_analysis.reliability`.
-        neighbours: from `error_analysis.nearest_artists`.
+        files: network, tracks, split, mel (index) and the predictions of all networks.
+        clips: of the data set.
+        evaluation: resamples and confidence of the intervals.
+        page: output.
+        figure: output, the calibration as SVG.
     """
-    rows = error_analysis.genre_errors(predictions, genres)
+    network, genres, facts = load(files["network"][0])
+    tracks = pd.read_parquet(files["tracks"])
+    parts = read_parts(files["split"][0])
+    known = tracks.loc[parts.index[parts == "train"]]
+    part, tested = held_out(tracks, files["split"][0])
+    runs = [
+        pd.read_parquet(path)
+        for path in files["predictions"]
+        if RunName.of(Path(path).parent).model == facts["model"]
+    ]
+    predictions = pd.concat(runs).query("split == @part")
+    shards = MelShards.read(files["mel"])
+    embeddings = [
+        embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
+        for rows in (known, tested)
+    ]
+    reliability = error_analysis.reliability(
+        predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
+    )
+    reliability_figure(reliability, figure)
+    neighbours = error_analysis.nearest_artists(known, embeddings[0], tested, embeddings[1])
     artists = error_analysis.artist_errors(predictions, tracks)
+    excerpts, frames = Excerpts(clips), round(SECONDS * shards.frames_per_second)
+    write_page(
+        "analysis.html",
+        page,
+        version=__version__,
+        dataset={"title": facts["dataset_title"], "note": facts["note"]},
+        network=facts,
+        part=part,
+        # One of precomputed mels cannot compute its own.
+        served=network.is_causal() and facts.get("mel") is not None,
+        facts={"runs": f"{len(runs)}"}
+        | error_facts(predictions, genres, tracks)
+        | calibration_facts(reliability)
+        | artist_facts(artists, neighbours),
+        colours=genre_colours(genres),
+        genres=error_analysis.genre_errors(predictions, genres),
+        figure=figure,
+        level=evaluation["confidence"],
+        artists=artists_table(artists.head(15)),
+        nearest=nearest_genres(neighbours, genres),
+        neighbours=neighbours_table(neighbours),
+        surely_wrong=[
+            {
+                "genre": row["genre"],
+                "text": f"predicted {row['predicted']}, {percent(row['probability'], 0)}",
+                "credit": credit(row),
+                "image": spectrogram_image(shards.mel(row["track_id"], 0, frames)),
+                "audio": excerpts.audio(row["track_id"], 0, SECONDS),
+            }
+            for row in error_analysis.surely_wrong(predictions, tracks, genres)
+        ],
+    )
+
+
+def error_facts(
+    predictions: pd.DataFrame, genres: list[str], tracks: pd.DataFrame
+) -> dict[str, str]:
+    """Accuracies, and how many errors name another label of the track."""
+    labels = error_analysis.secondary_labels(predictions, tracks, genres)
+    share = f" ({percent(labels.excused / labels.wrong)})" if labels.wrong else ""
+    pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
     return {
-        "verdicts": len(predictions),
-        "tracks": predictions["track_id"].nunique(),
-        "accuracy": (predictions["genre"] == predictions["predicted"]).mean(),
-        "top2": error_analysis.top_accuracy(predictions, genres, 2),
-        "colours": genre_colours(genres),
-        "genres": rows,
-        "genre_text": genre_text(rows),
-        "calibration_text": calibration_text(reliability),
-        "labels_text": labels_text(error_analysis.secondary_labels(predictions, tracks, genres)),
-        "artists_text": artists_text(artists),
-        "artists": artists.head(15).to_dict("records"),
-        "neighbours_text": neighbours_text(neighbours),
-        "neighbour_genres": neighbour_genres(neighbours, genres),
-        "neighbours": neighbour_rows(neighbours),
+        "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
+        "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, genres, 2)),
+        "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
+        "several labels": f"{labels.verdicts:,} predictions of tracks with labels of several genres"
+        + (f", most often {pairs}" if pairs else ""),
+        "errors naming another label": f"{labels.excused:,} of {labels.wrong:,}{share}",
     }
 
 
-def genre_text(rows: list[dict[str, Any]]) -> str:
-    """What happens to the two hardest genres, and which is the easiest.
-
-    Args:
-        rows: from `error_analysis.genre_errors`.
-    """
-    sentences = []
-    for row in rows[:2]:
-        wrong = {genre: share for genre, share in row["called"].items() if genre != row["genre"]}
-        called = sorted((genre for genre in wrong if wrong[genre]), key=lambda g: -wrong[g])[:2]
-        text = (
-            f"{row['genre']} is found in {percent(row['recall'])} of its tracks "
-            f"({percent(row['top2'])} among the two likeliest genres)"
-        )
-        if called:
-            most = " and ".join(f"{genre} ({percent(wrong[genre])})" for genre in called)
-            text += f"; its other tracks are called {most} most often"
-        if math.isnan(row["precision"]):
-            text += f". Nothing is called {row['genre']}."
-        else:
-            text += f". Of what is called {row['genre']}, {percent(row['precision'])} is."
-        sentences.append(text)
-    easiest = rows[-1]
-    sentences.append(f"The easiest genre is {easiest['genre']}, {percent(easiest['recall'])}.")
-    return " ".join(sentences)
-
-
-def calibration_text(reliability: pd.DataFrame) -> str:
-    """Whether the probabilities can be taken at their word."""
+def calibration_facts(reliability: pd.DataFrame) -> dict[str, str]:
+    """Expected calibration error and its direction."""
     gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["verdicts"]
-    gap /= reliability["verdicts"].sum()
-    error = calibration_error(reliability)
-    lean = "too sure" if gap > 0 else "not sure enough"
-    text = f"The expected calibration error is {percent(error)}: "
-    if error < 0.05:
-        return text + "a verdict of probability p is right in nearly a share p of the cases."
-    return text + f"on the whole the network is {lean} of itself, by {percent(abs(gap))}."
+    return {
+        "expected calibration error": percent(error_analysis.calibration_error(reliability)),
+        "confidence − accuracy": f"{signed_points(gap / reliability['verdicts'].sum())} points",
+    }
 
 
-def labels_text(labels: SecondaryLabels) -> str:
-    """How many errors name a label that the track also bears."""
-    if not labels.verdicts:
-        return "No track bears labels of more than one of these genres, so nothing can be said."
-    pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
-    share = labels.excused / labels.wrong if labels.wrong else 0.0
-    return (
-        f"{labels.verdicts} verdicts are on tracks that bear labels of several of these genres, "
-        f"most often {pairs}. Of {labels.wrong} wrong verdicts {labels.excused} ({percent(share)}) "
-        "name a genre that the track also bears."
+def artist_facts(artists: pd.DataFrame, neighbours: pd.DataFrame) -> dict[str, str]:
+    """How evenly errors fall on artists, and whose nearest artist has the same genre."""
+    facts = {}
+    if len(artists):
+        always, never = (percent((artists["accuracy"] == share).mean()) for share in (1, 0))
+        facts["artists with 3 tracks or more"] = (
+            f"{len(artists):,}: {always} always correct, {never} never"
+        )
+    nearest = neighbours[neighbours["rank"] == 1]
+    if len(nearest):
+        same = percent((nearest["genre"] == nearest["neighbour_genre"]).mean())
+        facts["nearest artist of the same genre"] = f"{same} of {len(nearest):,} artists"
+    return facts
+
+
+def artists_table(artists: pd.DataFrame) -> pd.DataFrame:
+    """Format `error_analysis.artist_errors`."""
+    return pd.DataFrame(
+        {
+            "artist": artists["artist"],
+            "genre": artists["genre"],
+            "predicted instead": artists["called"],
+            "predictions": artists["verdicts"].astype(str),
+            "accuracy": artists["accuracy"].map(percent),
+            "share of that error": artists["share"].map(percent),
+        }
     )
 
 
-def artists_text(artists: pd.DataFrame) -> str:
-    """How evenly the errors fall on artists."""
-    if artists.empty:
-        return "No artist has three tracks or more, so nothing can be said."
-    always, never = (artists["accuracy"] == 1).mean(), (artists["accuracy"] == 0).mean()
-    return (
-        f"Of {len(artists)} artists with three tracks or more, {percent(always)} are always found "
-        f"and {percent(never)} never. Tracks of one artist need not be right or wrong by "
-        "themselves, which is why the intervals of the results table resample artists."
-    )
-
-
-def neighbour_genres(neighbours: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
+def nearest_genres(neighbours: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
     """Genres of the nearest artists, for each genre."""
     nearest = neighbours[neighbours["rank"] == 1]
     rows = []
@@ -124,21 +163,8 @@ def neighbour_genres(neighbours: pd.DataFrame, genres: list[str]) -> list[dict[s
     return rows
 
 
-def neighbours_text(neighbours: pd.DataFrame) -> str:
-    """How often the nearest artist plays the same genre."""
-    nearest = neighbours[neighbours["rank"] == 1]
-    if nearest.empty:
-        return "No artist is known, so nothing can be said."
-    same = (nearest["genre"] == nearest["neighbour_genre"]).mean()
-    return (
-        "Where the network places an artist: the mean direction of the tracks in the space of what "
-        f"its last layer reads. For {percent(same)} of {len(nearest)} artists the nearest artist "
-        "that it was trained on plays the same genre."
-    )
-
-
-def neighbour_rows(neighbours: pd.DataFrame) -> list[dict[str, str]]:
-    """One row an artist (two may have one name), its nearest artists as a text."""
+def neighbours_table(neighbours: pd.DataFrame) -> pd.DataFrame:
+    """Format one row for each artist (two may have one name) with the nearest ones."""
     rows = []
     for _, group in neighbours.groupby("artist_id", sort=False):
         nearest = "; ".join(
@@ -146,5 +172,5 @@ def neighbour_rows(neighbours: pd.DataFrame) -> list[dict[str, str]]:
             for row in group.itertuples()
         )
         artist, genre = group[["artist", "genre"]].iloc[0]
-        rows.append({"artist": artist, "genre": genre, "nearest": nearest})
-    return rows
+        rows.append({"artist": artist, "genre": genre, "nearest artists (genre, cosine)": nearest})
+    return pd.DataFrame(rows)

@@ -1,6 +1,9 @@
-"""Figures as PNG files."""
+"""Figures of the report: SVG for pages, Snakemake's report and documents; PNG where a path says so."""
 
-import textwrap
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -10,216 +13,247 @@ import pandas as pd
 from songnet.colours import PALETTE, PROTOCOLS, text_on_heat
 from songnet.data.subsets import judging_part
 from songnet.evaluation.runs import RunName, protocol_of
-from songnet.formatting import in_percent
+from songnet.evaluation.table_files import read_table
+from songnet.formatting import in_percent, shortened
 from songnet.io import replacing
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Models = dict[str, dict[str, Any]]
 
+INK = "#1c1c1e"
+plt.rcParams |= {
+    "font.size": 9, "font.sans-serif": ["DejaVu Sans"], "legend.frameon": False,
+    "svg.fonttype": "none", "svg.hashsalt": "songnet", "axes.facecolor": "none",
+    "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True,
+    **{f"axes.spines.{side}": False for side in ("top", "right")},
+    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor"], INK),
+    **dict.fromkeys(["axes.titlecolor", "xtick.color", "ytick.color"], INK),
+}  # fmt: skip
 
-def accuracy_figure(
-    results: pd.DataFrame, models: Models, dataset: dict[str, Any], path: str
+
+def draw_figures(
+    files: Mapping[str, Any], models: Models, title: str, output: Mapping[str, Any]
 ) -> None:
-    """Accuracy of each model with its interval, a colour for each protocol, × for the poster.
+    """Draw the figures of a run.
 
-    Where a protocol has no test part, rings show the validation accuracy.
+    Args:
+        files: results, confusions and, of networks, histories (history.csv) and heard (a list).
+        models: entries of models.yaml.
+        title: of the data set.
+        output: accuracy (a path); confusion ({protocol}/{model}.svg), training ({model}.svg) and
+            heard (lists of paths).
+    """
+    accuracy_figure(read_table(files["results"]), models, title, output["accuracy"])
+    confusions = dict(list(read_table(files["confusions"]).groupby(["protocol", "model"])))
+    for path in output["confusion"]:
+        protocol, model = Path(path).parent.name, Path(path).stem
+        title = f"{models[model]['title']}, {protocol} split"
+        confusion_figure(confusions[protocol, model], title, path)
+    histories = {RunName.of(Path(path).parent): path for path in files["histories"]}
+    for path in output["training"]:
+        model = Path(path).stem
+        own = {name: pd.read_csv(run) for name, run in histories.items() if name.model == model}
+        training_figure(own, models[model]["title"], path)
+    for table, path in zip(files["heard"], output["heard"], strict=True):
+        heard_figure(read_table(table), models, path)
+
+
+def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str) -> None:
+    """Draw the accuracy of each model with its interval, a colour for each protocol.
+
+    Args:
+        results: results.csv. Where a protocol has no test set, rings show validation accuracy.
+        models: entries of models.yaml.
+        title: of the data set.
+        path: SVG file.
     """
     untested = results["accuracy"].isna()
     known = results.assign(accuracy=results["accuracy"].fillna(results["validation_accuracy"]))
     names = [name for name in models if name in set(known["model"])]
     places = {name: len(names) - i for i, name in enumerate(names)}
-    figure, axes = plt.subplots(figsize=(8, 1.6 + 0.5 * len(names)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.4, 1.2 + 0.4 * len(names)))
     for k, (protocol, rows) in enumerate(known.groupby("protocol", sort=False)):
-        y = rows["model"].map(places) + 0.22 * (1 - k)
         validated = untested[rows.index].any()
-        spread = np.abs(rows[["ci_low", "ci_high"]].sub(rows["accuracy"], axis=0)).T
         axes.errorbar(
-            100 * rows["accuracy"], y, xerr=100 * spread.to_numpy(), fmt="o", capsize=3,
-            color=PROTOCOLS[str(protocol)], fillstyle="none" if validated else "full",
-            label=f"{protocol} split" + (", validation part" if validated else ""),
+            100 * rows["accuracy"], rows["model"].map(places) + 0.22 * (1 - k), xerr=_bars(rows),
+            fmt="o", markersize=5, capsize=2, color=PROTOCOLS[str(protocol)],
+            fillstyle="none" if validated else "full",
+            label=f"{protocol} split" + (" (validation)" if validated else ""),
         )  # fmt: skip
     poster = known.dropna(subset="poster_accuracy").drop_duplicates("model")
     if len(poster):
         claimed = 100 * poster["poster_accuracy"]
-        axes.plot(claimed, poster["model"].map(places), "kx", label="poster")
+        axes.plot(claimed, poster["model"].map(places), "x", color=INK, label="poster")
     axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
     axes.set_xlim(0, 100)
-    told = "; ×: of the poster's own division" if len(poster) else ""
-    what = "accuracy" if untested.any() else "test accuracy"
-    axes.set_xlabel(f"{what} in % (bars: interval, bootstrap over artists{told})")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
-    axes.set_ylim(0.5, len(names) + 1.2)
-    _finish(figure, f"Accuracy on {dataset['title']}", path, dataset["note"])
+    axes.set_ylim(0.4, len(names) + 0.6)
+    axes.set_xlabel(f"{'' if untested.any() else 'test '}accuracy in %, with CI over artists")
+    figure.legend(loc="outside upper right", ncols=4)
+    figure.suptitle(title, x=0.01, ha="left")
+    _write(figure, path)
 
 
 def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = "") -> None:
-    """Heat map of one model: share of each true genre's tracks, with counts.
+    """Draw a confusion matrix: the share of each true genre's tracks that get each prediction.
 
     Args:
         counts: rows of confusions.csv for one protocol and model, summed over runs.
         title: of the figure.
-        path: PNG file.
-        note: what must be known about the data.
+        path: SVG or PNG file.
+        note: a line below the title.
     """
     part = judging_part(counts["part"])
     matrix = counts[counts["part"] == part].pivot(
         index="genre", columns="predicted", values="verdicts"
     )
-    shares = matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
-    names = [genre if len(genre) <= 40 else f"{genre[:39]}…" for genre in map(str, matrix)]
-    # Fixed margins: matplotlib's layout engine would take most of the time. Inches, at 10 points.
-    longest = 0.08 * max(map(len, names))
-    left, bottom, top = 0.5 + longest, 0.7 + 0.7 * longest, 0.5
-    width, height = 2.6 + left + 0.62 * len(matrix), 0.8 + bottom + top + 0.62 * len(matrix)
-    figure, axes = plt.subplots(figsize=(width, height))
-    figure.subplots_adjust(
-        left=left / width, bottom=bottom / height, right=0.98, top=1 - top / height
-    )
-    image = axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100)
+    tracks = matrix.sum(axis=1)
+    shares = matrix.div(tracks.clip(lower=1), axis=0).to_numpy()
+    names = [shortened(str(genre), 40) for genre in matrix]
+    # Inches at 9 points, since matplotlib's layout engine would take most of the time.
+    longest, cells = 0.075 * max(map(len, names)), 0.42 * len(matrix)
+    left, bottom, top = 0.8 + longest, 0.5 + 0.75 * longest, 0.5
+    width, height = max(left + cells + 0.2, 4.0), bottom + cells + top
+    figure = plt.figure(figsize=(width, height), layout="none")
+    axes = figure.add_axes((left / width, bottom / height, cells / width, cells / height))
+    axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100, interpolation="none")
     for i, j in np.argwhere(shares):  # empty cells stay empty
-        share = shares[i, j]
         axes.text(
-            j, i, f"{in_percent(share, 0)}\n({matrix.iat[i, j]})", ha="center", va="center",
-            fontsize=7, color=text_on_heat(share),
+            j, i, in_percent(shares[i, j], 0), ha="center", va="center", fontsize=8,
+            color=text_on_heat(shares[i, j]),
         )  # fmt: skip
-    axes.set_xticks(range(len(matrix)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(matrix)), names)
-    axes.set_xlabel("predicted genre")
-    axes.set_ylabel(f"true genre, {part} part")
-    figure.colorbar(image, shrink=0.8, label="% of the true genre's tracks (counts over runs)")
-    _finish(figure, title, path, note)
+    axes.grid(visible=False)
+    axes.set_xticks(range(len(matrix)), names, rotation=45, ha="right", rotation_mode="anchor")
+    labels = [f"{name} ({count})" for name, count in zip(names, tracks, strict=True)]
+    axes.set_yticks(range(len(matrix)), labels)
+    axes.set_xlabel("predicted genre, in % of the true genre's predictions")
+    axes.set_ylabel(f"true genre ({part} predictions)")
+    axes.set_title("\n".join(filter(None, [title, note])), fontsize=9)
+    _write(figure, path)
 
 
-def training_figure(
-    histories: dict[RunName, pd.DataFrame],
-    models: Models,
-    path: str,
-    note: str = "",
-) -> None:
-    """Loss and validation accuracy over epochs; one panel column for each network.
+def training_figure(histories: dict[RunName, pd.DataFrame], title: str, path: str) -> None:
+    """Draw loss and validation accuracy over epochs, a line for each run of a network.
 
     Args:
         histories: history.csv of each run.
-        models: entries of models.yaml.
-        path: PNG file.
-        note: what must be known about the data.
+        title: of the network.
+        path: SVG file.
     """
-    names = list(dict.fromkeys(model for _, model, _ in histories))
-    figure, axes = plt.subplots(
-        2, max(1, len(names)), figsize=(2 + 4 * max(1, len(names)), 6), sharex="col",
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
-    for column, name in enumerate(names):
-        top, bottom = axes[:, column]
-        labelled = set()
-        for (split, model, _), history in histories.items():
-            if model != name:
-                continue
-            protocol = protocol_of(split)
-            style = {"color": PROTOCOLS[protocol], "linewidth": 1.2}
-            label = None if protocol in labelled else f"{protocol} split"
-            labelled.add(protocol)
-            top.plot(history["epoch"], history["train_loss"], **style, label=label)
-            top.plot(history["epoch"], history["validation_loss"], **style, linestyle=":")
-            bottom.plot(history["epoch"], 100 * history["validation_accuracy"], **style)
-            kept = history["kept"].iloc[-1] == history["epoch"]
-            for panel, height in (
-                (top, history["validation_loss"]),
-                (bottom, 100 * history["validation_accuracy"]),
-            ):
-                panel.plot(history["epoch"][kept], height[kept], "o", **style)
-        top.set_title(models[name]["title"])
-        top.set_ylabel("loss")
-        top.plot([], [], color="grey", label="training")
-        top.plot([], [], color="grey", linestyle=":", label="validation")
-        bottom.set_ylabel("validation accuracy in %")
-        bottom.set_xlabel("epoch (dots: the one that was kept)")
-        bottom.xaxis.get_major_locator().set_params(integer=True)
-        top.legend(frameon=False)
-        for panel in (top, bottom):
-            panel.grid(alpha=0.3)
-    _finish(figure, "Training", path, note)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
+    for (split, _, _), history in histories.items():
+        colour = PROTOCOLS[protocol_of(split)]
+        epoch, kept = history["epoch"], history["kept"].iloc[-1] == history["epoch"]
+        left.plot(epoch, history["train_loss"], color=colour)
+        for axes, values, style in (
+            (left, history["validation_loss"], ":"),
+            (right, 100 * history["validation_accuracy"], "-"),
+        ):
+            axes.plot(epoch, values, style, color=colour)
+            axes.plot(epoch[kept], values[kept], "o", color=colour)
+    for protocol in dict.fromkeys(protocol_of(split) for split, _, _ in histories):
+        right.plot([], [], color=PROTOCOLS[protocol], label=f"{protocol} split")
+    left.plot([], [], color="grey", label="training loss")
+    left.plot([], [], ":", color="grey", label="validation loss")
+    left.set_ylabel("loss")
+    right.set_ylabel("validation accuracy in %")
+    for axes in (left, right):
+        axes.set_xlabel("epoch (dot: chosen)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize=8)
+    figure.suptitle(title)
+    _write(figure, path)
+
+
+def heard_figure(heard: pd.DataFrame, models: Models, path: str) -> None:
+    """Draw accuracy by excerpt length: a panel for each protocol, a line for each network.
+
+    Args:
+        heard: heard.csv; empty where one step of each network is longer than all excerpts.
+        models: entries of models.yaml.
+        path: SVG file.
+    """
+    groups = list(heard.groupby("protocol", sort=False))
+    figure, panels = plt.subplots(
+        1, max(1, len(groups)), figsize=(6.4, 3.2), sharey=True, squeeze=False
+    )
+    colours = dict(zip(heard["model"].unique(), 2 * PALETTE, strict=False))
+    for axes, (protocol, rows) in zip(panels[0], groups, strict=False):
+        for model, line in rows.groupby("model", sort=False):
+            seconds, colour = line["seconds"], colours[model]
+            axes.plot(seconds, 100 * line["accuracy"], "o-", markersize=4, color=colour)
+            axes.fill_between(
+                seconds, 100 * line["ci_low"], 100 * line["ci_high"], color=colour, alpha=0.15,
+                linewidth=0,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        ticks = sorted(rows["seconds"].unique())
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+        axes.minorticks_off()
+        axes.set_title(f"{protocol} split, {rows['part'].iloc[0]}", fontsize=9)
+    for model, colour in colours.items():
+        panels[0][0].plot([], [], "o-", color=colour, label=models[model]["title"])
+    panels[0][0].set_ylabel("accuracy in %, with CI over artists")
+    figure.supxlabel("excerpt length in seconds", fontsize=9)
+    figure.legend(loc="outside upper left", ncols=2)
+    _write(figure, path)
 
 
 def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
-    """Accuracy against confidence with its interval, and how many verdicts each bin holds.
+    """Draw accuracy by confidence with intervals, and the number of predictions in each bin.
 
     Args:
         reliability: from `songnet.evaluation.error_analysis.reliability`.
-        path: PNG file.
+        path: SVG file.
     """
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(5.5, 5.5), height_ratios=[3, 1], sharex=True, layout="constrained"
-    )
-    top.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
-    spread = np.abs(reliability[["ci_low", "ci_high"]].sub(reliability["accuracy"], axis=0)).T
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(5, 4.5), height_ratios=[3, 1], sharex=True)
+    top.plot([0, 100], [0, 100], ":", color="grey", label="perfect calibration")
     top.errorbar(
-        100 * reliability["confidence"], 100 * reliability["accuracy"], 100 * spread.to_numpy(),
-        fmt="o-", capsize=3, color="#0072B2", label="network, with intervals",
+        100 * reliability["confidence"], 100 * reliability["accuracy"], _bars(reliability),
+        fmt="o-", capsize=3, color=PALETTE[0], label="network, with CI",
     )  # fmt: skip
-    top.set_ylabel("right, in %")
-    top.set_ylim(-3, 103)  # dots at 0 and 100 % are whole
-    top.set_xlim(0, 103)
-    top.legend(frameon=False)
-    top.grid(alpha=0.3)
-    width = 100 * (reliability["high"] - reliability["low"])
+    top.set(ylabel="accuracy in %", xlim=(0, 103), ylim=(-3, 103))  # whole dots at 0 and 100 %
+    top.legend()
     bars = bottom.bar(
-        100 * reliability["low"], reliability["verdicts"], width, align="edge", color="#56B4E9",
-        edgecolor="white",
+        100 * reliability["low"], reliability["verdicts"], align="edge", color=PALETTE[5],
+        width=100 * (reliability["high"] - reliability["low"]), edgecolor="white",
     )  # fmt: skip
     bottom.bar_label(bars, fontsize=8)
-    bottom.margins(y=0.2)
-    bottom.set_ylabel("verdicts")
-    bottom.set_xlabel("confidence: probability of the verdict, in %")
-    _finish(figure, "Confidence and accuracy", path)
+    bottom.margins(y=0.25)
+    bottom.set(ylabel="predictions", xlabel="confidence: probability of the prediction, in %")
+    _write(figure, path)
 
 
-def heard_figure(heard: pd.DataFrame, models: Models, path: str, note: str = "") -> None:
-    """Accuracy against seconds heard; one panel for each protocol, a line for each network.
+def _bars(rows: pd.DataFrame) -> Any:
+    """Lengths of the error bars in points, (2, n)."""
+    return 100 * rows[["ci_low", "ci_high"]].sub(rows["accuracy"], axis=0).abs().to_numpy().T
 
-    Args:
-        heard: heard.csv.
-        models: entries of models.yaml.
-        path: PNG file.
-        note: what must be known about the data.
+
+def _write(figure: Figure, path: str) -> None:
+    """Write the figure in the format of its suffix.
+
+    Text of an SVG stays text, in the font and, but for that in cells, the colour of the page that
+    holds it.
     """
-    protocols = list(heard["protocol"].unique())
-    columns = max(1, len(protocols))  # none if a step takes longer than all of heard_seconds
-    figure, panels = plt.subplots(
-        1, columns, figsize=(1 + 4.2 * columns, 4.4), sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    for axes, protocol in zip(panels[0], protocols, strict=False):
-        rows = heard[heard["protocol"] == protocol]
-        for k, (model, line) in enumerate(rows.groupby("model", sort=False)):
-            seconds = line["seconds"]
-            colour = PALETTE[k % len(PALETTE)]
-            title = models[str(model)]["title"]
-            axes.plot(seconds, 100 * line["accuracy"], "o-", color=colour, label=title)
-            axes.fill_between(
-                seconds, 100 * line["ci_low"], 100 * line["ci_high"], color=colour, alpha=0.15
-            )
-        ticks = sorted(rows["seconds"].unique())
-        axes.set_xscale("log")
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel("seconds heard from the beginning of the clip")
-        axes.set_title(f"{protocol} split, {rows['part'].iloc[0]} part")
-        axes.grid(alpha=0.3)
-    panels[0][0].set_ylabel("accuracy in % (band: interval over artists)")
-    panels[0][0].legend(frameon=False)
-    _finish(figure, "How soon can one tell?", path, note)
-
-
-def _finish(figure: Figure, title: str, path: str, note: str = "") -> None:
-    """Title, the data set's note, and the file."""
-    figure.suptitle(title)
-    lines = textwrap.wrap(note, round(17 * figure.get_figwidth()))
-    figure.supxlabel("\n".join(lines), fontsize=7, color="#555555")
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+        if Path(path).suffix == ".svg":
+            file = io.StringIO()
+            figure.savefig(file, format="svg")
+            temporary.write_text(_slim(file.getvalue()), encoding="utf-8")
+        else:
+            figure.savefig(temporary, dpi=110, metadata={"Software": None})
     plt.close(figure)
+
+
+def _slim(svg: str) -> str:
+    """Drop what matplotlib writes for editors, and leave font and ink to the page."""
+    svg = svg[svg.index("<svg") :].replace("'DejaVu Sans', sans-serif", "inherit")
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->| font-family: inherit;", "", svg, flags=re.S)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"| id="(?!patch_1")[a-z0-9]+_\d+"', "", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1", svg)  # in attributes, not in labels
+    svg = re.sub(r"\s*\n\s*", "\n", svg)
+    svg = svg.replace('id="patch_1"', 'class="paper"').replace(INK, "currentColor")
+    return svg.replace("<svg ", f'<svg color="{INK}" font-family="sans-serif" ', 1)

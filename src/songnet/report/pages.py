@@ -1,7 +1,8 @@
-"""HTML pages that open offline: everything they show is inside the file."""
+"""Pages from templates; those in HTML open offline: everything they show is inside the file."""
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from songnet.data.clips import AudioSource, ClipSource
-from songnet.formatting import in_percent, percent, signed_points
+from songnet.formatting import percent
 from songnet.io import replacing
 
 matplotlib.use("Agg")
@@ -24,32 +25,35 @@ EXCERPT_RATE = 22_050  # Hz, of audio in pages
 
 
 def write_page(template: str, path: str | Path, **values: Any) -> None:
-    """Fill a template of ``songnet/report/templates`` and write the page.
+    """Fill a template of ``songnet/report/templates``, HTML or Markdown, and write the page.
 
     Args:
         template: file name.
         path: of the page.
         values: what the template names; a missing one is an error.
     """
+    html = template.endswith(".html")
     environment = Environment(
-        loader=PackageLoader("songnet.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_unbroken,
+        loader=PackageLoader("songnet.report"), autoescape=html, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=_unbroken if html else None,
     )  # fmt: skip
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
     environment.filters |= {
-        "percent": percent, "in_percent": in_percent, "points": signed_points,
-    }  # fmt: skip
-    environment.filters["image"] = lambda file: data_uri(Path(file).read_bytes(), "image/png")
+        "percent": percent,
+        "markdown": lambda rows: rows.to_markdown(index=False, disable_numparse=True),
+        "svg": lambda file: Markup(Path(file).read_text("utf-8")),
+    }
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
 def _unbroken(value: Any) -> Any:
-    """Keep a number and its percent sign on one line."""
-    plain = isinstance(value, str) and not isinstance(value, Markup)
-    return value.replace(" %", "\u00a0%") if plain else value
+    """Keep numbers with their percent signs, and intervals, on one line."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return re.sub(r" (?=%)|(?<=,) (?=[^\[\]]*\])| (?=± )|(?<=±) ", "\u00a0", value)
 
 
 def data_uri(content: bytes, kind: str) -> str:

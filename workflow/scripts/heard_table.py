@@ -1,4 +1,4 @@
-"""Draw accuracy against seconds heard."""
+"""Measure accuracy by excerpt length."""
 
 from songnet.pipeline.job import job
 
@@ -7,12 +7,9 @@ with job(snakemake):
 
     from songnet.evaluation.tables import heard_table
     from songnet.io import replacing
-    from songnet.report.figures import heard_figure
 
-    params = snakemake.params
     tracks = pd.read_parquet(snakemake.input.tracks, columns=["artist_id"])
     verdicts = pd.concat([pd.read_parquet(path) for path in snakemake.input.verdicts])
-    heard = heard_table(verdicts, tracks["artist_id"], **params.evaluation)
-    with replacing(snakemake.output.table) as temporary:
+    heard = heard_table(verdicts, tracks["artist_id"], **snakemake.params.evaluation)
+    with replacing(snakemake.output[0]) as temporary:
         heard.to_csv(temporary, index=False)
-    heard_figure(heard, params.models, snakemake.output.figure, params.dataset["note"])

@@ -1,0 +1,380 @@
+"""Tables of the report, as text: each is formatted once, for results.md and the page.
+
+Nothing here is chosen by the test set: where one model is named, validation chose it, or the key
+`reference` of config.yaml.
+"""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from songnet.data.subsets import judging_part
+from songnet.evaluation.metrics import effective_artists
+from songnet.evaluation.runs import protocol_of
+from songnet.evaluation.tables import poster_protocol
+from songnet.formatting import in_percent, percent, signed, signed_points
+from songnet.report.findings import Findings
+
+# With fewer, bootstrap intervals are too narrow: docs/methods.md has the figures.
+TOO_NARROW_BELOW = 20  # effective artists
+SUBSETS = {"train": "training", "validation": "validation", "test": "test"}
+PROTOCOLS = {
+    "artist": "No artist is in two subsets: accuracy on music by new artists.",
+    "official": "The split column of tracks.csv. FMA's keeps each artist in one subset; that of "
+    "other data need not.",
+    "random": "Tracks are split at random, as on the poster. Artists are in several subsets, which "
+    "raises the accuracy (the artist leak).",
+}
+
+DIFFERENCES = (
+    "A is the reference: the network of the best validation accuracy, or the key reference of the "
+    "configuration. Both models are compared on the same test tracks; in brackets the CI, by "
+    "bootstrap over artists and, where there are several, pairs of runs (too narrow for fewer than "
+    "six pairs if trainings differ more than artists do). Of a dozen intervals, one may exclude 0 "
+    "by chance. Log-loss is in nats (probabilities below 10⁻¹² count as 10⁻¹²); lower is better."
+)
+
+
+class Headline(NamedTuple):
+    """What comes first."""
+
+    title: str  # with the accuracy
+    model: str  # its title
+    facts: dict[str, str]  # sample, chance, best baseline, artist leak, poster
+
+
+def headline(found: Findings, reference: str | None) -> Headline:
+    """Name the model, its accuracy, and what to compare it with.
+
+    Args:
+        found: by the run.
+        reference: model of the headline; None for the network of the best validation accuracy.
+    """
+    protocol, subset = next(iter(found.subsets.items()))
+    compared = found.differences[found.differences["protocol"] == protocol]
+    if len(compared):
+        reference = str(compared["reference"].iloc[0])
+    model = reference or str(found.best(protocol))
+    rows = found.results[found.results["protocol"] == protocol].set_index("model")
+    accuracy = rows["accuracy" if subset == "test" else "validation_accuracy"].astype(float)
+    title = found.title(model)
+    facts = {
+        f"{subset} accuracy": percent(accuracy[model]) + _ci(found, rows.loc[model], in_percent),
+        "measured on": _sample(found, protocol, subset),
+        "chance": percent(1 / found.confusions["genre"].nunique()),
+    }
+    baseline = found.best(protocol, ("baseline",))
+    if baseline and baseline != model:
+        facts["best baseline"] = f"{found.title(baseline)}, {percent(accuracy[baseline])}"
+        for row in compared[compared["model"] == baseline].to_dict("records"):
+            points = _points(found, row, "difference")
+            facts[f"{title} − {found.title(baseline)}"] = points
+    for row in found.leaks[found.leaks["model"] == model].to_dict("records"):
+        facts["artist leak"] = f"{_points(found, row, 'leak')}, random − artist"
+    facts |= _poster(found, protocol)
+    split = f"{protocol} split" + ("" if subset == "test" else ", validation")
+    heading = f"{title[0].upper()}{title[1:]}: {percent(accuracy[model])} accuracy ({split})"
+    return Headline(heading, title, facts)
+
+
+def _ci(found: Findings, row: Any, text: Any) -> str:
+    if pd.isna(row["ci_low"]):
+        return ""
+    level = f"{100 * found.confidence:g} % CI"
+    return f" ({level} {text(row['ci_low'])} to {text(row['ci_high'])})"
+
+
+def _points(found: Findings, row: Any, column: str) -> str:
+    return f"{signed_points(row[column])} points{_ci(found, row, signed_points)}"
+
+
+def _sample(found: Findings, protocol: str, subset: str) -> str:
+    """Size of what the accuracy is measured on; tracks and artists of several splits count once."""
+    parts = [rows for name, rows in found.splits.items() if protocol_of(name) == protocol]
+    everywhere = [track_id for rows in parts for track_id in rows.index[rows == subset]]
+    artists = found.tracks.loc[everywhere, "artist_id"]
+    once = artists[~artists.index.duplicated()]
+    effective = effective_artists(artists)
+    return (
+        f"{len(once):,} {subset} tracks by {once.nunique():,} artists"
+        + (f" and {once.isna().sum():,} without an artist" if once.isna().any() else "")
+        + f" over {_count(len(parts), 'split')} ({effective:.0f} effective artists"
+        + ("; with so few, intervals are too narrow)" if effective < TOO_NARROW_BELOW else ")")
+    )
+
+
+def _poster(found: Findings, protocol: str) -> dict[str, str]:
+    """The poster's best accuracy beside that of the same model here."""
+    known = found.results.dropna(subset=["poster_accuracy", "accuracy"])
+    if protocol not in set(known["protocol"]):
+        return {}
+    best = known.loc[known["poster_accuracy"].idxmax()]
+    ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
+    here = ", ".join(f"{percent(ours[name])} ({name})" for name in found.subsets if name in ours)
+    claimed = percent(best["poster_accuracy"], 2)
+    belongs = poster_protocol(found.models[best["model"]])
+    return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs}); here {here}"}
+
+
+def caption(found: Findings) -> str:
+    """Say what the columns of `results_table` mean, those that it has."""
+    sentences = [
+        f"Accuracy in % on the test set ± standard deviation over runs, in brackets the "
+        f"{100 * found.confidence:g} % CI (bootstrap over artists)."
+    ]
+    if "validation" in found.subsets.values():
+        sentences.append(
+            "Where there is no test set it is validation accuracy, which may also have chosen "
+            "epochs and models: expect less of new music."
+        )
+    if len(found.leaks):
+        sentences.append("Artist leak: accuracy under random − accuracy under artist.")
+    if found.results["poster_accuracy"].notna().any():
+        sentences.append(
+            "The poster's accuracies belong to the protocol in parentheses (its C-RNN's most "
+            "likely); under others they are not comparable."
+        )
+    return " ".join(sentences)
+
+
+def results_table(found: Findings) -> pd.DataFrame:
+    """Format every model under all protocols; columns without a figure are left out."""
+    by_protocol = dict(list(found.results.groupby("protocol")))
+    fairest = next(iter(found.subsets))
+    compared = found.differences[found.differences["protocol"] == fairest]
+    behind = compared.set_index("model").to_dict("index")
+    leaks = found.leaks.set_index("model").to_dict("index")
+    rows = []
+    for model in (name for name in found.models if name in set(found.results["model"])):
+        own = {
+            name: table.set_index("model").loc[model]
+            for name, table in by_protocol.items()
+            if model in set(table["model"])
+        }
+        row = {"model": found.title(model)}
+        for protocol, subset in found.subsets.items():
+            column = f"{protocol} %" + ("" if subset == "test" else " (validation)")
+            row[column] = _accuracy(own[protocol]) if protocol in own else ""
+        if behind:
+            reference = compared["reference"].iloc[0]
+            row[f"{found.title(reference)} − model ({fairest})"] = (
+                "reference" if model == reference else _change(behind.get(model), "difference")
+            )
+        if leaks:
+            row["artist leak"] = _change(leaks.get(model), "leak")
+        if fairest in own:
+            row[f"macro F1 % ({fairest})"] = in_percent(own[fairest]["macro_f1"])
+        any_row = next(iter(own.values()))
+        if pd.notna(any_row["poster_accuracy"]):
+            belongs = poster_protocol(found.models[model])
+            row["poster %"] = f"{in_percent(any_row['poster_accuracy'], 2)} ({belongs})"
+            if belongs in own:
+                points = own[belongs]["accuracy"] - any_row["poster_accuracy"]
+                row["here − poster"] = signed_points(points, 2)
+        seconds = sum(line["train_seconds"] for line in own.values()) / len(own)
+        row["training"] = duration(seconds)
+        rows.append(row)
+    table = pd.DataFrame(rows).fillna("")
+    last = [name for name in ("poster %", "here − poster", "training") if name in table]
+    return table[[*table.columns.drop(last), *last]]
+
+
+def _accuracy(row: Any) -> str:
+    """54.3 ± 1.2 [50.1, 58.2], with standard deviation over runs and interval if known."""
+    if pd.isna(row["accuracy"]):
+        return in_percent(row["validation_accuracy"])
+    spread = f" ± {in_percent(row['accuracy_sd'])}" if pd.notna(row["accuracy_sd"]) else ""
+    interval = f"[{in_percent(row['ci_low'])}, {in_percent(row['ci_high'])}]"
+    return f"{in_percent(row['accuracy'])}{spread} {interval}"
+
+
+def _change(row: Any, column: str) -> str:
+    """+9.7 [+6.1, +12.9], in points; empty for a model that was not compared."""
+    if row is None:
+        return ""
+    return "{} [{}, {}]".format(*(signed_points(row[key]) for key in (column, "ci_low", "ci_high")))
+
+
+def differences_table(found: Findings) -> pd.DataFrame:
+    """Format the differences between the reference and each other model on the same test tracks."""
+    return pd.DataFrame(
+        {
+            "protocol": row["protocol"],
+            "A": found.title(row["reference"]),
+            "B": found.title(row["model"]),
+            "accuracy A − B": _change(row, "difference"),
+            "log-loss A − B": "{} [{}, {}]".format(
+                *(signed(row[f"log_loss{end}"], 3) for end in ("", "_low", "_high"))
+            ),
+            "splits won by A": f"{row['splits_won']} of {row['splits']}",
+            "pairs of runs": str(row["pairs"]),
+        }
+        for row in found.differences.to_dict("records")
+    )
+
+
+def poster_table(found: Findings) -> pd.DataFrame:
+    """Compare counts with the poster's, whose baselines are fractions of FMA's 800 test tracks.
+
+    Returns:
+        Empty where another number of tracks was tested.
+    """
+    counts = found.confusions.query("protocol == 'official' and part == 'test'")
+    known = found.results.query("protocol == 'official'").dropna(subset="poster_accuracy")
+    rows = []
+    for row in known.itertuples():
+        entry = found.models[str(row.model)]
+        own = counts[counts["model"] == row.model]
+        if poster_protocol(entry) != "official" or own["verdicts"].sum() != 800 * row.seeds:
+            continue
+        if entry["estimator"] == "sklearn.dummy.DummyClassifier":
+            continue
+        correct = own.query("genre == predicted")["verdicts"].sum() / row.seeds
+        expected = round(800 * row.poster_accuracy)
+        rows.append(
+            {
+                "model": entry["title"],
+                "correct of 800": f"{correct:g}",
+                "poster": f"{expected}",
+                "difference": f"{correct - expected:+g}".replace("-", "−"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def recall_table(found: Findings) -> pd.DataFrame:
+    """Format the recall of each genre, the hardest one, and what its tracks are predicted as."""
+    rows = []
+    for protocol, subset in found.subsets.items():
+        at = (found.genres["protocol"] == protocol) & (found.genres["part"] == subset)
+        for model, own in found.genres[at].groupby("model", sort=False):
+            recall = own.set_index("genre")["recall"]  # missing for a genre without a track
+            hardest = recall.idxmin()
+            wrong = confusion_counts(found, protocol, model).loc[hardest]
+            share = wrong.drop(hardest) / wrong.sum()
+            rows.append(
+                {"protocol": protocol, "model": found.title(model)}
+                | {f"{genre} %": in_percent(value, 0) for genre, value in recall.items()}
+                | {
+                    "hardest": str(hardest) if share.any() else "–",
+                    "predicted instead": (
+                        f"{share.idxmax()} ({percent(share.max(), 0)})" if share.any() else "–"
+                    ),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def confusion_counts(found: Findings, protocol: str, model: object) -> pd.DataFrame:
+    """Counts of predictions over all runs, (true genre, predicted genre)."""
+    rows = found.confusions
+    rows = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
+    rows = rows[rows["part"] == judging_part(rows["part"])]
+    return rows.pivot(index="genre", columns="predicted", values="verdicts")
+
+
+def scores_table(found: Findings, protocol: str, model: str) -> pd.DataFrame:
+    """Format the scores of each genre, the hardest first."""
+    rows = found.genres
+    rows = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
+    rows = rows[rows["part"] == judging_part(rows["part"])].sort_values("recall")
+    intervals = [
+        "" if pd.isna(low) else f" [{in_percent(low)}, {in_percent(high)}]"
+        for low, high in zip(rows["recall_low"], rows["recall_high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "genre": rows["genre"],
+            "recall %": rows["recall"].map(in_percent) + intervals,
+            "precision %": rows["precision"].map(in_percent),
+            "F1 %": rows["f1"].map(in_percent),
+            "predictions": rows["verdicts"].astype(str),
+            "effective artists": rows["effective_artists"].map("{:.0f}".format).replace("nan", "–"),
+        }
+    )
+
+
+def splits_table(found: Findings) -> pd.DataFrame:
+    """Format the sizes of subsets, how far artists leak, and how well genres are balanced."""
+    rows = []
+    for name, summary in found.summaries.items():
+        off = summary.get("largest_deviation")
+        rows.append(
+            {"split": name}
+            | {
+                f"{SUBSETS[part]} tracks (artists)": f"{count:,} ({summary['artists'][part]:,})"
+                for part, count in summary["tracks"].items()
+            }
+            | {
+                "test tracks by training artists": percent(summary["test_tracks_by_train_artists"]),
+                "without artist (training, test)": (
+                    f"{summary['train_tracks_without_artist']:,}, "
+                    f"{summary['test_tracks_without_artist']:,}"
+                ),
+                "largest deviation of a genre's share": (
+                    f"{signed_points(off['points'] / 100)} points ({off['genre']}, "
+                    f"{SUBSETS[off['part']]})"
+                    if off
+                    else "–"
+                ),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def genre_sizes(summary: dict[str, Any]) -> pd.DataFrame:
+    """Format tracks (artists) of each genre in each subset of a split."""
+    tracks, artists = summary["tracks_per_genre"], summary["artists_per_genre"]
+    return pd.DataFrame(
+        {"genre": genre}
+        | {SUBSETS[part]: f"{size} ({artists[genre][part]})" for part, size in sizes.items()}
+        for genre, sizes in tracks.items()
+    )
+
+
+def data_facts(found: Findings) -> dict[str, str]:
+    """Figures of the data: usable, shortened and quarantined tracks, archives."""
+    artists, lost = found.tracks["artist_id"], found.tracks["lost_seconds"]
+    lost = lost[lost > 0]
+    facts = {
+        "usable": f"{len(artists):,} tracks by {artists.nunique():,} artists; "
+        f"{artists.isna().sum():,} without an artist",
+        "in quarantine": f"{len(found.quarantine):,} tracks",
+    }
+    if len(lost):
+        facts["partly decoded"] = (
+            f"{len(lost):,} tracks, {lost.sum():.1f} s missing in all, at most {lost.max():.1f} s "
+            "of one (tracks.parquet, lost_seconds)"
+        )
+    return facts | {name: f"SHA-1 {sha1}" for name, sha1 in found.archives.items()}
+
+
+def quarantine_table(found: Findings) -> pd.DataFrame:
+    """Count the reasons for quarantine, most frequent first."""
+    reasons = found.quarantine["reason"].str.replace(r"[\d.]+ s,|track \d+", "…", regex=True)
+    counts = reasons.value_counts()
+    return pd.DataFrame({"reason": counts.index, "tracks": counts.astype(str)})
+
+
+def runtime_table(runtime: pd.DataFrame) -> pd.DataFrame:
+    """Format `songnet.evaluation.tables.runtime_table`, the longest first."""
+    rows = runtime.iloc[::-1]
+    return pd.DataFrame(
+        {
+            "rule": rows.index,
+            "jobs": rows["jobs"].map("{:,}".format),
+            "seconds in all": rows["seconds"].map("{:,.1f}".format),
+            "memory of the largest job, MB": rows["peak"].map("{:,.0f}".format),
+        }
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it: 0.4 s, 23 min, 3.9 h."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")

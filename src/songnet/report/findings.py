@@ -1,0 +1,77 @@
+"""What a run found: the tables that results.md and the page show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from songnet.data.subsets import judging_part, read_parts
+from songnet.evaluation.runs import FAIREST
+from songnet.evaluation.table_files import read_table
+from songnet.evaluation.tables import best_validated
+from songnet.io import read_json
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Tables of a run as its files hold them, and what the configuration says of them."""
+
+    dataset: Values  # title, source and note
+    models: dict[str, Values]  # entries of models.yaml
+    confidence: float  # of the intervals
+    results: pd.DataFrame
+    differences: pd.DataFrame  # empty without a test set
+    leaks: pd.DataFrame
+    genres: pd.DataFrame
+    confusions: pd.DataFrame
+    tracks: pd.DataFrame
+    quarantine: pd.DataFrame
+    archives: dict[str, str]  # SHA-1 of each
+    splits: dict[str, pd.Series]  # subset of each track, index track_id
+    summaries: dict[str, Values]  # from `songnet.data.splits.split_summary`, by split
+
+    @classmethod
+    def read(cls, files: Mapping[str, Any], params: Mapping[str, Any]) -> "Findings":
+        """Read the files of a run.
+
+        Args:
+            files: path or paths of each table, by its name above.
+            params: dataset, models and confidence.
+        """
+        tables = ("results", "differences", "leaks", "genres", "confusions")
+        return cls(
+            **{name: params[name] for name in ("dataset", "models", "confidence")},
+            **{name: read_table(files[name]) for name in tables},
+            tracks=pd.read_parquet(files["tracks"]),
+            quarantine=pd.read_csv(files["quarantine"]),
+            archives=read_json(files["archives"]),
+            splits={Path(path).stem: read_parts(path) for path in files["splits"]},
+            summaries={Path(path).stem: read_json(path) for path in files["summaries"]},
+        )
+
+    @property
+    def subsets(self) -> dict[str, str]:
+        """Subset that evaluates each protocol: test, or validation where there is no test set.
+
+        The fairest protocol comes first, those without a test set last.
+        """
+        found = {
+            protocol: judging_part(rows["part"])
+            for protocol, rows in self.confusions.groupby("protocol", sort=False)
+        }
+        return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
+
+    def best(self, protocol: str, families: tuple[str, ...] = ("crnn", "baseline")) -> str | None:
+        """Model of the best validation accuracy: a network, or a baseline where there is none."""
+        rows = self.results[self.results["protocol"] == protocol]
+        rows = rows.assign(family=[self.models[name]["family"] for name in rows["model"]])
+        rows = rows[rows["family"].isin(families)]
+        return best_validated(rows) if len(rows) else None
+
+    def title(self, model: object) -> str:
+        """Title of a model."""
+        return str(self.models[str(model)]["title"])
