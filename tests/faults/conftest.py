@@ -24,7 +24,7 @@ ANSWERS = ["tracks.parquet", "quarantine.csv", "report/results.csv", "report/con
            "runs/artist/causal_crnn/1/predictions.parquet"]  # fmt: skip
 # How files end that are whole.
 ENDS = {".html": (b"</html>",), ".png": (b"IEND\xaeB`\x82",), ".json": (b"}", b"]"),
-        ".parquet": (b"PAR1",)}  # fmt: skip
+        ".svg": (b"</svg>",), ".parquet": (b"PAR1",)}  # fmt: skip
 
 
 class Place:

@@ -24,7 +24,7 @@ STAGES = {
         "runs/artist/causal_crnn/1/",
     ),
     "table": (f"{REPORT}/results.csv", "results_table", "report/results.md"),
-    "figures": ("results_table", "figures", "report/"),
+    "figures": (f"{REPORT}/heard.csv results_table", "figures", "report/"),
     "analysis": ("results/local/best.safetensors", f"{REPORT}/analysis.html", "report/"),
     "report": (f"{PAGES} results/local/examples", "report_page", "report/index"),
 }

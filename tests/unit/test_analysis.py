@@ -52,13 +52,6 @@ def test_errors_of_each_genre() -> None:
     assert folk["precision"] == pytest.approx(2 / 3)
     assert error_analysis.top_accuracy(predictions(), GENRES, 1) == 0.5
     assert error_analysis.top_accuracy(predictions(), GENRES, 2) == pytest.approx(5 / 6)
-    text = analysis_page.genre_text(errors)
-    assert text.startswith("Pop is found in 0.0 % of its tracks (50.0 % among the two likeliest")
-    assert "called Folk (50.0 %) and Rock (50.0 %) most often" in text
-    assert text.endswith("The easiest genre is Folk, 100.0 %.")
-    missed = predictions().replace({"predicted": {"Pop": "Folk"}})
-    text = analysis_page.genre_text(error_analysis.genre_errors(missed, GENRES))
-    assert "Nothing is called Pop." in text
 
 
 def test_calibration() -> None:
@@ -72,10 +65,10 @@ def test_calibration() -> None:
     assert found["ci_low"].isna().all()  # of so few artists
     error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
     assert error_analysis.calibration_error(found) == pytest.approx(error)
-    # Too sure by (0.6 - 0.5 + 0.9) / 6.
-    assert f"too sure of itself, by {100 * (4 / 6 - 0.5):.1f} %" in (
-        analysis_page.calibration_text(found)
-    )
+    assert analysis_page.calibration_facts(found) == {
+        "expected calibration error": f"{100 * error:.1f} %",
+        "confidence − accuracy": f"+{100 * (4 / 6 - 0.5):.1f} points",
+    }
 
 
 def test_intervals_of_calibration_are_over_artists() -> None:
@@ -99,8 +92,11 @@ def test_artists() -> None:
     seeds = pd.concat([predictions()] * 3)  # verdicts of three runs make no track more
     assert len(error_analysis.artist_errors(seeds, tracks(), least=3)) == 1
     none = error_analysis.artist_errors(predictions(), tracks(), least=9)
-    assert none.empty
-    assert "nothing can be said" in analysis_page.artists_text(none)
+    assert none.empty and analysis_page.artists_table(none).empty
+    nobody = pd.DataFrame(columns=["rank"])
+    assert analysis_page.artist_facts(none, nobody) == {}
+    (text,) = analysis_page.artist_facts(found, nobody).values()
+    assert text == "2: 50.0 % always correct, 0.0 % never"
 
 
 def test_artists_without_a_name_bear_their_number() -> None:
@@ -119,7 +115,8 @@ def test_nearest_artists() -> None:
     # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
     assert list(found["neighbour"]) == ["A", "B"]
     np.testing.assert_allclose(found["cosine"], [(1.8 * 0.6 + 0.6 * 0.8) / 1.8974, 0.8], rtol=1e-4)
-    assert "For 0.0 % of 1 artists" in analysis_page.neighbours_text(found)
+    (text,) = analysis_page.artist_facts(pd.DataFrame(), found).values()
+    assert text == "0.0 % of 1 artists"
 
 
 def test_artists_of_one_name_stay_apart() -> None:
@@ -127,11 +124,10 @@ def test_artists_of_one_name_stay_apart() -> None:
     heard = heard.assign(artist="Same", genre="Pop", artist_id=[30, 31])
     embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
     points = np.array([[1, 0.5], [0.5, 1]], np.float32)
-    rows = analysis_page.neighbour_rows(
-        error_analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
-    )
-    assert [(row["artist"], row["genre"]) for row in rows] == [("Same", "Pop")] * 2
-    assert [row["nearest"] for row in rows] == ["A (Folk, 0.89)", "B (Pop, 0.89)"]
+    found = error_analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
+    assert analysis_page.neighbours_table(found).to_numpy().tolist() == [
+        ["Same", "Pop", "A (Folk, 0.89)"], ["Same", "Pop", "B (Pop, 0.89)"],
+    ]  # fmt: skip
 
 
 def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
@@ -142,7 +138,8 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
     nobody = some.assign(artist_id=None)
     for known, heard in [(some, nobody), (nobody, some)]:
         found = error_analysis.nearest_artists(known, embeddings, heard, embeddings)
-        assert "No artist is known" in analysis_page.neighbours_text(found)
+        assert analysis_page.artist_facts(pd.DataFrame(), found) == {}
+        assert analysis_page.neighbours_table(found).empty
 
 
 def test_secondary_labels() -> None:
@@ -150,7 +147,9 @@ def test_secondary_labels() -> None:
     # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
     assert (found.verdicts, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
-    assert "1 (33.3 %)" in analysis_page.labels_text(found)
+    facts = analysis_page.error_facts(predictions(), GENRES, tracks())
+    assert facts["errors naming another label"] == "1 of 3 (33.3 %)"
+    assert (facts["accuracy"], facts["top-2 accuracy"]) == ("50.0 %", "83.3 %")
 
 
 @pytest.mark.parametrize(

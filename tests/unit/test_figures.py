@@ -1,5 +1,6 @@
-"""Pictures show all that is on them."""
+"""Figures show all that they should, in small files."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,15 +16,18 @@ MODELS = {"svm": {"title": "SVM"}, "crnn": {"title": "C-RNN"}}
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Figures instead of their files."""
     kept: list[Any] = []
-    monkeypatch.setattr(figures, "_finish", lambda figure, *_: kept.append(figure))
+    monkeypatch.setattr(figures, "_write", lambda figure, _: kept.append(figure))
     return kept
 
 
+def counts(*genres: str) -> pd.DataFrame:
+    rows = [("test", a, b, 5) for a in genres for b in genres]
+    return pd.DataFrame(rows, columns=["part", "genre", "predicted", "verdicts"])
+
+
 @pytest.mark.parametrize("longest", ["Folk", "Old-Time / Historic", "Music of " + "long " * 30])
-def test_names_of_genres_have_room(drawn: list[Any], longest: str) -> None:
-    rows = [("test", a, b, 5) for a in (longest, "Rock") for b in (longest, "Rock")]
-    counts = pd.DataFrame(rows, columns=["part", "genre", "predicted", "verdicts"])
-    figures.confusion_figure(counts, "SVM", "svm.png")
+def test_confusion_figure_has_room_for_names(drawn: list[Any], longest: str) -> None:
+    figures.confusion_figure(counts(longest, "Rock"), "SVM", "svm.svg")
     (figure,) = drawn
     figure.canvas.draw()
     axes = figure.axes[0]
@@ -32,25 +36,45 @@ def test_names_of_genres_have_room(drawn: list[Any], longest: str) -> None:
         assert box.x0 >= 0 and box.y0 >= 0
 
 
-def test_dots_mark_the_epoch_that_was_kept(drawn: list[Any]) -> None:
+def test_svg_is_small_text_in_the_ink_of_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "svm.svg"
+    figures.confusion_figure(counts("R&B 0.12345", *map(str, range(7))), "SVM", str(path))
+    svg = path.read_text()
+    assert svg.startswith("<svg ") and len(svg) < 20_000
+    assert "R&amp;B 0.12345 (40)</text>" in svg
+    assert "currentColor" in svg and 'class="paper"' in svg
+    again = tmp_path / "again.svg"
+    figures.confusion_figure(counts("R&B 0.12345", *map(str, range(7))), "SVM", str(again))
+    assert again.read_text() == svg
+    figures.confusion_figure(counts("Folk", "Rock"), "SVM", str(tmp_path / "svm.png"))
+    assert (tmp_path / "svm.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_figure_marks_the_chosen_epoch(drawn: list[Any]) -> None:
     history = pd.DataFrame(
         {"epoch": [1, 2, 3], "kept": [1, 2, 2], "train_loss": [2.0, 1.0, 0.5],
          "validation_loss": [1.9, 1.2, 1.1], "validation_accuracy": [0.2, 0.6, 0.5]}
     )  # fmt: skip
-    figures.training_figure({RunName("artist", "crnn", "1"): history}, MODELS, "training.png")
+    figures.training_figure({RunName("artist", "crnn", "1"): history}, "C-RNN", "training.svg")
     for axes, height in zip(drawn[0].axes, (1.2, 60.0), strict=True):
         (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
         assert (*dot.get_xdata(), *dot.get_ydata()) == (2, height)
 
 
-def test_without_a_test_part_the_validation_part_is_shown(drawn: list[Any]) -> None:
+def test_accuracy_figure_without_test_set_shows_validation(drawn: list[Any]) -> None:
     results = pd.DataFrame(
         {"protocol": "official", "model": ["svm", "crnn"], "accuracy": None, "ci_low": None,
          "ci_high": None, "validation_accuracy": [0.471, 0.47], "poster_accuracy": None}
     )  # fmt: skip
     results = results.astype({"accuracy": float, "ci_low": float, "ci_high": float})
-    figures.accuracy_figure(results, MODELS, {"title": "x", "note": ""}, "accuracy.png")
-    axes = drawn[0].axes[0]
-    points = axes.lines[0].get_xdata()
-    assert list(points) == pytest.approx([47.1, 47.0])
-    assert axes.get_legend().get_texts()[0].get_text() == "official split, validation part"
+    figures.accuracy_figure(results, MODELS, "x", "accuracy.svg")
+    assert list(drawn[0].axes[0].lines[0].get_xdata()) == pytest.approx([47.1, 47.0])
+    assert drawn[0].legends[0].get_texts()[0].get_text() == "official split (validation)"
+
+
+def test_heard_figure_may_be_empty(drawn: list[Any]) -> None:
+    columns = ["protocol", "model", "part", "seconds", "accuracy", "ci_low", "ci_high"]
+    figures.heard_figure(pd.DataFrame(columns=columns), MODELS, "heard.svg")
+    rows = [("artist", "crnn", "test", s, s / 10, s / 20, s / 5) for s in (1.0, 2.0)]
+    figures.heard_figure(pd.DataFrame(rows, columns=columns), MODELS, "heard.svg")
+    assert list(drawn[1].axes[0].lines[0].get_ydata()) == [10, 20]

@@ -227,7 +227,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     )
     first, watched = digest("tracking.live"), digest()
     edit("evaluation/tables.py", "EDITED = True\n")  # imported by none of them
-    edit("report/templates/report.js", "// edited\n")  # of another page
+    edit("report/templates/report.html", "edited\n")  # of another page
     edit("features/mel.py", "# said\n")
     assert (digest("tracking.live"), digest()) == (first, watched)
     edit("tracking/live.py", "EDITED = True\n")

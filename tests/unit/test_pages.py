@@ -4,8 +4,10 @@ import base64
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from jinja2 import UndefinedError
@@ -63,40 +65,41 @@ def test_spectrograms_stand_upright() -> None:
 
 
 FILTERS = {
-    "dataset": {"title": "<b>", "note": ""}, "facts": {"title": "m", "protocol": "artist"},
+    "dataset": {"title": "<b>", "note": ""}, "network": {"title": "m", "protocol": "artist"},
     "part": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
     "colours": genre_colours(["Rock", "Folk"]), "layers": {},
 }  # fmt: skip
 
 
-def test_a_filter_without_a_statistic_says_so(tmp_path: Path) -> None:
+def test_filters_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
+    write_page("filters.html", page, version="1", **FILTERS)
+    text = page.read_text()
+    assert "This network has no convolutional layers." in text and "F statistic" not in text
+    assert "&lt;b&gt;" in text and "<b>" not in text
+    assert "http" not in text  # nothing to fetch
     filters = [
         {"number": number, "f_statistic": statistic, "text": "100 % Folk", "genres": {"Folk": 1.0},
-         "effect": "changes no accuracy", "played": []}
+         "effect": "changes no accuracy", "excerpts": []}
         for number, statistic in ((3, 12.34), (5, 0.0))
     ]  # fmt: skip
     write_page("filters.html", page, version="1", **FILTERS | {"layers": {1: filters}})
     first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
-    assert "F = 12.3. Silenced" in first and "no F" not in first
-    assert "It has no F: that takes an answer, and two clips of a genre. Silenced" in second
-    assert "F =" not in second
-
-
-def test_a_network_without_convolutions_says_so(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    write_page("filters.html", page, version="1", **FILTERS)
-    text = page.read_text()
-    assert "This network has no convolutions to show." in text
-    assert "For each layer" not in text and "spectrograms only" not in text
-
-
-def test_pages_escape_what_they_are_given(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    write_page("filters.html", page, version="1", **FILTERS)
-    text = page.read_text()
-    assert "&lt;b&gt;" in text
-    assert "<b>" not in text
-    assert "http" not in text  # nothing to fetch
+    assert "F = 12.3. Silenced" in first and "F is undefined. Silenced" in second
     with pytest.raises(UndefinedError):
         write_page("filters.html", page, version="1")
+
+
+def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"model": ["<script>"], "accuracy": ["54.3 ± 1.2 [50.1, 58.2]"]})
+    page = tmp_path / "page.html"
+    analysis: dict[str, Any] = {
+        key: {} for key in ("genres", "nearest", "surely_wrong", "facts", "colours")
+    }
+    figure = tmp_path / "figure.svg"
+    figure.write_text("<svg></svg>")
+    values = {"artists": rows, "neighbours": rows, "figure": figure, "level": 0.95, "served": True}
+    write_page("analysis.html", page, version="1", **FILTERS | analysis | values)
+    text = page.read_text()
+    assert "<td>&lt;script&gt;</td><td>54.3\u00a0±\u00a01.2 [50.1,\u00a058.2]</td>" in text
+    assert "Bars: 95\u00a0% CIs" in text and "<svg></svg>" in text

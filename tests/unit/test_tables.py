@@ -7,7 +7,8 @@ import pytest
 
 from songnet.evaluation.table_files import read_table
 from songnet.evaluation.tables import genre_table
-from songnet.report.markdown import results_page
+from songnet.report.findings import Findings
+from songnet.report.markdown import write_results
 from tests.conftest import ROOT
 
 
@@ -24,7 +25,8 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     results = pd.DataFrame(
         {"protocol": "artist", "model": names[:1], "seeds": 1, "divisions": 1, "accuracy": 0.4,
          "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.5, "macro_f1": 0.4,
-         "poster_accuracy": None, "train_seconds": 1.0, "effective_artists": 40.0}
+         "poster_accuracy": None, "train_seconds": 1.0, "effective_artists": 40.0,
+         "validation_accuracy": 0.5}
     )  # fmt: skip
     differences = pd.DataFrame(columns=["protocol", "model", "reference"])
     leaks = pd.DataFrame(columns=["model"])
@@ -37,23 +39,26 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     read = {name: read_table(tmp_path / f"{name}.csv") for name in tables}
     pd.testing.assert_frame_equal(read["confusions"], confusions)
     assert read["results"]["accuracy_sd"].isna().all()
-    page = results_page(
+    found = Findings(
         dataset={"title": "Years", "note": ""},
         models={names[0]: {"title": "a model", "family": "crnn"}},
-        tracks=pd.DataFrame({"artist_id": [1, 2]}),
+        tracks=pd.DataFrame({"artist_id": [1, 2], "lost_seconds": 0.0}),
         quarantine=pd.DataFrame({"track_id": [], "reason": pd.Series([], dtype=str)}),
         archives={},
-        splits={},
+        splits={"artist": pd.Series(["test", "test"])},
+        summaries={},
         confidence=0.95,
         **read,
     )
+    write_results(found, None, tmp_path / "results.md")
+    page = (tmp_path / "results.md").read_text()
     assert f"{names[1]} (40 %)" in page
-    assert "poster" not in page  # it has no figure for these data
+    assert "poster" not in page  # no figure for these data
 
 
-def test_scripts_read_names_by_the_one_reader() -> None:
-    for name in ("results_table", "figures", "report_page"):
-        text = (ROOT / f"workflow/scripts/{name}.py").read_text()
+def test_report_reads_names_by_the_one_reader() -> None:
+    for name in ("findings", "figures"):
+        text = (ROOT / f"src/songnet/report/{name}.py").read_text()
         assert "read_table(" in text
         # Other files have no names of genres or models.
         others = [line for line in text.splitlines() if "read_csv(" in line]

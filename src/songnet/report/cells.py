@@ -22,7 +22,7 @@ PROTOCOLS = {
     "artist": "No artist is in two subsets: accuracy on music by new artists.",
     "official": "The split column of tracks.csv. FMA's keeps each artist in one subset; that of "
     "other data need not.",
-    "random": "Tracks are split at random, as on the poster. Artists are in several subsets, which "
+    "random": "Tracks are split at random. Artists are in several subsets, which "
     "raises the accuracy (the artist leak).",
 }
 

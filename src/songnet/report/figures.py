@@ -1,4 +1,4 @@
-"""Figures of the report: SVG for pages, Snakemake's report and documents; PNG where a path says so."""
+"""Figures of the report: SVG for pages and documents, PNG where a path says so."""
 
 import io
 import re
@@ -19,20 +19,21 @@ from songnet.io import replacing
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Models = dict[str, dict[str, Any]]
 
 INK = "#1c1c1e"
-plt.rcParams |= {
-    "font.size": 9, "font.sans-serif": ["DejaVu Sans"], "legend.frameon": False,
+WIDTH = 5.4  # inches: on a phone, too, text is large enough
+STYLE: dict[Any, Any] = {
+    "font.size": 9, "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False,
     "svg.fonttype": "none", "svg.hashsalt": "songnet", "axes.facecolor": "none",
-    "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True,
-    **{f"axes.spines.{side}": False for side in ("top", "right")},
-    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor"], INK),
-    **dict.fromkeys(["axes.titlecolor", "xtick.color", "ytick.color"], INK),
+    "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+    "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK,
+    "ytick.color": INK,
 }  # fmt: skip
+plt.rcParams.update(STYLE)
 
 
 def draw_figures(
@@ -75,7 +76,7 @@ def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str
     known = results.assign(accuracy=results["accuracy"].fillna(results["validation_accuracy"]))
     names = [name for name in models if name in set(known["model"])]
     places = {name: len(names) - i for i, name in enumerate(names)}
-    figure, axes = plt.subplots(figsize=(6.4, 1.2 + 0.4 * len(names)))
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(names)))
     for k, (protocol, rows) in enumerate(known.groupby("protocol", sort=False)):
         validated = untested[rows.index].any()
         axes.errorbar(
@@ -92,8 +93,7 @@ def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str
     axes.set_xlim(0, 100)
     axes.set_ylim(0.4, len(names) + 0.6)
     axes.set_xlabel(f"{'' if untested.any() else 'test '}accuracy in %, with CI over artists")
-    figure.legend(loc="outside upper right", ncols=4)
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.legend(loc="outside upper center", ncols=4, title=title)
     _write(figure, path)
 
 
@@ -114,7 +114,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     shares = matrix.div(tracks.clip(lower=1), axis=0).to_numpy()
     names = [shortened(str(genre), 40) for genre in matrix]
     # Inches at 9 points, since matplotlib's layout engine would take most of the time.
-    longest, cells = 0.075 * max(map(len, names)), 0.42 * len(matrix)
+    longest, cells = 0.075 * max(map(len, names)), 0.36 * len(matrix)
     left, bottom, top = 0.8 + longest, 0.5 + 0.75 * longest, 0.5
     width, height = max(left + cells + 0.2, 4.0), bottom + cells + top
     figure = plt.figure(figsize=(width, height), layout="none")
@@ -129,7 +129,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     axes.set_xticks(range(len(matrix)), names, rotation=45, ha="right", rotation_mode="anchor")
     labels = [f"{name} ({count})" for name, count in zip(names, tracks, strict=True)]
     axes.set_yticks(range(len(matrix)), labels)
-    axes.set_xlabel("predicted genre, in % of the true genre's predictions")
+    axes.set_xlabel("predicted genre, in % of the row")
     axes.set_ylabel(f"true genre ({part} predictions)")
     axes.set_title("\n".join(filter(None, [title, note])), fontsize=9)
     _write(figure, path)
@@ -143,7 +143,7 @@ def training_figure(histories: dict[RunName, pd.DataFrame], title: str, path: st
         title: of the network.
         path: SVG file.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3))
     for (split, _, _), history in histories.items():
         colour = PROTOCOLS[protocol_of(split)]
         epoch, kept = history["epoch"], history["kept"].iloc[-1] == history["epoch"]
@@ -178,7 +178,7 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str) -> None:
     """
     groups = list(heard.groupby("protocol", sort=False))
     figure, panels = plt.subplots(
-        1, max(1, len(groups)), figsize=(6.4, 3.2), sharey=True, squeeze=False
+        1, max(1, len(groups)), figsize=(WIDTH, 3.2), sharey=True, squeeze=False
     )
     colours = dict(zip(heard["model"].unique(), 2 * PALETTE, strict=False))
     for axes, (protocol, rows) in zip(panels[0], groups, strict=False):
@@ -190,7 +190,7 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str) -> None:
                 linewidth=0,
             )  # fmt: skip
         axes.set_xscale("log")
-        ticks = sorted(rows["seconds"].unique())
+        ticks = sorted(rows["seconds"].unique())[::2]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
         axes.minorticks_off()
         axes.set_title(f"{protocol} split, {rows['part'].iloc[0]}", fontsize=9)
@@ -198,7 +198,8 @@ def heard_figure(heard: pd.DataFrame, models: Models, path: str) -> None:
         panels[0][0].plot([], [], "o-", color=colour, label=models[model]["title"])
     panels[0][0].set_ylabel("accuracy in %, with CI over artists")
     figure.supxlabel("excerpt length in seconds", fontsize=9)
-    figure.legend(loc="outside upper left", ncols=2)
+    if colours:
+        figure.legend(loc="outside upper left", ncols=2)
     _write(figure, path)
 
 
