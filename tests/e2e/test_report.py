@@ -39,7 +39,7 @@ def test_figures_are_those_of_the_files(page: Page, finished: Path) -> None:
     rows = page.locator("#results table").first.locator("tr")
     expect(rows).to_have_count(1 + 8)
     row = rows.filter(has_text="reference")
-    expect(row.locator("td").nth(1)).to_have_text(re.compile(rf"^{accuracy:.1f} .*\[.*\]$"))
+    expect(row.locator("td").nth(1)).to_have_text(re.compile(rf"^{accuracy:.1f}\s.*\[.*\]$"))
     for section, figures in (("results", 1), ("genres", 1), ("training", 1), ("excerpts", 1)):
         expect(page.locator(f"#{section} figure svg").locator("visible=true")).to_have_count(
             figures
