@@ -24,9 +24,9 @@ from songnet.data.archives import open_zip
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.features.audio import average_channels, decode, resample
 from songnet.features.fma518 import DIMENSIONS, SAMPLE_RATE, fma_features
-from songnet.features.mel import FLOOR_DB, MelConfig, mel_filters, mel_spectrogram
+from songnet.features.mel import MelSpectrogram, mel_filters
 
-CONFIG = MelConfig()
+CONFIG = MelSpectrogram()
 SECONDS = 30.0
 Read = Callable[[int], io.BytesIO]
 
@@ -46,7 +46,10 @@ def torch_mel(file: io.BytesIO) -> torch.Tensor:
         torch.from_numpy(mono), CONFIG.n_fft, CONFIG.hop_length, window=window,
         pad_mode="constant", return_complex=True,
     )  # fmt: skip
-    mel = torch.from_numpy(mel_filters(CONFIG)) @ spectrum.abs() ** 2
+    mel = (
+        torch.from_numpy(mel_filters(CONFIG.sample_rate, CONFIG.n_fft, CONFIG.n_mels))
+        @ spectrum.abs() ** 2
+    )
     return 10 * torch.log10(mel.clamp_min(1e-10))
 
 
@@ -194,8 +197,8 @@ def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
     for x in samples:
         power = librosa.feature.melspectrogram(y=x, sr=CONFIG.sample_rate)
         theirs = librosa.power_to_db(power, top_db=None)
-        above = theirs > FLOOR_DB + 0.1
-        worst = max(worst, float(np.abs(mel_spectrogram(x, CONFIG) - theirs)[above].max()))
+        above = theirs > CONFIG.floor + 0.1
+        worst = max(worst, float(np.abs(CONFIG.offline(x) - theirs)[above].max()))
         ours, reference = fma_features(x), librosa_features(x)
         # Skewness and kurtosis of nothing are 0 here and not a number there.
         reference = np.nan_to_num(reference)
@@ -211,11 +214,11 @@ import json, sys, time
 from pathlib import Path
 from songnet.data.fma_zip import FmaZip
 from songnet.features.fma518 import SAMPLE_RATE, fma_features
-from songnet.features.mel import MelConfig
+from songnet.features.mel import MelSpectrogram
 archive, kind, *clips = sys.argv[1:]
 source = FmaZip([archive])
 with (
-    source.spectrograms([], MelConfig(), 5, 30) as spectrograms,
+    source.spectrograms([], MelSpectrogram(), 5, 30) as spectrograms,
     source.samples(SAMPLE_RATE, 30) as samples,
 ):
     run = spectrograms.read if kind == "mel" else lambda i: fma_features(samples(i))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Section, in_turn, spread
 from songnet.features.audio import Clip, resample
-from songnet.features.mel import mel_spectrogram
 from songnet.realtime.stream import Model, Stream, load_model
 
 RATE = 44_100  # Hz
@@ -36,8 +35,8 @@ def anew(model: Model, music: NDArray[np.float32], steps: int) -> None:
     """Hear the last seconds anew, so many times."""
     size = int(WINDOW * RATE)
     for end in np.linspace(size, len(music), steps).astype(int):
-        samples = resample(Clip(music[end - size : end], RATE, 1), model.mel.sample_rate)
-        mel = torch.from_numpy(mel_spectrogram(samples, model.mel))[None]
+        samples = resample(Clip(music[end - size : end], RATE, 1), model.spectrogram.sample_rate)
+        mel = torch.from_numpy(model.spectrogram.offline(samples))[None]
         with torch.inference_mode():
             model.saved.network(mel)
 

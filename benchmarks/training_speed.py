@@ -102,7 +102,7 @@ def train_songnet(
 
     try:
         torch.manual_seed(seed)
-        data = NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second)
+        data = NetworkConfig(shards.bands, n_genres, shards.frames_per_second)
         network = make_network(entry["network"], data, entry["parameters"])
         config = loop.TrainingConfig(**entry["training"])
         with tempfile.TemporaryDirectory() as folder:
@@ -127,14 +127,14 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
 
     network = make_network(
         "crnn",
-        NetworkConfig(shards.n_mels, n_genres, shards.frames_per_second),
+        NetworkConfig(shards.bands, n_genres, shards.frames_per_second),
         {},
     )
     network.train()
     rng = np.random.default_rng(0)
     frames = round(10 * shards.frames_per_second)
     for mel, labels, _ in random_crops(shards, many, frames, 32, rng):
-        loss = nn.functional.nll_loss(network(mel).so_far[:, -1], labels)
+        loss = nn.functional.nll_loss(network(mel).clip_logits[:, -1], labels)
         loss.backward()
         look()
     return peak / 1024
@@ -161,7 +161,7 @@ def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10
         track_ids = np.concatenate([train.track_ids, validation.track_ids])
         longest = max(shards.frames(int(i)) for i in track_ids)
         for track_id in track_ids:
-            clip = np.full((shards.n_mels, longest), -100.0, np.float32)
+            clip = np.full((shards.bands, longest), -100.0, np.float32)
             clip[:, : shards.frames(int(track_id))] = shards.mel(int(track_id))
             np.savez_compressed(Path(folder, f"{track_id}.npz"), mel=clip)
         for seed in range(1, repeats + 1):

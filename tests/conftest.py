@@ -8,7 +8,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ from songnet.data.tracks import read_tracks
 from songnet.demo.archives import make_demo
 from songnet.errors import UnusableClipError
 from songnet.features.audio import decode, resample
-from songnet.features.mel import MelConfig, mel_spectrogram
+from songnet.features.mel import MelSpectrogram
+from songnet.features.spectrogram import describe
 from songnet.io import write_json
 from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
@@ -99,12 +99,11 @@ def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train_on(clips: Path, folder: Path) -> None:
     """Train a small network on clips, in a new folder."""
     folder.mkdir()
-    config = MelConfig(n_mels=64)
+    config = MelSpectrogram(n_mels=64)
     files = sorted(clips.glob("*.mp3"))
     genres = sorted(GENRES)
     mels = [
-        mel_spectrogram(resample(decode(io.BytesIO(file.read_bytes())), 22_050), config)
-        for file in files
+        config.offline(resample(decode(io.BytesIO(file.read_bytes())), 22_050)) for file in files
     ]
     frames = min(mel.shape[1] for mel in mels)
     np.save(folder / "000.npy", np.stack([mel[:, :frames] for mel in mels]).astype(np.float16))
@@ -133,7 +132,7 @@ def train_on(clips: Path, folder: Path) -> None:
     facts = {
         "model": "causal_crnn", "title": "causal C-RNN", "dataset": "tests", "protocol": "artist",
         "dataset_title": "clips of the tests", "note": "The music is synthetic.",
-        "mel": asdict(config), "measured": measured,
+        "spectrogram": describe(config), "measured": measured,
     }  # fmt: skip
     save(network, genres, facts, folder / "best.safetensors")
     (folder / "examples").mkdir()

@@ -129,20 +129,20 @@ def _line(result: "Classified") -> str:
     head = f"{result.file}  {clock(result.seconds)}"
     if result.lost_seconds >= SHORTFALL_SECONDS:
         head += f"  ({result.lost_seconds:.1f} s more could not be decoded)"
-    if result.verdict is None or result.probabilities is None:
+    if result.prediction is None or result.probabilities is None:
         return f"{head}\n  {result.reason}"
     top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
     shares = "  ".join(f"{genre} {percent(share, 0)}" for genre, share in top)
     turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
     more = " …" if len(result.timeline) > 12 else ""
-    unsure = "  (unsure)" if result.verdict.unsure else ""
+    unsure = "  (unsure)" if result.prediction.unsure else ""
     return f"{head}\n  {shares}{unsure}\n  {turns}{more}"
 
 
 def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
     from songnet.realtime.classify import as_row
 
-    names = ["file", "seconds", "lost_seconds", "verdict", "unsure"]
+    names = ["file", "seconds", "lost_seconds", "prediction", "unsure"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*names, *genres, "reason", "error"])
     for result in results:
@@ -181,7 +181,9 @@ def _listen(options: argparse.Namespace) -> int:
     if options.json:
         for step in steps:
             shares = {name: dict(zip(model.genres, map(float, values), strict=True))
-                      for name, values in (("now", step.now), ("so_far", step.so_far))}  # fmt: skip
+                      for name, values in (
+                          ("now", step.step_probabilities), ("overall", step.clip_probabilities)
+                      )}  # fmt: skip
             facts = {"seconds": round(step.seconds, 3), "silent": step.silent}
             print(json.dumps(facts | shares), flush=True)
     else:

@@ -17,7 +17,6 @@ import soundfile as sf
 import torch
 
 from songnet.features.audio import decode, resample
-from songnet.features.mel import mel_spectrogram
 from songnet.realtime.stream import load_model
 from tests.variants import ffmpeg, wav
 
@@ -48,14 +47,14 @@ def variants(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path
     return found
 
 
-def test_files_of_many_kinds_get_one_verdict(trained: Path, variants: list[Path]) -> None:
+def test_files_of_many_kinds_get_one_prediction(trained: Path, variants: list[Path]) -> None:
     run = songnet("classify", *variants, "--model", trained, "--json")
     assert run.returncode == 0, run.stderr.decode()
     found = json.loads(run.stdout)
     assert found["model"]["dataset_title"] == "clips of the tests"
     assert [Path(row["file"]).suffix for row in found["files"]] == [".wav", ".flac", ".ogg", ".mp3"]
     for row in found["files"]:
-        assert row["verdict"] == "Rock"
+        assert row["prediction"] == "Rock"
         assert row["seconds"] == pytest.approx(30, abs=0.2)
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         assert row["timeline"][0]["seconds"] == 0
@@ -69,9 +68,9 @@ def test_the_command_says_what_the_offline_model_says(trained: Path, clips: Path
     model = load_model(trained)
     for file, row in zip(files, json.loads(run.stdout)["files"], strict=True):
         samples = resample(decode(io.BytesIO(file.read_bytes())), 22_050)
-        mel = mel_spectrogram(samples, model.mel).astype(np.float16).astype(np.float32)
+        mel = model.spectrogram.offline(samples).astype(np.float16).astype(np.float32)
         with torch.no_grad():
-            expected = model.saved.network(torch.from_numpy(mel)[None]).so_far[0, -1].exp()
+            expected = model.saved.network(torch.from_numpy(mel)[None]).clip_logits[0, -1].exp()
         np.testing.assert_allclose(list(row["probabilities"].values()), expected, atol=1e-4)
 
 
@@ -104,7 +103,7 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     assert run.returncode == 1
     output, errors = (text.decode(errors="surrogateescape") for text in (run.stdout, run.stderr))
     rows = list(csv.DictReader(io.StringIO(output)))
-    assert [row["verdict"] for row in rows] == [*[""] * len(bad), "Rock"]
+    assert [row["prediction"] for row in rows] == [*[""] * len(bad), "Rock"]
     lines = [line for line in errors.splitlines() if "error" in line]
     assert len(lines) == len(bad)
     for path, reason in zip(bad, reasons.values(), strict=True):
@@ -119,8 +118,8 @@ def test_csv_holds_no_formulas(trained: Path, variants: list[Path], tmp_path: Pa
         "classify", "=1+1.wav", "silent.wav", "--model", trained, "--csv", folder=tmp_path
     )
     song, silent = csv.DictReader(io.StringIO(run.stdout.decode()))
-    assert (song["file"], song["verdict"], song["reason"]) == ("./=1+1.wav", "Rock", "")
-    assert (silent["verdict"], silent["unsure"], silent["Rock"]) == ("", "True", "")
+    assert (song["file"], song["prediction"], song["reason"]) == ("./=1+1.wav", "Rock", "")
+    assert (silent["prediction"], silent["unsure"], silent["Rock"]) == ("", "True", "")
     assert silent["reason"] == "no music: nothing above -80 dB" and run.returncode == 0
 
 
@@ -135,7 +134,7 @@ def test_plain_text_tells_silence_and_loss(
     assert re.search(r"half\.flac  0:\d\d  \(\d+\.\d s more could not be decoded\)\n  Rock", text)
 
 
-def test_plain_text_names_model_verdict_and_turns(trained: Path, variants: list[Path]) -> None:
+def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: list[Path]) -> None:
     run = songnet("classify", variants[0], "--model", trained)
     text = run.stdout.decode()
     assert text.startswith(
@@ -174,7 +173,7 @@ def test_a_pipe_hears_what_the_file_holds(
     file = tmp_path / "music.wav"
     sf.write(file, raw, rate, subtype)
     whole = json.loads(songnet("classify", file, "--model", trained, "--json").stdout)
-    assert steps[-1]["so_far"] == pytest.approx(whole["files"][0]["probabilities"], abs=1e-4)
+    assert steps[-1]["overall"] == pytest.approx(whole["files"][0]["probabilities"], abs=1e-4)
 
 
 def test_steps_come_while_the_music_plays(trained: Path) -> None:
@@ -195,7 +194,7 @@ def test_steps_come_while_the_music_plays(trained: Path) -> None:
     assert process.wait(30) == 0
 
 
-def test_the_terminal_shows_the_verdict(trained: Path) -> None:
+def test_the_terminal_shows_the_prediction(trained: Path) -> None:
     noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 3, dtype="<i2").tobytes()
     run = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise)
     assert run.returncode == 0, run.stderr.decode()
@@ -278,16 +277,16 @@ def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: 
     facts = session.get_modelmeta().custom_metadata_map
     model = load_model(trained)
     assert json.loads(facts["genres"]) == model.genres
-    assert json.loads(facts["mel"])["hop_length"] == 512
+    assert json.loads(facts["spectrogram"])["hop_length"] == 512
     states = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()[1:]}
     samples = resample(decode(io.BytesIO(sorted(clips.glob("*.mp3"))[5].read_bytes())), 22_050)
     # Played quietly, so that a wrong start of the running peak would show.
-    mel = mel_spectrogram(samples / np.float32(1000), model.mel)[:, : 30 * 16]
+    mel = model.spectrogram.offline(samples / np.float32(1000))[:, : 30 * 16]
     with torch.no_grad():
         expected = model.saved.network(torch.from_numpy(mel)[None])
     for step in range(30):
         piece = mel[None, :, 16 * step : 16 * (step + 1)]
-        now, so_far, *after = session.run(None, {"mel": piece, **states})
+        of_step, of_clip, *after = session.run(None, {"spectrogram": piece, **states})
         states = dict(zip(states, after, strict=True))
-        np.testing.assert_allclose(now[0], expected.now[0, step].exp(), atol=1e-5)
-        np.testing.assert_allclose(so_far[0], expected.so_far[0, step].exp(), atol=1e-5)
+        np.testing.assert_allclose(of_step[0], expected.step_logits[0, step].exp(), atol=1e-5)
+        np.testing.assert_allclose(of_clip[0], expected.clip_logits[0, step].exp(), atol=1e-5)

@@ -92,7 +92,7 @@ def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path
          str(trained)], capture_output=True, check=True,
     )  # fmt: skip
     expected = json.loads(run.stdout)["files"][0]
-    assert page.get_attribute("#so-far", "data-genre") == expected["verdict"]
+    assert page.get_attribute("#so-far", "data-genre") == expected["prediction"]
     rows = page.locator("#genres tbody tr")
     for i, probability in enumerate(expected["probabilities"].values()):
         shown = rows.nth(i).locator("td").nth(1).locator("span").inner_text()
@@ -138,9 +138,9 @@ def test_two_hours_are_drawn(page: Page) -> None:
             const chart = new Chart(about, { onSeek() {} });
             chart.reset(about.max_seconds);
             const steps = Math.floor(about.max_seconds / about.step_seconds);
-            const bytes = new Uint8Array(about.n_mels * about.frames_per_step).fill(255);
-            const mel = btoa(String.fromCharCode(...bytes));
-            for (let i = 0; i < steps; i++) chart.addMel([{ mel }]);
+            const bytes = new Uint8Array(about.bands * about.frames_per_step).fill(255);
+            const spectrogram = btoa(String.fromCharCode(...bytes));
+            for (let i = 0; i < steps; i++) chart.addSpectrogram([{ spectrogram }]);
             const times = Array.from({ length: steps }, (_, i) => (i + 1) * about.step_seconds);
             chart.draw(times, times.map(() => about.genres.map(() => 1 / about.genres.length)));
             const { width } = chart.canvas;

@@ -57,7 +57,9 @@ def hear(socket: ClientConnection, samples: NDArray[np.float32], size: int = 32_
     return steps + answer["steps"]
 
 
-def test_a_stream_gets_the_verdict_of_the_file(server: Server, trained: Path, clips: Path) -> None:
+def test_a_stream_gets_the_prediction_of_the_file(
+    server: Server, trained: Path, clips: Path
+) -> None:
     file = sorted(clips.glob("Rock*.mp3"))[1]
     samples, rate = sf.read(file, dtype="float32")
     mono = samples if samples.ndim == 1 else samples.mean(axis=1)
@@ -65,16 +67,18 @@ def test_a_stream_gets_the_verdict_of_the_file(server: Server, trained: Path, cl
         steps = hear(socket, mono)
     expected = classify_file(load_model(trained), str(file)).probabilities
     assert expected is not None
-    np.testing.assert_allclose(steps[-1]["so_far"], list(expected.values()), atol=1e-3)
+    np.testing.assert_allclose(steps[-1]["overall"], list(expected.values()), atol=1e-3)
     assert steps[0]["seconds"] == pytest.approx(0.3715, abs=1e-3)
 
 
-def test_an_upload_gets_the_verdict_of_the_file(server: Server, trained: Path, clips: Path) -> None:
+def test_an_upload_gets_the_prediction_of_the_file(
+    server: Server, trained: Path, clips: Path
+) -> None:
     file = sorted(clips.glob("Folk*.mp3"))[1]
     status, answer = post(server, file.read_bytes())
     expected = classify_file(load_model(trained), str(file))
-    assert status == 200 and expected.verdict is not None
-    assert answer["verdict"] == expected.verdict.genre
+    assert status == 200 and expected.prediction is not None
+    assert answer["prediction"] == expected.prediction.genre
     assert answer["probabilities"] == pytest.approx(expected.probabilities)
 
 
@@ -131,7 +135,7 @@ def test_silence_gets_no_genre(server: Server) -> None:
     file = io.BytesIO()
     sf.write(file, np.zeros(2 * RATE), RATE, format="WAV")
     status, answer = post(server, file.getvalue())
-    assert (status, answer["verdict"], answer["unsure"]) == (200, None, True)
+    assert (status, answer["prediction"], answer["unsure"]) == (200, None, True)
     assert answer["reason"] == "no music: nothing above -80 dB"
     with stream(server) as socket:
         assert all(step["silent"] for step in hear(socket, np.zeros(RATE, np.float32)))
@@ -274,7 +278,7 @@ def test_samples_that_are_not_finite_are_silence(server: Server) -> None:
     bad[300] = np.inf
     with stream(server) as socket:
         steps = hear(socket, bad)
-    assert np.isfinite([step["so_far"] for step in steps]).all()
+    assert np.isfinite([step["overall"] for step in steps]).all()
 
 
 def test_a_message_that_is_too_large_ends_only_its_stream(server: Server) -> None:
@@ -328,12 +332,12 @@ def test_fifty_at_once_and_those_who_vanish(server: Server, trained: Path) -> No
     """Fifty streams side by side, half of which are torn off; the others get what is right."""
     samples = noise(6)
     with stream(server) as alone:
-        expected = hear(alone, samples)[-1]["so_far"]
+        expected = hear(alone, samples)[-1]["overall"]
     found: list[Any] = []
 
     def honest() -> None:
         with stream(server) as socket:
-            found.append(hear(socket, samples)[-1]["so_far"])
+            found.append(hear(socket, samples)[-1]["overall"])
 
     def vanishing() -> None:
         with stream(server) as socket:

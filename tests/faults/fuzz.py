@@ -26,7 +26,7 @@ import soundfile as sf
 
 from songnet.errors import UnusableClipError
 from songnet.features.audio import clip_samples
-from songnet.features.mel import MelConfig, mel_spectrogram
+from songnet.features.mel import MelSpectrogram
 from tests.variants import ffmpeg, wav
 
 HANG_SECONDS = 20.0  # a sound clip takes a tenth of a second
@@ -197,10 +197,10 @@ def _decode_all(pipe: Connection, seed: int, first: int, archive: Path | None) -
 
 def _process(content: bytes) -> tuple[str, str]:
     """What the mel jobs do with a clip: the reason, and an error that is a defect of SongNet."""
-    config = MelConfig()
+    config = MelSpectrogram()
     try:
         samples, clip = clip_samples(io.BytesIO(content), config.sample_rate, 30, min_seconds=1)
-        mel = mel_spectrogram(samples, config)
+        mel = config.offline(samples)
         expected = min(_ffmpeg_seconds(content), 31)
         if abs(clip.seconds - expected) > 0.1:
             return "failed", f"{clip.seconds:.2f} s, FFmpeg decodes {expected:.2f} s"

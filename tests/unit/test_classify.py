@@ -1,7 +1,6 @@
 """Which network is taken, and what is said of it."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,8 @@ import pytest
 import soundfile as sf
 
 from songnet.errors import SongNetError
-from songnet.features.mel import MelConfig
+from songnet.features.mel import MelSpectrogram
+from songnet.features.spectrogram import describe
 from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.models.crnn import CRNN, CRNNConfig
@@ -29,7 +29,7 @@ from songnet.realtime.stream import Step, Stream, load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
-    "dataset_title": "local archives", "mel": asdict(MelConfig(n_mels=64)),
+    "dataset_title": "local archives", "spectrogram": describe(MelSpectrogram(n_mels=64)),
 }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_classify_gives_silence_no_genre(tmp_path: Path, kind: str) -> None:
     sf.write(tmp_path / "a.wav", samples.astype(np.float32), 22_050, subtype="FLOAT")
     model = load_model(causal(tmp_path / "m.safetensors"))
     row = as_row(classify_file(model, str(tmp_path / "a.wav")))
-    assert (row["verdict"], row["unsure"], row["reason"]) == (None, True, NO_MUSIC)
+    assert (row["prediction"], row["unsure"], row["reason"]) == (None, True, NO_MUSIC)
     assert row["probabilities"] is None and row["timeline"] == [] and "error" not in row
 
 

@@ -228,12 +228,16 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     first, watched = digest("tracking.live"), digest()
     edit("evaluation/tables.py", "EDITED = True\n")  # imported by none of them
     edit("report/templates/report.html", "edited\n")  # of another page
-    edit("features/mel.py", "# said\n")
+    edit("features/spectrogram.py", "# said\n")
     assert (digest("tracking.live"), digest()) == (first, watched)
     edit("tracking/live.py", "EDITED = True\n")
     assert digest("tracking.live") == first
     assert digest() != watched
-    for name in ("features/mel.py", "report/templates/analysis.html", "report/templates/page.css"):
+    for name in (
+        "features/spectrogram.py",
+        "report/templates/analysis.html",
+        "report/templates/page.css",
+    ):
         before = digest("tracking.live")
         edit(name, "EDITED = True\n")
         assert digest("tracking.live") != before, name

@@ -16,7 +16,7 @@ from songnet.evaluation.filters import (
     silenced,
     telling_filters,
 )
-from songnet.models.base import Network, NetworkConfig, Verdicts
+from songnet.models.base import Network, NetworkConfig, Outputs
 from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
 from songnet.models.crnn import CRNN, CRNNConfig
 from songnet.training.predict import embed_clips
@@ -88,16 +88,18 @@ class Loudness(Network):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        self.output = torch.nn.Linear(config.n_mels, config.n_genres)
+        self.output = torch.nn.Linear(config.n_bands, config.n_genres)
 
     @property
     def frames_per_step(self) -> int:
         return 1
 
-    def hear(self, levels: torch.Tensor, metadata: torch.Tensor | None = None) -> Verdicts:
-        heard = self.standardise(levels).transpose(1, 2)
-        logs = self.output(heard).log_softmax(-1)
-        return Verdicts(logs, logs, heard)
+    def forward_normalised(
+        self, normalised: torch.Tensor, metadata: torch.Tensor | None = None
+    ) -> Outputs:
+        x = self.standardise(normalised).transpose(1, 2)
+        logits = self.output(x).log_softmax(-1)
+        return Outputs(logits, logits, x)
 
 
 def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
@@ -113,17 +115,19 @@ class OneFilter(Loudness):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        convolution = torch.nn.Conv1d(config.n_mels, 2, 1)
+        convolution = torch.nn.Conv1d(config.n_bands, 2, 1)
         self.convolutions = torch.nn.Sequential(convolution, torch.nn.ReLU())
         with torch.no_grad():
-            convolution.weight.copy_(torch.tensor([1.0, 0.0])[:, None, None] / config.n_mels)
+            convolution.weight.copy_(torch.tensor([1.0, 0.0])[:, None, None] / config.n_bands)
             assert convolution.bias is not None
             convolution.bias.copy_(torch.tensor([40.0, 1.0]))  # the planted sound is at -20 dB
 
-    def hear(self, levels: torch.Tensor, metadata: torch.Tensor | None = None) -> Verdicts:
-        loud = self.convolutions(levels)[:, :1].cumsum(2)
+    def forward_normalised(
+        self, normalised: torch.Tensor, metadata: torch.Tensor | None = None
+    ) -> Outputs:
+        loud = self.convolutions(normalised)[:, :1].cumsum(2)
         logs = torch.cat([1 - loud, loud], dim=1).transpose(1, 2).log_softmax(-1)
-        return Verdicts(logs, logs, logs)
+        return Outputs(logs, logs, logs)
 
 
 def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
@@ -166,7 +170,7 @@ def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: 
     shards, _ = planted(tmp_path)
     mel = torch.from_numpy(shards.mel(101).astype(np.float32))[None]
     with torch.no_grad():
-        before = network(mel).so_far
+        before = network(mel).clip_logits
         for layer in network.layers:
             heard: list[torch.Tensor] = []
             with silenced(layer, 3):
@@ -175,4 +179,4 @@ def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: 
                 hook.remove()
             assert heard[0][:, 3].abs().max() == 0
             assert heard[0].abs().max() > 0
-        torch.testing.assert_close(network(mel).so_far, before, rtol=0, atol=0)
+        torch.testing.assert_close(network(mel).clip_logits, before, rtol=0, atol=0)

@@ -8,14 +8,15 @@ import pytest
 import soundfile as sf
 from librosa import filters  # type: ignore[attr-defined]
 
-from songnet.data.clips import Mel
 from songnet.errors import UnusableClipError
 from songnet.features import mpeg
 from songnet.features.audio import average_channels, decode, decode_blocks, is_silent, resample
-from songnet.features.mel import FLOOR_DB, MelConfig, hann, mel_filters, mel_spectrogram
+from songnet.features.log_mel import LogMelSpectrogram
+from songnet.features.mel import MelSpectrogram, hann, mel_filters
+from songnet.features.spectrogram import Array, describe, make_spectrogram
 
 
-def librosa_mel(samples: Mel, config: MelConfig) -> Mel:
+def librosa_mel(samples: Array, config: MelSpectrogram) -> Array:
     power = librosa.feature.melspectrogram(
         y=samples,
         sr=config.sample_rate,
@@ -29,14 +30,14 @@ def librosa_mel(samples: Mel, config: MelConfig) -> Mel:
 @pytest.mark.parametrize(
     "config",
     [
-        MelConfig(),
-        MelConfig(n_mels=64),
-        MelConfig(44_100, 4096, 1024, 96),
-        MelConfig(16_000, 512, 160, 40),
+        MelSpectrogram(),
+        MelSpectrogram(n_mels=64),
+        MelSpectrogram(44_100, 4096, 1024, 96),
+        MelSpectrogram(16_000, 512, 160, 40),
     ],
 )
 @pytest.mark.parametrize("kind", ["noise", "chirp", "quiet", "bass"])
-def test_equals_librosa(config: MelConfig, kind: str) -> None:
+def test_equals_librosa(config: MelSpectrogram, kind: str) -> None:
     rng = np.random.default_rng(1)
     time = np.arange(3 * config.sample_rate) / config.sample_rate
     samples = {
@@ -47,24 +48,26 @@ def test_equals_librosa(config: MelConfig, kind: str) -> None:
         # As in music through a narrow channel: 100 dB from the loudest band to the faintest.
         "bass": np.sin(2 * np.pi * 60 * time) + 1e-5 * rng.standard_normal(len(time)),
     }[kind].astype(np.float32)
-    ours, theirs = mel_spectrogram(samples, config), librosa_mel(samples, config)
+    ours, theirs = config.offline(samples), librosa_mel(samples, config)
     assert ours.shape == theirs.shape == (config.n_mels, config.frames(3))
     assert ours.dtype == np.float32
-    above = theirs > FLOOR_DB + 0.1
+    above = theirs > MelSpectrogram.floor + 0.1
     assert np.abs(ours - theirs)[above].max() <= 1e-3
     assert above.mean() > 0.9
 
 
 def test_silence_is_the_floor() -> None:
-    silence = mel_spectrogram(np.zeros(22_050, np.float32), MelConfig())
+    silence = MelSpectrogram().offline(np.zeros(22_050, np.float32))
     # The logarithm's last bit differs between processors.
-    np.testing.assert_allclose(silence, FLOOR_DB, rtol=1e-6)
+    np.testing.assert_allclose(silence, MelSpectrogram.floor, rtol=1e-6)
 
 
-@pytest.mark.parametrize("config", [MelConfig(), MelConfig(48_000, 2048, 512, 200)])
-def test_filters_equal_librosa(config: MelConfig) -> None:
+@pytest.mark.parametrize("config", [MelSpectrogram(), MelSpectrogram(48_000, 2048, 512, 200)])
+def test_filters_equal_librosa(config: MelSpectrogram) -> None:
     expected = filters.mel(sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels)
-    np.testing.assert_allclose(mel_filters(config), expected, atol=1e-8)
+    np.testing.assert_allclose(
+        mel_filters(config.sample_rate, config.n_fft, config.n_mels), expected, atol=1e-8
+    )
     np.testing.assert_allclose(hann(2048), filters.get_window("hann", 2048), atol=1e-7)
 
 
@@ -188,3 +191,31 @@ def test_is_stream_finds_mp3_but_not_chance() -> None:
         assert frame is not None
         mixed += bytes.fromhex(header) + bytes(frame.length - 4)
     assert not mpeg.is_stream(mixed)
+
+
+def test_log_mel_equals_musicnns_front_end_in_db() -> None:
+    samples: Array = np.random.default_rng(0).standard_normal(48_000, np.float32) / np.float32(10)
+    found = LogMelSpectrogram()
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=16_000, n_fft=512, hop_length=256, n_mels=96, center=True, pad_mode="constant"
+    )
+    np.testing.assert_allclose(
+        (found.offline(samples) + 40) / 10, np.log10(1 + 1e4 * power), atol=1e-4
+    )
+    silence = found.offline(np.zeros(16_000, np.float32))
+    np.testing.assert_allclose(silence, LogMelSpectrogram.floor, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [MelSpectrogram(n_mels=64), LogMelSpectrogram()])
+@pytest.mark.parametrize("piece", [1, 700, 30_000])
+def test_stream_equals_offline(kind: MelSpectrogram, piece: int) -> None:
+    samples: Array = np.random.default_rng(0).standard_normal(20_000, np.float32)
+    stream = kind.stream()
+    pieces = [stream.push(samples[i : i + piece]) for i in range(0, len(samples), piece)]
+    streamed = np.concatenate([*pieces, stream.finish()], axis=1)
+    np.testing.assert_allclose(streamed, kind.offline(samples), atol=1e-3)
+
+
+def test_make_spectrogram_repeats_what_describe_describes() -> None:
+    for kind in (MelSpectrogram(n_mels=40), LogMelSpectrogram()):
+        assert make_spectrogram(describe(kind)) == kind

@@ -40,8 +40,8 @@ def test_verdicts_are_probabilities(path: str, rate: float, n_mels: int) -> None
 
 
 def test_crnn_averages_its_steps() -> None:
-    now, so_far, _ = network("crnn")(torch.randn(2, 64, 80))
-    torch.testing.assert_close(so_far[:, 4].exp(), now[:, :5].exp().mean(dim=1))
+    step_logits, clip_logits, _ = network("crnn")(torch.randn(2, 64, 80))
+    torch.testing.assert_close(clip_logits[:, 4].exp(), step_logits[:, :5].exp().mean(dim=1))
 
 
 @pytest.mark.parametrize("rate", [43.07, 4.27])
@@ -77,20 +77,20 @@ def test_levels_are_below_a_peak_that_falls() -> None:
     for t, frame in enumerate(music[0].double().numpy().T):
         peak = max(frame.max(), peak - FALL / 10, QUIETEST)
         expected[:, t] = np.maximum(frame - peak, -RANGE)
-    levels = model.levels(music)[0].numpy()
+    levels = model.normalise(music)[0].numpy()
     np.testing.assert_allclose(levels, expected, atol=1e-3)
     # Where the loudest comes last, it is librosa's.
     last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
     np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
     absolute = network("causal_crnn", peak_normalise=False)
-    torch.testing.assert_close(absolute.levels(music), music)
+    torch.testing.assert_close(absolute.normalise(music), music)
     # Hiss is not amplified; a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
-    torch.testing.assert_close(model.levels(hiss), hiss - QUIETEST)
+    torch.testing.assert_close(model.normalise(hiss), hiss - QUIETEST)
     banged = torch.zeros(1, 64, 400)
     banged[:, :, 0] = 25
     torch.testing.assert_close(
-        model.levels(banged)[0, 0, [1, 100, 399]], torch.tensor([-24.9, -15.0, 0.0])
+        model.normalise(banged)[0, 0, [1, 100, 399]], torch.tensor([-24.9, -15.0, 0.0])
     )
 
 
@@ -109,11 +109,11 @@ def test_metadata_change_the_verdict_so_far_only() -> None:
     model.set_statistics(torch.zeros(64, 1), torch.ones(64, 1), table)
     mel = torch.randn(40, 64, 64)
     with_them, without = model(mel, torch.from_numpy(table)), model(mel)
-    assert torch.equal(with_them.now, without.now)
-    assert not torch.allclose(with_them.so_far, without.so_far)
+    assert torch.equal(with_them.step_logits, without.step_logits)
+    assert not torch.allclose(with_them.clip_logits, without.clip_logits)
     unknown = torch.full((40, len(FIELDS)), torch.nan)
-    assert torch.equal(model(mel, unknown).so_far, without.so_far)
-    assert with_them.so_far.isfinite().all()
+    assert torch.equal(model(mel, unknown).clip_logits, without.clip_logits)
+    assert with_them.clip_logits.isfinite().all()
 
 
 @pytest.mark.parametrize("path", SMALL)
@@ -127,7 +127,7 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
     assert isinstance(loaded, CRNN if path == "crnn" else CausalCRNN)
     assert genres == ["a", "b", "c"] and facts == {"seed": 1}
     mel = torch.randn(2, 64, 64)
-    assert torch.equal(loaded(mel).so_far, model(mel).so_far)
+    assert torch.equal(loaded(mel).clip_logits, model(mel).clip_logits)
 
 
 @pytest.mark.parametrize("setting", ["peak_normalise", "dropout"])

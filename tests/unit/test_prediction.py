@@ -37,7 +37,9 @@ def test_weights_are_read_once_for_all_seconds(
     assert predictor.beginnings([0.5, 4, 20, 30]) == [0.5, 4, 20]
     found = []
     for path in paths:
-        assert predictor.hears(path, 0.4) and not predictor.hears(path, 0.3)  # a step of 8 frames
+        assert predictor.has_step(path, 0.4) and not predictor.has_step(
+            path, 0.3
+        )  # a step of 8 frames
         found += [predictor.predict(path, seconds)[2] for seconds in (0.4, 1, 5, None)]
     assert read == paths
     np.testing.assert_array_equal(found[2], found[3])

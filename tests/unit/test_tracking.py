@@ -525,7 +525,10 @@ def test_a_network_in_mlflow_hears_files(
     (run_folder / "model.joblib").unlink()
     shutil.copy(trained, run_folder / "model.safetensors")
     network = {"family": "crnn", "network": "causal_crnn"}
-    write_json(run_folder / "params.json", record() | network | {"mel": bundle.facts["mel"]})
+    write_json(
+        run_folder / "params.json",
+        record() | network | {"spectrogram": bundle.facts["spectrogram"]},
+    )
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")
     upload_runs(uri, "tiny", [run_folder])
@@ -535,8 +538,8 @@ def test_a_network_in_mlflow_hears_files(
     files = [str(sorted(clips.glob("Rock*.mp3"))[0]), str(tmp_path / "noise.mp3")]
     found = mlflow.pyfunc.load_model(model.model_uri).predict(pd.DataFrame({"file": files}))
     expected = classify_file(bundle, files[0])
-    assert expected.verdict is not None and expected.probabilities is not None
-    assert found["verdict"][0] == expected.verdict.genre
+    assert expected.prediction is not None and expected.probabilities is not None
+    assert found["prediction"][0] == expected.prediction.genre
     np.testing.assert_allclose(
         found.loc[0, bundle.genres].astype(float), list(expected.probabilities.values()), atol=1e-6
     )
@@ -551,7 +554,7 @@ def test_a_network_that_hears_no_files_takes_spectrograms_of_any_length(
     network = CRNN(CRNNConfig(64, 2, 43.07, channels=[8, 8, 8], hidden=8)).eval()
     (run_folder / "model.joblib").unlink()
     save(network, ["Folk", "Rock"], {}, run_folder / "model.safetensors")
-    described = {"family": "crnn", "network": "crnn", "mel": None}
+    described = {"family": "crnn", "network": "crnn", "spectrogram": None}
     write_json(run_folder / "params.json", record() | described)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     initialise(uri, "tiny")
@@ -559,9 +562,9 @@ def test_a_network_that_hears_no_files_takes_spectrograms_of_any_length(
     mel = np.random.default_rng(3).normal(-40, 10, (3, 64, frames)).astype(np.float32)
     found = mlflow.pyfunc.load_model("models:/tiny-artist@best").predict(mel)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(mel)).so_far[:, -1].exp().numpy()
+        expected = network(torch.from_numpy(mel)).clip_logits[:, -1].exp().numpy()
     np.testing.assert_allclose(found[["Folk", "Rock"]], expected, atol=1e-6)
-    assert found["verdict"].tolist() == [["Folk", "Rock"][i] for i in expected.argmax(axis=1)]
+    assert found["prediction"].tolist() == [["Folk", "Rock"][i] for i in expected.argmax(axis=1)]
 
 
 def test_the_table_shows_the_kept_epoch(run_folder: Path, tmp_path: Path) -> None:

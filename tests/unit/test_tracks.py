@@ -28,7 +28,7 @@ from songnet.data.tracks import (
 )
 from songnet.demo.archives import BROKEN
 from songnet.errors import SongNetError
-from songnet.features.mel import MelConfig
+from songnet.features.mel import MelSpectrogram
 
 
 def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/tracks.csv") -> str:
@@ -197,7 +197,7 @@ def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "mels-0.npz", track_id=[5, 6], mel=mel, seconds=[3.0, 30.0])
     npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
     source = PrecomputedMels([str(tmp_path / "mels-0.npz")])
-    write_shard(npy, clips_csv, source, [5, 6], MelConfig(), 5, 30)
+    write_shard(npy, clips_csv, source, [5, 6], MelSpectrogram(), 5, 30)
     clips = pd.read_csv(clips_csv, index_col="track_id")
     assert clips.loc[5, "problem"] == "too short: 3.0 s, minimum 5 s"
     assert clips["row"].tolist() == [-1, 0]
@@ -227,7 +227,7 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
     np.savez(paths[2], track_id=np.zeros(0, np.int64), mel=mel[:0])
     assert mel_ids(paths) == {5, 6, 7, 9}
     npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
-    write_shard(npy, clips_csv, PrecomputedMels(paths), [5, 6, 9], MelConfig(), 5, 30)
+    write_shard(npy, clips_csv, PrecomputedMels(paths), [5, 6, 9], MelSpectrogram(), 5, 30)
     clips = pd.read_csv(tmp_path / "000.csv", index_col="track_id")
     assert clips.loc[[5, 9], "seconds"].tolist() == lengths
     assert clips.loc[[5, 9], "frames"].tolist() == frames

@@ -27,7 +27,7 @@ from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.shard_writer import CLIP_COLUMNS, write_shard
 from songnet.data.splits import PARTS, split_summary, split_tracks
 from songnet.data.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
-from songnet.features.mel import MelConfig
+from songnet.features.mel import MelSpectrogram
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 SHARDS = 64
@@ -164,7 +164,7 @@ def test_faults_are_found_by_rule_whatever_their_number(
     source = FmaZip([str(path)])
     assert source.track_ids() == {*chosen.index, *mixed, 900_005}
     npy, csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
-    write_shard(npy, csv, source, sorted(source.track_ids()), MelConfig(), 5, 30)
+    write_shard(npy, csv, source, sorted(source.track_ids()), MelSpectrogram(), 5, 30)
     clips = pd.read_csv(csv, index_col="track_id")
     problems = clips["problem"].dropna()
     assert set(problems.index) == {*BROKEN, 900_004, 900_005}
@@ -176,5 +176,5 @@ def test_faults_are_found_by_rule_whatever_their_number(
     usable = clips.drop(index=problems.index)
     assert set(usable["sample_rate"]) == {44_100, 48_000, 22_050, 32_000}
     assert (usable["frames"].drop(900_003) == 1292).all()
-    assert usable.loc[900_003, "frames"] == MelConfig().frames(12)
+    assert usable.loc[900_003, "frames"] == MelSpectrogram().frames(12)
     assert np.load(npy).shape == (len(usable), 128, 1292)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from studies.rehearsal import STAGES, main
 
-from songnet.features.mel import MelConfig
+from songnet.features.mel import MelSpectrogram
 
 
 def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
@@ -13,7 +13,7 @@ def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
     row = main([*words, "--hop-length", "1024", "--out", str(tmp_path)]).iloc[0]
     assert row["tracks"] == 40
     assert row["quarantined"] == 0
-    frames = MelConfig(hop_length=1024).frames(30)
+    frames = MelSpectrogram(hop_length=1024).frames(30)
     assert 1e9 * row["spectrograms GB"] == pytest.approx(40 * 128 * frames * 2, rel=0.01)
     assert row["archive GB"] > 40 * 0.2e-3
     kept = row["archive GB"] + row["spectrograms GB"]

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from songnet import io
 from songnet.data.sources import SOURCES
 from songnet.evaluation.runs import FAIREST
+from songnet.features.spectrogram import SPECTROGRAMS
 from songnet.models.registry import FAMILIES, class_path
 from songnet.pipeline import configuration, plan, summary
 from songnet.pipeline.provenance import source_digest
@@ -71,6 +72,8 @@ with configuration.exit_on_error():
     )
 RESULTS = f"results/{config['dataset']}"
 CLIPS = plan.clip_kind(DATASET)
+CLIP_CLASS = SOURCES[CLIPS].path
+SPECTROGRAM = {"kind": "mel"} | config["mel"]
 HAS_AUDIO = SOURCES[CLIPS].has_audio
 # What tables and pages say of the data: another address makes none anew.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
@@ -123,11 +126,11 @@ def minutes(limit):
 REPORTING = ("tracking.live", "pipeline.job", "pipeline.provenance")
 
 
-def source(rule_name, models=(), without=(), predictors=False, clips=False):
+def source(rule_name, models=(), without=(), predictors=False, classes=()):
     """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
 
-    With ``predictors`` also that of what applies models to tracks, with ``clips`` also that of what
-    reads this data set's clips.
+    With ``predictors`` also that of what applies models to tracks; ``classes`` are others that the
+    script loads by name.
 
     It is read when a job asks: on a cluster each job starts
     a Snakemake of its own, which needs it of one rule.
@@ -135,14 +138,11 @@ def source(rule_name, models=(), without=(), predictors=False, clips=False):
 
     def of_job(wildcards):
         entries = [MODELS[model.format(**dict(wildcards.items()))] for model in models]
-        # A script loads them by name.
-        classes = [class_path(entry) for entry in entries]
-        if clips:
-            classes.append(SOURCES[CLIPS].path)
+        loaded = [*classes, *(class_path(entry) for entry in entries)]
         if predictors:
-            classes += [FAMILIES[entry["family"]].predictor for entry in entries]
-        classes = [path for path in classes if path.startswith("songnet.")]
-        modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in classes]
+            loaded += [FAMILIES[entry["family"]].predictor for entry in entries]
+        loaded = [path for path in loaded if path.startswith("songnet.")]
+        modules = [Path(*path.split(".")[:-1]).with_suffix(".py") for path in loaded]
         script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
         return source_digest(
             script, *(ROOT / "src" / module for module in modules), without=without
@@ -186,8 +186,8 @@ def described_run(split, model, seed):
     words = ("title", "poster", "on_request")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if entry["family"] == "crnn":
-        # A network that learned from delivered spectrograms cannot hear audio.
-        entry |= {"mel": config["mel"] if HAS_AUDIO else None}
+        # A network that learned from precomputed spectrograms cannot classify audio.
+        entry |= {"spectrogram": SPECTROGRAM if HAS_AUDIO else None}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":

@@ -106,6 +106,6 @@ rule select_tracks:
         shards=len(SHARDS),
         dates=plan.archive_dates(config, DATASET),
         checksums={} if SAMPLED else DATASET["files"],
-        source=source("select_tracks", clips=True),
+        source=source("select_tracks", classes=[CLIP_CLASS]),
     script:
         "../scripts/select_tracks.py"

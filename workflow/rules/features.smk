@@ -24,7 +24,7 @@ rule fma_features_shard:
     params:
         kind=CLIPS,
         clip_seconds=config["clips"]["clip_seconds"],
-        source=source("fma_features_shard", clips=True),
+        source=source("fma_features_shard", classes=[CLIP_CLASS]),
     script:
         "../scripts/fma_features_shard.py"
 

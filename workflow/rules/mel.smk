@@ -26,9 +26,11 @@ rule mel_shard:
         runtime=minutes(30),
     params:
         kind=CLIPS,
-        mel=config["mel"],
+        spectrogram=SPECTROGRAM,
         clips=config["clips"],
-        source=source("mel_shard", clips=True),
+        source=source(
+            "mel_shard", classes=[CLIP_CLASS, SPECTROGRAMS[SPECTROGRAM["kind"]]]
+        ),
     script:
         "../scripts/mel_shard.py"
 

@@ -172,7 +172,7 @@ if family_models("crnn"):
         params:
             kind=CLIPS,
             evaluation=config["evaluation"],
-            source=source("analyse_errors", family_models("crnn"), clips=True),
+            source=source("analyse_errors", family_models("crnn"), classes=[CLIP_CLASS]),
         script:
             "../scripts/analyse_errors.py"
 
@@ -203,7 +203,7 @@ if family_models("crnn"):
             runtime=minutes(120),
         params:
             kind=CLIPS,
-            source=source("show_filters", family_models("crnn"), clips=True),
+            source=source("show_filters", family_models("crnn"), classes=[CLIP_CLASS]),
         script:
             "../scripts/show_filters.py"
 
@@ -233,7 +233,7 @@ if family_models("crnn"):
                 runtime=minutes(10),
             params:
                 kind=CLIPS,
-                source=source("pick_examples", clips=True),
+                source=source("pick_examples", classes=[CLIP_CLASS]),
             script:
                 "../scripts/pick_examples.py"
 

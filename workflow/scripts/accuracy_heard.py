@@ -20,7 +20,7 @@ with job(snakemake):
     for path in tqdm(snakemake.input.models, desc="seconds heard", unit="network", disable=None):
         split, model, seed = RunName.of(Path(path).parent)
         for seconds in predictor.beginnings(snakemake.params.seconds):
-            if not predictor.hears(path, seconds):
+            if not predictor.has_step(path, seconds):
                 continue
             _, predicted, _ = predictor.predict(path, seconds)
             run = {"protocol": protocol_of(split), "split": split, "model": model, "seed": seed}

@@ -1,4 +1,4 @@
-"""Mel-spectrograms of one shard."""
+"""Spectrograms of one shard."""
 
 from songnet.pipeline.job import job
 
@@ -7,7 +7,7 @@ with job(snakemake):
 
     from songnet.data.shard_writer import write_shard
     from songnet.data.sources import clip_source
-    from songnet.features.mel import MelConfig
+    from songnet.features.spectrogram import make_spectrogram
 
     selection = pd.read_parquet(snakemake.input.selection)
     selected = selection[selection["shard"] == int(snakemake.wildcards.shard)]
@@ -16,6 +16,6 @@ with job(snakemake):
         snakemake.output.clips,
         clip_source(snakemake.params.kind, snakemake.input.clips),
         selected.index.to_list(),
-        MelConfig(**snakemake.params.mel),
+        make_spectrogram(snakemake.params.spectrogram),
         **snakemake.params.clips,
     )

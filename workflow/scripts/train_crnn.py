@@ -43,7 +43,7 @@ with job(snakemake) as log:
     def train_and_save(checkpoint: Path) -> None:
         """Write all outputs, params.json last."""
         torch.manual_seed(run["seed"])
-        sizes = NetworkConfig(shards.n_mels, len(genres), shards.frames_per_second)
+        sizes = NetworkConfig(shards.bands, len(genres), shards.frames_per_second)
         network = make_network(run["network"], sizes, run["parameters"])
         with live, own_gpu():
             history = train_network(

@@ -64,7 +64,7 @@ def random_crops(
         chosen = order[start : start + batch_size]
         if len(chosen) < batch_size and start:
             return
-        batch = np.empty((len(chosen), shards.n_mels, frames), np.float32)
+        batch = np.empty((len(chosen), shards.bands, frames), np.float32)
         for row, i in enumerate(chosen):
             batch[row] = _crop(shards, int(part.track_ids[i]), frames, rng)
         yield (
@@ -118,8 +118,8 @@ def band_statistics(
     A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
     """
     count = 0
-    total = np.zeros(shards.n_mels)
-    squares = np.zeros(shards.n_mels)
+    total = np.zeros(shards.bands)
+    squares = np.zeros(shards.bands)
     for track_id in track_ids:
         stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
         mel = levels(stored[None])[0].double().numpy()

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.audio import Samples, clip_samples, is_silent
-from songnet.features.mel import MelConfig, mel_spectrogram
+from songnet.features.spectrogram import Spectrogram
 
-Mel = NDArray[np.float32]
 # What one clip gives: its spectrogram (bands, frames) in dB, and facts for the index.
-Found = tuple[Mel, dict[str, Any]]
+Found = tuple[NDArray[np.float32], dict[str, Any]]
 
 
 class Spectrograms(NamedTuple):
@@ -49,13 +48,17 @@ class ClipSource(ABC):
 
     @abstractmethod
     def spectrograms(
-        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+        self,
+        track_ids: list[int],
+        spectrogram: Spectrogram,
+        min_seconds: float,
+        clip_seconds: float,
     ) -> AbstractContextManager[Spectrograms]:
         """Spectrograms of some tracks.
 
         Args:
             track_ids: their numbers.
-            config: of the spectrograms, where they are computed here.
+            spectrogram: to compute, where the source has audio.
             min_seconds: shorter clips are unusable.
             clip_seconds: longer clips are cut.
         """
@@ -70,7 +73,11 @@ class AudioSource(ClipSource):
 
     @contextmanager
     def spectrograms(
-        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+        self,
+        track_ids: list[int],
+        spectrogram: Spectrogram,
+        min_seconds: float,
+        clip_seconds: float,
     ) -> Iterator[Spectrograms]:
         """Decode clips and compute their spectrograms."""
         with self.opened() as read_file:
@@ -78,16 +85,18 @@ class AudioSource(ClipSource):
             def read(track_id: int) -> Found:
                 file = read_file(track_id)
                 facts: dict[str, Any] = {"sha1": hashlib.sha1(file.getbuffer()).hexdigest()}
-                samples, clip = clip_samples(file, config.sample_rate, clip_seconds, min_seconds)
+                samples, clip = clip_samples(
+                    file, spectrogram.sample_rate, clip_seconds, min_seconds
+                )
                 used = clip.samples[: int(clip_seconds * clip.sample_rate)]
                 if is_silent(used.min(), used.max()):
                     raise UnusableClipError("silent: nothing above -80 dB")
                 facts |= {"seconds": round(min(clip.seconds, clip_seconds), 3)}
                 facts |= {"lost_seconds": round(clip.lost_seconds, 3)}
                 facts |= {"sample_rate": clip.sample_rate, "channels": clip.channels}
-                return mel_spectrogram(samples, config), facts
+                return spectrogram.offline(samples), facts
 
-            yield Spectrograms(read, (config.n_mels, config.frames(clip_seconds)))
+            yield Spectrograms(read, (spectrogram.bands, spectrogram.frames(clip_seconds)))
 
     @contextmanager
     def files(self) -> Iterator[Callable[[int], io.BytesIO]]:

@@ -14,7 +14,7 @@ from songnet.data.archives import NOT_READABLE, is_twice, open_zip
 from songnet.data.clips import ClipSource, Found, Spectrograms
 from songnet.errors import SongNetError
 from songnet.features.audio import check_length
-from songnet.features.mel import MelConfig
+from songnet.features.spectrogram import Spectrogram
 
 # 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
 MEL_RANGE_DB = 80.0
@@ -37,7 +37,11 @@ class PrecomputedMels(ClipSource):
 
     @contextmanager
     def spectrograms(
-        self, track_ids: list[int], config: MelConfig, min_seconds: float, clip_seconds: float
+        self,
+        track_ids: list[int],
+        spectrogram: Spectrogram,
+        min_seconds: float,
+        clip_seconds: float,
     ) -> Iterator[Spectrograms]:
         """Spectrograms as they are, without their padding; nothing is computed or cut."""
         wanted = np.array(track_ids, np.int64)

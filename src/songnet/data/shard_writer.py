@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from songnet.data.clips import ClipSource, Spectrograms
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.features.mel import FLOOR_DB, MelConfig
+from songnet.features.spectrogram import Spectrogram
 from songnet.io import replacing
 
 # So many clips in a row that cannot be used are no accident: the run stops early.
@@ -25,7 +25,7 @@ def write_shard(
     clips_csv: str,
     source: ClipSource,
     track_ids: list[int],
-    config: MelConfig,
+    spectrogram: Spectrogram,
     min_seconds: float,
     clip_seconds: float,
 ) -> None:
@@ -38,15 +38,15 @@ def write_shard(
             says why the clip is unusable.
         source: of the clips.
         track_ids: the shard's tracks.
-        config: of the spectrograms.
+        spectrogram: to compute.
         min_seconds: shorter clips are unusable.
         clip_seconds: longer clips are cut.
 
     Raises:
         SongNetError: no clip of many can be used.
     """
-    with source.spectrograms(track_ids, config, min_seconds, clip_seconds) as spectrograms:
-        mels, clips = _read_all(spectrograms, track_ids, Path(npy).stem)
+    with source.spectrograms(track_ids, spectrogram, min_seconds, clip_seconds) as spectrograms:
+        mels, clips = _read_all(spectrograms, track_ids, spectrogram.floor, Path(npy).stem)
     problems = clips["problem"].dropna()
     if len(problems) == len(clips) >= SUSPICIOUS:
         raise SongNetError(
@@ -61,7 +61,7 @@ def write_shard(
 
 
 def _read_all(
-    spectrograms: Spectrograms, track_ids: list[int], shard: str
+    spectrograms: Spectrograms, track_ids: list[int], floor: float, shard: str
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """All usable spectrograms, (tracks, bands, frames) float16, and facts of all clips."""
     # Filled in place: a list of spectrograms would be held twice when it is put together.
@@ -78,7 +78,7 @@ def _read_all(
             continue
         frames = min(mel.shape[1], mels.shape[2])
         mels[usable, :, :frames] = mel[:, :frames]
-        mels[usable, :, frames:] = FLOOR_DB
+        mels[usable, :, frames:] = floor
         rows[track_id] = facts | {"row": usable, "frames": frames}
         usable += 1
     clips = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=CLIP_COLUMNS)

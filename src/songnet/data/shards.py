@@ -25,7 +25,7 @@ class MelShards:
         self._places = dict(
             zip(index.index, zip(shard, index["row"], index["frames"], strict=True), strict=True)
         )
-        self.n_mels: int = self._maps[0].shape[1]
+        self.bands: int = self._maps[0].shape[1]
         self.frames_per_second = float((index["frames"] / index["seconds"]).median())
 
     @classmethod
@@ -43,7 +43,7 @@ class MelShards:
         return int(self._places[track_id][2])
 
     def mel(self, track_id: int, start: int = 0, stop: int | None = None) -> NDArray[np.float16]:
-        """Frames ``start`` to ``stop`` of one track, (n_mels, frames) float16 in dB."""
+        """Frames ``start`` to ``stop`` of one track, (bands, frames) float16 in dB."""
         shard, row, frames = self._places[track_id]
         stop = frames if stop is None else min(stop, frames)
         part: NDArray[np.float16] = self._maps[shard][row, :, start:stop]

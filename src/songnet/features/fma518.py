@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from songnet.features import chroma, cqt, spectral
-from songnet.features.mel import MelConfig, mel_bands
+from songnet.features.mel import mel_bands
 
 SAMPLE_RATE = 22_050  # Hz
+N_MELS = 128
 DIMENSIONS = {
     "chroma_cens": 12,
     "chroma_cqt": 12,
@@ -65,7 +66,7 @@ def fma_features(samples: Array) -> Array:
         "chroma_cens": cens,
         "chroma_cqt": chroma.normalised(notes, np.inf),
         "chroma_stft": chroma.chroma_stft(power, SAMPLE_RATE),
-        "mfcc": mfcc(spectral.decibels_below_peak(mel_bands(power, MelConfig())).T),
+        "mfcc": mfcc(spectral.decibels_below_peak(mel_bands(power, SAMPLE_RATE, N_MELS)).T),
         "rmse": spectral.root_mean_square(spectra),
         "spectral_bandwidth": bandwidth[None],
         "spectral_centroid": centroid[None],

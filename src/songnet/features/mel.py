@@ -8,64 +8,51 @@ into the future.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
+from songnet.features.spectrogram import Array, Spectrogram
+
 FLOOR_POWER = 1e-10  # power_to_db's amin
-FLOOR_DB = -100.0
 BLOCK = 64  # frames a block: its spectra fit into the second-level cache
 NEIGHBOURS = 16  # mel bands that are summed at once
 
 
 @dataclass(frozen=True)
-class MelConfig:
-    """Sizes in samples and bands; ``sample_rate`` in Hz."""
+class MelSpectrogram(Spectrogram):
+    """Log-power mel-spectrogram in dB, not below -100."""
 
+    floor: ClassVar[float] = -100.0
     sample_rate: int = 22_050
     n_fft: int = 2_048
     hop_length: int = 512
     n_mels: int = 128
 
-    def frames(self, seconds: float) -> int:
-        """Frames of a clip of this length."""
-        return 1 + int(seconds * self.sample_rate) // self.hop_length
+    @property
+    def bands(self) -> int:
+        """Mel bands."""
+        return self.n_mels
 
+    def whole_frames(self, samples: Array) -> Array:
+        """(samples,) -> (n_mels, frames) in dB."""
+        frames = 1 + (len(samples) - self.n_fft) // self.hop_length
+        power = np.empty((frames, self.n_mels), np.float32)
+        for block, spectra in short_time_spectra(samples, self.n_fft, self.hop_length):
+            squares = spectra.real**2 + spectra.imag**2
+            mel_bands(squares, self.sample_rate, self.n_mels, out=power[block])
+        return self.level(power).T
 
-def mel_spectrogram(samples: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Log-power mel-spectrogram with centred, zero-padded frames.
-
-    Args:
-        samples: (samples,) at ``config.sample_rate``.
-        config: sizes.
-
-    Returns:
-        (n_mels, 1 + samples // hop_length) in dB, not below -100.
-    """
-    return mel_frames(np.pad(samples, config.n_fft // 2), config)
-
-
-def mel_frames(samples: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Log-power mel-spectrogram of every whole frame that begins inside the samples.
-
-    Args:
-        samples: (samples,), at least ``n_fft`` of them.
-        config: sizes.
-
-    Returns:
-        (n_mels, 1 + (samples - n_fft) // hop_length) in dB, not below -100.
-    """
-    frames = 1 + (len(samples) - config.n_fft) // config.hop_length
-    power = np.empty((frames, config.n_mels), np.float32)
-    for block, spectra in short_time_spectra(samples, config.n_fft, config.hop_length):
-        mel_bands(spectra.real**2 + spectra.imag**2, config, out=power[block])
-    return decibels(power).T
+    def level(self, power: Array) -> Array:
+        """Power to dB, of any shape."""
+        return decibels(power)
 
 
 def short_time_spectra(
-    samples: NDArray[np.float32], n_fft: int, hop_length: int
+    samples: Array, n_fft: int, hop_length: int
 ) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
     """Fourier transforms of every whole frame that begins inside the samples, as ``librosa.stft``.
 
@@ -84,31 +71,31 @@ def short_time_spectra(
         yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64)
 
 
-def mel_bands(
-    power: NDArray[np.float32], config: MelConfig, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = None) -> Array:
     """Sum power spectra over the mel filters.
 
     Args:
         power: (frames, n_fft // 2 + 1).
-        config: sizes.
+        sample_rate: Hz.
+        n_mels: bands.
         out: (frames, n_mels), written to if given.
 
     Returns:
         (frames, n_mels).
     """
     if out is None:
-        out = np.empty((len(power), config.n_mels), np.float32)
-    for bands, bins, filters in _narrow_filters(config):
+        out = np.empty((len(power), n_mels), np.float32)
+    n_fft = 2 * (power.shape[1] - 1)
+    for bands, bins, filters in _narrow_filters(sample_rate, n_fft, n_mels):
         np.matmul(power[:, bins], filters, out=out[:, bands])
     return out
 
 
-def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+def decibels(power: Array) -> Array:
     """Return ``10 log10(power)``, not below -100 dB."""
     # numpy vectorises the natural logarithm, not that to base 10.
     scale = np.float32(10 / np.log(10))
-    result: NDArray[np.float32] = scale * np.log(np.maximum(power, FLOOR_POWER))
+    result: Array = scale * np.log(np.maximum(power, FLOOR_POWER))
     return result
 
 
@@ -120,15 +107,15 @@ def hann(size: int) -> NDArray[np.float64]:
 
 
 @cache
-def mel_filters(config: MelConfig) -> NDArray[np.float32]:
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
     """Triangular filters of unit area on Slaney's scale, as ``librosa.filters.mel``.
 
     Returns:
         (n_mels, n_fft // 2 + 1) float32.
     """
-    top = _hz_to_mel(np.array(config.sample_rate / 2))
-    edges = _mel_to_hz(np.linspace(0, top, config.n_mels + 2))
-    bins = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
+    top = _hz_to_mel(np.array(sample_rate / 2))
+    edges = _mel_to_hz(np.linspace(0, top, n_mels + 2))
+    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     widths = np.diff(edges)[:, None]
     ramps = edges[:, None] - bins[None, :]
     triangles = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
@@ -136,14 +123,14 @@ def mel_filters(config: MelConfig) -> NDArray[np.float32]:
 
 
 @cache
-def _narrow_filters(config: MelConfig) -> list[tuple[slice, slice, NDArray[np.float32]]]:
+def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[slice, slice, Array]]:
     """Neighbouring bands, the bins that they hear, and their filters (bins, bands) there.
 
     Nine tenths of the whole matrix are zeros.
     """
-    filters = mel_filters(config)
+    filters = mel_filters(sample_rate, n_fft, n_mels)
     narrow = []
-    for first in range(0, config.n_mels, NEIGHBOURS):
+    for first in range(0, n_mels, NEIGHBOURS):
         bands = slice(first, first + NEIGHBOURS)
         heard = np.flatnonzero(filters[bands].any(axis=0))
         bins = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0, 1)

@@ -1,4 +1,4 @@
-"""What all networks share: standardised input, verdicts at every step, files of weights."""
+"""What all networks share: standardised input, outputs at every step, files of weights."""
 
 import hashlib
 import json
@@ -20,31 +20,32 @@ from songnet.models.registry import network_class, network_name
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What the data say. M mel bands, C genres."""
+    """Sizes that follow from the data. M frequency bands, C genres."""
 
-    n_mels: int
+    n_bands: int
     n_genres: int
     frames_per_second: float
 
 
-class Verdicts(NamedTuple):
-    """Log-probabilities at every step, (B, steps, C), and what they are read from."""
+class Outputs(NamedTuple):
+    """What a network says at every step: logits are log-probabilities, (B, steps, C)."""
 
-    now: Tensor  # of the step, as the recurrent state hears it: it remembers what came before
-    so_far: Tensor  # of all music up to the step; the last one is the clip's verdict
-    heard: Tensor  # (B, steps, H) recurrent states up to the step, pooled; the last: an embedding
+    step_logits: Tensor  # of the music at the step; the recurrent state remembers what came before
+    clip_logits: Tensor  # of all music up to the step; the last ones are the clip's
+    embeddings: Tensor  # (B, steps, H) pooled recurrent states up to the step
 
 
-State = tuple[Tensor, ...]  # all that a network remembers of what it has heard
+State = tuple[Tensor, ...]  # all that a network remembers of past steps
 
 
 class Network(nn.Module):
-    """Base class: subclasses name their Config and give `frames_per_step` and `hear`.
+    """Base class of networks.
 
-    Where no step looks ahead, they give `stream` and `initial_state` too, and music can be
-    classified as it plays.
+    Subclasses name their Config and give `frames_per_step` and `forward_normalised`. Where no step
+    looks ahead, they give `stream` and `initial_state` too, and music can be classified as it
+    plays.
 
-    ``mean`` and ``std`` (M, 1) in dB are those of the training part's levels, for each mel band.
+    ``mean`` and ``std`` (M, 1) in dB are those of the normalised training subset, for each band.
     """
 
     Config: ClassVar[type[NetworkConfig]]
@@ -54,19 +55,19 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config: Any = config
-        self.register_buffer("mean", torch.zeros(config.n_mels, 1))
-        self.register_buffer("std", torch.ones(config.n_mels, 1))
+        self.register_buffer("mean", torch.zeros(config.n_bands, 1))
+        self.register_buffer("std", torch.ones(config.n_bands, 1))
 
-    def levels(self, mel: Tensor) -> Tensor:
-        """What is heard of spectrograms (B, M, T) in dB, of the same shape: here, all of them."""
-        return mel
+    def normalise(self, spectrogram: Tensor) -> Tensor:
+        """Remove differences in loudness: (B, M, T) in dB -> (B, M, T) in dB. Here, none."""
+        return spectrogram
 
-    def standardise(self, levels: Tensor) -> Tensor:
+    def standardise(self, normalised: Tensor) -> Tensor:
         """Zero mean and unit variance in every band: (B, M, T) in dB -> (B, M, T)."""
-        return (levels - self.mean) / self.std
+        return (normalised - self.mean) / self.std
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
-        """Take the statistics of the training part.
+        """Take the statistics of the training subset.
 
         Args:
             mean: (M, 1) in dB.
@@ -76,32 +77,32 @@ class Network(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def forward(self, mel: Tensor, metadata: Tensor | None = None) -> Verdicts:
-        """Verdicts from spectrograms (B, M, T) in dB and metadata (B, fields)."""
-        return self.hear(self.levels(mel), metadata)
+    def forward(self, spectrogram: Tensor, metadata: Tensor | None = None) -> Outputs:
+        """Outputs for spectrograms (B, M, T) in dB and metadata (B, fields)."""
+        return self.forward_normalised(self.normalise(spectrogram), metadata)
 
-    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
-        """Verdicts from levels (B, M, T) as `levels` gives them."""
+    def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
+        """Outputs for spectrograms (B, M, T) as `normalise` gives them."""
         raise NotImplementedError
 
     def stream(
-        self, mel: Tensor, state: State, metadata: Tensor | None = None
-    ) -> tuple[Verdicts, State]:
-        """Hear whole steps: (B, M, steps * frames_per_step); verdicts, and the state after them."""
+        self, spectrogram: Tensor, state: State, metadata: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        """Outputs for whole steps (B, M, steps * frames_per_step), and the state after them."""
         raise NotImplementedError
 
     def initial_state(self, batch: int) -> State:
-        """State of a network that has heard nothing yet: zeros."""
+        """State before the first step: zeros."""
         raise NotImplementedError
 
     @classmethod
     def is_causal(cls) -> bool:
-        """Whether it can classify music as it plays, with the verdicts that whole clips get."""
+        """Whether it can classify music as it plays, exactly as it classifies whole clips."""
         return cls.stream is not Network.stream
 
     @property
     def reads_metadata(self) -> bool:
-        """Whether it knows more of a track than its sound."""
+        """Whether it reads a track's metadata beside its sound."""
         return False
 
     @property

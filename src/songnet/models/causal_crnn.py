@@ -1,7 +1,7 @@
 """A C-RNN for real time: no step looks ahead of the frames that it covers.
 
 Two-dimensional convolutions find patterns that may stand higher or lower in frequency, a recurrent
-layer follows them, and attention weighs the steps heard so far.
+layer follows them, and attention weighs the steps up to the present one.
 """
 
 import math
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
-from songnet.models.base import Network, NetworkConfig, State, Verdicts
+from songnet.models.base import Network, NetworkConfig, Outputs, State
 
 RANGE = 80.0  # dB below the peak that are told apart
 QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
-FALL = 1.0  # dB a second by which the peak is forgotten, lest one bang makes all that follows quiet
+FALL = 1.0  # dB a second by which the peak falls, so that one bang does not make the rest quiet
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class CausalCRNNConfig(NetworkConfig):
     step_seconds: float = 0.4  # about; a step is a power of two of frames
     features: int = 128  # of a step, before the recurrent layer
     hidden: int = 128
-    peak_normalise: bool = True  # whether it hears the level below the running peak, or as it is
+    peak_normalise: bool = True  # running-peak normalisation, or levels as they are
     metadata: bool = False  # whether it also reads the fields of `songnet.features.metadata`
 
 
@@ -70,55 +70,57 @@ class CausalCRNN(Network):
         )
         # Convolutions over few channels train faster so: 1.4 times on the processors tried.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        bands = math.ceil(config.n_mels / 4) // 8
+        bands = math.ceil(config.n_bands / 4) // 8
         if bands == 0:
-            raise SongNetError("config key mel.n_mels: the causal C-RNN needs 29 bands or more")
+            raise SongNetError(
+                "config key spectrogram.n_mels: the causal C-RNN needs 29 bands or more"
+            )
         self.projection = nn.Sequential(nn.Linear(third * bands, config.features), nn.ReLU())
         self.recurrence = nn.GRU(config.features, config.hidden, batch_first=True)
         self.attention = nn.Linear(config.hidden, 1)
-        self.now = nn.Linear(config.hidden, config.n_genres)
+        self.step_output = nn.Linear(config.hidden, config.n_genres)
         self.metadata = _Metadata() if config.metadata else None
-        self.so_far = nn.Linear(
+        self.clip_output = nn.Linear(
             config.hidden + (_Metadata.features if config.metadata else 0), config.n_genres
         )
 
     def stream(
-        self, mel: Tensor, state: State, metadata: Tensor | None = None
-    ) -> tuple[Verdicts, State]:
-        """Verdicts of the next whole steps, and the state after them."""
+        self, spectrogram: Tensor, state: State, metadata: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        """Outputs for the next whole steps, and the state after them."""
         *rest, peak = state
-        levels, peak = self._below_peak(mel, peak)
-        verdicts, rest = self._hear(levels, rest, metadata)
-        return verdicts, (*rest, peak)
+        normalised, peak = self._normalise(spectrogram, peak)
+        outputs, rest = self._forward(normalised, rest, metadata)
+        return outputs, (*rest, peak)
 
-    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
-        """Verdicts from levels (B, M, T) as `levels` gives them."""
-        return self._hear(levels, self.initial_state(len(levels))[:-1], metadata)[0]
+    def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
+        """Outputs for spectrograms (B, M, T) as `normalise` gives them."""
+        return self._forward(normalised, self.initial_state(len(normalised))[:-1], metadata)[0]
 
-    def levels(self, mel: Tensor) -> Tensor:
-        """Level below the loudest of the music so far: (B, M, T) in dB -> (B, M, T) in dB.
+    def normalise(self, spectrogram: Tensor) -> Tensor:
+        """Running-peak normalisation: (B, M, T) in dB -> (B, M, T) in dB, at most 0.
 
         It is ``librosa.power_to_db(ref=np.max, top_db=80)`` without a look ahead, and with a peak
         that falls: how loud a recording is played says nothing, how it moves in loudness does.
         """
-        return self._below_peak(mel, mel.new_zeros(len(mel), 1, 1))[0]
+        return self._normalise(spectrogram, spectrogram.new_zeros(len(spectrogram), 1, 1))[0]
 
-    def _below_peak(self, mel: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
-        """Levels, and the peak after them, (B, 1, 1) in dB above QUIETEST."""
+    def _normalise(self, spectrogram: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised spectrogram, and the peak after it, (B, 1, 1) in dB above QUIETEST."""
         if not self.config.peak_normalise:
-            return mel, peak
-        mel = mel - QUIETEST
-        loudest = torch.cat([peak, mel.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
+            return spectrogram, peak
+        level = spectrogram - QUIETEST
+        loudest = torch.cat([peak, level.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
         fall = FALL / self.config.frames_per_second
-        fallen = fall * torch.arange(loudest.shape[-1], device=mel.device)
+        fallen = fall * torch.arange(loudest.shape[-1], device=level.device)
         peaks = _running_max(loudest + fallen) - fallen
-        return (mel - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
+        return (level - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
 
-    def _hear(
-        self, levels: Tensor, state: Sequence[Tensor], metadata: Tensor | None
-    ) -> tuple[Verdicts, list[Tensor]]:
+    def _forward(
+        self, normalised: Tensor, state: Sequence[Tensor], metadata: Tensor | None
+    ) -> tuple[Outputs, list[Tensor]]:
         *pasts, hidden, total, weights = state
-        x = self.standardise(levels)[:, None]  # (B, 1, M, T)
+        x = self.standardise(normalised)[:, None]  # (B, 1, M, T)
         new_pasts: list[Tensor] = []
         for layer in self.convolutions:
             if isinstance(layer, CausalConv):
@@ -132,37 +134,36 @@ class CausalCRNN(Network):
         weight = self.attention(x).float().clamp(-8, 8).exp()  # (B, steps, 1)
         totals = total[:, None] + (weight * x).cumsum(1)  # (B, steps, hidden)
         sums = weights[:, None] + weight.cumsum(1)  # (B, steps, 1)
-        heard = totals / sums
-        known = heard
+        pooled = known = totals / sums
         if self.metadata is not None:
-            about = self.metadata(metadata, heard)[:, None].expand(-1, heard.shape[1], -1)
-            known = torch.cat([heard, about], dim=-1)
-        verdicts = Verdicts(
-            self.now(x).float().log_softmax(-1),
-            self.so_far(known).float().log_softmax(-1),
-            heard,
+            about = self.metadata(metadata, pooled)[:, None].expand(-1, pooled.shape[1], -1)
+            known = torch.cat([pooled, about], dim=-1)
+        outputs = Outputs(
+            self.step_output(x).float().log_softmax(-1),
+            self.clip_output(known).float().log_softmax(-1),
+            pooled,
         )
-        return verdicts, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
+        return outputs, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
 
     def initial_state(self, batch: int) -> State:
-        """State before anything is heard: pasts of convolutions, GRU, attention's sums, peak."""
+        """State before the first step: pasts of convolutions, GRU, attention's sums, peak."""
         config = self.config
         first, second, _ = config.channels
-        bands = math.ceil(config.n_mels / 4)
-        pasts = [(1, config.n_mels), (first, bands // 2), (second, bands // 4)]
+        bands = math.ceil(config.n_bands / 4)
+        pasts = [(1, config.n_bands), (first, bands // 2), (second, bands // 4)]
         shapes: list[tuple[int, ...]] = [(batch, *past, 2) for past in pasts]
         shapes += [(1, batch, config.hidden), (batch, config.hidden), (batch, 1), (batch, 1, 1)]
         return tuple(torch.zeros(shape, device=self.mean.device) for shape in shapes)
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
-        """Take the statistics of the training part."""
+        """Take the statistics of the training subset."""
         super().set_statistics(mean, std, metadata)
         if self.metadata is not None:
             self.metadata.set_statistics(metadata)
 
     @property
     def reads_metadata(self) -> bool:
-        """Whether its verdict so far weighs the fields of `songnet.features.metadata`."""
+        """Whether its clip logits depend on the fields of `songnet.features.metadata`."""
         return self.metadata is not None
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from songnet.models.base import Network, NetworkConfig, Verdicts
+from songnet.models.base import Network, NetworkConfig, Outputs
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class CRNNConfig(NetworkConfig):
 class CRNN(Network):
     """Blocks of convolution over time, a recurrent layer, genre probabilities at every step.
 
-    Mel bands are the channels of the first convolution, as on the poster. The verdict so far is
-    the mean probability of the steps so far.
+    Bands are the channels of the first convolution, as on the poster. The clip's probability is
+    the mean of those of its steps.
     """
 
     Config = CRNNConfig
@@ -31,7 +31,7 @@ class CRNN(Network):
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
         blocks: list[nn.Module] = []
-        width = config.n_mels
+        width = config.n_bands
         for channels in config.channels:
             blocks += [
                 nn.Conv1d(width, channels, config.kernel, padding=config.kernel // 2),
@@ -45,15 +45,14 @@ class CRNN(Network):
         self.recurrence = nn.GRU(width, config.hidden, batch_first=True)
         self.output = nn.Linear(config.hidden, config.n_genres)
 
-    def hear(self, levels: Tensor, metadata: Tensor | None = None) -> Verdicts:
-        """Verdicts from spectrograms (B, M, T) in dB; metadata are not used."""
-        x = self.convolutions(self.standardise(levels))  # (B, channels, steps)
+    def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
+        """Outputs for spectrograms (B, M, T) in dB; metadata are not used."""
+        x = self.convolutions(self.standardise(normalised))  # (B, channels, steps)
         x, _ = self.recurrence(x.transpose(1, 2))  # (B, steps, hidden)
-        now = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
-        counts = torch.arange(1, now.shape[1] + 1, device=now.device)[:, None]
-        return Verdicts(
-            now, now.logcumsumexp(dim=1) - counts.log(), x.float().cumsum(dim=1) / counts
-        )
+        step_logits = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
+        counts = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        clip_logits = step_logits.logcumsumexp(dim=1) - counts.log()
+        return Outputs(step_logits, clip_logits, x.float().cumsum(dim=1) / counts)
 
     @property
     def frames_per_step(self) -> int:

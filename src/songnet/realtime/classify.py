@@ -1,4 +1,4 @@
-"""Classification of audio files, through the engine that hears music as it plays."""
+"""Classification of audio files, through the engine that classifies music as it plays."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.audio import decode_blocks
 from songnet.formatting import percent
-from songnet.realtime.stream import Model, Step, Stream, Verdict, load_model, verdict
+from songnet.realtime.stream import Model, Prediction, Step, Stream, load_model, predict
 
 SMOOTHING_SECONDS = 5.0  # of the timeline
 NO_MUSIC = "no music: nothing above -80 dB"
@@ -26,8 +26,8 @@ class Classified(NamedTuple):
     error: str = ""
     seconds: float = 0.0
     lost_seconds: float = 0.0  # that could not be decoded
-    reason: str = ""  # why a file that could be read has no verdict
-    verdict: Verdict | None = None
+    reason: str = ""  # why a file that could be read has no prediction
+    prediction: Prediction | None = None
     probabilities: dict[str, float] | None = None  # of the whole file
     timeline: tuple[tuple[float, str], ...] = ()  # (seconds, genre) where the music turns to it
 
@@ -40,7 +40,7 @@ def find_model(path: str | None) -> Model:
             ``results/``, of real music if there is one.
 
     Raises:
-        SongNetError: there is none, or it cannot hear.
+        SongNetError: there is none, or it cannot classify audio.
     """
     if path is not None:
         return load_model(path)
@@ -113,45 +113,47 @@ def classify(
     count, lost = 0, 0.0
     for clip in decode_blocks(file, max_seconds):
         stream = stream or Stream(model, clip.sample_rate)
-        steps += [_without_mel(step) for step in stream.push(clip.samples)]
+        steps += [_without_spectrogram(step) for step in stream.push(clip.samples)]
         count += len(clip.samples)
         lost += clip.lost_seconds
     seconds = count / clip.sample_rate
     if stream is not None:
-        steps += [_without_mel(step) for step in stream.finish()]
+        steps += [_without_spectrogram(step) for step in stream.finish()]
     if not steps:
         raise SongNetError(f"too short: {seconds:.2f} s, a step is {model.step_seconds:.2f} s")
     if steps[-1].silent:
         return Classified(name, seconds=seconds, lost_seconds=lost, reason=NO_MUSIC)
-    so_far = steps[-1].so_far
+    probabilities = steps[-1].clip_probabilities
     return Classified(
         name,
         seconds=seconds,
         lost_seconds=lost,
-        verdict=verdict(so_far, model.genres),
-        probabilities=dict(zip(model.genres, so_far.tolist(), strict=True)),
+        prediction=predict(probabilities, model.genres),
+        probabilities=dict(zip(model.genres, probabilities.tolist(), strict=True)),
         timeline=tuple(timeline(steps, model)),
     )
 
 
-def _without_mel(step: Step) -> Step:
-    return step._replace(mel=np.empty((0, 0), np.float32))
+def _without_spectrogram(step: Step) -> Step:
+    return step._replace(spectrogram=np.empty((0, 0), np.float32))
 
 
 def timeline(steps: list[Step], model: Model) -> list[tuple[float, str]]:
     """Where the music turns to which genre, by the mean over a few seconds around each step."""
-    now = np.array([step.now for step in steps])
-    smooth = smoothed(now, max(1, round(SMOOTHING_SECONDS / model.step_seconds)))
+    probabilities = np.array([step.step_probabilities for step in steps])
+    smooth = smoothed(probabilities, max(1, round(SMOOTHING_SECONDS / model.step_seconds)))
     likeliest = smooth.argmax(axis=1)
     turns = np.flatnonzero(np.diff(likeliest, prepend=-1))
     return [(float(i * model.step_seconds), model.genres[likeliest[i]]) for i in turns]
 
 
-def smoothed(now: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+def smoothed(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
     """Centred moving average over time of (n, C), shorter at the ends."""
-    sums = np.concatenate([np.zeros((1, now.shape[1])), np.cumsum(now, axis=0, dtype=np.float64)])
-    at = np.arange(len(now))
-    low, high = np.maximum(at - steps // 2, 0), np.minimum(at + (steps - 1) // 2 + 1, len(now))
+    sums = np.concatenate(
+        [np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)]
+    )
+    at = np.arange(len(values))
+    low, high = np.maximum(at - steps // 2, 0), np.minimum(at + (steps - 1) // 2 + 1, len(values))
     return ((sums[high] - sums[low]) / (high - low)[:, None]).astype(np.float32)
 
 
@@ -168,8 +170,8 @@ def as_row(result: Classified) -> dict[str, Any]:
         "file": result.file,
         "seconds": round(result.seconds, 3),
         "lost_seconds": round(result.lost_seconds, 3),
-        "verdict": result.verdict.genre if result.verdict else None,
-        "unsure": result.verdict.unsure if result.verdict else True,
+        "prediction": result.prediction.genre if result.prediction else None,
+        "unsure": result.prediction.unsure if result.prediction else True,
         "reason": result.reason,
         "probabilities": result.probabilities,
         "timeline": [{"seconds": round(at, 2), "genre": genre} for at, genre in result.timeline],

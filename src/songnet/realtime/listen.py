@@ -14,7 +14,7 @@ from songnet.errors import SongNetError
 from songnet.features import mpeg
 from songnet.formatting import clock, percent
 from songnet.realtime.classify import NO_MUSIC
-from songnet.realtime.stream import Model, Step, Stream, verdict
+from songnet.realtime.stream import Model, Step, Stream, predict
 
 # What files begin with, of audio and of other kinds. Taken for samples they are noise, and noise
 # gets a genre as well.
@@ -83,26 +83,26 @@ def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> It
 
 
 def picture(step: Step, model: Model) -> RenderableType:
-    """Bars of all genres: now, and so far."""
+    """Bars of all genres: now, and overall."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("", Text("now", style="bold"), "", Text("so far", style="bold"), "")
-    for i in np.argsort(-step.so_far):
+    table.add_row("", Text("now", style="bold"), "", Text("overall", style="bold"), "")
+    for i in np.argsort(-step.clip_probabilities):
         table.add_row(
             model.genres[i],
-            ProgressBar(total=1, completed=float(step.now[i]), width=24),
-            f"{percent(step.now[i], 0):>5}",
-            ProgressBar(total=1, completed=float(step.so_far[i]), width=24),
-            f"{percent(step.so_far[i], 0):>5}",
+            ProgressBar(total=1, completed=float(step.step_probabilities[i]), width=24),
+            f"{percent(step.step_probabilities[i], 0):>5}",
+            ProgressBar(total=1, completed=float(step.clip_probabilities[i]), width=24),
+            f"{percent(step.clip_probabilities[i], 0):>5}",
         )
     return Group(headline(step, model), table)
 
 
 def headline(step: Step, model: Model) -> Text:
-    """Time and verdict."""
+    """Time and prediction."""
     text = Text(f"{clock(step.seconds)}  ")
     if step.silent:
         return text.append(NO_MUSIC)
-    found = verdict(step.so_far, model.genres)
+    found = predict(step.clip_probabilities, model.genres)
     text.append(found.genre, style="bold")
     text.append(f"  {percent(found.probability, 0)}" + ("  (unsure)" if found.unsure else ""))
     return text

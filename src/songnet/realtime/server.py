@@ -99,7 +99,7 @@ def create_app(
             "close_call": CLOSE_CALL,
             "max_seconds": limits.seconds,
             "idle_seconds": limits.idle_seconds,
-            "n_mels": model.mel.n_mels,
+            "bands": model.spectrogram.bands,
             "frames_per_step": model.saved.network.frames_per_step,
             "examples": clips,
         }
@@ -378,12 +378,14 @@ def _answer(steps: list[Step], seconds: float) -> dict[str, Any]:
         "steps": [
             {
                 "seconds": round(step.seconds, 4),
-                "now": [round(float(p), 5) for p in step.now],
-                "so_far": [round(float(p), 5) for p in step.so_far],
+                "now": [round(float(p), 5) for p in step.step_probabilities],
+                "overall": [round(float(p), 5) for p in step.clip_probabilities],
                 "silent": step.silent,
                 # Levels from -100 to +50 dB as bytes, frame by frame.
-                "mel": base64.b64encode(
-                    np.clip((step.mel.T + 100) * (255 / 150), 0, 255).astype(np.uint8).tobytes()
+                "spectrogram": base64.b64encode(
+                    np.clip((step.spectrogram.T + 100) * (255 / 150), 0, 255)
+                    .astype(np.uint8)
+                    .tobytes()
                 ).decode(),
             }
             for step in steps

@@ -70,7 +70,7 @@ def write_analysis(
         network=facts,
         part=part,
         # One of precomputed mels cannot compute its own.
-        served=network.is_causal() and facts.get("mel") is not None,
+        served=network.is_causal() and facts.get("spectrogram") is not None,
         facts={"runs": f"{len(runs)}"}
         | error_facts(predictions, genres, tracks)
         | calibration_facts(reliability)

@@ -18,7 +18,7 @@ class AudioClassifier(mlflow.pyfunc.PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Verdict and probabilities of each file; a reason or an error where there is none.
+        """Predicted genre and probabilities of each file; a reason or an error where there is none.
 
         Args:
             context: of MLflow.
@@ -29,8 +29,8 @@ class AudioClassifier(mlflow.pyfunc.PythonModel):
 
         rows = []
         for result in classify_files(self.model, list(model_input["file"]), jobs=1):
-            verdict = result.verdict.genre if result.verdict else None
-            facts = {"verdict": verdict, "reason": result.reason, "error": result.error}
+            predicted = result.prediction.genre if result.prediction else None
+            facts = {"prediction": predicted, "reason": result.reason, "error": result.error}
             rows.append(facts | (result.probabilities or {}))
         return pd.DataFrame(rows)
 

@@ -19,7 +19,7 @@ class MelClassifier(mlflow.pyfunc.PythonModel):
 
     # MLflow would take type hints for a schema, and knows none of arrays.
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
-        """Verdict and probabilities of each clip.
+        """Predicted genre and probabilities of each clip.
 
         Args:
             context: of MLflow.
@@ -30,9 +30,9 @@ class MelClassifier(mlflow.pyfunc.PythonModel):
 
         with torch.inference_mode():
             parts = torch.from_numpy(np.array(model_input)).split(16)
-            found = torch.cat([self.network(mel).so_far[:, -1].exp() for mel in parts]).numpy()
+            found = torch.cat([self.network(mel).clip_logits[:, -1].exp() for mel in parts]).numpy()
         table = pd.DataFrame(found, columns=pd.Index(self.genres))
-        table.insert(0, "verdict", [self.genres[i] for i in found.argmax(axis=1)])
+        table.insert(0, "prediction", [self.genres[i] for i in found.argmax(axis=1)])
         return table
 
 

@@ -305,13 +305,13 @@ def _log_network(bundle: Path, record: dict[str, Any]) -> None:
 
     network = load(bundle).network
     requirements = ["torch", "safetensors"]
-    if network.is_causal() and record.get("mel"):
+    if network.is_causal() and record.get("spectrogram"):
         code = "tracking/audio_model.py"
         signature = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
         requirements += ["av", "soundfile", "soxr"]
     else:
         code = "tracking/mel_model.py"
-        mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_mels, -1))
+        mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_bands, -1))
         signature = ModelSignature(inputs=Schema([mel]))
     package = Path(__file__).parents[1]
     mlflow.pyfunc.log_model(

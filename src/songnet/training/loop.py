@@ -23,7 +23,7 @@ from songnet.data.batches import Part, band_statistics, check_lengths, random_cr
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
-from songnet.models.base import Network, Verdicts
+from songnet.models.base import Network, Outputs
 from songnet.training.devices import autocast, device, to_device
 from songnet.training.predict import predict_clips
 
@@ -89,7 +89,7 @@ def train_network(
     torch.set_deterministic_debug_mode("warn")
     network.to(device())
     check_lengths(shards, network.frames_per_step)
-    statistics = band_statistics(shards, train.track_ids, network.levels)
+    statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
     trainee = _Trainee(network, config)
     history = trainee.resume(checkpoint)
@@ -144,7 +144,7 @@ class _Trainee:
 
     def __init__(self, network: Network, config: TrainingConfig) -> None:
         self.network, self.config = network, config
-        self.forward: Callable[..., Verdicts] = (
+        self.forward: Callable[..., Outputs] = (
             torch.compile(network.forward) if config.compile else network.forward
         )
         matrices = [p for p in network.parameters() if p.ndim > 1]
@@ -208,17 +208,17 @@ class _Trainee:
         return float(np.mean(losses)), waited
 
     def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor) -> Tensor:
-        """Cross-entropy of the verdict on the crop, and of those at its steps."""
+        """Cross-entropy of the crop's prediction, and of those at its steps."""
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
-            verdicts = self.forward(mel, metadata)
-        loss = -(targets * verdicts.so_far[:, -1]).sum(-1).mean()
+            outputs = self.forward(mel, metadata)
+        loss = -(targets * outputs.clip_logits[:, -1]).sum(-1).mean()
         if config.aux_loss_weight:
-            # At every step both verdicts count, so that the first seconds say something already.
-            steps = (verdicts.now + verdicts.so_far) / 2
+            # At every step both logits count, so that the first seconds say something already.
+            steps = (outputs.step_logits + outputs.clip_logits) / 2
             loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
         return loss
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from songnet.data.batches import Ids, whole_clips
 from songnet.data.shards import MelShards
 from songnet.features.metadata import metadata_fields
-from songnet.models.base import Network, Verdicts, load
+from songnet.models.base import Network, Outputs, load
 from songnet.training.devices import device, to_device
 
 Probabilities = NDArray[np.float32]
@@ -39,8 +39,8 @@ def predict_clips(
         (n, genres).
     """
     out = np.empty((len(track_ids), network.config.n_genres), np.float32)
-    for places, verdicts in _verdicts(network, shards, track_ids, metadata, seconds):
-        out[places] = verdicts.so_far[:, -1].cpu().numpy()
+    for places, outputs in _outputs(network, shards, track_ids, metadata, seconds):
+        out[places] = outputs.clip_logits[:, -1].cpu().numpy()
     return out
 
 
@@ -52,21 +52,21 @@ def embed_clips(
 ) -> NDArray[np.float32]:
     """Embeddings of whole clips, (n, H) of length 1; arguments as in `predict_clips`."""
     places, found = [], []
-    for at, verdicts in _verdicts(network, shards, track_ids, metadata, None):
+    for at, outputs in _outputs(network, shards, track_ids, metadata, None):
         places.append(at)
-        found.append(verdicts.heard[:, -1].cpu().numpy())
+        found.append(outputs.embeddings[:, -1].cpu().numpy())
     out: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(places))]
     return out / np.linalg.norm(out, axis=1, keepdims=True)
 
 
 @torch.no_grad()
-def _verdicts(
+def _outputs(
     network: Network,
     shards: MelShards,
     track_ids: Ids,
     metadata: NDArray[np.float32],
     seconds: float | None,
-) -> Iterator[tuple[Ids, Verdicts]]:
+) -> Iterator[tuple[Ids, Outputs]]:
     network.to(device()).eval()
     for places, mel in whole_clips(shards, track_ids, BATCH_SIZE, seconds):
         known = torch.from_numpy(metadata[places])
@@ -96,7 +96,7 @@ class Predictor:
         longest = frames / self._shards.frames_per_second
         return [s for s, shorter in zip(seconds, [0, *seconds], strict=False) if shorter < longest]
 
-    def hears(self, path: str, seconds: float) -> bool:
+    def has_step(self, path: str, seconds: float) -> bool:
         """Whether so short a beginning is enough for one step of a saved network."""
         frames = round(seconds * self._shards.frames_per_second)
         return frames >= self._load(path).network.frames_per_step
@@ -104,7 +104,7 @@ class Predictor:
     def predict(
         self, path: str, seconds: float | None = None
     ) -> tuple[list[str], NDArray[np.str_], Probabilities]:
-        """Genres, verdicts (n,) and probabilities (n, genres) of one saved network.
+        """Genres, predicted genres (n,) and probabilities (n, genres) of one saved network.
 
         Args:
             path: file of weights.

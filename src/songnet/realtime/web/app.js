@@ -109,7 +109,7 @@ function begin(rate, seconds) {
     onSteps(steps) {
       if (piece !== mine || !steps.length) return;
       mine.steps.push(...steps);
-      chart.addMel(steps);
+      chart.addSpectrogram(steps);
       show();
     },
     onEnd() {
@@ -187,7 +187,7 @@ function show() {
   // Before the first sound, probabilities mean nothing.
   const shown = piece.now.map((row, i) => (piece.steps[i].silent ? row.map(() => null) : row));
   chart.draw(piece.steps.map((step) => step.seconds), shown);
-  pronounce(element("so-far"), piece.steps.at(-1).so_far, piece.steps.at(-1).silent);
+  pronounce(element("so-far"), piece.steps.at(-1).overall, piece.steps.at(-1).silent);
   piece.told = null;
   tellNow();
 }
@@ -199,7 +199,7 @@ function tellNow() {
   if (place === piece.told || place < 0) return;
   piece.told = place;
   pronounce(element("now"), piece.now[place], piece.steps[place].silent);
-  if (!piece.steps[place].silent) fillGenres(piece.now[place], piece.steps.at(-1).so_far);
+  if (!piece.steps[place].silent) fillGenres(piece.now[place], piece.steps.at(-1).overall);
 }
 
 /** Mean over the last seconds: the future is not known yet. */

@@ -37,7 +37,7 @@ export class Chart {
     const frames = Math.max(1, Math.round((this.end / this.about.step_seconds) * this.about.frames_per_step));
     this.stride = Math.ceil(frames / MOST_COLUMNS); // one frame of so many is shown
     this.canvas.width = Math.ceil(frames / this.stride);
-    this.canvas.height = this.about.n_mels;
+    this.canvas.height = this.about.bands;
     this.draw([], []);
     this.movePlayhead(null);
   }
@@ -82,15 +82,15 @@ export class Chart {
   }
 
   /** Paint the spectrogram of new steps. */
-  addMel(steps) {
+  addSpectrogram(steps) {
     for (const step of steps) {
-      const bytes = Uint8Array.from(atob(step.mel), (c) => c.charCodeAt(0));
+      const bytes = Uint8Array.from(atob(step.spectrogram), (c) => c.charCodeAt(0));
       this.paintColumns(bytes);
     }
   }
 
   paintColumns(bytes) {
-    const bands = this.about.n_mels;
+    const bands = this.about.bands;
     const frames = [...Array(bytes.length / bands).keys()].filter((t) => (this.heard + t) % this.stride === 0);
     this.heard += bytes.length / bands;
     const count = frames.length;

@@ -1,0 +1,31 @@
+"""Mel-spectrograms with a soft floor: quiet sounds fade out instead of ending at a threshold.
+
+Source: the front end of musicnn (J. Pons and X. Serra, ISMIR 2019), ``log10(1 + 10^4 x)`` of power
+``x`` in 96 bands at 16 kHz, here in dB: ``10 log10(x + 10^-4)``, which is that times 10, less 40.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from songnet.features.mel import MelSpectrogram
+from songnet.features.spectrogram import Array
+
+SOFT_FLOOR = 1e-4  # power
+
+
+@dataclass(frozen=True)
+class LogMelSpectrogram(MelSpectrogram):
+    """Log-power mel-spectrogram in dB, not below -40."""
+
+    floor: ClassVar[float] = -40.0
+    sample_rate: int = 16_000
+    n_fft: int = 512
+    hop_length: int = 256
+    n_mels: int = 96
+
+    def level(self, power: Array) -> Array:
+        """Power to dB, of any shape."""
+        level: Array = 10 * np.log10(power + np.float32(SOFT_FLOOR))
+        return level
