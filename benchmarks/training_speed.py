@@ -19,9 +19,11 @@ from benchmarks.measure import Section, spread
 from songnet.data.batches import Part, random_crops
 from songnet.data.shards import MelShards
 from songnet.data.subsets import read_parts
-from songnet.models.base import NetworkConfig, make_network
+from songnet.models.base import make_network
+from songnet.models.configs import NetworkConfig
 from songnet.pipeline.configuration import read_models
 from songnet.training import loop
+from songnet.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 Curve = list[tuple[float, float]]  # processor seconds so far, validation accuracy
@@ -104,7 +106,7 @@ def train_songnet(
         torch.manual_seed(seed)
         data = NetworkConfig(shards.bands, n_genres, shards.frames_per_second)
         network = make_network(entry["network"], data, entry["parameters"])
-        config = loop.TrainingConfig(**entry["training"])
+        config = TrainingConfig(**entry["training"])
         with tempfile.TemporaryDirectory() as folder:
             loop.train_network(
                 network, shards, train, validation, config, seed, Path(folder, "a.pt"), on_epoch

@@ -214,7 +214,7 @@ def main(words: list[str] | None = None) -> pd.DataFrame:
     folder = arguments.out.resolve()
     listed = in_rounds(small_tracks(arguments.list)).head(max(arguments.tracks))
     pool = clip_pool(arguments.pool, arguments.clips, arguments.cores, arguments.seconds)
-    settings = [f"mel={{hop_length: {arguments.hop_length}}}"]
+    settings = [f"spectrogram={{hop_length: {arguments.hop_length}}}"]
     rows = []
     with tempfile.TemporaryDirectory(dir=folder) as name:
         archives = Path(name)

@@ -32,8 +32,10 @@ from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
 from songnet.io import write_json
 from songnet.models.base import save
-from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.training.loop import TrainingConfig, train_network
+from songnet.models.causal_crnn import CausalCRNN
+from songnet.models.configs import CausalCRNNConfig
+from songnet.training.config import TrainingConfig
+from songnet.training.loop import train_network
 
 ROOT = Path(__file__).parent.parent
 GENRES = ["Rock", "Folk", "Electronic"]

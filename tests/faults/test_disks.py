@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import RUNS, Place, errors
 
 REPORT = "results/local/report"
-PAGES = f"figures {REPORT}/heard.csv {REPORT}/analysis.html {REPORT}/filters.html"
+PAGES = f"figures {REPORT}/excerpts.csv {REPORT}/analysis.html {REPORT}/filters.html"
 # For each stage what is made before the disk is full (separated by spaces), what shall be made
 # then, and what the line must name. In the order in which data flow.
 STAGES = {
@@ -24,7 +24,7 @@ STAGES = {
         "runs/artist/causal_crnn/1/",
     ),
     "table": (f"{REPORT}/results.csv", "results_table", "report/results.md"),
-    "figures": (f"{REPORT}/heard.csv results_table", "figures", "report/"),
+    "figures": (f"{REPORT}/excerpts.csv results_table", "figures", "report/"),
     "analysis": ("results/local/best.safetensors", f"{REPORT}/analysis.html", "report/"),
     "report": (f"{PAGES} results/local/examples", "report_page", "report/index"),
 }

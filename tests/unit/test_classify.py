@@ -13,8 +13,9 @@ from songnet.errors import SongNetError
 from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
 from songnet.models.base import save
-from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.causal_crnn import CausalCRNN
+from songnet.models.configs import CausalCRNNConfig, CRNNConfig
+from songnet.models.crnn import CRNN
 from songnet.realtime.classify import (
     NO_MUSIC,
     about,

@@ -72,9 +72,9 @@ def test_accuracy_figure_without_test_set_shows_validation(drawn: list[Any]) -> 
     assert drawn[0].legends[0].get_texts()[0].get_text() == "official split (validation)"
 
 
-def test_heard_figure_may_be_empty(drawn: list[Any]) -> None:
+def test_excerpt_figure_may_be_empty(drawn: list[Any]) -> None:
     columns = ["protocol", "model", "part", "seconds", "accuracy", "ci_low", "ci_high"]
-    figures.heard_figure(pd.DataFrame(columns=columns), MODELS, "heard.svg")
+    figures.excerpt_figure(pd.DataFrame(columns=columns), MODELS, "excerpts.svg")
     rows = [("artist", "crnn", "test", s, s / 10, s / 20, s / 5) for s in (1.0, 2.0)]
-    figures.heard_figure(pd.DataFrame(rows, columns=columns), MODELS, "heard.svg")
+    figures.excerpt_figure(pd.DataFrame(rows, columns=columns), MODELS, "excerpts.svg")
     assert list(drawn[1].axes[0].lines[0].get_ydata()) == [10, 20]

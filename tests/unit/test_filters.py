@@ -16,9 +16,10 @@ from songnet.evaluation.filters import (
     silenced,
     telling_filters,
 )
-from songnet.models.base import Network, NetworkConfig, Outputs
-from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.base import Network, Outputs
+from songnet.models.causal_crnn import CausalCRNN
+from songnet.models.configs import CausalCRNNConfig, CRNNConfig, NetworkConfig
+from songnet.models.crnn import CRNN
 from songnet.training.predict import embed_clips
 
 FPS = 20.0
@@ -83,8 +84,6 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
 
 class Loudness(Network):
     """A network without convolutions, as the manual describes one's own."""
-
-    Config = NetworkConfig
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)

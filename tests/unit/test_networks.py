@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
-from songnet.models.base import Network, NetworkConfig, _checksum, load, make_network, save
+from songnet.models.base import Network, _checksum, load, make_network, save
 from songnet.models.causal_crnn import FALL, QUIETEST, RANGE, CausalCRNN
+from songnet.models.configs import NetworkConfig
 from songnet.models.crnn import CRNN
 
 SMALL = {"crnn": {"channels": [8, 8, 8], "kernel": 3, "hidden": 8}} | {

@@ -9,7 +9,8 @@ import torch
 
 from songnet.data.shards import MelShards
 from songnet.models import base
-from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.configs import CRNNConfig
+from songnet.models.crnn import CRNN
 from songnet.training import predict
 
 

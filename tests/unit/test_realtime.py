@@ -15,8 +15,9 @@ from songnet.features.audio import Clip, average_channels, resample
 from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
 from songnet.models.base import save
-from songnet.models.causal_crnn import CausalCRNN, CausalCRNNConfig
-from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.causal_crnn import CausalCRNN
+from songnet.models.configs import CausalCRNNConfig, CRNNConfig
+from songnet.models.crnn import CRNN
 from songnet.realtime.stream import Model, Step, Stream, load_model, predict
 
 MEL = MelSpectrogram(n_mels=64)
@@ -52,7 +53,7 @@ def music(seconds: float, rate: int, channels: int = 1) -> NDArray[np.float32]:
 
 
 def at_once(model: Model, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """Verdicts so far of the offline path, (steps, C)."""
+    """Clip probabilities of the offline path, (steps, C)."""
     mel = MEL.offline(resample(Clip(average_channels(samples), rate, 1), MEL.sample_rate))
     rounded = torch.from_numpy(mel.astype(np.float16).astype(np.float32))[None]
     with torch.no_grad():

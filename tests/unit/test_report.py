@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from songnet.data.splits import split_summary
-from songnet.evaluation.tables import genre_table
+from songnet.evaluation.genre_tables import genre_table
 from songnet.io import write_json
 from songnet.report import cells
 from songnet.report.findings import Findings
@@ -284,7 +284,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "accuracy": tmp_path / "accuracy.svg",
         "confusion": [str(path) for path in confusion],
         "training": [],
-        "heard": [],
+        "excerpts": [],
     }
 
 

@@ -6,19 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from songnet.evaluation.choice import best_run
+from songnet.evaluation.excerpts import excerpt_table
+from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
 from songnet.evaluation.metrics import confusion_matrix, genre_scores
 from songnet.evaluation.tables import (
     COLUMNS,
     POSTER_GENRES,
     Run,
-    best_run,
-    confusion_table,
     difference_table,
-    genre_table,
-    heard_table,
     leak_table,
     poster_applies,
-    recall_intervals,
     results_table,
     runtime_table,
 )
@@ -81,7 +79,7 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     for i, one in enumerate(runs):
         one.metrics["test"]["macro_f1"] = i / 10
         one.history["seconds"] = [1.0, i + 0.5]
-    table = results_table(runs, ARTISTS, {"svm": 0.4638}, 500, 0.95)
+    table = results_table(runs, ARTISTS, 500, 0.95, {"svm": 0.4638})
     assert list(table.columns) == COLUMNS
     net, svm = table.itertuples()
     assert (net.model, net.seeds, net.divisions) == ("net", 2, 2)
@@ -97,15 +95,15 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     assert np.isnan(net.poster_accuracy) and svm.poster_accuracy == 0.4638
 
 
-def test_what_is_heard_is_pooled_over_runs() -> None:
-    verdicts = pd.DataFrame(
+def test_excerpt_table_pools_runs() -> None:
+    predictions = pd.DataFrame(
         {"protocol": "artist", "split": np.repeat(["artist", "artist-2"], 40), "model": "net",
          "seed": 1, "part": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
          "track_id": [*TRACKS[:20], *TRACKS[:20], *TRACKS[20:], *TRACKS[20:]],
          "correct": [True] * 5 + [False] * 15 + [True] * 20 + [False] * 20 + [True] * 20}
     )  # fmt: skip
-    first, last = heard_table(verdicts, ARTISTS, 500, 0.95).itertuples()
-    assert (first.seconds, first.verdicts, first.accuracy) == (1.0, 40, 5 / 40)
+    first, last = excerpt_table(predictions, ARTISTS, 500, 0.95).itertuples()
+    assert (first.seconds, first.predictions, first.accuracy) == (1.0, 40, 5 / 40)
     assert first.ci_low == 0 and 0.25 < first.ci_high < 0.5  # of ten artists, one or two
     assert (last.seconds, last.accuracy, last.ci_low, last.ci_high) == (30.0, 1, 1, 1)
 

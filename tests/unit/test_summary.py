@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from songnet.pipeline.summary import success
+from songnet.io import write_json
+from songnet.pipeline.summary import failure, success
 
 STORE = "sqlite:////home/me/mlflow.db"
 
@@ -34,3 +35,22 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     server = "http://mlflow.example.org:5000"  # which `mlflow ui` would not show
     shared = success(str(tmp_path), "", server, rules, [], 9)
     assert server in shared and "mlflow ui" not in shared
+
+
+def test_failure_shows_the_runs_that_are_measured(tmp_path: Path) -> None:
+    measured = []
+    for model, seed, metrics in [
+        ("svm", 1, {"validation": {"accuracy": 0.7}, "test": {"accuracy": 0.5}}),
+        ("svm", 2, {"validation": {"accuracy": 0.7}, "test": {"accuracy": 0.6}}),
+        ("knn", 1, {"validation": {"accuracy": 0.4}}),
+    ]:
+        path = tmp_path / f"runs/artist/{model}/{seed}/metrics.json"
+        write_json(path, metrics)
+        measured.append(str(path))
+    text = failure(str(tmp_path), 0.0, ["train_svm"], 3, 2, measured)
+    assert "Failed or not reached: 2." in text
+    assert [line.split() for line in text.splitlines() if line.startswith(("svm", "knn"))] == [
+        ["knn", "40.0", "(1)"],
+        ["svm", "55.0", "(2)"],
+    ]
+    assert text.endswith("All tables of these: --config 'models=[knn,svm]'")

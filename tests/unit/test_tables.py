@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from songnet.evaluation.genre_tables import genre_table
 from songnet.evaluation.table_files import read_table
-from songnet.evaluation.tables import genre_table
 from songnet.report.findings import Findings
 from songnet.report.markdown import write_results
 from tests.conftest import ROOT

@@ -19,7 +19,8 @@ from songnet.features.fma518 import columns
 from songnet.io import read_json, write_json
 from songnet.models import baselines
 from songnet.models.base import save
-from songnet.models.crnn import CRNN, CRNNConfig
+from songnet.models.configs import CRNNConfig
+from songnet.models.crnn import CRNN
 from songnet.models.predictions import prediction_table
 from songnet.tracking import upload
 from songnet.tracking.live import CURRENT, INVOCATION, PARENT, LiveRun, initialise

@@ -14,8 +14,10 @@ from songnet.data.batches import Part, band_statistics, check_lengths, random_cr
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
-from songnet.models.base import Network, NetworkConfig, make_network
-from songnet.training.loop import AdamW, TrainingConfig, _learning_rate, _Trainee, train_network
+from songnet.models.base import Network, make_network
+from songnet.models.configs import NetworkConfig
+from songnet.training.config import TrainingConfig
+from songnet.training.loop import AdamW, _learning_rate, _Trainee, train_network
 from songnet.training.predict import predict_clips
 
 PLAIN = TrainingConfig(epochs=6, patience=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)

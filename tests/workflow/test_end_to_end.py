@@ -81,12 +81,12 @@ def test_pages_of_the_best_network(finished: Path) -> None:
         assert heading in page and models[best.facts["model"]]["title"] in page
         assert "data:audio/mpeg;base64," in page and "data:image/png;base64," in page
         assert 'src="http' not in page and "<link" not in page and "<script src" not in page
-    heard = pd.read_csv(report / "heard.csv")
-    assert set(heard["model"]) == {"crnn", "causal_crnn", "crnn_metadata"}
-    assert set(heard["protocol"]) == {"random", "artist", "official"}
-    # What is heard of whole clips is what the table has.
+    excerpts = pd.read_csv(report / "excerpts.csv")
+    assert set(excerpts["model"]) == {"crnn", "causal_crnn", "crnn_metadata"}
+    assert set(excerpts["protocol"]) == {"random", "artist", "official"}
+    # Whole clips have the accuracies of the results table.
     figures = ["protocol", "model", "accuracy", "ci_low", "ci_high"]
-    whole = heard[heard["seconds"] == 30][figures].set_index(figures[:2])
+    whole = excerpts[excerpts["seconds"] == 30][figures].set_index(figures[:2])
     table = pd.read_csv(report / "results.csv")[figures].set_index(figures[:2])
     pd.testing.assert_frame_equal(whole, table.loc[whole.index])
 
@@ -137,7 +137,7 @@ def test_mlflow_shows_every_run(finished: Path) -> None:
         best = client.get_model_version_by_alias(f"local-{protocol}", "best")
         assert names[client.get_run(best.run_id).info.run_name].data.tags["protocol"] == protocol
     assert network.data.metrics["test/accuracy"] == pytest.approx(metrics["test"]["accuracy"])
-    assert network.data.params["training.crop_seconds"] == "10"
+    assert network.data.params["training.crop_seconds"] == "10.0"
     assert {"git_commit", "protocol", "split_seed", "sha1/fma_small.zip"} <= set(network.data.tags)
     artifacts = {file.path for file in client.list_artifacts(network.info.run_id)}
     assert "confusion.png" in artifacts
@@ -178,7 +178,7 @@ def test_another_server_trains_nothing_anew_and_hides_no_job(
         ("features/mel", {"mel_shard", "index_tracks", "split_tracks", "train_crnn"}),
         ("features/audio", {"mel_shard", "fma_features_shard", "train_crnn", "train_svm_518"}),
         ("data/shard_writer", {"mel_shard", "index_tracks", "train_crnn"}),
-        ("evaluation/metrics", {"evaluate_crnn", "evaluate_baseline", "collect_results"}),
+        ("evaluation/metrics", {"evaluate_crnn", "evaluate_knn", "collect_results"}),
         ("tracking/live", {"init_tracking", "log_runs"}),
         ("data/precomputed_mels", set()),
         ("demo/synthesis", set()),
@@ -272,7 +272,7 @@ def test_a_model_is_one_file_and_one_line(
     settings = ["--config", "models=[toy]", "dataset=local", f"archives={archives}"]
     run = snakemake(project, *settings, "--", metrics)
     assert run.returncode == 0, run.stdout[-5000:]
-    assert "Jobs that ran: evaluate_baseline, train_toy." in run.stdout
+    assert "Jobs that ran: evaluate_toy, train_toy." in run.stdout
     found = json.loads((project / metrics).read_text())
     assert found["test"]["accuracy"] > 1 / 3  # better than guessing
     with (project / "src/songnet/toy.py").open("a") as file:

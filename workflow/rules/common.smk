@@ -19,6 +19,7 @@ from songnet.features.spectrogram import SPECTROGRAMS
 from songnet.models.registry import FAMILIES, class_path
 from songnet.pipeline import configuration, plan, summary
 from songnet.pipeline.provenance import source_digest
+from songnet.pipeline.yaml_files import read_yaml
 
 STARTED = time.time()
 # MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.
@@ -31,7 +32,7 @@ envvars:
 
 with configuration.exit_on_error():
     if Path("config/config.yaml").exists():
-        configuration.read_yaml("config/config.yaml")  # Snakemake's own error names no file
+        read_yaml("config/config.yaml")  # Snakemake's own error names no file
 
 
 configfile: "config/config.yaml"
@@ -39,21 +40,12 @@ configfile: "config/config.yaml"
 
 with configuration.exit_on_error():
     for path in workflow.configfiles:
-        configuration.read_yaml(path)  # Snakemake keeps the last of a key that stands twice
-    SCHEMAS = {
-        name: configuration.read_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
-        for name in ("config", "datasets", "models")
-    }
-    DATASETS = configuration.check_datasets(
-        configuration.read_yaml(ROOT / "config" / "datasets.yaml"),
-        SCHEMAS["datasets"],
-        SCHEMAS["models"],
-    )
-    config = configuration.check(config, SCHEMAS["config"], DATASETS)
+        read_yaml(path)  # Snakemake keeps the last of a key that stands twice
+    DATASETS = configuration.check_datasets(read_yaml(ROOT / "config" / "datasets.yaml"))
+    config = configuration.check(config, DATASETS)
     DATASET = DATASETS[config["dataset"]]
     ALL_MODELS = configuration.check_models(
-        configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"]),
-        SCHEMAS["models"],
+        configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"])
     )
     MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
     FEATURES_SOURCE = plan.features_source(config, DATASET)
@@ -73,7 +65,6 @@ with configuration.exit_on_error():
 RESULTS = f"results/{config['dataset']}"
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
-SPECTROGRAM = {"kind": "mel"} | config["mel"]
 HAS_AUDIO = SOURCES[CLIPS].has_audio
 # What tables and pages say of the data: another address makes none anew.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
@@ -156,6 +147,16 @@ def model_seeds(model):
     return config["seeds"] if MODELS[model]["seeded"] else config["seeds"][:1]
 
 
+def family(model):
+    """Family of a model."""
+    return FAMILIES[MODELS[model]["family"]]
+
+
+def predicted_models():
+    """Models that are applied to tracks; a fusion reads predictions of others."""
+    return [model for model in MODELS if family(model).predictor]
+
+
 def family_models(family):
     """Models of a family."""
     return [model for model, entry in MODELS.items() if entry["family"] == family]
@@ -187,7 +188,7 @@ def described_run(split, model, seed):
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if entry["family"] == "crnn":
         # A network that learned from precomputed spectrograms cannot classify audio.
-        entry |= {"spectrogram": SPECTROGRAM if HAS_AUDIO else None}
+        entry |= {"spectrogram": config["spectrogram"] if HAS_AUDIO else None}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":
@@ -240,7 +241,7 @@ def member_predictions(split, model, seed):
 
 
 def job_counts():
-    """Rules of the jobs that ran; how many were up to date; how many are left."""
+    """Rules of the jobs that ran; how many were up to date; how many are left; runs measured."""
     jobs = {job for job in workflow.dag.jobs if job.output}  # a target is no job
     finished = jobs & set(workflow.dag.finished_jobs)
     needed = jobs & set(workflow.dag.needrun_jobs(False))
@@ -248,4 +249,10 @@ def job_counts():
         [job.rule.name for job in finished],
         len(jobs - needed - finished),
         len(needed - finished),
+        [
+            path
+            for job in jobs - (needed - finished)
+            for path in job.output
+            if Path(path).name == "metrics.json"
+        ],
     )

@@ -5,7 +5,7 @@
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
-#   results/{dataset}/heard/{split}.parquet   verdicts of networks after so many seconds
+#   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
@@ -17,38 +17,36 @@ FEATURES = {
     "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
 }
 
-# One job for all runs of a family under a protocol: loading the libraries takes far longer than
-# predicting.
-for family in sorted({entry["family"] for entry in MODELS.values()}):
-    if not FAMILIES[family].predictor:
-        continue
+# One job for all runs of a model: loading the libraries takes longer than predicting, and models that
+# are done do not wait for others, nor are predicted again because of them.
+for model in predicted_models():
 
     rule:
-        """Predict the validation and test parts of a family's runs and measure them."""
+        """Predict the validation and test tracks of a model's runs and measure them."""
         name:
-            f"evaluate_{family}"
+            f"evaluate_{model}"
         input:
-            models=model_files(family_models(family), f"{RUN}/{FAMILIES[family].file}"),
-            data=FEATURES[FAMILIES[family].features],
+            models=run_files(family(model).file, [model]),
+            data=FEATURES[family(model).features],
             tracks=rules.index_tracks.output.tracks,
-            split=rules.split_tracks.output.split,
+            splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:
-            predictions=model_files(family_models(family), f"{RUN}/predictions.parquet"),
-            metrics=model_files(family_models(family), f"{RUN}/metrics.json"),
+            predictions=run_files("predictions.parquet", [model]),
+            metrics=run_files("metrics.json", [model]),
         log:
-            f"{RESULTS}/logs/evaluate_{family}/{{split}}.log",
+            f"{RESULTS}/logs/evaluate/{model}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate_{family}/{{split}}.tsv"
+            f"{RESULTS}/benchmarks/evaluate/{model}.tsv"
         priority: FIRST
         conda:
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=minutes(60),
+            runtime=minutes(120),
         params:
-            family=family,
+            predictor=family(model).predictor,
             evaluation=config["evaluation"],
-            source=source("evaluate", family_models(family), predictors=True),
+            source=source("evaluate", [model], predictors=True),
         script:
             "../scripts/evaluate.py"
 
@@ -115,29 +113,29 @@ if family_models("crnn"):
         script:
             "../scripts/choose_network.py"
 
-    rule accuracy_heard:
-        """Judge clips of which networks hear only the beginning."""
+    rule accuracy_by_excerpt:
+        """Measure a network's accuracy on the first seconds of each clip."""
         input:
-            models=model_files(family_models("crnn"), rules.train_crnn.output.model),
+            models=lambda wildcards: run_files("model.safetensors", [wildcards.model]),
             data=FEATURES["spectrograms"],
             tracks=rules.index_tracks.output.tracks,
-            split=rules.split_tracks.output.split,
+            splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:
-            f"{RESULTS}/heard/{{split}}.parquet",
+            f"{RESULTS}/excerpts/{{model}}.parquet",
         log:
-            f"{RESULTS}/logs/accuracy_heard/{{split}}.log",
+            f"{RESULTS}/logs/accuracy_by_excerpt/{{model}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/accuracy_heard/{{split}}.tsv"
+            f"{RESULTS}/benchmarks/accuracy_by_excerpt/{{model}}.tsv"
         conda:
             "../../envs/songnet.yaml"
         resources:
             mem_mb=memory(1500),
-            runtime=minutes(120),
+            runtime=minutes(240),
         params:
-            seconds=config["heard_seconds"],
-            source=source("accuracy_heard", family_models("crnn")),
+            seconds=config["excerpt_seconds"],
+            source=source("accuracy_by_excerpt", ["{model}"], predictors=True),
         script:
-            "../scripts/accuracy_heard.py"
+            "../scripts/accuracy_by_excerpt.py"
 
 
 rule collect_results:

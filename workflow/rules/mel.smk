@@ -26,10 +26,10 @@ rule mel_shard:
         runtime=minutes(30),
     params:
         kind=CLIPS,
-        spectrogram=SPECTROGRAM,
+        spectrogram=config["spectrogram"],
         clips=config["clips"],
         source=source(
-            "mel_shard", classes=[CLIP_CLASS, SPECTROGRAMS[SPECTROGRAM["kind"]]]
+            "mel_shard", classes=[CLIP_CLASS, SPECTROGRAMS[config["spectrogram"]["kind"]]]
         ),
     script:
         "../scripts/mel_shard.py"

@@ -2,9 +2,9 @@
 #
 #   results/{dataset}/report/index.html       the report: all of it on one page
 #   results/{dataset}/report/results.md       its tables, as Markdown
-#   results/{dataset}/report/accuracy.svg, heard.svg, confusion/{protocol}/{model}.svg,
+#   results/{dataset}/report/accuracy.svg, excerpts.svg, confusion/{protocol}/{model}.svg,
 #       training/{model}.svg                  its figures
-#   results/{dataset}/report/heard.csv        accuracy of networks by excerpt length
+#   results/{dataset}/report/excerpts.csv        accuracy of networks by excerpt length
 #   results/{dataset}/report/analysis.html    errors of the served network
 #   results/{dataset}/report/filters.html     its filters
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
@@ -55,17 +55,17 @@ rule results_table:
 
 if family_models("crnn"):
 
-    rule heard_table:
+    rule excerpt_table:
         """Measure accuracy by excerpt length."""
         input:
-            verdicts=expand(rules.accuracy_heard.output, split=SPLITS),
+            predictions=expand(rules.accuracy_by_excerpt.output, model=family_models("crnn")),
             tracks=rules.index_tracks.output.tracks,
         output:
-            f"{RESULTS}/report/heard.csv",
+            f"{RESULTS}/report/excerpts.csv",
         log:
-            f"{RESULTS}/logs/heard_table.log",
+            f"{RESULTS}/logs/excerpt_table.log",
         benchmark:
-            f"{RESULTS}/benchmarks/heard_table.tsv"
+            f"{RESULTS}/benchmarks/excerpt_table.tsv"
         localrule: True
         conda:
             "../../envs/songnet.yaml"
@@ -74,9 +74,9 @@ if family_models("crnn"):
             runtime=minutes(10),
         params:
             evaluation=config["evaluation"],
-            source=source("heard_table"),
+            source=source("excerpt_table"),
         script:
-            "../scripts/heard_table.py"
+            "../scripts/excerpt_table.py"
 
 
 rule figures:
@@ -85,7 +85,7 @@ rule figures:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
         histories=run_files("history.csv", family_models("crnn")),
-        heard=rules.heard_table.output if family_models("crnn") else [],
+        excerpts=rules.excerpt_table.output if family_models("crnn") else [],
     output:
         accuracy=report(
             f"{RESULTS}/report/accuracy.svg",
@@ -113,10 +113,10 @@ rule figures:
             )
             for model in family_models("crnn")
         ],
-        heard=[
+        excerpts=[
             report(
-                f"{RESULTS}/report/heard.svg",
-                caption="../report/heard.rst",
+                f"{RESULTS}/report/excerpts.svg",
+                caption="../report/excerpts.rst",
                 category="Results",
                 labels={"what": "accuracy by excerpt length"},
             )
@@ -257,7 +257,7 @@ rule report_page:
         accuracy=rules.figures.output.accuracy,
         confusion=rules.figures.output.confusion,
         training=rules.figures.output.training,
-        heard=rules.figures.output.heard,
+        excerpts=rules.figures.output.excerpts,
         # Pages that it links to; their jobs are then among those whose time it shows.
         pages=[rules.results_table.output, NETWORK_PAGES],
     output:

@@ -1,30 +1,16 @@
-"""Predict the validation and test parts of all runs of a family and measure."""
+"""Predict the validation and test tracks of a model's runs and measure them."""
 
 from songnet.pipeline.job import job
 
 with job(snakemake):
-    import pandas as pd
+    from songnet.evaluation.evaluate import evaluate_runs
 
-    from songnet.data.subsets import read_parts
-    from songnet.evaluation.metrics import write_evaluation
-    from songnet.io import load_class
-    from songnet.models.predictions import prediction_table
-    from songnet.models.registry import FAMILIES
-
-    tracks = pd.read_parquet(snakemake.input.tracks)
-    parts = read_parts(snakemake.input.split)
-    wanted = parts[parts != "train"].sort_index().to_frame().join(tracks["genre"]).reset_index()
-    known = tracks.loc[wanted["track_id"]]
-    kind = load_class(FAMILIES[snakemake.params.family].predictor)
-    predictor = kind(snakemake.input.data, known, snakemake.threads)
-    for model, predictions, metrics in zip(
+    evaluate_runs(
+        snakemake.params.predictor,
         snakemake.input.models,
-        snakemake.output.predictions,
-        snakemake.output.metrics,
-        strict=True,
-    ):
-        genres, predicted, probabilities = predictor.predict(model)
-        table = prediction_table(wanted, predicted, probabilities, genres)
-        write_evaluation(
-            predictions, metrics, table, tracks["artist_id"], **snakemake.params.evaluation
-        )
+        snakemake.input.data,
+        snakemake.input.tracks,
+        snakemake.input.splits,
+        snakemake.threads,
+        **snakemake.params.evaluation,
+    )

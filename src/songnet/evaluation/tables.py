@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from songnet.evaluation.choice import best_validated
 from songnet.evaluation.metrics import (
-    NO_INTERVAL_BELOW,
     artist_bootstrap,
     effective_artists,
-    genre_scores,
     log_losses,
 )
-from songnet.evaluation.runs import RunName
 from songnet.io import read_json
 
 COLUMNS = [
@@ -52,7 +50,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
     ]
 
 
-def _groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
+def groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
     """Runs of each (dataset, protocol, model), over all training and split seeds."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
@@ -86,9 +84,9 @@ def poster_protocol(model: dict[str, Any]) -> str:
 def results_table(
     runs: list[Run],
     artists: pd.Series,
-    posters: dict[str, float | None],
     resamples: int,
     confidence: float,
+    posters: dict[str, float | None],
 ) -> pd.DataFrame:
     """One row for each protocol and model.
 
@@ -107,7 +105,7 @@ def results_table(
         Figures of the test part are missing where the data set has none.
     """
     rows = []
-    for (dataset, protocol, model), group in _groups(runs).items():
+    for (dataset, protocol, model), group in groups(runs).items():
         row: dict[str, Any] = {
             "dataset": dataset,
             "protocol": protocol,
@@ -158,12 +156,12 @@ def leak_table(
         model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
         ci_high.
     """
-    groups = {(protocol, model): group for (_, protocol, model), group in _groups(runs).items()}
+    found = {(protocol, model): group for (_, protocol, model), group in groups(runs).items()}
     rows = []
     for model in dict.fromkeys(run.params["model"] for run in runs):
-        if not {("random", model), ("artist", model)} <= set(groups):
+        if not {("random", model), ("artist", model)} <= set(found):
             continue
-        random, artist = (_tested(groups[protocol, model]) for protocol in ("random", "artist"))
+        random, artist = (_tested(found[protocol, model]) for protocol in ("random", "artist"))
         both = pd.concat([random, artist])
         interval = artist_bootstrap(
             both.to_numpy(), artists.loc[both.index], resamples, confidence,
@@ -204,7 +202,7 @@ def difference_table(
         group = [run for run in runs if run.params["protocol"] == protocol]
         if not all("test" in run.metrics for run in group):
             continue
-        by_model = {key[2]: its_runs for key, its_runs in _groups(group).items()}
+        by_model = {key[2]: its_runs for key, its_runs in groups(group).items()}
         compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
         for model in by_model:
             if model == compared:
@@ -256,130 +254,6 @@ def _verdicts(run: Run) -> pd.DataFrame:
 def _validated(run: Run) -> dict[str, Any]:
     accuracy = run.metrics["validation"]["accuracy"]
     return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
-
-
-def best_validated(validated: pd.DataFrame) -> str:
-    """Network (if there is none, baseline) of the best mean validation accuracy.
-
-    A fusion is none of them: its weights were fitted on validation.
-
-    Args:
-        validated: family, model, validation_accuracy, of runs or of models.
-    """
-    networks = validated[validated["family"] == "crnn"]
-    chosen = networks if len(networks) else validated[validated["family"] == "baseline"]
-    means = chosen.groupby("model", sort=False)["validation_accuracy"].mean()
-    return str(means.idxmax())
-
-
-def best_run(folders: list[Path]) -> Path:
-    """Best run of the model that validates best.
-
-    It is of the model with the best mean validation accuracy over all runs, and of that model's
-    runs on the first split the best one.
-
-    Args:
-        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``, first split first.
-    """
-    accuracies = pd.Series(
-        [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],
-        index=pd.MultiIndex.from_tuples([RunName.of(folder) for folder in folders]),
-    )
-    split = RunName.of(folders[0]).split
-    model = accuracies.groupby(level=1, sort=False).mean().idxmax()
-    seed = accuracies[split][model].idxmax()
-    return folders[0].parents[2] / split / str(model) / str(seed)
-
-
-def confusion_table(runs: list[Run]) -> pd.DataFrame:
-    """Counts summed over runs: protocol, model, part, genre, predicted, verdicts."""
-    rows = []
-    for (_, protocol, model), group in _groups(runs).items():
-        names = group[0].metrics["genre_names"]
-        for part in ("validation", "test"):
-            if part not in group[0].metrics:
-                continue
-            total = np.sum([run.metrics[part]["confusion"] for run in group], axis=0)
-            rows += [
-                (protocol, model, part, true, predicted, int(total[i, j]))
-                for i, true in enumerate(names)
-                for j, predicted in enumerate(names)
-            ]
-    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall and F1 (`genre_scores`) and verdicts of each genre.
-
-    Args:
-        confusions: from `confusion_table`.
-    """
-    tables = []
-    columns = ["protocol", "model", "part"]
-    for key, rows in confusions.groupby(columns, sort=False):
-        matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
-        scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
-        table = scores.assign(verdicts=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
-        tables.append(table.reset_index())
-    scores = ["precision", "recall", "f1", "verdicts"]
-    return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
-
-
-def recall_intervals(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
-    """How sure the recall of each genre is: a few artists with many tracks may decide it.
-
-    Args:
-        runs: of one data set.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
-
-    Returns:
-        protocol, model, part, genre, recall_low, recall_high, effective_artists. Of fewer than
-        NO_INTERVAL_BELOW there is no interval.
-    """
-    rows = []
-    for (_, protocol, model), group in _groups(runs).items():
-        predictions = pd.concat([run.predictions for run in group])
-        evaluated = predictions[predictions["split"].isin(["validation", "test"])]
-        for (part, genre), table in evaluated.groupby(["split", "genre"], sort=False):
-            correct = (table["predicted"] == genre).to_numpy(float)
-            of_tracks = artists.loc[table["track_id"]]
-            low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
-            effective = effective_artists(of_tracks)
-            if effective < NO_INTERVAL_BELOW:
-                low = high = np.nan
-            rows.append((protocol, model, part, genre, low, high, round(effective, 1)))
-    intervals = ["recall_low", "recall_high", "effective_artists"]
-    return pd.DataFrame(rows, columns=["protocol", "model", "part", "genre", *intervals])
-
-
-def heard_table(
-    verdicts: pd.DataFrame, artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
-    """Accuracy against seconds heard.
-
-    Args:
-        verdicts: protocol, split, model, seed, part, seconds, track_id, correct.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
-
-    Returns:
-        protocol, model, part, seconds, accuracy over the verdicts of all runs, ci_low, ci_high,
-        verdicts.
-    """
-    columns = ["protocol", "model", "part", "seconds"]
-    rows = []
-    for key, table in verdicts.groupby(columns, sort=False):
-        correct = table["correct"].to_numpy(float)
-        of_tracks = artists.loc[table["track_id"]]
-        interval = artist_bootstrap(correct, of_tracks, resamples, confidence)
-        rows.append((*key, correct.mean(), *interval, len(table)))
-    return pd.DataFrame(rows, columns=[*columns, "accuracy", "ci_low", "ci_high", "verdicts"])
 
 
 def runtime_table(benchmarks: str | Path) -> pd.DataFrame:

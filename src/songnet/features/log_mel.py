@@ -5,9 +5,10 @@ Source: the front end of musicnn (J. Pons and X. Serra, ISMIR 2019), ``log10(1 +
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import Array
@@ -20,10 +21,10 @@ class LogMelSpectrogram(MelSpectrogram):
     """Log-power mel-spectrogram in dB, not below -40."""
 
     floor: ClassVar[float] = -40.0
-    sample_rate: int = 16_000
-    n_fft: int = 512
-    hop_length: int = 256
-    n_mels: int = 96
+    sample_rate: Annotated[int, Ge(8_000), Le(48_000)] = 16_000
+    n_fft: Annotated[int, Ge(256), Le(8_192)] = 512
+    hop_length: Annotated[int, Ge(64), Le(8_192)] = 256
+    n_mels: Annotated[int, Ge(29), Le(256)] = 96
 
     def level(self, power: Array) -> Array:
         """Power to dB, of any shape."""

@@ -8,9 +8,10 @@ into the future.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
@@ -27,10 +28,10 @@ class MelSpectrogram(Spectrogram):
     """Log-power mel-spectrogram in dB, not below -100."""
 
     floor: ClassVar[float] = -100.0
-    sample_rate: int = 22_050
-    n_fft: int = 2_048
-    hop_length: int = 512
-    n_mels: int = 128
+    sample_rate: Annotated[int, Ge(8_000), Le(48_000)] = 22_050
+    n_fft: Annotated[int, Ge(256), Le(8_192)] = 2_048
+    hop_length: Annotated[int, Ge(64), Le(8_192)] = 512
+    n_mels: Annotated[int, Ge(29), Le(256)] = 128  # 29, as the causal C-RNN needs
 
     @property
     def bands(self) -> int:

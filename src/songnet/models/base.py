@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,16 +15,8 @@ from torch import Tensor, nn
 
 from songnet.errors import SongNetError
 from songnet.io import replacing
-from songnet.models.registry import network_class, network_name
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes that follow from the data. M frequency bands, C genres."""
-
-    n_bands: int
-    n_genres: int
-    frames_per_second: float
+from songnet.models.configs import NetworkConfig
+from songnet.models.registry import network_class, network_config, network_name
 
 
 class Outputs(NamedTuple):
@@ -41,14 +33,13 @@ State = tuple[Tensor, ...]  # all that a network remembers of past steps
 class Network(nn.Module):
     """Base class of networks.
 
-    Subclasses name their Config and give `frames_per_step` and `forward_normalised`. Where no step
+    Subclasses give `frames_per_step` and `forward_normalised`. Where no step
     looks ahead, they give `stream` and `initial_state` too, and music can be classified as it
     plays.
 
     ``mean`` and ``std`` (M, 1) in dB are those of the normalised training subset, for each band.
     """
 
-    Config: ClassVar[type[NetworkConfig]]
     mean: Tensor
     std: Tensor
 
@@ -126,14 +117,14 @@ def make_network(name: str, data: NetworkConfig, parameters: dict[str, Any]) -> 
     Args:
         name: of the network, as in `songnet.models.registry`.
         data: what the data say.
-        parameters: further fields of the class's Config.
+        parameters: further fields of its configuration.
 
     Raises:
         SongNetError: name or parameters are wrong.
     """
     kind = network_class(name)
     try:
-        return kind(kind.Config(**asdict(data), **parameters))
+        return kind(network_config(name)(**asdict(data), **parameters))
     except TypeError as error:
         raise SongNetError(f"models.yaml: parameters of {name}: {error}") from None
 
@@ -189,11 +180,12 @@ def load(path: str | Path) -> Saved:
         if metadata.pop("checksum") != _checksum(metadata, tensors):
             raise ValueError("damaged, its checksum is wrong")
         kind = network_class(metadata["network"])
-        known = {field.name for field in fields(kind.Config)}
+        config = network_config(metadata["network"])
+        known = {field.name for field in fields(config)}
         if differing := known ^ metadata["config"].keys():
             names = ", ".join(sorted(differing))
             raise ValueError(f"another version made it, whose settings differ: {names}")
-        network = kind(kind.Config(**metadata["config"]))
+        network = kind(config(**metadata["config"]))
         network.load_state_dict(tensors)
         genres = metadata["genres"]
         if not isinstance(genres, list) or not all(isinstance(name, str) for name in genres):

@@ -6,7 +6,6 @@ layer follows them, and attention weighs the steps up to the present one.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,23 +14,12 @@ from torch import Tensor, nn
 
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
-from songnet.models.base import Network, NetworkConfig, Outputs, State
+from songnet.models.base import Network, Outputs, State
+from songnet.models.configs import CausalCRNNConfig
 
 RANGE = 80.0  # dB below the peak that are told apart
 QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
 FALL = 1.0  # dB a second by which the peak falls, so that one bang does not make the rest quiet
-
-
-@dataclass(frozen=True)
-class CausalCRNNConfig(NetworkConfig):
-    """Sizes of the network."""
-
-    channels: list[int] = field(default_factory=lambda: [24, 48, 96])
-    step_seconds: float = 0.4  # about; a step is a power of two of frames
-    features: int = 128  # of a step, before the recurrent layer
-    hidden: int = 128
-    peak_normalise: bool = True  # running-peak normalisation, or levels as they are
-    metadata: bool = False  # whether it also reads the fields of `songnet.features.metadata`
 
 
 class CausalConv(nn.Module):
@@ -52,8 +40,6 @@ class CausalConv(nn.Module):
 
 class CausalCRNN(Network):
     """Three blocks of convolution, a GRU, attention over the past, genre probabilities."""
-
-    Config = CausalCRNNConfig
 
     def __init__(self, config: CausalCRNNConfig) -> None:
         super().__init__(config)

@@ -1,22 +1,10 @@
 """The poster's C-RNN: convolutions find local patterns, a recurrent layer follows them in time."""
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor, nn
 
-from songnet.models.base import Network, NetworkConfig, Outputs
-
-
-@dataclass(frozen=True)
-class CRNNConfig(NetworkConfig):
-    """Sizes of the network."""
-
-    channels: list[int] = field(default_factory=lambda: [64, 64, 64])
-    kernel: int = 5  # frames
-    pool: int = 2  # frames are halved after each block
-    hidden: int = 96
-    dropout: float = 0.3
+from songnet.models.base import Network, Outputs
+from songnet.models.configs import CRNNConfig
 
 
 class CRNN(Network):
@@ -25,8 +13,6 @@ class CRNN(Network):
     Bands are the channels of the first convolution, as on the poster. The clip's probability is
     the mean of those of its steps.
     """
-
-    Config = CRNNConfig
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)

@@ -9,10 +9,21 @@ from typing import Any
 from songnet.errors import SongNetError
 from songnet.io import load_class
 
-# Short names of networks, as they stand in models.yaml and in files of weights, and their classes.
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """Import paths of a network."""
+
+    path: str  # of the class
+    config: str  # of its configuration, a dataclass in a module that loads no torch
+
+
+# By the short names that stand in models.yaml and in files of weights.
 NETWORKS = {
-    "crnn": "songnet.models.crnn.CRNN",
-    "causal_crnn": "songnet.models.causal_crnn.CausalCRNN",
+    "crnn": NetworkKind("songnet.models.crnn.CRNN", "songnet.models.configs.CRNNConfig"),
+    "causal_crnn": NetworkKind(
+        "songnet.models.causal_crnn.CausalCRNN", "songnet.models.configs.CausalCRNNConfig"
+    ),
 }
 
 
@@ -38,7 +49,7 @@ FAMILIES = {
 def class_path(entry: dict[str, Any]) -> str:
     """Import path of the class that an entry of models.yaml trains; empty for a fusion."""
     if FAMILIES[entry["family"]].key == "network":
-        return NETWORKS.get(entry["network"], "")
+        return NETWORKS[entry["network"]].path
     return str(entry.get("estimator", ""))
 
 
@@ -48,12 +59,25 @@ def network_class(name: str) -> Any:
     Raises:
         SongNetError: there is none; a file of weights cannot name other code.
     """
-    if name not in NETWORKS:
-        raise SongNetError(f"{name!r} is not a network of SongNet (known: {', '.join(NETWORKS)})")
-    return load_class(NETWORKS[name])
+    return load_class(_network(name).path)
+
+
+def network_config(name: str) -> Any:
+    """Find the configuration of a network by its short name, without its class.
+
+    Raises:
+        SongNetError: there is no such network.
+    """
+    return load_class(_network(name).config)
 
 
 def network_name(network: Any) -> str:
     """Short name of a network's class."""
     path = f"{type(network).__module__}.{type(network).__name__}"
-    return next(name for name, known in NETWORKS.items() if known == path)
+    return next(name for name, known in NETWORKS.items() if known.path == path)
+
+
+def _network(name: str) -> NetworkKind:
+    if name not in NETWORKS:
+        raise SongNetError(f"{name!r} is not a network of SongNet (known: {', '.join(NETWORKS)})")
+    return NETWORKS[name]

@@ -3,10 +3,12 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 
 from tabulate import tabulate
 
 from songnet.formatting import in_percent
+from songnet.io import read_json
 
 
 def success(
@@ -75,8 +77,12 @@ def _share(text: str) -> float | None:
     return float(text) if text else None
 
 
-def failure(results: str, started: float, done: list[str], kept: int, left: int) -> str:
+def failure(
+    results: str, started: float, done: list[str], kept: int, left: int, measured: list[str]
+) -> str:
     """Repeat the error lines of the jobs that failed, and say what is done and what is left.
+
+    Runs that are measured are shown, since the results table waits for all of them.
 
     Args:
         results: folder of the data set.
@@ -84,6 +90,7 @@ def failure(results: str, started: float, done: list[str], kept: int, left: int)
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
         left: number of jobs that failed or were not reached.
+        measured: metrics.json of each run that is measured.
     """
     lines = []
     for log in sorted(Path(results, "logs").rglob("*.log")):
@@ -93,4 +100,33 @@ def failure(results: str, started: float, done: list[str], kept: int, left: int)
         if " error: " in last:
             lines.append(f"  error: {last.partition(' error: ')[2]} (log: {log})")
     head = "SongNet: stopped. What is finished is kept, and the next run goes on from there."
-    return "\n".join([head, f"{_jobs(done, kept)} Failed or not reached: {left}.", *lines])
+    lines = [head, f"{_jobs(done, kept)} Failed or not reached: {left}.", *lines]
+    if measured:
+        models = ",".join(sorted({Path(path).parts[-3] for path in measured}))
+        lines += ["", _measured(measured), "", f"All tables of these: --config 'models=[{models}]'"]
+    return "\n".join(lines)
+
+
+def _measured(paths: list[str]) -> str:
+    """Mean accuracy of each model on each split, and the number of its runs."""
+    runs: dict[tuple[str, str], list[float]] = {}
+    for path in sorted(paths):
+        split, model = Path(path).parts[-4:-2]
+        metrics = read_json(path)
+        accuracy = metrics.get("test", metrics["validation"])["accuracy"]
+        runs.setdefault((model, split), []).append(accuracy)
+    splits = sorted({split for _, split in runs})
+    rows = [
+        [
+            model,
+            *(
+                f"{in_percent(fmean(runs[model, split]))} ({len(runs[model, split])})"
+                if (model, split) in runs
+                else ""
+                for split in splits
+            ),
+        ]
+        for model in sorted({model for model, _ in runs})
+    ]
+    headers = ["accuracy in % (runs)", *splits]
+    return tabulate(rows, headers, disable_numparse=True, colalign=["left"])

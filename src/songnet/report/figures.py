@@ -42,11 +42,11 @@ def draw_figures(
     """Draw the figures of a run.
 
     Args:
-        files: results, confusions and, of networks, histories (history.csv) and heard (a list).
+        files: results, confusions and, of networks, histories (history.csv) and excerpts (a list).
         models: entries of models.yaml.
         title: of the data set.
         output: accuracy (a path); confusion ({protocol}/{model}.svg), training ({model}.svg) and
-            heard (lists of paths).
+            excerpts (lists of paths).
     """
     accuracy_figure(read_table(files["results"]), models, title, output["accuracy"])
     confusions = dict(list(read_table(files["confusions"]).groupby(["protocol", "model"])))
@@ -59,8 +59,8 @@ def draw_figures(
         model = Path(path).stem
         own = {name: pd.read_csv(run) for name, run in histories.items() if name.model == model}
         training_figure(own, models[model]["title"], path)
-    for table, path in zip(files["heard"], output["heard"], strict=True):
-        heard_figure(read_table(table), models, path)
+    for table, path in zip(files["excerpts"], output["excerpts"], strict=True):
+        excerpt_figure(read_table(table), models, path)
 
 
 def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str) -> None:
@@ -168,19 +168,19 @@ def training_figure(histories: dict[RunName, pd.DataFrame], title: str, path: st
     _write(figure, path)
 
 
-def heard_figure(heard: pd.DataFrame, models: Models, path: str) -> None:
+def excerpt_figure(excerpts: pd.DataFrame, models: Models, path: str) -> None:
     """Draw accuracy by excerpt length: a panel for each protocol, a line for each network.
 
     Args:
-        heard: heard.csv; empty where one step of each network is longer than all excerpts.
+        excerpts: excerpts.csv; empty where one step of each network is longer than all excerpts.
         models: entries of models.yaml.
         path: SVG file.
     """
-    groups = list(heard.groupby("protocol", sort=False))
+    groups = list(excerpts.groupby("protocol", sort=False))
     figure, panels = plt.subplots(
         1, max(1, len(groups)), figsize=(WIDTH, 3.2), sharey=True, squeeze=False
     )
-    colours = dict(zip(heard["model"].unique(), 2 * PALETTE, strict=False))
+    colours = dict(zip(excerpts["model"].unique(), 2 * PALETTE, strict=False))
     for axes, (protocol, rows) in zip(panels[0], groups, strict=False):
         for model, line in rows.groupby("model", sort=False):
             seconds, colour = line["seconds"], colours[model]

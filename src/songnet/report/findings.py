@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from songnet.data.subsets import judging_part, read_parts
+from songnet.evaluation.choice import best_validated
 from songnet.evaluation.runs import FAIREST
 from songnet.evaluation.table_files import read_table
-from songnet.evaluation.tables import best_validated
 from songnet.io import read_json
 
 Values = dict[str, Any]

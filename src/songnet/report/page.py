@@ -21,7 +21,7 @@ def write_report(
 
     Args:
         files: what `Findings.read` reads; params.json of all runs; figures: accuracy, confusion,
-            training and heard, the latter three lists.
+            training and excerpts, the latter three lists.
         params: what `Findings.read` takes; config, benchmarks (folder of Snakemake's), neighbours
             (names of the pages that it links to).
         commit: of the code that writes the report.
@@ -37,7 +37,7 @@ def write_report(
         found=found,
         cells=cells,
         headline=cells.headline(found, params["config"]["reference"]),
-        figures={name: files[name] for name in ("accuracy", "heard")},
+        figures={name: files[name] for name in ("accuracy", "excerpts")},
         confusions=confusion_panels(found, files["confusion"]),
         trainings={found.title(Path(file).stem): file for file in files["training"]},
         runtime=cells.runtime_table(runtime),

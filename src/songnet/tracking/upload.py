@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from songnet.errors import SongNetError
+from songnet.evaluation.choice import best_run
+from songnet.evaluation.genre_tables import confusion_table
 from songnet.evaluation.runs import RunName
-from songnet.evaluation.tables import Run, best_run, confusion_table, read_runs
+from songnet.evaluation.tables import Run, read_runs
 from songnet.io import read_json, sha1
 from songnet.models.registry import FAMILIES
 from songnet.tracking.live import (

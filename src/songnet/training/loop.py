@@ -6,7 +6,6 @@ All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from inspect import unwrap
 from itertools import chain
 from pathlib import Path
@@ -24,31 +23,11 @@ from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
 from songnet.models.base import Network, Outputs
+from songnet.training.config import TrainingConfig
 from songnet.training.devices import autocast, device, to_device
 from songnet.training.predict import predict_clips
 
 Row = dict[str, float]
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained."""
-
-    epochs: int = 40
-    # Epochs without a better validation accuracy before it ends, and keeps the best; null: all
-    # epochs count, and the last is kept.
-    patience: int | None = 10
-    batch_size: int = 32
-    min_steps_per_epoch: int = 0  # of an epoch; a small data set is gone through several times
-    crop_seconds: float = 10.0  # random part of each clip, new in every epoch
-    learning_rate: float = 1e-3
-    warmup: float = 0.0  # share of the steps in which the rate grows to that
-    weight_decay: float = 1e-2  # of matrices, not of biases and normalisations
-    label_smoothing: float = 0.0
-    aux_loss_weight: float = 0.0  # weight of the loss of the verdicts at single steps
-    ema_decay: float = 0.0  # decay of the running average of weights that is kept; 0 for none
-    mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
-    compile: bool = False  # with torch.compile; pays on a GPU in long trainings
 
 
 def train_network(

@@ -1,0 +1,62 @@
+"""Evaluation of trained models on validation and test tracks."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from songnet.data.subsets import read_parts
+from songnet.evaluation.metrics import write_evaluation
+from songnet.evaluation.runs import RunName
+from songnet.io import load_class
+from songnet.models.predictions import prediction_table
+
+
+def evaluate_runs(
+    predictor: str,
+    models: list[str],
+    data: list[str],
+    tracks_file: str,
+    splits: list[str],
+    threads: int,
+    resamples: int,
+    confidence: float,
+) -> None:
+    """Write predictions.parquet and metrics.json beside trained models.
+
+    Args:
+        predictor: import path of the class that applies the models.
+        models: their files, ``results/{dataset}/runs/{split}/{model}/{seed}/model.*``.
+        data: paths of what the models read.
+        tracks_file: tracks.parquet.
+        splits: ``splits/{split}.parquet`` of every split.
+        threads: of the predictor.
+        resamples: of the bootstrap.
+        confidence: of the intervals.
+    """
+    tracks = pd.read_parquet(tracks_file)
+    kind = load_class(predictor)
+    for split, paths in by_split(models, splits):
+        parts = read_parts(split)
+        wanted = parts[parts != "train"].sort_index().to_frame().join(tracks["genre"])
+        apply = kind(data, tracks.loc[wanted.index], threads)
+        for path in paths:
+            genres, predicted, probabilities = apply.predict(path)
+            table = prediction_table(wanted.reset_index(), predicted, probabilities, genres)
+            folder = Path(path).parent
+            write_evaluation(
+                folder / "predictions.parquet", folder / "metrics.json", table,
+                tracks["artist_id"], resamples, confidence,
+            )  # fmt: skip
+
+
+def by_split(models: list[str], splits: list[str]) -> Iterator[tuple[str, Iterator[str]]]:
+    """Files of models, with the file of the split that they were trained on."""
+
+    def split_of(path: str) -> str:
+        return RunName.of(Path(path).parent).split
+
+    files = {Path(split).stem: split for split in splits}
+    for name, paths in groupby(sorted(models, key=split_of), split_of):
+        yield files[name], paths

@@ -1,0 +1,237 @@
+"""What config.yaml, models.yaml and datasets.yaml may hold, as pydantic models with defaults."""
+
+import re
+from dataclasses import fields
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+from pydantic import AfterValidator, Field, TypeAdapter, create_model, model_validator
+
+from songnet.models.configs import NetworkConfig
+from songnet.models.registry import NETWORKS
+from songnet.pipeline.validation import Section, distinct
+from songnet.training.config import TrainingConfig
+
+Fraction = Annotated[float, Gt(0), Lt(1)]
+Positive = Annotated[float, Gt(0)]
+Distinct = AfterValidator(distinct)
+Addresses = Annotated[list[Annotated[str, Field(pattern="^(https?|file)://")]], Distinct]
+Genres = Annotated[list[str], Len(2), Distinct]
+Names = Annotated[list[str], Len(1), Distinct]
+
+
+# config.yaml
+
+
+class Split(Section):
+    """Shares of the subsets."""
+
+    train: Fraction = 0.7
+    validation: Fraction = 0.2
+    test: Fraction = 0.1
+
+
+class Clips(Section):
+    """Which lengths of clip are used, in seconds."""
+
+    min_seconds: Annotated[float, Ge(0.6)] = 5.0  # a step of the causal C-RNN
+    clip_seconds: Positive = 30.0
+
+
+class Evaluation(Section):
+    """Bootstrap over artists."""
+
+    resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
+    confidence: Annotated[float, Gt(0.5), Lt(1)] = 0.95
+
+
+class Tracking(Section):
+    """MLflow."""
+
+    live: bool = True
+    experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
+
+
+Protocol = Literal["random", "artist", "official"]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
+Seconds = Annotated[list[Positive], Len(1), Distinct]
+
+
+class Settings(Section):
+    """config.yaml, which says what each key means."""
+
+    dataset: str = "demo"
+    archives: str | None = None
+    mirrors: Addresses = []
+    genres: Genres | None = None
+    tracks_per_genre: Annotated[int, Ge(3)] | None = None
+    protocols: Annotated[list[Protocol], Len(1), Distinct] = ["random", "artist", "official"]
+    split: Split = Split()
+    split_seeds: Annotated[list[Annotated[int, Ge(0)]], Len(1), Distinct] = [1]
+    models: Names | None = None
+    reference: str | None = None
+    seeds: Annotated[list[Seed], Len(1), Distinct] = [1, 2, 3]
+    clips: Clips = Clips()
+    spectrogram: dict[Any, Any] = {}  # kind, and keys of its class, checked after the others
+    excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
+    evaluation: Evaluation = Evaluation()
+    tracking: Tracking = Tracking()
+
+
+# models.yaml
+
+
+@cache
+def keys_of(config: type) -> Any:
+    """Model of the keys that fill a dataclass, without the fields that the data give."""
+    of_data = {field.name for field in fields(NetworkConfig)}
+    hints = get_type_hints(config, include_extras=True).items()
+    # The dataclass has the defaults: only keys that are given are read here.
+    keys: dict[str, Any] = {name: (hint, None) for name, hint in hints if name not in of_data}
+    return create_model(config.__name__, __base__=Section, **keys)
+
+
+class Training(keys_of(TrainingConfig)):  # type: ignore[misc]
+    """How a network is trained."""
+
+
+def _importable(path: str) -> str:
+    """Check that a module names a class, without importing scikit-learn, which takes seconds."""
+    module, _, name = path.rpartition(".")
+    package, *parts = module.split(".")
+    spec = find_spec(package) if package else None
+    for part in parts:
+        spec = spec and PathFinder.find_spec(part, spec.submodule_search_locations or [])
+    file = Path(spec.origin) if spec and spec.origin else None
+    # One with `import *` or `__getattr__` may give any class, and a compiled one tells nothing.
+    names = rf"\b({re.escape(name)}|__getattr__)\b|import \*"
+    if not file or (file.suffix == ".py" and not re.search(names, file.read_text("utf-8"))):
+        raise ValueError(f"{path!r} cannot be found")
+    return path
+
+
+class Entry(Section):
+    """Keys that all models have."""
+
+    title: str
+    poster: Annotated[float, Gt(0), Le(1)] | None = None
+    seeded: bool
+    on_request: bool = False
+
+
+class Baseline(Entry):
+    """A scikit-learn estimator."""
+
+    family: Literal["baseline"]
+    estimator: Annotated[str, AfterValidator(_importable)]
+    features: Literal["mfcc", "all"]
+    parameters: dict[str, Any] = {}  # the estimator knows them
+
+
+class Network(Entry):
+    """A network of SongNet."""
+
+    family: Literal["crnn"]
+    network: Literal[*NETWORKS]  # type: ignore[valid-type]
+    parameters: dict[str, Any]  # keys of the network's configuration, checked after the entry
+    training: Training
+
+
+class Fusion(Entry):
+    """A fusion of models."""
+
+    family: Literal["fusion"]
+    members: Names
+
+
+MODEL: TypeAdapter[Entry] = TypeAdapter(
+    Annotated[Baseline | Network | Fusion, Field(discriminator="family")]
+)
+
+
+# datasets.yaml
+
+
+class Archive(Section):
+    """An archive that is fetched."""
+
+    sha1: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+class Data(Section):
+    """Keys that all data sets have."""
+
+    title: str
+    subset: Literal["small", "medium", "large"]
+    genres: Genres | None
+    clips: bool = True
+    metadata: bool = True
+    training: Training = Training()
+    shards: Annotated[int, Ge(1), Le(999)]
+    note: str
+    files: dict[str, Archive] = {}
+    urls: Addresses = []
+    features: Literal["computed", "published", "mels"]
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        if not self.clips and self.features != "published":
+            raise ValueError("without clips, features must be 'published'")
+        return self
+
+
+class Amount(Section):
+    """How much music the demo has."""
+
+    tracks_per_genre: Annotated[int, Ge(3)]
+    artists_per_genre: Annotated[int, Ge(3)]
+    seed: Annotated[int, Ge(0)]
+
+
+Style = Literal[  # of songnet.demo.synthesis, which loads NumPy
+    "Instrumental", "Rock", "Electronic", "International", "Pop", "Experimental", "Hip-Hop", "Folk"
+]
+
+
+class Synthesis(Data):
+    """Music that is synthesised here."""
+
+    source: Literal["synthesis"]
+    subset: Literal["small"]
+    genres: Annotated[list[Style], Len(2), Distinct]  # type: ignore[assignment]
+    features: Literal["computed"]
+    clips: Literal[True] = True
+    synthesis: Amount
+
+
+class Download(Data):
+    """FMA's archives, fetched."""
+
+    source: Literal["download"]
+    features: Literal["computed", "published"]
+    files: dict[str, Archive]
+    urls: Annotated[Addresses, MinLen(1)]
+
+
+class Archives(Data):
+    """Archives of one's own."""
+
+    source: Literal["archives"]
+    features: Literal["computed", "published"]
+
+
+class Mels(Data):
+    """Precomputed mel-spectrograms."""
+
+    source: Literal["mels"]
+    features: Literal["mels", "published"]
+    clips: Literal[True] = True
+
+
+DATASET: TypeAdapter[Data] = TypeAdapter(
+    Annotated[Synthesis | Download | Archives | Mels, Field(discriminator="source")]
+)

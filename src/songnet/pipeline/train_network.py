@@ -1,0 +1,89 @@
+"""One training of a network as a job: its files, its checkpoint, and MLflow while it runs."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from songnet.data.batches import Part
+from songnet.data.shards import MelShards
+from songnet.data.subsets import read_parts
+from songnet.io import own, read_json, replacing, write_json
+from songnet.models.base import make_network, save
+from songnet.models.configs import NetworkConfig
+from songnet.pipeline.runs import run_record
+from songnet.tracking.live import LiveRun
+from songnet.training.config import TrainingConfig
+from songnet.training.devices import own_gpu
+from songnet.training.loop import Row, train_network
+
+log = logging.getLogger("songnet")
+
+
+def train_run(
+    given: Any, output: Any, run: dict[str, Any], source: str, checkpoints: str, tracking: str,
+    threads: int,
+) -> None:  # fmt: skip
+    """Train a network, or resume its training, and write the files of the run.
+
+    Args:
+        given: paths tracks, split, mel and archives.
+        output: paths params, history and model.
+        run: protocol, model, seed and the entry of models.yaml.
+        source: digest of the code.
+        checkpoints: folder of unfinished trainings.
+        tracking: path of experiment.json, which may not be there yet.
+        threads: of torch; a checkpoint belongs to one number of them.
+    """
+    torch.set_num_threads(threads)
+    record = run_record(run, source, [given.tracks, given.split], given.archives)
+    checkpoint = Path(checkpoints, f"{record['key']}-{threads}.pt")
+    checkpoint.parent.mkdir(exist_ok=True)
+    lock = checkpoint.with_suffix(".lock")
+    with own(lock):
+        # Snakemake removes outputs before a job; what is there now comes from a training that
+        # outlived the Snakemake that had started it.
+        params = Path(output.params)
+        if not (params.exists() and read_json(params)["key"] == record["key"]):
+            _train(given, output, record, checkpoint, LiveRun(tracking, record))
+        checkpoint.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)  # two may have it where the file system knows no locks
+
+
+def _train(
+    given: Any, output: Any, record: dict[str, Any], checkpoint: Path, live: LiveRun
+) -> None:
+    """Write all outputs, params.json last."""
+    tracks, parts = pd.read_parquet(given.tracks), read_parts(given.split)
+    shards = MelShards.read(given.mel)
+    genres = sorted(tracks["genre"].unique())
+    train, validation = (
+        Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
+    )
+
+    def on_epoch(history: list[Row]) -> None:
+        with replacing(output.history) as temporary:
+            pd.DataFrame(history).to_csv(temporary, index=False)
+        live.log_epochs(history)
+        log.info("%s", history[-1])
+
+    torch.manual_seed(record["seed"])
+    sizes = NetworkConfig(shards.bands, len(genres), shards.frames_per_second)
+    network = make_network(record["network"], sizes, record["parameters"])
+    with live, own_gpu():
+        history = train_network(
+            network,
+            shards,
+            train,
+            validation,
+            TrainingConfig(**record["training"]),
+            seed=record["seed"],
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            progress=f"{record['model']} {Path(given.split).stem} {record['seed']}",
+        )
+        on_epoch(history)  # of a training that was killed after its last epoch
+    save(network, genres, record, output.model)
+    write_json(output.params, record)

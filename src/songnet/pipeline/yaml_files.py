@@ -1,0 +1,55 @@
+"""YAML 1.2 where PyYAML reads 1.1: 1e-3 is a number, and a key that stands twice is an error."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from songnet.errors import SongNetError
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: list[Any] = []
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<`: PyYAML knows what to do
+                continue
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in keys:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", key_node.start_mark
+                )
+            keys.append(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds one table.
+
+    Raises:
+        SongNetError: there is none, or it is not YAML, not UTF-8, or has a key twice.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            table = yaml.load(file, _Loader)
+    except FileNotFoundError:
+        raise SongNetError(f"{path}: no such file") from None
+    except (yaml.YAMLError, ValueError) as error:  # the latter of dates such as 2024-99-99
+        raise SongNetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(table, dict):
+        raise SongNetError(f"{path}: expected keys and values, found {type(table).__name__}")
+    return table
+
+
+def parse_value(text: str) -> Any:
+    """Parse the text of one value; text that is not YAML stays text."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError):
+        return text
