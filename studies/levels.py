@@ -2,7 +2,7 @@
 
     python -m studies.levels results/local_mels causal_crnn crnn
 
-Reads the networks of all divisions of the protocol `artist` and their test parts; prints a table.
+Reads the networks of all divisions of the protocol `artist` and their test subsets; prints a table.
 """
 
 import argparse

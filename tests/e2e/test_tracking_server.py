@@ -91,8 +91,8 @@ def make_run(folder: Path, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     features = pd.DataFrame(rng.normal(size=(24, 140)), columns=columns(("mfcc",)), dtype="float32")
     genres = pd.Series(np.tile(["Folk", "Rock"], 12))
-    parts = pd.Series(["train"] * 16 + ["validation"] * 8)
-    baseline, _ = baselines.fit_baseline(MODEL, features, genres, parts, seed=seed)
+    subsets = pd.Series(["train"] * 16 + ["validation"] * 8)
+    baseline, _ = baselines.fit_baseline(MODEL, features, genres, subsets, seed=seed)
     record = {
         "dataset": "shared", "protocol": "artist", "split_seed": 1, "model": "knn", "seed": seed,
         "title": "k nearest neighbours", "family": "baseline", **MODEL, "key": f"{seed:016x}",
@@ -106,8 +106,8 @@ def make_run(folder: Path, seed: int) -> dict[str, Any]:
     scores = {"accuracy": seed / 100, "macro_f1": 0.5, "log_loss": 0.7, "ci_low": 0, "ci_high": 1,
               "genres": {"Folk": genre, "Rock": genre},
               "confusion": [[4, 0], [0, 4]]}  # fmt: skip
-    parts = {"validation": scores, "test": scores}
-    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], **parts})
+    subsets = {"validation": scores, "test": scores}
+    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], **subsets})
     write_json(folder / "params.json", record)
     return record
 

@@ -98,7 +98,7 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
 def test_excerpt_table_pools_runs() -> None:
     predictions = pd.DataFrame(
         {"protocol": "artist", "split": np.repeat(["artist", "artist-2"], 40), "model": "net",
-         "seed": 1, "part": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
+         "seed": 1, "subset": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
          "track_id": [*TRACKS[:20], *TRACKS[:20], *TRACKS[20:], *TRACKS[20:]],
          "correct": [True] * 5 + [False] * 15 + [True] * 20 + [False] * 20 + [True] * 20}
     )  # fmt: skip
@@ -164,7 +164,7 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
     confusions = confusion_table(runs)
     assert confusions["verdicts"].tolist() == [7, 1, 1, 11]
     table = genre_table(confusions)
-    assert table[["protocol", "model", "part", "genre", "verdicts"]].values.tolist() == [
+    assert table[["protocol", "model", "subset", "genre", "verdicts"]].values.tolist() == [
         ["artist", "net", "test", "Folk", 8], ["artist", "net", "test", "Rock", 12],
     ]  # fmt: skip
     for score, expected in genre_scores(sum(matrices)).items():

@@ -20,7 +20,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
         for predicted in names
         for tracks in [right if predicted == genre else 5 - right]
     ]
-    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
+    columns = ["protocol", "model", "subset", "genre", "predicted", "verdicts"]
     confusions = pd.DataFrame(rows, columns=columns)
     results = pd.DataFrame(
         {"protocol": "artist", "model": names[:1], "seeds": 1, "divisions": 1, "accuracy": 0.4,

@@ -36,16 +36,20 @@ def run_folder(tmp_path: Path) -> Path:
     genres = pd.Series(np.tile(["Folk", "Rock"], 20))
     values = rng.normal(size=(40, 140)) + (genres == "Rock").to_numpy()[:, None]
     features = pd.DataFrame(values, columns=columns(("mfcc",)), dtype="float32")
-    parts = pd.Series(["train"] * 24 + ["validation"] * 8 + ["test"] * 8)
+    subsets = pd.Series(["train"] * 24 + ["validation"] * 8 + ["test"] * 8)
     model = {"estimator": "sklearn.svm.SVC", "features": "mfcc"}
-    baseline, history = baselines.fit_baseline(model, features, genres, parts, seed=1)
+    baseline, history = baselines.fit_baseline(model, features, genres, subsets, seed=1)
     folder = tmp_path / "runs/artist/svm/1"
     folder.mkdir(parents=True)
     baselines.save(baseline, folder / "model.joblib")
     pd.DataFrame([history]).to_csv(folder / "history.csv", index=False)
-    judged = features[parts != "train"]
+    judged = features[subsets != "train"]
     predicted, probabilities = baseline.predict(judged)
-    facts = {"track_id": judged.index, "split": parts[judged.index], "genre": genres[judged.index]}
+    facts = {
+        "track_id": judged.index,
+        "split": subsets[judged.index],
+        "genre": genres[judged.index],
+    }
     table = prediction_table(pd.DataFrame(facts), predicted, probabilities, baseline.genres)
     artists = pd.Series(np.arange(40))
     files = folder / "predictions.parquet", folder / "metrics.json"

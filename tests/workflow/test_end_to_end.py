@@ -95,10 +95,10 @@ def test_no_artist_in_two_parts(finished: Path) -> None:
     results = finished / "results/local"
     tracks = pd.read_parquet(results / "tracks.parquet")
     for protocol in ("artist", "official"):
-        parts = pd.read_parquet(results / f"splits/{protocol}.parquet").set_index("track_id")[
+        subsets = pd.read_parquet(results / f"splits/{protocol}.parquet").set_index("track_id")[
             "split"
         ]
-        assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+        assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
 
 
 def test_each_run_has_its_files(finished: Path) -> None:

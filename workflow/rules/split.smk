@@ -1,4 +1,4 @@
-# Training, validation and test parts.
+# Training, validation and test subsets.
 #
 #   results/{dataset}/splits/{split}.parquet   track_id, split (train, validation, test)
 #   results/{dataset}/splits/{split}.json      how fair the division is

@@ -1,4 +1,4 @@
-# Training sees no track of the test part.
+# Training sees no track of the test subset.
 #
 #   results/{dataset}/runs/{split}/{model}/{seed}/
 #       params.json   everything that shapes the run

@@ -77,7 +77,7 @@ def reliability(
     """Accuracy against confidence, the probability of the verdict.
 
     Args:
-        predictions: of the test part.
+        predictions: of the test subset.
         genres: names.
         artists: artist of each track, index track_id.
         resamples: of the bootstrap over artists.
@@ -127,7 +127,7 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
     """Artists with several test tracks, those most often mistaken first.
 
     Args:
-        predictions: of the test part.
+        predictions: of the test subset.
         tracks: of the data set.
         least: test tracks that an artist must have.
 
@@ -168,15 +168,15 @@ def nearest_artists(
     An artist stands where the mean of the tracks' embeddings points; nearness is the cosine.
 
     Args:
-        known: rows of tracks (training part).
+        known: rows of tracks (training subset).
         known_embeddings: (len(known), H).
-        heard: rows of tracks (test part).
+        heard: rows of tracks (test subset).
         heard_embeddings: (len(heard), H).
         neighbours: number of known artists for each.
 
     Returns:
         artist_id, artist (name), genre, neighbour (name), neighbour_genre, rank (from 1), cosine.
-        No artist is its own neighbour; empty where either part names none.
+        No artist is its own neighbour; empty where either subset names none.
     """
     columns = ["artist_id", "artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
     if known["artist_id"].isna().all() or heard["artist_id"].isna().all():

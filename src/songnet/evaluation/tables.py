@@ -72,7 +72,7 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
 def poster_protocol(model: dict[str, Any]) -> str:
     """Protocol that the poster's figure of a model belongs to; under others it is no measure.
 
-    Its baselines' are counts on FMA's official test part. Its C-RNN's is not; we count it to the
+    Its baselines' are counts on FMA's official test subset. Its C-RNN's is not; we count it to the
     random split, where figures are highest (docs/reproduction.md).
 
     Args:
@@ -100,9 +100,9 @@ def results_table(
     Returns:
         COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
         over the test tracks of all runs, its standard deviation over runs and its interval; means
-        over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
-        fuses) and accuracy on the validation part; `effective_artists` of the test tracks.
-        Figures of the test part are missing where the data set has none.
+        over runs of macro F1 on the test subset, seconds of training (of a fusion: of all that it
+        fuses) and accuracy on the validation subset; `effective_artists` of the test tracks.
+        Figures of the test subset are missing where the data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in groups(runs).items():

@@ -27,7 +27,7 @@ class Fusion:
 
 
 def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
-    """Fuse models; the validation part of their predictions gives the weights.
+    """Fuse models; the validation subset of their predictions gives the weights.
 
     Args:
         runs: prediction tables of each member's runs, all of the same tracks in the same order.
@@ -67,7 +67,7 @@ def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
     """Weights that minimise the log-loss.
 
     Args:
-        members: probabilities (n, genres) of each, on the validation part.
+        members: probabilities (n, genres) of each, on the validation subset.
         truth: (n,) positions of the true genres.
 
     Returns:

@@ -10,7 +10,7 @@ from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
-from songnet.data.subsets import held_out, read_parts
+from songnet.data.subsets import held_out, read_subsets
 from songnet.evaluation import error_analysis
 from songnet.evaluation.runs import RunName
 from songnet.features.metadata import metadata_fields
@@ -41,15 +41,15 @@ def write_analysis(
     """
     network, genres, facts = load(files["network"][0])
     tracks = pd.read_parquet(files["tracks"])
-    parts = read_parts(files["split"][0])
-    known = tracks.loc[parts.index[parts == "train"]]
-    part, tested = held_out(tracks, files["split"][0])
+    subsets = read_subsets(files["split"][0])
+    known = tracks.loc[subsets.index[subsets == "train"]]
+    subset, tested = held_out(tracks, files["split"][0])
     runs = [
         pd.read_parquet(path)
         for path in files["predictions"]
         if RunName.of(Path(path).parent).model == facts["model"]
     ]
-    predictions = pd.concat(runs).query("split == @part")
+    predictions = pd.concat(runs).query("split == @subset")
     shards = MelShards.read(files["mel"])
     embeddings = [
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
@@ -68,7 +68,7 @@ def write_analysis(
         version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
-        part=part,
+        subset=subset,
         # One of precomputed mels cannot compute its own.
         served=network.is_causal() and facts.get("spectrogram") is not None,
         facts={"runs": f"{len(runs)}"}

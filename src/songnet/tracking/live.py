@@ -347,8 +347,8 @@ def log_history(client: Any, run_id: str, history: pd.DataFrame) -> None:
 
 def _metric_name(column: str) -> str:
     # Charts are grouped by what stands before the slash, and the test's group comes first.
-    part, _, what = column.partition("_")
-    return f"{part}/{what}" if part in ("train", "validation") else f"train/epoch_{column}"
+    subset, _, what = column.partition("_")
+    return f"{subset}/{what}" if subset in ("train", "validation") else f"train/epoch_{column}"
 
 
 def timestamp() -> int:

@@ -228,8 +228,8 @@ def _upload(
     history, metrics = run.history, run.metrics
     log_history(client, run_id, history)
     values = {"train/seconds": float(history["seconds"].sum())}
-    for part in ("validation", "test"):
-        values |= _part_values(part, metrics[part]) if part in metrics else {}
+    for subset in ("validation", "test"):
+        values |= _subset_values(subset, metrics[subset]) if subset in metrics else {}
     # The table of runs shows the last step of a metric: here the model that was kept.
     last = {"validation/accuracy": int(history["epoch"].iloc[-1])}
     now = timestamp()
@@ -246,13 +246,13 @@ def _upload(
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in holds.items()])
 
 
-def _part_values(part: str, found: dict[str, Any]) -> dict[str, float]:
-    """Metrics of one part, named and scaled (0 to 1) alike for every model."""
+def _subset_values(subset: str, found: dict[str, Any]) -> dict[str, float]:
+    """Metrics of one subset, named and scaled (0 to 1) alike for every model."""
     names = ("accuracy", "macro_f1", "log_loss", "ci_low", "ci_high")
     scores = {
-        f"{part}/f1/{in_mlflow(genre)}": values["f1"] for genre, values in found["genres"].items()
+        f"{subset}/f1/{in_mlflow(genre)}": values["f1"] for genre, values in found["genres"].items()
     }
-    return {f"{part}/{name}": found[name] for name in names} | scores
+    return {f"{subset}/{name}": found[name] for name in names} | scores
 
 
 def _log_confusion(client: Any, run_id: str, run: Run) -> None:
