@@ -62,7 +62,7 @@ def test_model_and_protocol_are_chosen(page: Page, finished: Path) -> None:
         expect(shown).to_have_count(1)
         expect(shown.locator("svg")).to_contain_text(f"{titles[model]}, {protocol} split")
         own = counts.query("protocol == @protocol and model == @model and subset == 'test'")
-        matrix = own.pivot(index="genre", columns="predicted", values="verdicts")
+        matrix = own.pivot(index="genre", columns="predicted", values="predictions")
         hardest = min(100 * matrix.loc[genre, genre] / matrix.loc[genre].sum() for genre in matrix)
         expect(shown.locator("td").nth(1)).to_have_text(re.compile(f"^{hardest:.1f}"))
     page.select_option("select[name=network]", "C-RNN")

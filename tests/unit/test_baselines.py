@@ -60,10 +60,10 @@ def test_scores_become_probabilities_by_the_temperature_that_fits_best(genres: l
     subsets = pd.Series(["train"] * 90 + ["validation"] * 60)
     fitted, history = fit_baseline(MODELS["svm"], features, named, subsets, 1)
     validation = features[90:]
-    verdicts, probabilities = fitted.predict(validation)
+    predictions, probabilities = fitted.predict(validation)
     assert probabilities.shape == (60, len(genres)) and fitted.genres == genres
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    right = float(np.mean(verdicts == named[90:]))
+    right = float(np.mean(predictions == named[90:]))
     assert history["validation_accuracy"] == right > 1.2 / len(genres)
 
     def loss(temperature: float) -> float:

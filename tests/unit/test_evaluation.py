@@ -112,7 +112,7 @@ def test_unknown_artists_count_for_themselves() -> None:
     )
 
 
-def test_several_verdicts_on_a_track_are_no_more_artists() -> None:
+def test_several_predictions_on_a_track_are_no_more_artists() -> None:
     rng = np.random.default_rng(7)
     correct = rng.integers(0, 2, 40).astype(float)
     unknown = pd.Series([np.nan] * 40, index=np.arange(100, 140))

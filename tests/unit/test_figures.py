@@ -22,7 +22,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def counts(*genres: str) -> pd.DataFrame:
     rows = [("test", a, b, 5) for a in genres for b in genres]
-    return pd.DataFrame(rows, columns=["subset", "genre", "predicted", "verdicts"])
+    return pd.DataFrame(rows, columns=["subset", "genre", "predicted", "predictions"])
 
 
 @pytest.mark.parametrize("longest", ["Folk", "Old-Time / Historic", "Music of " + "long " * 30])

@@ -24,7 +24,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 # Tracks of (Folk, Rock) that are correct, of ten each, in (validation, test).
 CORRECT = {"knn": [(9, 5), (4, 4)], "svm": [(3, 3), (9, 9)], "crnn": [(9, 7), (8, 5)]}
-CONFUSIONS = ["protocol", "model", "subset", "genre", "predicted", "verdicts"]
+CONFUSIONS = ["protocol", "model", "subset", "genre", "predicted", "predictions"]
 
 
 def confusions(subsets: tuple[str, ...] = ("validation", "test")) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def results() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["protocol", "model", "accuracy", "validation_accuracy"])
     return table.assign(
-        seeds=2, divisions=1, accuracy_sd=0.012, ci_low=0.5, ci_high=0.8, macro_f1=0.0,
+        seeds=2, splits=1, accuracy_sd=0.012, ci_low=0.5, ci_high=0.8, macro_f1=0.0,
         poster_accuracy=None, train_seconds=1.0,
     )  # fmt: skip
 

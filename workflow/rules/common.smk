@@ -73,12 +73,12 @@ METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
 FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET))]
-# Names of the divisions, which the wildcard `split` takes: split seed 1 gives the plain ones
+# Names of the splits, which the wildcard `split` takes: split seed 1 gives the plain ones
 # (splits/artist.parquet), others artist-2, ...
 SPLITS = {
     protocol if seed == 1 else f"{protocol}-{seed}": (protocol, seed)
     for protocol in config["protocols"]
-    # No seed shapes the official division.
+    # No seed shapes the official split.
     for seed in (config["split_seeds"] if protocol != "official" else [1])
 }
 # Pages show the network that is best under the protocol that says most about new music.

@@ -1,4 +1,4 @@
-"""Division of the tracks into training, validation and test subsets.
+"""Splits of the tracks into training, validation and test subsets.
 
 ``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is FMA's own
 column.
@@ -70,7 +70,7 @@ def split_tracks(
         tracks: index track_id; genre, artist_id, official_split.
         protocol: random, artist or official.
         shares: fraction of each subset; None for official, which has its own.
-        seed: of the division.
+        seed: of the split.
 
     Returns:
         The subset of each track, index track_id.
@@ -212,7 +212,7 @@ def _assert_disjoint(tracks: pd.DataFrame, subsets: pd.Series) -> None:
 def split_summary(
     tracks: pd.DataFrame, subsets: pd.Series, shares: dict[str, float] | None
 ) -> dict[str, Any]:
-    """Counts that show how fair a division is.
+    """Counts that show how fair a split is.
 
     Args:
         tracks: index track_id; genre, artist_id.

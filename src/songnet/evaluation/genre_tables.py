@@ -13,7 +13,7 @@ from songnet.evaluation.tables import Run, groups
 
 
 def confusion_table(runs: list[Run]) -> pd.DataFrame:
-    """Counts summed over runs: protocol, model, subset, genre, predicted, verdicts."""
+    """Counts summed over runs: protocol, model, subset, genre, predicted, predictions."""
     rows = []
     for (_, protocol, model), group in groups(runs).items():
         names = group[0].metrics["genre_names"]
@@ -26,12 +26,12 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
                 for i, true in enumerate(names)
                 for j, predicted in enumerate(names)
             ]
-    columns = ["protocol", "model", "subset", "genre", "predicted", "verdicts"]
+    columns = ["protocol", "model", "subset", "genre", "predicted", "predictions"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall and F1 (`genre_scores`) and verdicts of each genre.
+    """Precision, recall and F1 (`genre_scores`) and number of predictions of each genre.
 
     Args:
         confusions: from `confusion_table`.
@@ -39,11 +39,13 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
     tables = []
     columns = ["protocol", "model", "subset"]
     for key, rows in confusions.groupby(columns, sort=False):
-        matrix = rows.pivot(index="genre", columns="predicted", values="verdicts")
+        matrix = rows.pivot(index="genre", columns="predicted", values="predictions")
         scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
-        table = scores.assign(verdicts=matrix.sum(axis=1), **dict(zip(columns, key, strict=True)))
+        table = scores.assign(
+            predictions=matrix.sum(axis=1), **dict(zip(columns, key, strict=True))
+        )
         tables.append(table.reset_index())
-    scores = ["precision", "recall", "f1", "verdicts"]
+    scores = ["precision", "recall", "f1", "predictions"]
     return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
 
 

@@ -171,7 +171,7 @@ def subset_metrics(
 
     Returns:
         tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion, and macro_f1, over the
-        genres that occur in truth or verdicts, as scikit-learn's; a genre's scores are 0 where
+        genres that occur in truth or predictions, as scikit-learn's; a genre's scores are 0 where
         there is nothing to be said.
     """
     correct = (table["genre"] == table["predicted"]).to_numpy(float)

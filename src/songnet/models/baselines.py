@@ -36,12 +36,12 @@ class Baseline:
     temperature: float = 1.0
 
     def predict(self, features: pd.DataFrame) -> tuple[NDArray[np.str_], Array]:
-        """Return the estimator's own verdicts (n,) and probabilities (n, genres)."""
+        """Return the estimator's own predicted genres (n,) and probabilities (n, genres)."""
         X = feature_matrix(features, self.features)
-        verdicts = self.pipeline.predict(X)
+        predicted = self.pipeline.predict(X)
         if hasattr(self.pipeline, "predict_proba"):
-            return verdicts, self.pipeline.predict_proba(X)
-        return verdicts, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
+            return predicted, self.pipeline.predict_proba(X)
+        return predicted, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
@@ -119,11 +119,11 @@ def _fit(
         baseline.temperature = _fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
     for subset, table in [("train", train), ("validation", validation)]:
-        verdicts, probabilities = baseline.predict(table)
+        predicted, probabilities = baseline.predict(table)
         truth = np.searchsorted(names, genres[table.index])
         of_truth = probabilities[np.arange(len(truth)), truth]
         history[f"{subset}_loss"] = float(-np.log(np.maximum(of_truth, 1e-12)).mean())
-        history[f"{subset}_accuracy"] = float((verdicts == genres[table.index].to_numpy()).mean())
+        history[f"{subset}_accuracy"] = float((predicted == genres[table.index].to_numpy()).mean())
     return baseline, history
 
 
@@ -160,6 +160,6 @@ class Predictor:
         self._features = pd.read_parquet(data[0]).loc[tracks.index]
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
-        """Genres, verdicts (n,) and probabilities (n, genres) of one saved baseline."""
+        """Genres, predicted genres (n,) and probabilities (n, genres) of one saved baseline."""
         baseline = load(path)
         return baseline.genres, *baseline.predict(self._features)

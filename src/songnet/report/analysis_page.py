@@ -106,18 +106,18 @@ def error_facts(
         "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
         "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, genres, 2)),
         "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
-        "several labels": f"{labels.verdicts:,} predictions of tracks with labels of several genres"
-        + (f", most often {pairs}" if pairs else ""),
+        "several labels": f"{labels.predictions:,} predictions of tracks with labels of several "
+        "genres" + (f", most often {pairs}" if pairs else ""),
         "errors naming another label": f"{labels.excused:,} of {labels.wrong:,}{share}",
     }
 
 
 def calibration_facts(reliability: pd.DataFrame) -> dict[str, str]:
     """Expected calibration error and its direction."""
-    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["verdicts"]
+    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["predictions"]
     return {
         "expected calibration error": percent(error_analysis.calibration_error(reliability)),
-        "confidence − accuracy": f"{signed_points(gap / reliability['verdicts'].sum())} points",
+        "confidence − accuracy": f"{signed_points(gap / reliability['predictions'].sum())} points",
     }
 
 
@@ -143,7 +143,7 @@ def artists_table(artists: pd.DataFrame) -> pd.DataFrame:
             "artist": artists["artist"],
             "genre": artists["genre"],
             "predicted instead": artists["called"],
-            "predictions": artists["verdicts"].astype(str),
+            "predictions": artists["predictions"].astype(str),
             "accuracy": artists["accuracy"].map(percent),
             "share of that error": artists["share"].map(percent),
         }

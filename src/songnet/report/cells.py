@@ -225,11 +225,11 @@ def poster_table(found: Findings) -> pd.DataFrame:
     for row in known.itertuples():
         entry = found.models[str(row.model)]
         own = counts[counts["model"] == row.model]
-        if poster_protocol(entry) != "official" or own["verdicts"].sum() != 800 * row.seeds:
+        if poster_protocol(entry) != "official" or own["predictions"].sum() != 800 * row.seeds:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue
-        correct = own.query("genre == predicted")["verdicts"].sum() / row.seeds
+        correct = own.query("genre == predicted")["predictions"].sum() / row.seeds
         expected = round(800 * row.poster_accuracy)
         rows.append(
             {
@@ -270,7 +270,7 @@ def confusion_counts(found: Findings, protocol: str, model: object) -> pd.DataFr
     rows = found.confusions
     rows = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
     rows = rows[rows["subset"] == judging_subset(rows["subset"])]
-    return rows.pivot(index="genre", columns="predicted", values="verdicts")
+    return rows.pivot(index="genre", columns="predicted", values="predictions")
 
 
 def scores_table(found: Findings, protocol: str, model: str) -> pd.DataFrame:
@@ -288,7 +288,7 @@ def scores_table(found: Findings, protocol: str, model: str) -> pd.DataFrame:
             "recall %": rows["recall"].map(in_percent) + intervals,
             "precision %": rows["precision"].map(in_percent),
             "F1 %": rows["f1"].map(in_percent),
-            "predictions": rows["verdicts"].astype(str),
+            "predictions": rows["predictions"].astype(str),
             "effective artists": rows["effective_artists"].map("{:.0f}".format).replace("nan", "–"),
         }
     )

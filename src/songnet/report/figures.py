@@ -108,7 +108,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     """
     subset = judging_subset(counts["subset"])
     matrix = counts[counts["subset"] == subset].pivot(
-        index="genre", columns="predicted", values="verdicts"
+        index="genre", columns="predicted", values="predictions"
     )
     tracks = matrix.sum(axis=1)
     shares = matrix.div(tracks.clip(lower=1), axis=0).to_numpy()
@@ -219,7 +219,7 @@ def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
     top.set(ylabel="accuracy in %", xlim=(0, 103), ylim=(-3, 103))  # whole dots at 0 and 100 %
     top.legend()
     bars = bottom.bar(
-        100 * reliability["low"], reliability["verdicts"], align="edge", color=PALETTE[5],
+        100 * reliability["low"], reliability["predictions"], align="edge", color=PALETTE[5],
         width=100 * (reliability["high"] - reliability["low"]), edgecolor="white",
     )  # fmt: skip
     bottom.bar_label(bars, fontsize=8)

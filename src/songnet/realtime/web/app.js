@@ -187,7 +187,7 @@ function show() {
   // Before the first sound, probabilities mean nothing.
   const shown = piece.now.map((row, i) => (piece.steps[i].silent ? row.map(() => null) : row));
   chart.draw(piece.steps.map((step) => step.seconds), shown);
-  pronounce(element("so-far"), piece.steps.at(-1).overall, piece.steps.at(-1).silent);
+  pronounce(element("overall"), piece.steps.at(-1).overall, piece.steps.at(-1).silent);
   piece.told = null;
   tellNow();
 }
@@ -255,7 +255,7 @@ function resetGenres() {
       return row;
     }),
   );
-  for (const id of ["now", "so-far"]) {
+  for (const id of ["now", "overall"]) {
     element(id).textContent = "–";
     element(id).style.borderColor = "transparent";
     delete element(id).dataset.genre;
