@@ -66,7 +66,7 @@ RESULTS = f"results/{config['dataset']}"
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
 HAS_AUDIO = SOURCES[CLIPS].has_audio
-# What tables and pages say of the data: another address makes none anew.
+# What tables and pages say of the data: another address reruns nothing.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
@@ -182,7 +182,7 @@ def run_params(wildcards):
 
 
 def described_run(split, model, seed):
-    """What shapes a run, as far as the configuration says; a new title trains nothing anew."""
+    """What shapes a run, as far as the configuration says; a new title retrains nothing."""
     protocol, split_seed = SPLITS[split]
     words = ("title", "poster", "on_request")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}

@@ -106,23 +106,23 @@ def whole_clips(
 
 
 def band_statistics(
-    shards: MelShards, track_ids: Ids, levels: Callable[[Tensor], Tensor] = lambda mel: mel
+    shards: MelShards, track_ids: Ids, normalise: Callable[[Tensor], Tensor] = lambda mel: mel
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
 
     Args:
         shards: spectrograms.
         track_ids: (n,).
-        levels: what is heard of a spectrogram (1, M, T).
+        normalise: of the network, (1, M, T) -> (1, M, T).
 
-    A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
+    A band that hardly ever sounds counts as one of 1 dB, so that a whisper in it does not drown all others.
     """
     count = 0
     total = np.zeros(shards.bands)
     squares = np.zeros(shards.bands)
     for track_id in track_ids:
         stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
-        mel = levels(stored[None])[0].double().numpy()
+        mel = normalise(stored[None])[0].double().numpy()
         count += mel.shape[1]
         total += mel.sum(axis=1)
         squares += (mel**2).sum(axis=1)

@@ -144,7 +144,7 @@ def _tested(runs: list[Run]) -> pd.Series:
 def leak_table(
     runs: list[Run], artists: pd.Series, resamples: int, confidence: float
 ) -> pd.DataFrame:
-    """What models gain under `random` over `artist`, from having heard the test artists.
+    """What models gain under `random` over `artist`, where training has the test artists.
 
     Args:
         runs: of one data set.

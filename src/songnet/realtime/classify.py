@@ -203,5 +203,5 @@ def description(model: Model) -> str:
         if measured["subset"] != "test":
             text += " They chose the network, so new music may fare worse."
         if model.saved.network.reads_metadata:
-            text += " It knew their metadata; of music that it is given to hear, it knows none."
+            text += " It also read their metadata, which files do not give it."
     return f"{text} {facts['note']}" if facts.get("note") else text
