@@ -115,7 +115,8 @@ def band_statistics(
         track_ids: (n,).
         normalise: of the network, (1, M, T) -> (1, M, T).
 
-    A band that hardly ever sounds counts as one of 1 dB, so that a whisper in it does not drown all others.
+    The standard deviation is 1 dB at least: a whisper in a band that is nearly always silent must
+    not drown all others.
     """
     count = 0
     total = np.zeros(shards.bands)
