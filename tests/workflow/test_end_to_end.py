@@ -178,7 +178,7 @@ def test_another_server_trains_nothing_anew_and_hides_no_job(
         ("features/audio", {"mel_shard", "fma_features_shard", "train_crnn", "train_svm_518"}),
         ("data/shard_writer", {"mel_shard", "index_tracks", "train_crnn"}),
         ("evaluation/metrics", {"evaluate_crnn", "evaluate_baseline", "collect_results"}),
-        ("tracking/live", {"init_tracking", "log_runs"}),
+        ("tracking/store", {"init_tracking", "log_runs"}),
         ("data/precomputed_mels", set()),
         ("demo/synthesis", set()),
     ],
