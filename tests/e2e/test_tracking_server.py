@@ -1,15 +1,8 @@
 """A shared MLflow server on SQLite: many writers at once, and times when it is down."""
 
 import multiprocessing
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,55 +18,18 @@ from songnet.tracking.live import LiveRun
 from songnet.tracking.store import initialise
 from songnet.tracking.upload import upload_runs
 from tests.conftest import Snakemake, config, copy_finished
-from tests.e2e.conftest import free_port
+from tests.e2e.mlflow_server import MLflowServer
 
 EPOCHS = 10
 WRITERS = 8
 MODEL = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "features": "mfcc"}
 
 
-class Server:
-    """An MLflow server that can be stopped and started again, on the same port and files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return when it answers; at once if it runs."""
-        if self.process is not None:
-            return
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1",
-                   "--port", str(self.port), "--backend-store-uri", "sqlite:///server.db",
-                   "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
-        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # seven processes, unused here
-        with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        end = time.monotonic() + 300
-        while time.monotonic() < end and self.process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
-                return
-            time.sleep(0.2)
-        pytest.fail((self.folder / "server.log").read_text()[-3000:])
-
-    def stop(self) -> None:
-        """Kill it, as a power cut would."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
     """One server for the tests below, in their order; the first of them starts it."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    folder = tmp_path_factory.mktemp("server")
+    server = MLflowServer(folder, folder / "server.db")
     yield server
     server.stop()
 
@@ -150,7 +106,7 @@ def untrained(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_server_that_is_down_costs_no_training(
-    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
+    server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
     project = untrained
@@ -175,7 +131,7 @@ def test_a_server_that_is_down_costs_no_training(
 
 
 def test_a_training_can_be_watched(
-    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
+    server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Epochs come from the training itself; nothing else of the workflow runs."""
     project = untrained
@@ -193,7 +149,7 @@ def test_a_training_can_be_watched(
     assert accuracies(watched.info.run_id) == list(trained.itertuples(index=False, name=None))
 
 
-def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
+def test_eight_parallel_jobs_lose_nothing(server: MLflowServer, tmp_path: Path) -> None:
     folders = [tmp_path / f"runs/artist/knn/{seed}" for seed in range(1, WRITERS + 1)]
     for seed, folder in enumerate(folders, 1):
         write_run(folder, seed)
@@ -226,7 +182,9 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
     assert len(logged) == WRITERS
 
 
-def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_dies_during_a_training_gets_it_later(
+    server: MLflowServer, tmp_path: Path
+) -> None:
     folder = tmp_path / "runs/artist/knn/1"
     write_run(folder, 1)
     rows = history(1).to_dict("records")

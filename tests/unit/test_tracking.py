@@ -179,7 +179,7 @@ def test_upload_runs_gives_each_training_a_run(run_folder: Path, uri: str) -> No
 
 
 @pytest.mark.parametrize(
-    "broken", ["log_params", "log_metrics", "log_artifact", "sklearn.log_model", "search_runs"]
+    "broken", ["log_params", "log_metrics", "log_artifacts", "sklearn.log_model", "search_runs"]
 )
 def test_upload_runs_completes_what_broke_off(
     run_folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -67,32 +67,27 @@ def register_best(name: str, data: str) -> None:
     """Give the best model of a split the alias `best`: ``models:/{name}@best``.
 
     All current runs of the split take part, also those that this invocation leaves out. The model
-    of the best mean validation accuracy wins, and of its runs the best one.
+    of the best mean validation accuracy wins, and of its runs the best one. Networks that read
+    metadata come last: MLflow's model is given none, so its accuracy would be another.
 
     Args:
         name: of the registered model.
         data: tag DATA of the split's runs.
     """
-    model, accuracy, model_id = "params.model", "metrics.validation/accuracy", f"tags.{MODEL_ID}"
-    metadata = "params.parameters.metadata"
-    current = f"tags.`{DATA}` = '{data}' and tags.`{CURRENT}` = 'true'"
-    runs = mlflow.search_runs(filter_string=current)
-    runs = runs.reindex(columns=["run_id", model, accuracy, model_id, metadata])
-    runs = runs.dropna(subset=[model_id])
-    # MLflow's model of a network is given no metadata, so its accuracy would be another.
-    others = runs[runs[metadata] != "True"]
-    runs = runs if others.empty else others
-    if runs.empty:
+    current = f"tags.`{DATA}` = '{data}' and tags.`{CURRENT}` = 'true' and tags.`{MODEL_ID}` != ''"
+    runs = mlflow.search_runs(filter_string=current, output_format="list")
+    if not runs:
         return
-    means = runs.groupby(model)[accuracy].transform("mean")
-    best = runs.assign(mean=means).sort_values(["mean", accuracy]).iloc[-1]
-    client = mlflow.MlflowClient()
+    accuracies = pd.Series([run.data.metrics["validation/accuracy"] for run in runs])
+    means = accuracies.groupby([run.data.params["model"] for run in runs]).transform("mean")
+    alone = [run.data.params.get("parameters.metadata") != "True" for run in runs]
+    ranks = list(zip(alone, means, accuracies, strict=True))
+    best = runs[ranks.index(max(ranks))]
+    client, run_id, model_id = mlflow.MlflowClient(), best.info.run_id, best.data.tags[MODEL_ID]
     with contextlib.suppress(mlflow.MlflowException):  # it is there already
         client.create_registered_model(name)
-    source = f"models:/{best[model_id]}"
-    versions = {found.source: found for found in client.search_model_versions(f"name = '{name}'")}
     # Not `mlflow.register_model`, which prints to the terminal.
-    found = versions.get(source) or client.create_model_version(
-        name, source, best["run_id"], model_id=best[model_id]
-    )
-    client.set_registered_model_alias(name, "best", found.version)
+    versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'") or [
+        client.create_model_version(name, f"models:/{model_id}", run_id, model_id=model_id)
+    ]
+    client.set_registered_model_alias(name, "best", versions[0].version)

@@ -1,5 +1,6 @@
 """One run in MLflow: found or created by its record, with its parent, parameters and epochs."""
 
+import getpass
 import os
 import re
 import time
@@ -17,8 +18,11 @@ PLACE = "songnet.place"  # user and folder, where another run may take its place
 DATA = "songnet.data"  # digest of tracks and split: runs that share it can be compared
 # In the environment, from the Snakefile: names one `snakemake` to all its jobs.
 INVOCATION = "SONGNET_INVOCATION"
-USER = os.environ.get("USER") or str(os.getuid())  # a container may not know its user
 FACTS = {"key", "source", "archives", "commit", "versions"}  # of params.json, not parameters
+try:
+    USER = getpass.getuser()
+except (KeyError, OSError):  # a container may not know its user
+    USER = str(os.getuid())
 
 
 def open_run(

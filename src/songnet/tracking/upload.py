@@ -1,5 +1,6 @@
 """Upload of finished runs: metrics, files, figure and model; what MLflow holds is left alone."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,17 @@ def _upload(experiment_id: str, folder: Path) -> Any:
     if tags.items() <= held.items():
         return found
     log_history(run_id, run.history)
+    metrics = _metrics(run)
     # MLflow's table shows the last step of a metric: here that of the model that was kept.
-    mlflow.log_metrics(_metrics(run), int(run.history["epoch"].iloc[-1]), run_id=run_id)
-    for path in folder.iterdir():
-        if path.suffix in (".json", ".csv", ".parquet"):
-            mlflow.log_artifact(str(path), run_id=run_id)
-    _log_confusion(run_id, run)
+    kept = {"validation/accuracy": metrics.pop("validation/accuracy")}
+    mlflow.log_metrics(kept, int(run.history["epoch"].iloc[-1]), run_id=run_id)
+    mlflow.log_metrics(metrics, run_id=run_id)  # without a step, which MLflow draws as bars
+    title = "{model} · {protocol} split · seed {seed}".format_map(run.params)
+    with tempfile.TemporaryDirectory() as temporary:
+        confusion_figure(confusion_table([run]), title, f"{temporary}/confusion.png")
+        leave_out = shutil.ignore_patterns("model.joblib", "model.safetensors")  # logged as models
+        shutil.copytree(folder, temporary, ignore=leave_out, dirs_exist_ok=True)
+        mlflow.log_artifacts(temporary, run_id=run_id)
     if held.get(MODEL) != model and family != "fusion":  # weights of models that are logged, too
         tags[MODEL_ID] = log_model(run_id, folder, run.params)
     client = mlflow.MlflowClient()
@@ -90,14 +96,6 @@ def _metrics(run: Run) -> dict[str, float]:
         values |= {f"{part}/{name}": found[name] for name in names}
         values |= {f"{part}/f1/{plain(g)}": scores["f1"] for g, scores in found["genres"].items()}
     return values
-
-
-def _log_confusion(run_id: str, run: Run) -> None:
-    title = "{model} · {protocol} split · seed {seed}".format_map(run.params)
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/confusion.png"
-        confusion_figure(confusion_table([run]), title, path)
-        mlflow.log_artifact(path, run_id=run_id)
 
 
 def _mark_current(runs: list[Any]) -> None:
