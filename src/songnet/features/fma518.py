@@ -1,19 +1,19 @@
 """FMA's 518 features of a clip: 11 descriptors in 74 dimensions, 7 statistics of each over time.
 
 Source: M. Defferrard et al., "FMA: A Dataset for Music Analysis" (ISMIR 2017), whose features.csv
-has the same column names. Every descriptor equals librosa's (0.11); all share one Fourier and one
-constant-Q transform. They are computed at one sample rate for all clips, so that the rate of a
-file, a habit of its uploader, cannot serve as a hint.
+has the same column names. Every descriptor is librosa's (0.11) or equals it; all share one Fourier
+and one constant-Q transform. They are computed at one sample rate for all clips, so that the rate
+of a file, a habit of its uploader, cannot serve as a hint.
 """
 
 from functools import cache
 
+import librosa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.fft import dct
 
-from songnet.features import chroma, cqt, spectral
+from songnet.features import cqt, spectral
 from songnet.features.mel import mel_bands
 
 SAMPLE_RATE = 22_050  # Hz
@@ -58,21 +58,23 @@ def fma_features(samples: Array) -> Array:
     """
     spectra = spectral.magnitudes(samples)
     power = spectra**2
-    constant_q = cqt.constant_q(samples, chroma.estimate_tuning(spectra, SAMPLE_RATE))
-    notes = chroma.fold_octaves(constant_q)
-    cens = chroma.chroma_cens(notes)
+    tuning, power_tuning = (spectral.estimate_tuning(S, SAMPLE_RATE) for S in (spectra, power))
+    constant_q = {"C": cqt.constant_q(samples, tuning), "bins_per_octave": cqt.BINS}
+    cens = librosa.feature.chroma_cens(**constant_q)
     centroid, bandwidth = spectral.centroid_and_bandwidth(spectra, SAMPLE_RATE)
     descriptors = {
         "chroma_cens": cens,
-        "chroma_cqt": chroma.normalised(notes, np.inf),
-        "chroma_stft": chroma.chroma_stft(power, SAMPLE_RATE),
-        "mfcc": mfcc(spectral.decibels_below_peak(mel_bands(power, SAMPLE_RATE, N_MELS)).T),
-        "rmse": spectral.root_mean_square(spectra),
+        "chroma_cqt": librosa.feature.chroma_cqt(**constant_q),
+        "chroma_stft": librosa.feature.chroma_stft(S=power, sr=SAMPLE_RATE, tuning=power_tuning),
+        "mfcc": librosa.feature.mfcc(
+            S=librosa.power_to_db(mel_bands(power.T, SAMPLE_RATE, N_MELS).T)
+        ),
+        "rmse": librosa.feature.rms(S=spectra),
         "spectral_bandwidth": bandwidth[None],
         "spectral_centroid": centroid[None],
-        "spectral_contrast": spectral.contrast(spectra, SAMPLE_RATE),
+        "spectral_contrast": librosa.feature.spectral_contrast(S=spectra, sr=SAMPLE_RATE),
         "spectral_rolloff": spectral.rolloff(spectra, SAMPLE_RATE),
-        "tonnetz": chroma.tonnetz(cens),
+        "tonnetz": librosa.feature.tonnetz(chroma=cens),
         "zcr": spectral.zero_crossing_rate(samples),
     }
     return statistics(descriptors)
@@ -86,14 +88,9 @@ def mfcc_features(mel: Array) -> Array:
 
     Returns:
         (140,) in the order of ``columns(("mfcc",))``. The coefficients are the first 20 of the
-        orthonormal DCT-II over the mel bands, as ``librosa.feature.mfcc(S=mel)``.
+        orthonormal DCT-II over the mel bands.
     """
-    return statistics({"mfcc": mfcc(mel.astype(np.float32))})
-
-
-def mfcc(mel: Array) -> Array:
-    """(n_mels, frames) in dB -> (20, frames)."""
-    return dct(mel, axis=0, norm="ortho")[: DIMENSIONS["mfcc"]]
+    return statistics({"mfcc": librosa.feature.mfcc(S=mel.astype(np.float32))})
 
 
 def statistics(descriptors: dict[str, Array]) -> Array:

@@ -1,4 +1,4 @@
-"""Mel-spectrograms in dB, equal to librosa's, without its start-up time and dense filters.
+"""Mel-spectrograms in dB, equal to librosa's, without its second of start-up and dense filters.
 
 Source: ``librosa.feature.melspectrogram`` and ``librosa.power_to_db`` (0.11) with their defaults,
 except ``top_db=None`` and a reference of 1: a level relative to the clip's own maximum would look
@@ -114,8 +114,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
     Returns:
         (n_mels, n_fft // 2 + 1) float32.
     """
-    top = _hz_to_mel(np.array(sample_rate / 2))
-    edges = _mel_to_hz(np.linspace(0, top, n_mels + 2))
+    edges = _mel_frequencies(n_mels + 2, sample_rate / 2)
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     widths = np.diff(edges)[:, None]
     ramps = edges[:, None] - bins[None, :]
@@ -139,18 +138,12 @@ def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[sli
     return narrow
 
 
-# Slaney, Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
-_LINEAR = 200 / 3  # Hz a mel
-_KNEE_HZ = 1000.0
-_KNEE_MEL = _KNEE_HZ / _LINEAR
-_LOG_STEP = np.log(6.4) / 27
+def _mel_frequencies(count: int, top: float) -> NDArray[np.float64]:
+    """Frequencies at equal distances in mel from 0 to ``top`` Hz, as ``librosa.mel_frequencies``.
 
-
-def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    above = _KNEE_MEL + np.log(np.maximum(hz, _KNEE_HZ) / _KNEE_HZ) / _LOG_STEP
-    return np.where(hz < _KNEE_HZ, hz / _LINEAR, above)
-
-
-def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
-    return np.where(mel < _KNEE_MEL, mel * _LINEAR, above)
+    Source: M. Slaney, Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
+    """
+    linear, step = 200 / 3, np.log(6.4) / 27
+    knee = 1000 / linear
+    mel = np.linspace(0, knee + np.log(top / 1000) / step, count)
+    return np.where(mel < knee, mel * linear, 1000 * np.exp(step * (mel - knee)))
