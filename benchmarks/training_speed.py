@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Section, spread
-from songnet.data.batches import Part, random_crops
+from songnet.data.batches import Subset, random_crops
 from songnet.data.shards import MelShards
-from songnet.data.subsets import read_parts
+from songnet.data.subsets import read_subsets
 from songnet.models.base import make_network
 from songnet.models.configs import NetworkConfig
 from songnet.pipeline.configuration import read_models
@@ -49,15 +49,15 @@ class Plain(nn.Module):
 
 
 def train_plainly(
-    folder: Path, train: Part, validation: Part, n_genres: int, epochs: int, seed: int
+    folder: Path, train: Subset, validation: Subset, n_genres: int, epochs: int, seed: int
 ) -> Curve:
     """Train on files ``folder/<track_id>.npz``."""
 
-    def batches(part: Part, order: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(subset: Subset, order: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in np.array_split(order, max(1, len(order) // 32)):
-            mels = [np.load(folder / f"{part.track_ids[i]}.npz")["mel"] for i in rows]
+            mels = [np.load(folder / f"{subset.track_ids[i]}.npz")["mel"] for i in rows]
             x = torch.from_numpy(np.stack(mels).astype(np.float32)) / 40 + 1
-            yield x, torch.from_numpy(part.labels[rows])
+            yield x, torch.from_numpy(subset.labels[rows])
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ class _ReachedError(Exception):
 
 
 def train_songnet(
-    shards: MelShards, train: Part, validation: Part, n_genres: int, target: float, seed: int
+    shards: MelShards, train: Subset, validation: Subset, n_genres: int, target: float, seed: int
 ) -> tuple[Curve, float]:
     """Train `crnn` until it reaches an accuracy; the share of time that loading takes."""
     entry = read_models(ROOT / "config/models.yaml")["crnn"]
@@ -116,10 +116,10 @@ def train_songnet(
     return curve, float(np.mean(loading))
 
 
-def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -> float:
+def anonymous_memory(shards: MelShards, subset: Subset, n_genres: int, times: int) -> float:
     """Peak of a training's own memory in MB, without mapped files, with each track so often."""
-    many = Part(*(np.concatenate([array] * times) for array in
-                  (part.track_ids, part.labels, part.metadata)))  # fmt: skip
+    many = Subset(*(np.concatenate([array] * times) for array in
+                  (subset.track_ids, subset.labels, subset.metadata)))  # fmt: skip
     peak = 0
 
     def look() -> None:
@@ -142,13 +142,14 @@ def anonymous_memory(shards: MelShards, part: Part, n_genres: int, times: int) -
     return peak / 1024
 
 
-def training_data(results: Path, split: str) -> tuple[Part, Part, MelShards, int]:
-    """Training and validation parts, spectrograms, and the number of genres."""
+def training_data(results: Path, split: str) -> tuple[Subset, Subset, MelShards, int]:
+    """Training and validation subsets, spectrograms, and the number of genres."""
     tracks = pd.read_parquet(results / "tracks.parquet")
-    parts = read_parts(results / f"splits/{split}.parquet")
+    subsets = read_subsets(results / f"splits/{split}.parquet")
     genres = sorted(tracks["genre"].unique())
     train, validation = (
-        Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
+        Subset.of(tracks.loc[subsets.index[subsets == name]], genres)
+        for name in ("train", "validation")
     )
     return train, validation, MelShards.read(results / "mel/index.parquet"), len(genres)
 

@@ -51,8 +51,8 @@ def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
         ids = np.append(list(BROKEN), rng.choice(others, number - len(BROKEN), replace=False))
         tracks = pd.DataFrame(index=pd.Index(ids, name="track_id"))
         tracks["genre"] = np.tile(list(GENRE_IDS), number // len(GENRE_IDS))
-        parts = np.repeat(list(TRACKS_PER_GENRE), list(TRACKS_PER_GENRE.values()))
-        tracks["official_split"] = np.repeat(parts, len(GENRE_IDS))
+        subsets = np.repeat(list(TRACKS_PER_GENRE), list(TRACKS_PER_GENRE.values()))
+        tracks["official_split"] = np.repeat(subsets, len(GENRE_IDS))
         tracks["artist_id"] = _invented_artists(tracks, rng)
         tracks.loc[rng.choice(tracks.index, WITHOUT_ARTIST, replace=False), "artist_id"] = np.nan
         return tracks.sort_index()
@@ -76,15 +76,15 @@ def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def _invented_artists(tracks: pd.DataFrame, rng: np.random.Generator) -> "pd.Series[float]":
-    """Artists of one part each: half have one track, a few have hundreds, some two genres."""
+    """Artists of one subset each: half have one track, a few have hundreds, some two genres."""
     artists = pd.Series(np.nan, index=tracks.index)
     first = 1_000_000  # beyond FMA's own numbers
-    for _, part in tracks.groupby("official_split"):
-        for _, group in part.groupby("genre"):
+    for _, subset in tracks.groupby("official_split"):
+        for _, group in subset.groupby("genre"):
             sizes = np.minimum(rng.zipf(2.1, len(group)), 200)
             artists[group.index] = first + np.repeat(np.arange(len(group)), sizes)[: len(group)]
             first += len(group)
-        mixed = rng.choice(part.index, len(part) // 10, replace=False)
+        mixed = rng.choice(subset.index, len(subset) // 10, replace=False)
         artists[mixed] = artists[rng.permutation(mixed)].to_numpy()
     return artists
 

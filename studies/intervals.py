@@ -20,7 +20,7 @@ EFFECTS = {
 
 
 def covered_by_artists(artists: int, repeats: int, rng: np.random.Generator) -> float:
-    """Share of made test parts whose interval holds the mean chance."""
+    """Share of made test subsets whose interval holds the mean chance."""
     of_tracks = pd.Series(np.repeat(np.arange(artists), TRACKS))
     truth = CHANCE[0] / sum(CHANCE)
     held = 0

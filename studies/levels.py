@@ -2,7 +2,7 @@
 
     python -m studies.levels results/local_mels causal_crnn crnn
 
-Reads the networks of all divisions of the protocol `artist` and their test parts; prints a table.
+Reads the networks of all splits of the protocol `artist` and their test subsets; prints a table.
 """
 
 import argparse
@@ -53,7 +53,7 @@ CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
 
 
 @torch.inference_mode()
-def verdicts(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> pd.DataFrame:
+def predictions(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> pd.DataFrame:
     """Number of the genre of each clip under each change, (clips, changes)."""
     found = np.empty((len(ids), len(CHANGES)), np.int64)
     for places, mel in whole_clips(shards, ids, BATCH):
@@ -64,14 +64,14 @@ def verdicts(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> pd.
 
 
 def main() -> None:
-    """Print, for each model and change, the accuracy and the share of verdicts that stay."""
+    """Print, for each model and change, the accuracy and the share of predictions that stay."""
     parser = argparse.ArgumentParser(prog="levels", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("results", type=Path, help="results/DATASET of a finished run")
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
     shards = MelShards.read(str(options.results / "mel/index.parquet"))
     tracks = pd.read_parquet(options.results / "tracks.parquet")
-    print("| % of verdicts |", " | ".join(CHANGES), "|")
+    print("| % of predictions |", " | ".join(CHANGES), "|")
     print("|---" * (len(CHANGES) + 1) + "|")
     for model in options.models:
         right, same = [], []
@@ -79,7 +79,7 @@ def main() -> None:
         for path in tqdm(runs, desc=model, unit="network", disable=None):
             network, genres, _ = load(path)
             _, known = held_out(tracks, options.results / f"splits/{path.parts[-4]}.parquet")
-            found = verdicts(network.eval(), shards, known.index.to_numpy())
+            found = predictions(network.eval(), shards, known.index.to_numpy())
             truth = known["genre"].map({genre: i for i, genre in enumerate(genres)})
             right.append(found.eq(truth, axis=0))
             same.append(found.eq(found["0 dB"], axis=0))

@@ -151,8 +151,8 @@ def rehearse(
         mel = sum(file.stat().st_size for file in (results / "mel").glob("*.npy"))
         disk = sum(
             file.stat().st_size
-            for part in ("resources", "results")
-            for file in (project / part).rglob("*")
+            for name in ("resources", "results")
+            for file in (project / name).rglob("*")
             if file.is_file()
         )
     cpu = (

@@ -21,7 +21,7 @@ import yaml
 from filelock import FileLock
 from studies.project import copy_project
 
-from songnet.data.batches import Part
+from songnet.data.batches import Subset
 from songnet.data.fma_zip import member_name
 from songnet.data.shards import MelShards
 from songnet.data.tracks import read_tracks
@@ -115,7 +115,7 @@ def train_on(clips: Path, folder: Path) -> None:
     )  # fmt: skip
     shards = MelShards(folder, index)
     labels = np.array([genres.index(file.stem.partition("-")[0]) for file in files])
-    part = Part(np.arange(len(mels)), labels, np.full((len(mels), 3), np.nan, np.float32))
+    subset = Subset(np.arange(len(mels)), labels, np.full((len(mels), 3), np.nan, np.float32))
     torch.manual_seed(1)
     network = CausalCRNN(
         CausalCRNNConfig(64, 3, shards.frames_per_second, [8, 12, 16], features=16, hidden=16)
@@ -128,9 +128,9 @@ def train_on(clips: Path, folder: Path) -> None:
         learning_rate=5e-3,
         ema_decay=0.9,
     )
-    history = train_network(network, shards, part, part, training, 1, folder / "checkpoint.pt")
+    history = train_network(network, shards, subset, subset, training, 1, folder / "checkpoint.pt")
     assert max(row["validation_accuracy"] for row in history) > 0.8
-    measured = {"part": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
+    measured = {"subset": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
     facts = {
         "model": "causal_crnn", "title": "causal C-RNN", "dataset": "tests", "protocol": "artist",
         "dataset_title": "clips of the tests", "note": "The music is synthetic.",
@@ -188,7 +188,9 @@ def processes(workflow: subprocess.Popen[Any], rule: str) -> list[psutil.Process
     """Processes of a run of Snakemake that execute the script of a rule."""
     try:
         children = psutil.Process(workflow.pid).children(recursive=True)
-        return [p for p in children if any(part.endswith(f".{rule}.py") for part in p.cmdline())]
+        return [
+            p for p in children if any(subset.endswith(f".{rule}.py") for subset in p.cmdline())
+        ]
     except psutil.Error:  # one of them has just ended
         return []
 

@@ -1,11 +1,8 @@
-"""SongNet: real-time music genre classification.
+"""SongNet: music genre classification, from archives of audio to a results table and a live page.
 
-The modules follow the data: ``demo`` and ``download`` make archives, ``archives`` and ``tracks``
-read them, ``audio`` and ``mel`` and ``fma_features`` turn clips into numbers, ``splits`` divides
-them, ``baselines``, ``networks`` and ``training`` learn from them, ``evaluation`` and ``results``
-say how well, ``analysis`` and ``filters`` why, ``figures``, ``pages`` and ``tracking`` show it,
-``realtime`` and what stands on it (``classify``, ``listen``, ``server``) hear music as it plays.
-Nothing here imports Snakemake.
+One package a stage, in the order in which data flow: ``features``, ``data``, ``models``,
+``training``, ``evaluation``, ``report``, ``realtime``, ``tracking``, ``pipeline``. Nothing here
+imports Snakemake.
 """
 
 __version__ = "0.1.0"

@@ -188,7 +188,7 @@ def _listen(options: argparse.Namespace) -> int:
             print(json.dumps(facts | shares), flush=True)
     else:
         console = Console()
-        # A microphone ends by Ctrl-C alone; what it has heard stays on the screen.
+        # A microphone ends by Ctrl-C alone; the last prediction stays on the screen.
         with (
             contextlib.suppress(KeyboardInterrupt),
             Live(console=console, transient=True, refresh_per_second=8) as live,

@@ -139,7 +139,7 @@ def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: li
     text = run.stdout.decode()
     assert text.startswith(
         "causal C-RNN, trained on clips of the tests (artist split). Right on 90.0 % of 30 tracks "
-        "of the test part, interval over artists 80.0 % to 100.0 %. The music is synthetic.\n"
+        "of the test subset, interval over artists 80.0 % to 100.0 %. The music is synthetic.\n"
     )
     assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
 

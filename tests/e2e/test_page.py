@@ -84,7 +84,7 @@ def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path
     few = points(page)
     assert few < 40  # the chart grows with the music, it is not there at once
     wait_for_points(page, few + 3)
-    # Jump to the end: all is heard at once, and the verdict is the command's.
+    # Jump to the end: all is heard at once, and the prediction is the command's.
     page.evaluate("document.getElementById('player').currentTime = 29.5")
     page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
     run = subprocess.run(
@@ -92,7 +92,7 @@ def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path
          str(trained)], capture_output=True, check=True,
     )  # fmt: skip
     expected = json.loads(run.stdout)["files"][0]
-    assert page.get_attribute("#so-far", "data-genre") == expected["prediction"]
+    assert page.get_attribute("#overall", "data-genre") == expected["prediction"]
     rows = page.locator("#genres tbody tr")
     for i, probability in enumerate(expected["probabilities"].values()):
         shown = rows.nth(i).locator("td").nth(1).locator("span").inner_text()
@@ -181,7 +181,7 @@ def test_the_microphone_is_heard(page: Page) -> None:
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
     wait_for_points(page, 20)
-    assert page.get_attribute("#so-far", "data-genre") == "Rock"
+    assert page.get_attribute("#overall", "data-genre") == "Rock"
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
     page.wait_for_function("document.body.dataset.state === 'ended'", timeout=30_000)
@@ -234,7 +234,7 @@ def test_an_example_can_be_chosen_again(page: Page, clips: Path) -> None:
     wait_for_points(page, 3)
     page.select_option("#examples", index=1)
     wait_for_points(page, 3)
-    assert page.get_attribute("#so-far", "data-genre") != "Folk"
+    assert page.get_attribute("#overall", "data-genre") != "Folk"
 
 
 def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
@@ -284,7 +284,9 @@ def test_page_keeps_to_its_content_security_policy(browser: Browser, server: Ser
     page.on("console", lambda message: said.append(message.text))
     open_page(page, server)
     page.select_option("#examples", index=1)
-    expect(page.locator("#so-far")).to_have_attribute("data-genre", re.compile("."), timeout=30_000)
+    expect(page.locator("#overall")).to_have_attribute(
+        "data-genre", re.compile("."), timeout=30_000
+    )
     expect(page.locator("#chart .main-svg").first).to_be_visible()
     page.close()
     assert not [text for text in said if "Content Security Policy" in text]
@@ -293,8 +295,8 @@ def test_page_keeps_to_its_content_security_policy(browser: Browser, server: Ser
 def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
     sf.write(tmp_path / "silent.wav", np.zeros(5 * 44_100), 44_100)
     page.set_input_files("#file", tmp_path / "silent.wav")
-    expect(page.locator("#so-far")).to_have_text("no music: silence", timeout=30_000)
-    assert page.get_attribute("#so-far", "data-genre") is None
+    expect(page.locator("#overall")).to_have_text("no music: silence", timeout=30_000)
+    assert page.get_attribute("#overall", "data-genre") is None
     expect(page.locator("#genres tbody td").first).to_have_text("–")
     shown = "document.getElementById('chart').data.flatMap((trace) => trace.y)"
     assert {*page.evaluate(shown)} == {None}
@@ -310,7 +312,7 @@ def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:
     for tab, genre in ((page, "Folk"), (other, "Rock")):
         tab.bring_to_front()
         tab.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
-        assert tab.get_attribute("#so-far", "data-genre") == genre
+        assert tab.get_attribute("#overall", "data-genre") == genre
 
 
 def test_a_reload_in_mid_stream(page: Page, server: Server) -> None:
@@ -345,7 +347,7 @@ def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     page.select_option("#examples", index=1)
     wait_for_points(page, 3)
     pause(page)
-    for place in ("now", "so-far"):  # FMA's longest names
+    for place in ("now", "overall"):  # FMA's longest names
         text = "unsure: Instrumental or International?"
         page.evaluate(f"document.getElementById('{place}').textContent = '{text}'")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

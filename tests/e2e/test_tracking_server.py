@@ -1,15 +1,8 @@
 """A shared MLflow server on SQLite: many writers at once, and times when it is down."""
 
 import multiprocessing
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,60 +14,22 @@ import pytest
 from songnet.features.fma518 import columns
 from songnet.io import read_json, write_json
 from songnet.models import baselines
-from songnet.tracking.live import PARENT, LiveRun, initialise
+from songnet.tracking.live import LiveRun
+from songnet.tracking.store import initialise
 from songnet.tracking.upload import upload_runs
 from tests.conftest import Snakemake, config, copy_finished
-from tests.e2e.conftest import free_port
+from tests.e2e.mlflow_server import MLflowServer
 
 EPOCHS = 10
 WRITERS = 8
 MODEL = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "features": "mfcc"}
 
 
-class Server:
-    """An MLflow server that can be stopped and started again, on the same port and files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return when it answers; at once if it runs."""
-        if self.process is not None:
-            return
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1",
-                   "--port", str(self.port), "--backend-store-uri", "sqlite:///server.db",
-                   "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
-        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = (
-            "false"  # seven processes, of no use here
-        )
-        with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        end = time.monotonic() + 300
-        while time.monotonic() < end and self.process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
-                return
-            time.sleep(0.2)
-        pytest.fail((self.folder / "server.log").read_text()[-3000:])
-
-    def stop(self) -> None:
-        """Kill it, as a power cut would."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
     """One server for the tests below, in their order; the first of them starts it."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    folder = tmp_path_factory.mktemp("server")
+    server = MLflowServer(folder, folder / "server.db")
     yield server
     server.stop()
 
@@ -86,57 +41,60 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
 
 
-def make_run(folder: Path, seed: int) -> dict[str, Any]:
-    """Write the files of a finished run and return its record."""
-    rng = np.random.default_rng(seed)
-    features = pd.DataFrame(rng.normal(size=(24, 140)), columns=columns(("mfcc",)), dtype="float32")
+def write_run(folder: Path, seed: int) -> None:
+    """Write the files of a finished run; its values tell it from all others."""
+    features = np.random.default_rng(seed).normal(size=(24, 140)).astype("float32")
     genres = pd.Series(np.tile(["Folk", "Rock"], 12))
-    parts = pd.Series(["train"] * 16 + ["validation"] * 8)
-    baseline, _ = baselines.fit_baseline(MODEL, features, genres, parts, seed=seed)
+    subsets = pd.Series(["train"] * 16 + ["validation"] * 8)
+    table = pd.DataFrame(features, columns=columns(("mfcc",)))
+    baseline, _ = baselines.fit_baseline(MODEL, table, genres, subsets, seed=seed)
+    folder.mkdir(parents=True)
+    baselines.save(baseline, folder / "model.joblib")
+    history(seed).to_csv(folder / "history.csv", index=False)
+    pd.DataFrame({"track_id": [1]}).to_parquet(folder / "predictions.parquet")
+    scores = {
+        "accuracy": seed / 100, "macro_f1": 0.5, "log_loss": 0.7, "ci_low": 0, "ci_high": 1,
+        "genres": {"Folk": {"f1": 0.5}, "Rock": {"f1": 0.5}}, "confusion": [[4, 0], [0, 4]],
+    }  # fmt: skip
+    metrics = {"genre_names": ["Folk", "Rock"], "validation": scores, "test": scores}
+    write_json(folder / "metrics.json", metrics)
     record = {
         "dataset": "shared", "protocol": "artist", "split_seed": 1, "model": "knn", "seed": seed,
         "title": "k nearest neighbours", "family": "baseline", **MODEL, "key": f"{seed:016x}",
         "source": "x", "commit": "y", "archives": {}, "versions": {},
     }  # fmt: skip
-    folder.mkdir(parents=True)
-    baselines.save(baseline, folder / "model.joblib")
-    history(seed).to_csv(folder / "history.csv", index=False)
-    pd.DataFrame({"track_id": [1]}).to_parquet(folder / "predictions.parquet")
-    genre = {"f1": 0.5, "precision": 0.5, "recall": 0.5}
-    scores = {"accuracy": seed / 100, "macro_f1": 0.5, "log_loss": 0.7, "ci_low": 0, "ci_high": 1,
-              "genres": {"Folk": genre, "Rock": genre},
-              "confusion": [[4, 0], [0, 4]]}  # fmt: skip
-    parts = {"validation": scores, "test": scores}
-    write_json(folder / "metrics.json", {"genre_names": ["Folk", "Rock"], **parts})
     write_json(folder / "params.json", record)
-    return record
 
 
 def history(seed: int) -> pd.DataFrame:
-    """Epochs whose values tell the run from all others."""
     epochs = np.arange(1, EPOCHS + 1)
-    return pd.DataFrame(
-        {"epoch": epochs, "seconds": 1.0, "validation_accuracy": seed + epochs / 100}
-    )
+    accuracies = seed + epochs / 100
+    return pd.DataFrame({"epoch": epochs, "seconds": 1.0, "validation_accuracy": accuracies})
 
 
-def write_one_run(uri: str, experiment: str, folder: Path, barrier: Any) -> None:
-    """What a training and the upload after it send, beside others that do the same."""
+def train_and_upload(uri: str, experiment: str, folder: Path, barrier: Any) -> None:
+    """Send what a training and the upload after it send, beside others that do the same."""
     record = read_json(folder / "params.json")
     barrier.wait(120)
-    live = LiveRun(experiment, record)
     rows = history(record["seed"]).to_dict("records")
-    for epochs in range(1, len(rows) + 1):
-        live.log_epochs(rows[:epochs])
-    assert live._client is not None, "the server was given up"
+    with LiveRun(experiment, record) as live:
+        for epochs in range(1, len(rows) + 1):
+            live.log_epochs(rows[:epochs])
+    assert not live._given_up
     upload_runs(uri, "shared", [folder])
 
 
 def runs_of(uri: str, experiment: str) -> list[Any]:
     """All runs of an experiment but the parents of invocations."""
-    client = mlflow.MlflowClient(uri)
-    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
-    return [run for run in runs if PARENT in run.data.tags]
+    mlflow.set_tracking_uri(uri)
+    runs = mlflow.search_runs(experiment_names=[experiment], output_format="list")
+    return [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+
+
+def accuracies(run_id: str) -> list[tuple[int, float]]:
+    """Steps and values that MLflow has of a run's validation accuracy."""
+    history = mlflow.MlflowClient().get_metric_history(run_id, "validation/accuracy")
+    return [(metric.step, metric.value) for metric in history]
 
 
 @pytest.fixture
@@ -148,7 +106,7 @@ def untrained(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_server_that_is_down_costs_no_training(
-    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
+    server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Down before, during and after the training; up for the next run, which uploads all, once."""
     project = untrained
@@ -157,7 +115,7 @@ def test_a_server_that_is_down_costs_no_training(
     assert server.process is None
     run = snakemake(project, *goal, MLFLOW_TRACKING_URI=server.uri)
     assert run.returncode != 0
-    message = f"error: MLFLOW_TRACKING_URI: {server.uri} cannot be reached"
+    message = f"error: MLFLOW_TRACKING_URI: {server.uri} cannot be used"
     assert message in run.stdout and "Traceback" not in run.stdout
     model = project / "results/local/runs/artist/crnn/1/model.safetensors"
     trained = model.stat().st_mtime_ns
@@ -173,7 +131,7 @@ def test_a_server_that_is_down_costs_no_training(
 
 
 def test_a_training_can_be_watched(
-    server: Server, untrained: Path, archives: Path, snakemake: Snakemake
+    server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """Epochs come from the training itself; nothing else of the workflow runs."""
     project = untrained
@@ -187,17 +145,14 @@ def test_a_training_can_be_watched(
     assert run.returncode == 0, run.stdout[-3000:]
     (watched,) = runs_of(server.uri, "watched")
     assert watched.info.status == "FINISHED" and "test/accuracy" not in watched.data.metrics
-    client = mlflow.MlflowClient(server.uri)
-    steps = client.get_metric_history(watched.info.run_id, "validation/accuracy")
-    trained = pd.read_csv(project / folder / "history.csv")
-    assert [step.step for step in steps] == list(trained["epoch"])
-    assert [step.value for step in steps] == list(trained["validation_accuracy"])
+    trained = pd.read_csv(project / folder / "history.csv")[["epoch", "validation_accuracy"]]
+    assert accuracies(watched.info.run_id) == list(trained.itertuples(index=False, name=None))
 
 
-def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> None:
+def test_eight_parallel_jobs_lose_nothing(server: MLflowServer, tmp_path: Path) -> None:
     folders = [tmp_path / f"runs/artist/knn/{seed}" for seed in range(1, WRITERS + 1)]
     for seed, folder in enumerate(folders, 1):
-        make_run(folder, seed)
+        write_run(folder, seed)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.e2e.test_tracking_server", "skops.io", "mlflow.sklearn"])
     server.start()
@@ -205,7 +160,7 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
     write_json(experiment, initialise(server.uri, "shared") | {"live_after": 0})
     barrier = context.Barrier(WRITERS)
     writers = [
-        context.Process(target=write_one_run, args=(server.uri, experiment, folder, barrier))
+        context.Process(target=train_and_upload, args=(server.uri, experiment, folder, barrier))
         for folder in folders
     ]
     for writer in writers:
@@ -213,39 +168,37 @@ def test_eight_parallel_jobs_lose_nothing(server: Server, tmp_path: Path) -> Non
     for writer in writers:
         writer.join(300)
     assert [writer.exitcode for writer in writers] == [0] * WRITERS
-    runs = runs_of(server.uri, "shared")
-    assert sorted(run.info.run_name for run in runs) == sorted(
-        f"knn · artist · {seed}" for seed in range(1, WRITERS + 1)
-    )
-    client = mlflow.MlflowClient(server.uri)
-    for run in runs:
-        seed = int(run.data.params["seed"])
-        assert run.info.status == "FINISHED"
+    runs = {int(run.data.params["seed"]): run for run in runs_of(server.uri, "shared")}
+    assert len(runs_of(server.uri, "shared")) == WRITERS
+    for seed in range(1, WRITERS + 1):
+        run = runs[seed]
+        assert (run.info.run_name, run.info.status) == (f"knn · artist · {seed}", "FINISHED")
         assert run.data.metrics["test/accuracy"] == seed / 100
-        steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-        kept = seed / 100
-        sent = [*history(seed)["validation_accuracy"], kept]
-        assert [step.value for step in sorted(steps, key=lambda step: step.step)] == sent
-        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        sent = [*enumerate(history(seed)["validation_accuracy"], 1), (EPOCHS, seed / 100)]
+        assert sorted(accuracies(run.info.run_id)) == sorted(sent)
+        files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
         assert files >= {"params.json", "history.csv", "metrics.json", "confusion.png"}
-    assert len(client.search_logged_models([runs[0].info.experiment_id])) == WRITERS
+    logged = mlflow.search_logged_models([runs[1].info.experiment_id], output_format="list")
+    assert len(logged) == WRITERS
 
 
-def test_a_server_that_dies_during_a_training_gets_it_later(server: Server, tmp_path: Path) -> None:
-    record = make_run(tmp_path / "runs/artist/knn/1", 1)
-    experiment = str(tmp_path / "experiment.json")
+def test_a_server_that_dies_during_a_training_gets_it_later(
+    server: MLflowServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs/artist/knn/1"
+    write_run(folder, 1)
     rows = history(1).to_dict("records")
     server.start()
+    experiment = str(tmp_path / "experiment.json")
     write_json(experiment, initialise(server.uri, "dying") | {"live_after": 0})
-    live = LiveRun(experiment, record)
+    live = LiveRun(experiment, read_json(folder / "params.json"))
     live.log_epochs(rows[:1])
     server.stop()
     for epochs in range(2, len(rows) + 1):
         live.log_epochs(rows[:epochs])
     server.start()
-    first = upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"])
-    assert upload_runs(server.uri, "dying", [tmp_path / "runs/artist/knn/1"]) == first
+    first = upload_runs(server.uri, "dying", [folder])
+    assert upload_runs(server.uri, "dying", [folder]) == first
     (run,) = runs_of(server.uri, "dying")
-    client = mlflow.MlflowClient(server.uri)
-    steps = client.get_metric_history(run.info.run_id, "validation/accuracy")
-    assert sorted(step.step for step in steps) == [*range(1, EPOCHS + 1), EPOCHS]
+    steps = sorted(step for step, _ in accuracies(run.info.run_id))
+    assert steps == [*range(1, EPOCHS + 1), EPOCHS]

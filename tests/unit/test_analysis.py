@@ -12,7 +12,7 @@ GENRES = ["Folk", "Pop", "Rock"]
 
 
 def predictions() -> pd.DataFrame:
-    """Six verdicts: Folk 2 of 2 right, Pop 0 of 2, Rock 1 of 2."""
+    """Six predictions: Folk 2 of 2 right, Pop 0 of 2, Rock 1 of 2."""
     rows = [
         (1, "Folk", "Folk", 0.8, 0.1, 0.1),
         (2, "Folk", "Folk", 0.6, 0.3, 0.1),
@@ -61,7 +61,7 @@ def test_calibration() -> None:
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
     np.testing.assert_allclose(found["accuracy"], [1 / 3, 1, 0])
-    assert list(found["verdicts"]) == [3, 2, 1]
+    assert list(found["predictions"]) == [3, 2, 1]
     assert found["ci_low"].isna().all()  # of so few artists
     error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
     assert error_analysis.calibration_error(found) == pytest.approx(error)
@@ -78,18 +78,19 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     table = table.assign(Folk=0.55, Pop=0.45, Rock=0.0)
     artists = pd.Series(np.arange(100) // 10)
     (row,) = error_analysis.reliability(table, GENRES, artists, 2000, 0.95).itertuples()
-    assert (row.verdicts, row.accuracy) == (100, 0.5)
+    assert (row.predictions, row.accuracy) == (100, 0.5)
     assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles of ten
 
 
 def test_artists() -> None:
     found = error_analysis.artist_errors(predictions(), tracks(), least=2)
     assert found.to_dict("records") == [
-        {"artist": "B", "genre": "Pop", "verdicts": 3, "accuracy": pytest.approx(1 / 3),
+        {"artist": "B", "genre": "Pop", "predictions": 3, "accuracy": pytest.approx(1 / 3),
          "called": "Rock", "share": pytest.approx(1 / 3)},
-        {"artist": "A", "genre": "Folk", "verdicts": 2, "accuracy": 1.0, "called": "", "share": 0},
+        {"artist": "A", "genre": "Folk", "predictions": 2, "accuracy": 1.0, "called": "",
+         "share": 0},
     ]  # fmt: skip
-    seeds = pd.concat([predictions()] * 3)  # verdicts of three runs make no track more
+    seeds = pd.concat([predictions()] * 3)  # predictions of three runs make no track more
     assert len(error_analysis.artist_errors(seeds, tracks(), least=3)) == 1
     none = error_analysis.artist_errors(predictions(), tracks(), least=9)
     assert none.empty and analysis_page.artists_table(none).empty
@@ -145,7 +146,7 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
 def test_secondary_labels() -> None:
     found = error_analysis.secondary_labels(predictions(), tracks(), GENRES)
     # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
-    assert (found.verdicts, found.wrong, found.excused) == (2, 3, 1)
+    assert (found.predictions, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
     facts = analysis_page.error_facts(predictions(), GENRES, tracks())
     assert facts["errors naming another label"] == "1 of 3 (33.3 %)"
@@ -172,7 +173,7 @@ def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
     artists = error_analysis.artist_errors(named, known, least=2)
     assert list(artists["called"]) == [name, ""]
     labels = error_analysis.secondary_labels(named, known, genres)
-    assert (labels.verdicts, labels.wrong, labels.excused) == (2, 3, 1)
+    assert (labels.predictions, labels.wrong, labels.excused) == (2, 3, 1)
     errors = error_analysis.genre_errors(named, genres)
     assert [row["genre"] for row in errors] == ["Pop", name, "Folk"]
 

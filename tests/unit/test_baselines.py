@@ -23,11 +23,11 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
     columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
     features = pd.DataFrame(rng.normal(size=(20, 3)), range(20), columns)
     genres = pd.Series(["Pop", "Rock"] * 10)
-    parts = pd.Series(["train"] * 14 + ["validation"] * 6)
+    subsets = pd.Series(["train"] * 14 + ["validation"] * 6)
     model = MODELS["svm"]
-    assert fit_baseline(model, features, genres, parts, 1)[1]["epoch"] == 1
+    assert fit_baseline(model, features, genres, subsets, 1)[1]["epoch"] == 1
     with pytest.raises(SongNetError, match=message):
-        fit_baseline(model | {"parameters": parameters}, features, genres, parts, 1)
+        fit_baseline(model | {"parameters": parameters}, features, genres, subsets, 1)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
 def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, Any]) -> None:
     columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
     features = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), range(20), columns)
-    parts = pd.Series(["train"] * 14 + ["validation"] * 6)
+    subsets = pd.Series(["train"] * 14 + ["validation"] * 6)
     model = {"estimator": estimator, "features": "mfcc", "parameters": parameters}
     with pytest.raises(SongNetError, match=rf"^models\.yaml: {estimator}: "):
-        fit_baseline(model, features, pd.Series(["Pop", "Rock"] * 10), parts, 1)
+        fit_baseline(model, features, pd.Series(["Pop", "Rock"] * 10), subsets, 1)
 
 
 @pytest.mark.parametrize("genres", [["Pop", "Rock"], ["Folk", "Pop", "Rock"]])
@@ -57,13 +57,13 @@ def test_scores_become_probabilities_by_the_temperature_that_fits_best(genres: l
     values = rng.normal(size=(150, 3)) + 1.2 * np.eye(3)[truth]
     features = pd.DataFrame(values, range(150), columns)
     named = pd.Series(np.array(genres)[truth])
-    parts = pd.Series(["train"] * 90 + ["validation"] * 60)
-    fitted, history = fit_baseline(MODELS["svm"], features, named, parts, 1)
+    subsets = pd.Series(["train"] * 90 + ["validation"] * 60)
+    fitted, history = fit_baseline(MODELS["svm"], features, named, subsets, 1)
     validation = features[90:]
-    verdicts, probabilities = fitted.predict(validation)
+    predictions, probabilities = fitted.predict(validation)
     assert probabilities.shape == (60, len(genres)) and fitted.genres == genres
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    right = float(np.mean(verdicts == named[90:]))
+    right = float(np.mean(predictions == named[90:]))
     assert history["validation_accuracy"] == right > 1.2 / len(genres)
 
     def loss(temperature: float) -> float:

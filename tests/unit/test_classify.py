@@ -103,16 +103,16 @@ def test_classify_gives_silence_no_genre(tmp_path: Path, kind: str) -> None:
 
 def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    measured = {"part": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
+    measured = {"subset": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
     trained = "causal C-RNN, trained on local archives (artist split)."
     assert description(load_model(causal(path))) == trained
     of_test = (
-        f"{trained} Right on 90.0 % of 30 tracks of the test part, interval over artists 80.0 % "
+        f"{trained} Right on 90.0 % of 30 tracks of the test subset, interval over artists 80.0 % "
         "to 100.0 %."
     )
     assert description(load_model(causal(path, measured=measured))) == of_test
-    # Where a split leaves no test part, the part that chose the network is what there is.
-    model = load_model(causal(path, measured=measured | {"part": "validation"}, note="A taste."))
+    # Where a split leaves no test subset, the subset that chose the network is what there is.
+    model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A taste."))
     assert description(model) == (
         of_test.replace("test", "validation")
         + " They chose the network, so new music may fare worse. A taste."

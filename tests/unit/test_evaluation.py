@@ -10,7 +10,7 @@ from songnet.evaluation.metrics import (
     artist_bootstrap,
     effective_artists,
     genre_scores,
-    part_metrics,
+    subset_metrics,
 )
 from songnet.models.predictions import prediction_table
 
@@ -29,7 +29,7 @@ def table() -> pd.DataFrame:
 
 def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
     artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
-    found = part_metrics(table, artists, GENRES, resamples=500, confidence=0.95)
+    found = subset_metrics(table, artists, GENRES, resamples=500, confidence=0.95)
     truth, predicted = table["genre"], table["predicted"]
     assert found["accuracy"] == pytest.approx((truth == predicted).mean())
     assert found["confusion"] == sklearn_confusion(truth, predicted, labels=GENRES).tolist()
@@ -52,7 +52,7 @@ def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
 def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None:
     artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
     rows = table[(table["genre"] != "Pop") & (table["predicted"] != "Pop")]
-    found = part_metrics(rows, artists, GENRES, resamples=10, confidence=0.95)
+    found = subset_metrics(rows, artists, GENRES, resamples=10, confidence=0.95)
     expected = f1_score(rows["genre"], rows["predicted"], average="macro")
     assert found["macro_f1"] == pytest.approx(expected)
     assert found["genres"]["Pop"] == {"precision": 0, "recall": 0, "f1": 0, "tracks": 0}
@@ -112,7 +112,7 @@ def test_unknown_artists_count_for_themselves() -> None:
     )
 
 
-def test_several_verdicts_on_a_track_are_no_more_artists() -> None:
+def test_several_predictions_on_a_track_are_no_more_artists() -> None:
     rng = np.random.default_rng(7)
     correct = rng.integers(0, 2, 40).astype(float)
     unknown = pd.Series([np.nan] * 40, index=np.arange(100, 140))

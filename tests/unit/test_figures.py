@@ -22,7 +22,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def counts(*genres: str) -> pd.DataFrame:
     rows = [("test", a, b, 5) for a in genres for b in genres]
-    return pd.DataFrame(rows, columns=["part", "genre", "predicted", "verdicts"])
+    return pd.DataFrame(rows, columns=["subset", "genre", "predicted", "predictions"])
 
 
 @pytest.mark.parametrize("longest", ["Folk", "Old-Time / Historic", "Music of " + "long " * 30])
@@ -73,7 +73,7 @@ def test_accuracy_figure_without_test_set_shows_validation(drawn: list[Any]) -> 
 
 
 def test_excerpt_figure_may_be_empty(drawn: list[Any]) -> None:
-    columns = ["protocol", "model", "part", "seconds", "accuracy", "ci_low", "ci_high"]
+    columns = ["protocol", "model", "subset", "seconds", "accuracy", "ci_low", "ci_high"]
     figures.excerpt_figure(pd.DataFrame(columns=columns), MODELS, "excerpts.svg")
     rows = [("artist", "crnn", "test", s, s / 10, s / 20, s / 5) for s in (1.0, 2.0)]
     figures.excerpt_figure(pd.DataFrame(rows, columns=columns), MODELS, "excerpts.svg")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.data.batches import Part
+from songnet.data.batches import Subset
 from songnet.data.shards import MelShards
 from songnet.evaluation.filters import (
     _of_different_genres,
@@ -26,7 +26,7 @@ FPS = 20.0
 FRAMES = 200
 
 
-def planted(tmp_path: Path) -> tuple[MelShards, Part]:
+def planted(tmp_path: Path) -> tuple[MelShards, Subset]:
     """Twelve clips of 10 s; those of genre 1 have a loud second from 6 s on."""
     rng = np.random.default_rng(0)
     mels = rng.normal(-60, 3, (12, 32, FRAMES)).astype(np.float16)
@@ -37,8 +37,8 @@ def planted(tmp_path: Path) -> tuple[MelShards, Part]:
         {"file": "000.npy", "row": range(12), "frames": FRAMES, "seconds": FRAMES / FPS},
         index=pd.Index(range(100, 112)),
     )
-    part = Part(index.index.to_numpy(), labels, np.zeros((12, 3), np.float32))
-    return MelShards(tmp_path, index), part
+    subset = Subset(index.index.to_numpy(), labels, np.zeros((12, 3), np.float32))
+    return MelShards(tmp_path, index), subset
 
 
 @pytest.fixture(params=["crnn", "causal"])
@@ -63,13 +63,13 @@ def test_a_filter_that_never_answers_takes_no_place() -> None:
 
 
 def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> None:
-    shards, part = planted(tmp_path)
-    layers = layer_activities(network, shards, part, excerpt_seconds=1.0)
+    shards, subset = planted(tmp_path)
+    layers = layer_activities(network, shards, subset, excerpt_seconds=1.0)
     assert len(layers) == 3
     for activity in layers:
         assert activity.strength.shape == activity.start.shape == (12, 8)
     found = telling_filters(
-        network, shards, part, ["quiet", "loud"], pd.Series(1.0, index=part.track_ids),
+        network, shards, subset, ["quiet", "loud"], pd.Series(1.0, index=subset.track_ids),
         filters=2, excerpts=3, excerpt_seconds=1.0,
     )  # fmt: skip
     assert [filter.layer for filter in found] == [1, 1, 2, 2, 3, 3]
@@ -78,7 +78,7 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
     for filter in driven:
         assert filter.genres["loud"] == 1
         (excerpt,) = filter.excerpts  # all clips are of one artist
-        assert part.labels[excerpt.track_id - 100] == 1
+        assert subset.labels[excerpt.track_id - 100] == 1
         assert excerpt.start == pytest.approx(6.0, abs=1.0)
 
 
@@ -102,11 +102,11 @@ class Loudness(Network):
 
 
 def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
-    shards, part = planted(tmp_path)
+    shards, subset = planted(tmp_path)
     network = Loudness(NetworkConfig(32, 2, FPS))
     assert network.layers == []
-    artists = pd.Series(1.0, index=part.track_ids)
-    assert telling_filters(network, shards, part, ["quiet", "loud"], artists) == []
+    artists = pd.Series(1.0, index=subset.track_ids)
+    assert telling_filters(network, shards, subset, ["quiet", "loud"], artists) == []
 
 
 class OneFilter(Loudness):
@@ -130,17 +130,17 @@ class OneFilter(Loudness):
 
 
 def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
-    shards, part = planted(tmp_path)
-    artists = pd.Series(range(12), index=part.track_ids)
+    shards, subset = planted(tmp_path)
+    artists = pd.Series(range(12), index=subset.track_ids)
     network = OneFilter(NetworkConfig(32, 2, FPS))
-    found = telling_filters(network, shards, part, ["quiet", "loud"], artists)
+    found = telling_filters(network, shards, subset, ["quiet", "loud"], artists)
     # Silenced, all are taken for quiet ones: half of the clips are lost.
     assert [(filter.number, filter.accuracy_lost) for filter in found] == [(1, 0.5), (2, 0.0)]
 
 
 def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Network) -> None:
-    shards, part = planted(tmp_path)
-    two = Part(part.track_ids[:2], part.labels[:2], part.metadata[:2])
+    shards, subset = planted(tmp_path)
+    two = Subset(subset.track_ids[:2], subset.labels[:2], subset.metadata[:2])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = telling_filters(
@@ -153,13 +153,13 @@ def test_networks_follow_the_clips_to_the_device(
     tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saved networks are read to the CPU. `meta`, a device without numbers, stands for a GPU."""
-    shards, part = planted(tmp_path)
+    shards, subset = planted(tmp_path)
     for module in ("evaluation.filters", "training.predict"):
         monkeypatch.setattr(f"songnet.{module}.device", lambda: torch.device("meta"))
         monkeypatch.setattr(f"songnet.{module}.to_device", lambda tensor: tensor.to("meta"))
     for heard in (
-        lambda: layer_activities(network, shards, part, 1.0),
-        lambda: embed_clips(network, shards, part.track_ids, part.metadata),
+        lambda: layer_activities(network, shards, subset, 1.0),
+        lambda: embed_clips(network, shards, subset.track_ids, subset.metadata),
     ):
         with pytest.raises(NotImplementedError, match="copy out of meta"):
             heard()

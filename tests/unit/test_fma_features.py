@@ -3,12 +3,12 @@
 import librosa
 import numpy as np
 import pytest
-from benchmarks.extraction import librosa_features
 
 from songnet.features import spectral
 from songnet.features.cqt import constant_q
 from songnet.features.fma518 import STATISTICS, columns, fma_features, mfcc_features
 from songnet.features.mel import MelSpectrogram
+from tests.reference import librosa_features
 
 RATE = 22_050
 

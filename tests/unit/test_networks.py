@@ -1,4 +1,4 @@
-"""Networks: verdicts are probabilities, causal ones never look ahead, files hold what was saved."""
+"""Networks: outputs are probabilities, causal ones never look ahead, files hold what was saved."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def network(path: str, n_mels: int = 64, rate: float = 43.07, **parameters: Any)
 
 @pytest.mark.parametrize("path", SMALL)
 @pytest.mark.parametrize(("rate", "n_mels"), [(43.07, 128), (21.5, 64), (4.27, 96)])
-def test_verdicts_are_probabilities(path: str, rate: float, n_mels: int) -> None:
+def test_outputs_are_probabilities(path: str, rate: float, n_mels: int) -> None:
     model = network(path, n_mels, rate)
     steps = 7
     mel = torch.randn(2, n_mels, steps * model.frames_per_step + model.frames_per_step - 1)
@@ -60,7 +60,7 @@ def test_causal_crnn_never_looks_ahead(rate: float) -> None:
             torch.testing.assert_close(a[:, :steps], c, atol=1e-5, rtol=0)
 
 
-def test_the_causal_verdict_does_not_go_by_level() -> None:
+def test_the_causal_prediction_does_not_go_by_level() -> None:
     model = network("causal_crnn")
     mel = 10 * torch.randn(2, 64, 20 * model.frames_per_step)
     loud, quiet = model(mel), model(mel - 30)
@@ -101,7 +101,7 @@ def test_steps_are_about_as_long_as_asked(rate: float, seconds: float) -> None:
     assert model.frames_per_step / rate == pytest.approx(seconds, abs=1e-3)
 
 
-def test_metadata_change_the_verdict_so_far_only() -> None:
+def test_metadata_change_the_clip_logits_only() -> None:
     model = network("causal_crnn", metadata=True)
     rng = np.random.default_rng(0)
     table = rng.normal(5, 2, (40, len(FIELDS))).astype(np.float32)
@@ -221,8 +221,8 @@ def test_streaming_equals_hearing_at_once(rate: float) -> None:
     whole = model(mel)
     state, pieces = model.initial_state(2), []
     for steps in (1, 1, 3, 5, 2):
-        verdicts, state = model.stream(mel[..., : steps * model.frames_per_step], state)
+        predictions, state = model.stream(mel[..., : steps * model.frames_per_step], state)
         mel = mel[..., steps * model.frames_per_step :]
-        pieces.append(verdicts)
+        pieces.append(predictions)
     for at_once, piecewise in zip(whole, zip(*pieces, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(piecewise, dim=1), at_once, rtol=0, atol=2e-6)

@@ -66,7 +66,7 @@ def test_spectrograms_stand_upright() -> None:
 
 FILTERS = {
     "dataset": {"title": "<b>", "note": ""}, "network": {"title": "m", "protocol": "artist"},
-    "part": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
+    "subset": "test", "clips": 3, "excerpt_seconds": "3", "has_audio": False,
     "colours": genre_colours(["Rock", "Folk"]), "layers": {},
 }  # fmt: skip
 

@@ -64,7 +64,7 @@ def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
     assert "50 tracks" in taste and "features were computed here" in taste
     # One's own archives may be tasted too.
     own = {"tracks_per_genre": 5, "archives": "DIR"}
-    assert dataset_note(checked() | own, small, "computed").startswith("A taste: 5 tracks")
+    assert dataset_note(checked() | own, small, "computed").startswith("A sample: 5 tracks")
 
 
 @pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])

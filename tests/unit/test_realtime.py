@@ -192,7 +192,7 @@ def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SongNetError, match="trained on precomputed spectrograms"):
         load_model(path)
-    measured = {"part": "test", "accuracy": 0.5}
+    measured = {"subset": "test", "accuracy": 0.5}
     changes: list[tuple[dict[str, Any], str]] = [
         ({"dataset": None}, "lacks dataset"),
         ({"measured": measured}, "measured lacks ci_high, ci_low, tracks"),

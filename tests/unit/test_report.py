@@ -24,18 +24,18 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 # Tracks of (Folk, Rock) that are correct, of ten each, in (validation, test).
 CORRECT = {"knn": [(9, 5), (4, 4)], "svm": [(3, 3), (9, 9)], "crnn": [(9, 7), (8, 5)]}
-CONFUSIONS = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
+CONFUSIONS = ["protocol", "model", "subset", "genre", "predicted", "predictions"]
 
 
-def confusions(parts: tuple[str, ...] = ("validation", "test")) -> pd.DataFrame:
+def confusions(subsets: tuple[str, ...] = ("validation", "test")) -> pd.DataFrame:
     rows = [
-        (protocol, model, part, genre, predicted, count if genre == predicted else 10 - count)
+        (protocol, model, subset, genre, predicted, count if genre == predicted else 10 - count)
         for protocol in ("random", "artist")
-        for model, of_parts in CORRECT.items()
-        for part, counts in zip(("validation", "test"), of_parts, strict=True)
+        for model, of_subsets in CORRECT.items()
+        for subset, counts in zip(("validation", "test"), of_subsets, strict=True)
         for genre, count in zip(("Folk", "Rock"), counts, strict=True)
         for predicted in ("Folk", "Rock")
-        if part in parts
+        if subset in subsets
     ]
     return pd.DataFrame(rows, columns=CONFUSIONS)
 
@@ -48,7 +48,7 @@ def results() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["protocol", "model", "accuracy", "validation_accuracy"])
     return table.assign(
-        seeds=2, divisions=1, accuracy_sd=0.012, ci_low=0.5, ci_high=0.8, macro_f1=0.0,
+        seeds=2, splits=1, accuracy_sd=0.012, ci_low=0.5, ci_high=0.8, macro_f1=0.0,
         poster_accuracy=None, train_seconds=1.0,
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ TRACKS = pd.DataFrame(
     },
     index=pd.Index([10, 11, 12, 13, 14], name="track_id"),
 )
-PARTS = pd.Series(["train", "test", "test", "validation", "test"], TRACKS.index, name="split")
+SUBSETS = pd.Series(["train", "test", "test", "validation", "test"], TRACKS.index, name="split")
 
 
 def findings(**changed: Any) -> Findings:
@@ -90,8 +90,8 @@ def findings(**changed: Any) -> Findings:
         tracks=TRACKS,
         quarantine=pd.DataFrame({"track_id": [7, 8], "reason": ["short: 2 s,", "short: 3.1 s,"]}),
         archives={"fma_small.zip": "0" * 40},
-        splits={"artist": PARTS, "random": PARTS},
-        summaries={"artist": split_summary(TRACKS, PARTS, None)},
+        splits={"artist": SUBSETS, "random": SUBSETS},
+        summaries={"artist": split_summary(TRACKS, SUBSETS, None)},
     )
     return replace(found, **changed)
 
@@ -114,8 +114,10 @@ def test_headline_is_chosen_on_validation() -> None:
 
 def test_headline_counts_tracks_of_several_splits_once() -> None:
     tracks = pd.DataFrame({"artist_id": range(40)})
-    parts = pd.Series("test", tracks.index)
-    found = findings(tracks=tracks, splits={"artist": parts, "artist-2": parts, "random": parts})
+    subsets = pd.Series("test", tracks.index)
+    found = findings(
+        tracks=tracks, splits={"artist": subsets, "artist-2": subsets, "random": subsets}
+    )
     assert cells.headline(found, None).facts["measured on"] == (
         "40 test tracks by 40 artists over 2 splits (40 effective artists)"
     )
@@ -233,14 +235,14 @@ def test_data_tables() -> None:
     }
     assert cells.quarantine_table(findings()).to_numpy().tolist() == [["short: …", "2"]]
     shares = {"train": 0.2, "validation": 0.2, "test": 0.6}
-    summary = split_summary(TRACKS, PARTS, shares)
+    summary = split_summary(TRACKS, SUBSETS, shares)
     (row,) = cells.splits_table(findings(summaries={"artist": summary})).to_numpy().tolist()
     assert row[:-1] == ["artist", "1 (1)", "1 (1)", "3 (2)", "33.3 %", "0, 1"]
     assert row[-1] == "+30.0 points (Folk, training)"
     assert cells.genre_sizes(summary).to_numpy().tolist() == [
         ["Folk", "1 (1)", "0 (0)", "1 (1)"], ["Rock", "0 (0)", "1 (1)", "2 (1)"],
     ]  # fmt: skip
-    untested = split_summary(TRACKS, PARTS.replace("test", "train"), None)
+    untested = split_summary(TRACKS, SUBSETS.replace("test", "train"), None)
     (row,) = cells.splits_table(findings(summaries={"a": untested})).to_numpy().tolist()
     assert row[3:5] == ["0 (0)", "–"]
 
@@ -267,7 +269,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
     for name in names:
         getattr(found, name).to_csv(tmp_path / f"{name}.csv", index=False)
     TRACKS.to_parquet(tmp_path / "tracks.parquet")
-    PARTS.reset_index().to_parquet(tmp_path / "artist.parquet")
+    SUBSETS.reset_index().to_parquet(tmp_path / "artist.parquet")
     write_json(tmp_path / "artist.json", found.summaries["artist"])
     write_json(tmp_path / "archives.json", found.archives)
     write_json(tmp_path / "params.json", {"commit": "c0ffee", "versions": {"torch": "2"}})

@@ -82,8 +82,8 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     table = results_table(runs, ARTISTS, 500, 0.95, {"svm": 0.4638})
     assert list(table.columns) == COLUMNS
     net, svm = table.itertuples()
-    assert (net.model, net.seeds, net.divisions) == ("net", 2, 2)
-    assert (svm.model, svm.seeds, svm.divisions) == ("svm", 1, 1)
+    assert (net.model, net.seeds, net.splits) == ("net", 2, 2)
+    assert (svm.model, svm.seeds, svm.splits) == ("svm", 1, 1)
     assert net.accuracy == pytest.approx((12 + 16 + 10 + 2) / 80) and svm.accuracy == 8 / 20
     # Of 0.6, 0.8, 0.5 and 0.1 around 0.5: squares 0.01, 0.09, 0 and 0.16, by three.
     assert net.accuracy_sd == pytest.approx(np.sqrt(0.26 / 3)) and np.isnan(svm.accuracy_sd)
@@ -98,7 +98,7 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
 def test_excerpt_table_pools_runs() -> None:
     predictions = pd.DataFrame(
         {"protocol": "artist", "split": np.repeat(["artist", "artist-2"], 40), "model": "net",
-         "seed": 1, "part": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
+         "seed": 1, "subset": "test", "seconds": np.tile(np.repeat([1.0, 30.0], 20), 2),
          "track_id": [*TRACKS[:20], *TRACKS[:20], *TRACKS[20:], *TRACKS[20:]],
          "correct": [True] * 5 + [False] * 15 + [True] * 20 + [False] * 20 + [True] * 20}
     )  # fmt: skip
@@ -162,9 +162,9 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
         for matrix in matrices
     ]
     confusions = confusion_table(runs)
-    assert confusions["verdicts"].tolist() == [7, 1, 1, 11]
+    assert confusions["predictions"].tolist() == [7, 1, 1, 11]
     table = genre_table(confusions)
-    assert table[["protocol", "model", "part", "genre", "verdicts"]].values.tolist() == [
+    assert table[["protocol", "model", "subset", "genre", "predictions"]].values.tolist() == [
         ["artist", "net", "test", "Folk", 8], ["artist", "net", "test", "Rock", 12],
     ]  # fmt: skip
     for score, expected in genre_scores(sum(matrices)).items():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songnet.data.splits import PARTS, check_protocols, split_summary, split_tracks
+from songnet.data.splits import SUBSETS, check_protocols, split_summary, split_tracks
 from songnet.data.subsets import held_out
 from songnet.errors import SongNetError
 
@@ -34,23 +34,23 @@ def make_tracks(seed: int, artists: int = 300, genres: int = 4, unknown: int = 0
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 40))
 def test_no_artist_in_two_parts(data_seed: int, split_seed: int, unknown: int) -> None:
     tracks = make_tracks(data_seed, unknown=unknown)
-    parts = split_tracks(tracks, "artist", SHARES, split_seed)
-    assert parts.index.equals(tracks.index)
-    assert set(parts) == set(PARTS)
-    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
-    assert (parts[tracks["artist_id"].isna()] == "train").all()
-    assert abs(split_summary(tracks, parts, SHARES)["largest_deviation"]["points"]) <= 2
+    subsets = split_tracks(tracks, "artist", SHARES, split_seed)
+    assert subsets.index.equals(tracks.index)
+    assert set(subsets) == set(SUBSETS)
+    assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
+    assert (subsets[tracks["artist_id"].isna()] == "train").all()
+    assert abs(split_summary(tracks, subsets, SHARES)["largest_deviation"]["points"]) <= 2
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_is_stratified_and_leaks(seed: int) -> None:
     tracks = make_tracks(5)
-    parts = split_tracks(tracks, "random", SHARES, seed)
+    subsets = split_tracks(tracks, "random", SHARES, seed)
     for genre, group in tracks.groupby("genre"):
-        counts = parts[group.index].value_counts()
-        for part, share in SHARES.items():
-            assert abs(counts[part] - share * len(group)) <= 1, (genre, part)
-    assert split_summary(tracks, parts, SHARES)["test_tracks_by_train_artists"] > 0.5
+        counts = subsets[group.index].value_counts()
+        for subset, share in SHARES.items():
+            assert abs(counts[subset] - share * len(group)) <= 1, (genre, subset)
+    assert split_summary(tracks, subsets, SHARES)["test_tracks_by_train_artists"] > 0.5
 
 
 @pytest.mark.parametrize("protocol", ["random", "artist"])
@@ -65,8 +65,8 @@ def test_summaries_count_tracks_and_artists() -> None:
     tracks = pd.DataFrame(
         {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]}
     )
-    parts = pd.Series(["train", "test", "test", "validation", "test"], name="split")
-    summary = split_summary(tracks, parts, None)
+    subsets = pd.Series(["train", "test", "test", "validation", "test"], name="split")
+    summary = split_summary(tracks, subsets, None)
     assert summary["tracks"] == {"train": 1, "validation": 1, "test": 3}
     assert summary["artists"] == {"train": 1, "validation": 1, "test": 2}
     assert summary["tracks_per_genre"]["Rock"] == {"train": 0, "validation": 1, "test": 2}
@@ -78,16 +78,16 @@ def test_summaries_count_tracks_and_artists() -> None:
 
 def test_without_a_test_part_no_share_of_it_leaks() -> None:
     tracks = make_tracks(8)
-    parts = split_tracks(tracks, "random", SHARES, 1).replace("test", "train")
-    summary = split_summary(tracks, parts, None)
+    subsets = split_tracks(tracks, "random", SHARES, 1).replace("test", "train")
+    summary = split_summary(tracks, subsets, None)
     assert summary["test_tracks_by_train_artists"] is None
     assert summary["artists_per_genre"]["genre 0"]["test"] == 0
 
 
 def test_official_takes_fmas_column() -> None:
     tracks = make_tracks(7)
-    parts = split_tracks(tracks, "official", SHARES, 1)
-    assert (parts == tracks["official_split"].replace("training", "train")).all()
+    subsets = split_tracks(tracks, "official", SHARES, 1)
+    assert (subsets == tracks["official_split"].replace("training", "train")).all()
     tracks.loc[3, "official_split"] = "holdout"
     with pytest.raises(SongNetError, match="'holdout'"):
         split_tracks(tracks, "official", SHARES, 1)
@@ -107,23 +107,23 @@ def test_three_tracks_of_three_artists_are_enough(protocol: str, seed: int) -> N
     small = pd.DataFrame({"genre": ["small"] * 3, "artist_id": [1000.0, 1001.0, 1002.0]})
     tracks = pd.concat([tracks, small], ignore_index=True).rename_axis("track_id")
     for shares in (SHARES, {"train": 0.5, "validation": 0.01, "test": 0.49}):
-        parts = split_tracks(tracks, protocol, shares, seed)
+        subsets = split_tracks(tracks, protocol, shares, seed)
         for genre, group in tracks.groupby("genre"):
-            assert set(parts[group.index]) == set(PARTS), genre
+            assert set(subsets[group.index]) == set(SUBSETS), genre
         if protocol == "artist":
-            assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+            assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
 
 
 def test_artists_of_several_genres_fill_gaps_too() -> None:
     rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 2), ("Rock", 3), ("Rock", 4)]
     tracks = pd.DataFrame(rows, columns=["genre", "artist_id"]).rename_axis("track_id")
     for seed in range(10):
-        parts = split_tracks(tracks, "artist", SHARES, seed)
-        assert (pd.crosstab(tracks["genre"], parts) == 1).all(axis=None)
+        subsets = split_tracks(tracks, "artist", SHARES, seed)
+        assert (pd.crosstab(tracks["genre"], subsets) == 1).all(axis=None)
 
 
 def test_artists_in_each_others_way_are_an_error() -> None:
-    """Artists 3 and 4 would have to share a part, and must not."""
+    """Artists 3 and 4 would have to share a subset, and must not."""
     rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 1), ("Rock", 2), ("Rock", 4)]
     rows += [("Jazz", 1), ("Jazz", 3), ("Jazz", 4)]
     tracks = pd.DataFrame(rows, columns=["genre", "artist_id"]).rename_axis("track_id")
@@ -131,14 +131,14 @@ def test_artists_in_each_others_way_are_an_error() -> None:
         split_tracks(tracks, "artist", SHARES, 1)
 
 
-@pytest.mark.parametrize(("parts", "part"), [(PARTS, "test"), (PARTS[:2], "validation")])
-def test_the_part_that_judges(tmp_path: Path, parts: list[str], part: str) -> None:
+@pytest.mark.parametrize(("subsets", "subset"), [(SUBSETS, "test"), (SUBSETS[:2], "validation")])
+def test_judging_subset(tmp_path: Path, subsets: list[str], subset: str) -> None:
     tracks = pd.DataFrame({"genre": "Rock"}, index=pd.Index(range(12), name="track_id"))
-    split = pd.DataFrame({"track_id": range(11, -1, -1), "split": np.resize(parts, 12)})
+    split = pd.DataFrame({"track_id": range(11, -1, -1), "split": np.resize(subsets, 12)})
     split.to_parquet(tmp_path / "split.parquet")
     name, rows = held_out(tracks, tmp_path / "split.parquet")
-    assert name == part
-    assert rows.index.tolist() == sorted(split["track_id"][split["split"] == part])
+    assert name == subset
+    assert rows.index.tolist() == sorted(split["track_id"][split["split"] == subset])
 
 
 @pytest.mark.parametrize(

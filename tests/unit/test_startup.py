@@ -87,10 +87,10 @@ from songnet.training import config, loop
 np.save("{tmp_path}/000.npy", np.random.default_rng(1).normal(size=(4, 64, 90)).astype("f2"))
 index = pd.DataFrame({{"file": "000.npy", "row": range(4), "frames": 90, "seconds": 3.0}})
 mels = shards.MelShards("{tmp_path}", index)
-part = batches.Part(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
+subset = batches.Subset(np.arange(4), np.arange(4) % 2, np.full((4, 3), np.nan, "f4"))
 network = causal_crnn.CausalCRNN(configs.CausalCRNNConfig(64, 2, mels.frames_per_second))
 config = config.TrainingConfig(epochs=1, crop_seconds=2, ema_decay=0.9)
-loop.train_network(network, mels, part, part, config, 1, "{tmp_path}/checkpoint.pt")
+loop.train_network(network, mels, subset, subset, config, 1, "{tmp_path}/checkpoint.pt")
 """
     modules = loaded(code)
     assert "torch" in modules

@@ -20,10 +20,10 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
         for predicted in names
         for tracks in [right if predicted == genre else 5 - right]
     ]
-    columns = ["protocol", "model", "part", "genre", "predicted", "verdicts"]
+    columns = ["protocol", "model", "subset", "genre", "predicted", "predictions"]
     confusions = pd.DataFrame(rows, columns=columns)
     results = pd.DataFrame(
-        {"protocol": "artist", "model": names[:1], "seeds": 1, "divisions": 1, "accuracy": 0.4,
+        {"protocol": "artist", "model": names[:1], "seeds": 1, "splits": 1, "accuracy": 0.4,
          "accuracy_sd": None, "ci_low": 0.3, "ci_high": 0.5, "macro_f1": 0.4,
          "poster_accuracy": None, "train_seconds": 1.0, "effective_artists": 40.0,
          "validation_accuracy": 0.5}

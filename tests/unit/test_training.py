@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.data.batches import Part, band_statistics, check_lengths, random_crops, whole_clips
+from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops, whole_clips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
@@ -54,13 +54,13 @@ def shards(tmp_path: Path) -> MelShards:
     return MelShards(tmp_path, index)
 
 
-def parts() -> tuple[Part, Part]:
+def subsets() -> tuple[Subset, Subset]:
     track_ids, labels = np.arange(100, 148), np.arange(48) % 2
     metadata = np.full((48, len(FIELDS)), np.nan, np.float32)
     metadata[:, 0] = np.arange(48)
     return (
-        Part(track_ids[:32], labels[:32], metadata[:32]),
-        Part(track_ids[32:], labels[32:], metadata[32:]),
+        Subset(track_ids[:32], labels[:32], metadata[:32]),
+        Subset(track_ids[32:], labels[32:], metadata[32:]),
     )
 
 
@@ -70,7 +70,7 @@ def run(
     torch.set_num_threads(1)
     torch.manual_seed(1)
     network = make_network(path, NetworkConfig(64, 2, shards.frames_per_second), NETWORKS[path])
-    train, validation = parts()
+    train, validation = subsets()
     return network, train_network(
         network, shards, train, validation, config, 1, checkpoint, **arguments
     )
@@ -112,7 +112,7 @@ def test_best_epoch_is_returned(
     shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
 ) -> None:
     network, history = run(shards, path, config, tmp_path / "a.pt")
-    _, validation = parts()
+    _, validation = subsets()
     logs = predict_clips(network, shards, validation.track_ids, validation.metadata)
     best = max(row["validation_accuracy"] for row in history)
     assert np.mean(logs.argmax(axis=1) == validation.labels) == pytest.approx(best)
@@ -135,7 +135,7 @@ def test_the_best_epoch_is_kept_or_the_last(
     def predict(network: Network, *_: Any) -> np.ndarray:
         count = right[len(weights)]
         weights.append({name: value.clone() for name, value in network.state_dict().items()})
-        truth = np.eye(2)[parts()[1].labels]
+        truth = np.eye(2)[subsets()[1].labels]
         return np.log(np.where(np.arange(16)[:, None] < count, truth, 1 - truth) * 0.8 + 0.1)
 
     monkeypatch.setattr("songnet.training.loop.predict_clips", predict)
@@ -185,7 +185,7 @@ def test_learning_rate_warms_up_and_stays() -> None:
 
 
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
-    train, _ = parts()
+    train, _ = subsets()
     batches = list(random_crops(shards, train, 25, 8, np.random.default_rng(0)))
     assert [len(labels) for _, labels, _ in batches] == [8, 8, 8, 8]
     mel, labels, metadata = batches[0]

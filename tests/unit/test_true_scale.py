@@ -25,7 +25,7 @@ from studies.fma_like import (
 
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.shard_writer import CLIP_COLUMNS, write_shard
-from songnet.data.splits import PARTS, split_summary, split_tracks
+from songnet.data.splits import SUBSETS, split_summary, split_tracks
 from songnet.data.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
 from songnet.features.mel import MelSpectrogram
 
@@ -51,7 +51,7 @@ def selected(listed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def twins(listed: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pairs of tracks of different parts and artists whose files are the same."""
+    """Pairs of tracks of different subsets and artists whose files are the same."""
     sound = in_rounds(listed.drop(index=list(BROKEN)))
     training = sound.index[sound["official_split"] == "training"][:40]
     test = sound.index[sound["official_split"] == "test"][:40]
@@ -83,7 +83,7 @@ def test_the_list_has_fmas_shape(listed: pd.DataFrame, selected: pd.DataFrame) -
     assert len(sizes) == SHARDS
     assert sizes.max() - sizes.min() <= 1
     counts = pd.crosstab(selected["official_split"], selected["genre"])
-    assert {part: set(row) for part, row in counts.iterrows()} == {
+    assert {subset: set(row) for subset, row in counts.iterrows()} == {
         "training": {800}, "validation": {100}, "test": {100}
     }  # fmt: skip
 
@@ -103,12 +103,12 @@ def test_six_clips_are_broken_and_twins_stand_there_once(
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], seed: int) -> None:
     tracks, _ = usable
-    parts = split_tracks(tracks, "artist", SHARES, seed)
-    assert set(parts) == set(PARTS)
-    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+    subsets = split_tracks(tracks, "artist", SHARES, seed)
+    assert set(subsets) == set(SUBSETS)
+    assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
     # They could be anybody's: one of them in test could be an artist of training.
-    assert set(parts[tracks["artist_id"].isna()]) == {"train"}
-    summary = split_summary(tracks, parts, SHARES)
+    assert set(subsets[tracks["artist_id"].isna()]) == {"train"}
+    summary = split_summary(tracks, subsets, SHARES)
     assert summary["test_artists_in_train"] == 0
     assert abs(summary["largest_deviation"]["points"]) <= 2
 
@@ -116,13 +116,13 @@ def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], se
 def test_the_official_division_knows_no_artist_twice(
     usable: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
-    """The invented artists each stand in one part, so without FMA's list this says only that the
+    """The invented artists each stand in one subset, so without FMA's list this says only that the
     division is taken as it is given."""
     tracks, _ = usable
-    parts = split_tracks(tracks, "official", SHARES, 1)
-    assert (parts.groupby(tracks["artist_id"]).nunique() == 1).all()
+    subsets = split_tracks(tracks, "official", SHARES, 1)
+    assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
     known = tracks["artist_id"].notna()
-    assert split_summary(tracks, parts, None)["test_tracks_by_train_artists"] == 0
+    assert split_summary(tracks, subsets, None)["test_tracks_by_train_artists"] == 0
     assert known.sum() > 7800
 
 

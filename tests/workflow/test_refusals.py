@@ -61,7 +61,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         ("not a zip", "fma_small.zip: not a sound zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),
         ("broken clips", "none of the 14 clips of shard 000 can be used"),
-        ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 parts"),
+        ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 subsets"),
         ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
     ],
 )

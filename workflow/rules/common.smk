@@ -66,19 +66,19 @@ RESULTS = f"results/{config['dataset']}"
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
 HAS_AUDIO = SOURCES[CLIPS].has_audio
-# What tables and pages say of the data: another address makes none anew.
+# What tables and pages say of the data: another address reruns nothing.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
 FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET))]
-# Names of the divisions, which the wildcard `split` takes: split seed 1 gives the plain ones
+# Names of the splits, which the wildcard `split` takes: split seed 1 gives the plain ones
 # (splits/artist.parquet), others artist-2, ...
 SPLITS = {
     protocol if seed == 1 else f"{protocol}-{seed}": (protocol, seed)
     for protocol in config["protocols"]
-    # No seed shapes the official division.
+    # No seed shapes the official split.
     for seed in (config["split_seeds"] if protocol != "official" else [1])
 }
 # Pages show the network that is best under the protocol that says most about new music.
@@ -182,7 +182,7 @@ def run_params(wildcards):
 
 
 def described_run(split, model, seed):
-    """What shapes a run, as far as the configuration says; a new title trains nothing anew."""
+    """What shapes a run, as far as the configuration says; a new title retrains nothing."""
     protocol, split_seed = SPLITS[split]
     words = ("title", "poster", "on_request")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}

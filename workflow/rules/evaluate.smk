@@ -1,4 +1,4 @@
-# Where the test part is predicted and measured, and the tables of all runs. The pages of report.smk
+# Where the test subset is predicted and measured, and the tables of all runs. The pages of report.smk
 # show it and its clips; no model, and no choice of one, depends on it.
 #
 #   results/{dataset}/runs/{split}/{model}/{seed}/predictions.parquet
@@ -54,7 +54,7 @@ for model in predicted_models():
 if family_models("fusion"):
 
     rule fuse:
-        """Fuse models by their predictions; only the validation part decides on the weights."""
+        """Fuse models by their predictions; only the validation subset decides on the weights."""
         input:
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
@@ -90,7 +90,7 @@ if family_models("fusion"):
 if family_models("crnn"):
 
     rule choose_network:
-        """Keep the network that is best on the validation part, for the pages and for use."""
+        """Keep the network that is best on the validation subset, for the pages and for use."""
         input:
             models=run_files("model.safetensors", family_models("crnn"), FAIREST_SPLITS),
             metrics=run_files("metrics.json", family_models("crnn"), FAIREST_SPLITS),

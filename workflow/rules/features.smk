@@ -2,7 +2,7 @@
 #
 #   results/{dataset}/features/fma.parquet   float32, one row a track, columns
 #                                            (feature, statistics, number): 518, or
-#                                            the 140 MFCC ones of delivered mels
+#                                            the 140 MFCC ones of precomputed mels
 
 
 rule fma_features_shard:
@@ -37,7 +37,7 @@ FEATURE_PARTS = {
 
 
 rule fma_features:
-    """Gather the features: computed here, published in features.csv, or from delivered mels."""
+    """Gather the features: computed here, published in features.csv, or from precomputed mels."""
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,

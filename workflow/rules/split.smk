@@ -1,7 +1,7 @@
-# Training, validation and test parts.
+# Training, validation and test subsets.
 #
 #   results/{dataset}/splits/{split}.parquet   track_id, split (train, validation, test)
-#   results/{dataset}/splits/{split}.json      how fair the division is
+#   results/{dataset}/splits/{split}.json      how fair the split is
 #   results/{dataset}/splits/protocols.json    protocols that can divide the tracks
 
 
@@ -50,7 +50,7 @@ rule split_tracks:
     params:
         protocol=lambda wildcards: SPLITS[wildcards.split][0],
         seed=lambda wildcards: SPLITS[wildcards.split][1],
-        # Those of the official division are FMA's.
+        # Those of the official split are FMA's.
         shares=lambda wildcards: (
             config["split"] if SPLITS[wildcards.split][0] != "official" else None
         ),

@@ -1,4 +1,4 @@
-# Training sees no track of the test part.
+# Training sees no track of the test subset.
 #
 #   results/{dataset}/runs/{split}/{model}/{seed}/
 #       params.json   everything that shapes the run
@@ -74,7 +74,7 @@ rule train_crnn:
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
-        # No input: another server, one that is back, or none, is no reason to train anew. `ancient` would
+        # No input: another server, one that is back, or none, is no reason to train again. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
         source=source("train_crnn", ["{model}"], without=REPORTING),

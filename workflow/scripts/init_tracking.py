@@ -4,7 +4,7 @@ from songnet.pipeline.job import job
 
 with job(snakemake):
     from songnet.io import write_json
-    from songnet.tracking.live import initialise
+    from songnet.tracking.store import initialise
 
     params = snakemake.params
     experiment = initialise(params.uri, params.experiment, params.note, params.live)

@@ -7,7 +7,7 @@ with job(snakemake) as log:
 
     import pandas as pd
 
-    from songnet.data.subsets import read_parts
+    from songnet.data.subsets import read_subsets
     from songnet.io import replacing, write_json
     from songnet.models import baselines
     from songnet.pipeline.runs import run_record
@@ -18,8 +18,8 @@ with job(snakemake) as log:
     splits = {Path(path).stem: path for path in given.splits}
     for i, (split, run) in enumerate(snakemake.params.runs):
         log.info("%s, seed %d", split, run["seed"])
-        parts = read_parts(splits[split])
-        baseline, history = baselines.fit_baseline(run, features, genres, parts, run["seed"])
+        subsets = read_subsets(splits[split])
+        baseline, history = baselines.fit_baseline(run, features, genres, subsets, run["seed"])
         baselines.save(baseline, output.models[i])
         with replacing(output.histories[i]) as temporary:
             pd.DataFrame([history]).to_csv(temporary, index=False)

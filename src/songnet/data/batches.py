@@ -18,20 +18,20 @@ Mel = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Part:
-    """Tracks of one part."""
+class Subset:
+    """Tracks of one subset."""
 
     track_ids: Ids  # (n,)
     labels: Ids  # (n,) positions of genres
     metadata: NDArray[np.float32]  # (n, fields), nan where unknown
 
     @classmethod
-    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Part":
+    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Subset":
         """Rows of tracks.parquet, index track_id, in their order.
 
         Args:
-            tracks: of the part.
-            genres: of all parts, in alphabetical order.
+            tracks: of the subset.
+            genres: of all subsets, in alphabetical order.
         """
         labels = np.searchsorted(genres, tracks["genre"])
         return cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
@@ -39,7 +39,7 @@ class Part:
 
 def random_crops(
     shards: MelShards,
-    part: Part,
+    subset: Subset,
     frames: int,
     batch_size: int,
     rng: np.random.Generator,
@@ -51,7 +51,7 @@ def random_crops(
 
     Args:
         shards: spectrograms.
-        part: tracks to crop.
+        subset: tracks to crop.
         frames: length of the crops; a clip shorter than that is repeated.
         batch_size: crops in a batch.
         rng: order and places.
@@ -59,18 +59,18 @@ def random_crops(
     Yields:
         Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields).
     """
-    order = rng.permutation(len(part.track_ids))
+    order = rng.permutation(len(subset.track_ids))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         if len(chosen) < batch_size and start:
             return
         batch = np.empty((len(chosen), shards.bands, frames), np.float32)
         for row, i in enumerate(chosen):
-            batch[row] = _crop(shards, int(part.track_ids[i]), frames, rng)
+            batch[row] = _crop(shards, int(subset.track_ids[i]), frames, rng)
         yield (
             torch.from_numpy(batch),
-            torch.from_numpy(part.labels[chosen]),
-            torch.from_numpy(part.metadata[chosen]),
+            torch.from_numpy(subset.labels[chosen]),
+            torch.from_numpy(subset.metadata[chosen]),
         )
 
 
@@ -106,23 +106,24 @@ def whole_clips(
 
 
 def band_statistics(
-    shards: MelShards, track_ids: Ids, levels: Callable[[Tensor], Tensor] = lambda mel: mel
+    shards: MelShards, track_ids: Ids, normalise: Callable[[Tensor], Tensor] = lambda mel: mel
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
 
     Args:
         shards: spectrograms.
         track_ids: (n,).
-        levels: what is heard of a spectrogram (1, M, T).
+        normalise: of the network, (1, M, T) -> (1, M, T).
 
-    A band that hardly ever sounds counts as one of 1 dB, lest a whisper in it drown all others.
+    The standard deviation is 1 dB at least: a whisper in a band that is nearly always silent must
+    not drown all others.
     """
     count = 0
     total = np.zeros(shards.bands)
     squares = np.zeros(shards.bands)
     for track_id in track_ids:
         stored = torch.from_numpy(shards.mel(int(track_id)).astype(np.float32))
-        mel = levels(stored[None])[0].double().numpy()
+        mel = normalise(stored[None])[0].double().numpy()
         count += mel.shape[1]
         total += mel.sum(axis=1)
         squares += (mel**2).sum(axis=1)
@@ -132,7 +133,7 @@ def band_statistics(
 
 
 def check_lengths(shards: MelShards, least: int) -> None:
-    """Fail where a clip of any part is shorter than a step of the network.
+    """Fail where a clip of any subset is shorter than a step of the network.
 
     Raises:
         SongNetError: names the track.

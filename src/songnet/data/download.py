@@ -11,7 +11,7 @@ from typing import IO
 from songnet.errors import SongNetError
 from songnet.io import is_full, no_space, own, sha1
 
-# curl does the work and gives up on a connection that stalls. It is called anew for each attempt,
+# curl does the work and gives up on a connection that stalls. It is called again for each attempt,
 # since its own retries fetch again what the first attempt already had.
 CURL = [
     "curl", "--fail", "--location", "--continue-at", "-", "--connect-timeout", "20",

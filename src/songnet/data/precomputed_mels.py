@@ -1,4 +1,4 @@
-"""Archives of mel-spectrograms without audio, ``mels-*.npz``: music that is delivered so."""
+"""Precomputed mel-spectrograms without audio, in archives ``mels-*.npz``."""
 
 import hashlib
 import math
@@ -121,7 +121,7 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
 
 
 def mel_decibels(mel: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Delivered spectrogram (mels, frames) in dB, 0 at the clip's own maximum."""
+    """Precomputed spectrogram (mels, frames) in dB, 0 at the clip's own maximum."""
     share: NDArray[np.float32] = np.divide(mel, 255, dtype=np.float32)
     return (share - 1) * MEL_RANGE_DB
 

@@ -127,14 +127,14 @@ def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
 
 
 def _whole(fetch: Callable[[], T], what: str, pause: float) -> T:
-    """Fetch anew what arrives broken; where no answer comes, urllib3 has made all attempts."""
+    """Fetch again what arrives broken; where no answer comes, urllib3 has made all attempts."""
     for attempt in range(BODIES):
         try:
             return fetch()
         except RangeNotSupported:
             raise
         except BROKEN as error:
-            # remotezip words requests' errors anew.
+            # remotezip words requests' errors in its own way.
             answered = not isinstance(error.__context__, requests.RequestException)
             if attempt == BODIES - 1 or not answered:
                 raise _FetchError(f"{what}: {_reason(error)}") from None

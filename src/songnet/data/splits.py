@@ -1,6 +1,6 @@
-"""Division of the tracks into training, validation and test parts.
+"""Splits of the tracks into training, validation and test subsets.
 
-``random`` lets artists leak; ``artist`` keeps every artist in one part; ``official`` is FMA's own
+``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is FMA's own
 column.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from songnet.errors import SongNetError
 
-PARTS = ["train", "validation", "test"]
+SUBSETS = ["train", "validation", "test"]
 # Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
 ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
 OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
@@ -26,7 +26,7 @@ def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
         protocols: random, artist, official.
 
     Raises:
-        SongNetError: ``artist`` without artists, or a genre has fewer of them than there are parts;
+        SongNetError: ``artist`` without artists, or a genre has fewer artists than subsets exist;
             ``official`` with other values than FMA's.
     """
     others = [name for name in protocols if name != "artist"] or ["random"]
@@ -39,57 +39,57 @@ def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
             )
         for genre, group in tracks.groupby("genre", observed=True):
             count = group["artist_id"].nunique()
-            if count < len(PARTS):
+            if count < len(SUBSETS):
                 raise SongNetError(
                     f"config key genres: {genre!r} has {count} artists, and the protocol artist "
-                    f"needs {len(PARTS)}; leave it out, give more music, or {instead}"
+                    f"needs {len(SUBSETS)}; leave it out, give more music, or {instead}"
                 )
     if "official" in protocols:
         _official(tracks)
 
 
 def _official(tracks: pd.DataFrame) -> pd.Series:
-    """FMA's own parts."""
-    parts = tracks["official_split"].map(OFFICIAL)
-    if parts.isna().any():
-        value = tracks["official_split"][parts.isna()].iloc[0]
+    """FMA's own subsets."""
+    subsets = tracks["official_split"].map(OFFICIAL)
+    if subsets.isna().any():
+        value = tracks["official_split"][subsets.isna()].iloc[0]
         found = repr(value) if isinstance(value, str) else "none for some tracks"
         raise SongNetError(
             f"config key protocols: official needs set.split in tracks.csv, which has {found} "
             f"(allowed: {', '.join(OFFICIAL)}); leave it out"
         )
-    return parts
+    return subsets
 
 
 def split_tracks(
     tracks: pd.DataFrame, protocol: str, shares: dict[str, float] | None, seed: int
 ) -> pd.Series:
-    """Assign every track to a part.
+    """Assign every track to a subset.
 
     Args:
         tracks: index track_id; genre, artist_id, official_split.
         protocol: random, artist or official.
-        shares: fraction of each part; None for official, which has its own.
-        seed: of the division.
+        shares: fraction of each subset; None for official, which has its own.
+        seed: of the split.
 
     Returns:
-        The part of each track, index track_id.
+        The subset of each track, index track_id.
 
     Raises:
-        SongNetError: a genre has no track in a part (of the official column, in training or
+        SongNetError: a genre has no track in a subset (of the official column, in training or
             validation), or the official column has other values.
     """
     rng = np.random.default_rng(seed)
     if protocol == "random":
-        parts = _random(tracks, shares or {}, rng)
+        subsets = _random(tracks, shares or {}, rng)
     elif protocol == "artist":
-        parts = _artist(tracks, shares or {}, rng)
-        _assert_disjoint(tracks, parts)
+        subsets = _artist(tracks, shares or {}, rng)
+        _assert_disjoint(tracks, subsets)
     else:
-        parts = _official(tracks)
-    # FMA's column may leave the test part out.
-    for part in PARTS[:2] if protocol == "official" else PARTS:
-        lacking = set(tracks["genre"]) - set(tracks["genre"][parts == part])
+        subsets = _official(tracks)
+    # FMA's column may leave the test subset out.
+    for subset in SUBSETS[:2] if protocol == "official" else SUBSETS:
+        lacking = set(tracks["genre"]) - set(tracks["genre"][subsets == subset])
         if lacking:
             mend = (
                 "leave this protocol out, or change set.split in tracks.csv"
@@ -98,30 +98,30 @@ def split_tracks(
             )
             raise SongNetError(
                 f"config key protocols: {protocol} leaves {sorted(lacking)[0]!r} without a "
-                f"{part} track; {mend}"
+                f"{subset} track; {mend}"
             )
-    return parts.rename("split")
+    return subsets.rename("split")
 
 
 def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
-    """Stratified: each genre is shuffled and cut at the shares, with a track for each part."""
-    parts = pd.Series("", index=tracks.index, dtype=object)
+    """Stratified: each genre is shuffled and cut at the shares, with a track for each subset."""
+    subsets = pd.Series("", index=tracks.index, dtype=object)
     for _, group in tracks.groupby("genre", observed=True):
         order = rng.permutation(group.index.to_numpy())
-        cuts = np.round(np.cumsum([shares[part] for part in PARTS]) * len(order)).astype(int)
-        if len(order) >= len(PARTS):
+        cuts = np.round(np.cumsum([shares[subset] for subset in SUBSETS]) * len(order)).astype(int)
+        if len(order) >= len(SUBSETS):
             cuts[0] = np.clip(cuts[0], 1, len(order) - 2)
             cuts[1] = np.clip(cuts[1], cuts[0] + 1, len(order) - 1)
-        for part, chunk in zip(PARTS, np.split(order, cuts[:-1]), strict=True):
-            parts[chunk] = part
-    return parts
+        for subset, chunk in zip(SUBSETS, np.split(order, cuts[:-1]), strict=True):
+            subsets[chunk] = subset
+    return subsets
 
 
 def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
-    """Whole artists, in random order, each to the part that it brings nearest to its target.
+    """Whole artists, in random order, each to the subset that it brings nearest to its target.
 
     A large artist that comes late upsets the shares, so the best of several orders counts; taking
-    the largest first would balance better but leave only small artists for the test part. What a
+    the largest first would balance better but leave only small artists for the test subset. What a
     small genre lacks after that is moved to it. Tracks without an artist could be anybody's, so
     they stay together, in training.
     """
@@ -129,8 +129,8 @@ def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
     counts = pd.crosstab(tracks["artist_id"], tracks["genre"]).reindex(columns=genres, fill_value=0)
     nobody = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
     unknown = nobody.reindex(genres, fill_value=0).to_numpy()
-    wanted = np.array([shares[part] for part in PARTS])[:, None]
-    best = (len(PARTS) * len(genres), np.inf)
+    wanted = np.array([shares[subset] for subset in SUBSETS])[:, None]
+    best = (len(SUBSETS) * len(genres), np.inf)
     for attempt in range(1, MOST_ORDERS + 1):
         order = rng.permutation(len(counts))
         assigned, filled = _assign(counts.to_numpy(), order, unknown, wanted)
@@ -143,7 +143,7 @@ def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
         if not _fill_gaps(counts.to_numpy(), chosen, unknown, wanted):
             break
         chosen, _ = _assign(counts.to_numpy(), rng.permutation(len(counts)), unknown, wanted)
-    by_artist = pd.Series(np.array(PARTS)[chosen], index=counts.index)
+    by_artist = pd.Series(np.array(SUBSETS)[chosen], index=counts.index)
     return tracks["artist_id"].map(by_artist).fillna("train")
 
 
@@ -153,9 +153,9 @@ def _assign(
     unknown: NDArray[np.int64],
     wanted: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Part of each artist and the counts (parts, genres) that result.
+    """Subset of each artist and the counts (subsets, genres) that result.
 
-    The distance that each step lowers is the sum over parts and genres of
+    The distance that each step lowers is the sum over subsets and genres of
     ((count - target) / genre total)^2.
     """
     totals = counts.sum(axis=0) + unknown
@@ -177,7 +177,7 @@ def _fill_gaps(
     unknown: NDArray[np.int64],
     wanted: NDArray[np.float64],
 ) -> int:
-    """Move artists, in place, while that leaves fewer genres without a track in a part.
+    """Move artists, in place, while that leaves fewer genres without a track in a subset.
 
     Of the moves that fill most gaps, each step takes the one that keeps nearest to the targets.
 
@@ -191,50 +191,50 @@ def _fill_gaps(
         np.add.at(filled, chosen, counts)
         gaps = int(np.sum(filled == 0))
         best = gaps, 0.0
-        for artist, part in np.ndindex(len(chosen), len(wanted)):
+        for artist, subset in np.ndindex(len(chosen), len(wanted)):
             moved = filled.copy()
             moved[chosen[artist]] -= counts[artist]
-            moved[part] += counts[artist]
+            moved[subset] += counts[artist]
             found = int(np.sum(moved == 0)), (((moved - wanted * totals) / totals) ** 2).sum()
             if found < best:
-                best, move = found, (artist, part)
+                best, move = found, (artist, subset)
         if best[0] == gaps:
             return gaps
         chosen[move[0]] = move[1]
 
 
-def _assert_disjoint(tracks: pd.DataFrame, parts: pd.Series) -> None:
-    homes = parts.groupby(tracks["artist_id"]).nunique()
+def _assert_disjoint(tracks: pd.DataFrame, subsets: pd.Series) -> None:
+    homes = subsets.groupby(tracks["artist_id"]).nunique()
     if (homes > 1).any():
-        raise AssertionError(f"artist {homes.idxmax()} stands in two parts")
+        raise AssertionError(f"artist {homes.idxmax()} stands in two subsets")
 
 
 def split_summary(
-    tracks: pd.DataFrame, parts: pd.Series, shares: dict[str, float] | None
+    tracks: pd.DataFrame, subsets: pd.Series, shares: dict[str, float] | None
 ) -> dict[str, Any]:
-    """Counts that show how fair a division is.
+    """Counts that show how fair a split is.
 
     Args:
         tracks: index track_id; genre, artist_id.
-        parts: from `split_tracks`.
+        subsets: from `split_tracks`.
         shares: intended fractions, or None for the official column.
 
     Returns:
-        tracks and artists of each part, of all genres and of each; how many artists of the test
-        part also stand in training, and the share of test tracks by them (None without a test
-        part); how many tracks of test and training name no artist; the largest deviation of a
+        tracks and artists of each subset, of all genres and of each; how many artists of the test
+        subset also stand in training, and the share of test tracks by them (None without a test
+        subset); how many tracks of test and training name no artist; the largest deviation of a
         genre's share from the intended one, with its place.
     """
-    sizes = {part: int((parts == part).sum()) for part in PARTS}
-    artists = {part: set(tracks["artist_id"][parts == part].dropna()) for part in PARTS}
-    genres = pd.crosstab(tracks["genre"], parts).reindex(columns=PARTS, fill_value=0)
-    playing = tracks["artist_id"].groupby([tracks["genre"], parts]).nunique()
-    playing = playing.unstack(fill_value=0).reindex(columns=PARTS, fill_value=0)
-    unnamed = parts[tracks["artist_id"].isna()].value_counts()
-    leaked = tracks["artist_id"].isin(artists["train"])[parts == "test"]
+    sizes = {subset: int((subsets == subset).sum()) for subset in SUBSETS}
+    artists = {subset: set(tracks["artist_id"][subsets == subset].dropna()) for subset in SUBSETS}
+    genres = pd.crosstab(tracks["genre"], subsets).reindex(columns=SUBSETS, fill_value=0)
+    playing = tracks["artist_id"].groupby([tracks["genre"], subsets]).nunique()
+    playing = playing.unstack(fill_value=0).reindex(columns=SUBSETS, fill_value=0)
+    unnamed = subsets[tracks["artist_id"].isna()].value_counts()
+    leaked = tracks["artist_id"].isin(artists["train"])[subsets == "test"]
     summary: dict[str, Any] = {
         "tracks": sizes,
-        "artists": {part: len(artists[part]) for part in PARTS},
+        "artists": {subset: len(artists[subset]) for subset in SUBSETS},
         "tracks_per_genre": genres.to_dict(orient="index"),
         "artists_per_genre": playing.to_dict(orient="index"),
         "test_artists_in_train": len(artists["test"] & artists["train"]),
@@ -244,10 +244,10 @@ def split_summary(
     }
     if shares is not None:
         away = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)
-        genre, part = away.abs().stack().idxmax()
+        genre, subset = away.abs().stack().idxmax()
         summary["largest_deviation"] = {
             "genre": genre,
-            "part": part,
-            "points": round(100 * float(away.loc[genre, part]), 2),
+            "subset": subset,
+            "points": round(100 * float(away.loc[genre, subset]), 2),
         }
     return summary

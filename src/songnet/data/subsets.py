@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 
-def read_parts(split: str | Path) -> pd.Series:
-    """Part of each track, index track_id, from the file of a split."""
+def read_subsets(split: str | Path) -> pd.Series:
+    """Subset of each track, index track_id, from the file of a split."""
     return pd.read_parquet(split).set_index("track_id")["split"]
 
 
-def judging_part(parts: Iterable[str]) -> str:
-    """Part that judges models: test, or validation where there is no test part."""
-    return "test" if "test" in set(parts) else "validation"
+def judging_subset(subsets: Iterable[str]) -> str:
+    """Subset that judges models: test, or validation where there is no test subset."""
+    return "test" if "test" in set(subsets) else "validation"
 
 
 def held_out(tracks: pd.DataFrame, split: str | Path) -> tuple[str, pd.DataFrame]:
@@ -24,8 +24,8 @@ def held_out(tracks: pd.DataFrame, split: str | Path) -> tuple[str, pd.DataFrame
         split: file of the split.
 
     Returns:
-        The part's name, and its tracks in the order of their ids.
+        The subset's name, and its tracks in the order of their ids.
     """
-    parts = read_parts(split)
-    part = judging_part(parts)
-    return part, tracks.loc[parts.index[parts == part].sort_values()]
+    subsets = read_subsets(split)
+    subset = judging_subset(subsets)
+    return subset, tracks.loc[subsets.index[subsets == subset].sort_values()]

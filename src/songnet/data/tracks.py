@@ -18,7 +18,7 @@ MOST_TRACKS = 1_000_000  # ten times FMA; a larger table is an accident or an at
 # "<script>" or "a|b" are none.
 PLAIN_NAME = re.compile(r"\w([\w &'’.,:;()+-]|/(?=[\w ])){0,99}")
 NUMBER = re.compile(r"\s*[+-]?\d+\s*")
-PARTS = 3  # of a split: train, validation, test
+FEWEST_TRACKS = 3  # of a genre, one for each subset of a split
 SUBSETS = ["small", "medium", "large", "full"]
 # tracks.csv columns that SongNet uses, and what they are called here.
 REQUIRED = {
@@ -264,10 +264,10 @@ def check_genres(tracks: pd.DataFrame) -> None:
             "predictions.parquet; give it another name"
         )
     for genre, group in tracks.groupby("genre", observed=True):
-        if len(group) < PARTS:
+        if len(group) < FEWEST_TRACKS:
             raise SongNetError(
                 f"config key genres: {genre!r} has {len(group)} usable tracks, fewer than the "
-                f"{PARTS} parts of a split need; leave it out or give more music"
+                f"{FEWEST_TRACKS} subsets of a split need; leave it out or give more music"
             )
     names = sorted(set(tracks["genre"]))
     if len(names) < 2:

@@ -74,12 +74,12 @@ def _plan(genres: list[str], tracks_per_genre: int, artists_per_genre: int) -> p
     for g, genre in enumerate(genres):
         for t in range(tracks_per_genre):
             a = t % artists_per_genre
-            # Whole artists go to one part, as in FMA's own split: the last to test, the one
+            # Whole artists go to one subset, as in FMA's own split: the last to test, the one
             # before to validation.
-            part = {artists_per_genre - 1: "test", artists_per_genre - 2: "validation"}.get(
+            subset = {artists_per_genre - 1: "test", artists_per_genre - 2: "validation"}.get(
                 a, "training"
             )
-            rows.append((1 + g + len(genres) * t, genre, 1 + g * artists_per_genre + a, part))
+            rows.append((1 + g + len(genres) * t, genre, 1 + g * artists_per_genre + a, subset))
     columns = ["track_id", "genre", "artist_id", "split"]
     return pd.DataFrame(rows, columns=columns).set_index("track_id").sort_index()
 

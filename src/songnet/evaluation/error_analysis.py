@@ -26,21 +26,21 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> list[dict[str,
     """How each genre fares.
 
     Returns:
-        One row a genre, hardest first: genre, verdicts, recall, top2 (share whose two likeliest
-        genres hold the right one), precision (NaN where nothing is called so), confidence
-        (mean probability of the verdict), and called, for each genre the share of verdicts that
-        called so.
+        One row a genre, hardest first: genre, predictions, recall, top2 (share whose two likeliest
+        genres hold the right one), precision (NaN where the genre is never predicted), confidence
+        (mean probability of the predicted genre), and called, the share of predictions of each
+        genre.
     """
     confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
-    scores, verdicts = genre_scores(confusion), confusion.sum(axis=1)
+    scores, counts = genre_scores(confusion), confusion.sum(axis=1)
     judged = predictions.assign(
         top2=_rank_of_truth(predictions, genres) < 2, confidence=predictions[genres].max(axis=1)
     )
     means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
-    shares = confusion / np.maximum(verdicts, 1)[:, None]
+    shares = confusion / np.maximum(counts, 1)[:, None]
     table = pd.DataFrame(
         {
-            "verdicts": verdicts,
+            "predictions": counts,
             "recall": scores["recall"],
             "top2": means["top2"],
             "precision": scores["precision"],
@@ -49,12 +49,12 @@ def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> list[dict[str,
         },
         index=pd.Index(genres, name="genre"),
     )
-    found = table[table["verdicts"] > 0].reset_index().sort_values("recall").to_dict("records")
+    found = table[table["predictions"] > 0].reset_index().sort_values("recall").to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:
-    """Share of verdicts whose ``top`` likeliest genres hold the right one."""
+    """Share of predictions whose ``top`` likeliest genres hold the right one."""
     return float((_rank_of_truth(predictions, genres) < top).mean())
 
 
@@ -74,10 +74,10 @@ def reliability(
     level: float,
     bins: int = 10,
 ) -> pd.DataFrame:
-    """Accuracy against confidence, the probability of the verdict.
+    """Accuracy against confidence, the probability of the predicted genre.
 
     Args:
-        predictions: of the test part.
+        predictions: of the test subset.
         genres: names.
         artists: artist of each track, index track_id.
         resamples: of the bootstrap over artists.
@@ -85,9 +85,9 @@ def reliability(
         bins: number of them.
 
     Returns:
-        One row for each of equally wide bins of confidence that holds verdicts: low, high,
-        confidence and accuracy (means), verdicts, and ci_low and ci_high of the accuracy, NaN where
-        the tracks weigh as those of fewer than NO_INTERVAL_BELOW artists.
+        One row for each of equally wide bins of confidence that holds predictions: low, high,
+        confidence and accuracy (means), predictions, and ci_low and ci_high of the accuracy, NaN
+        below NO_INTERVAL_BELOW effective artists.
     """
     confidence = predictions[genres].max(axis=1)
     edges = np.linspace(0, 1, bins + 1)
@@ -100,7 +100,9 @@ def reliability(
         }
     )
     found = table.groupby("bin").agg(
-        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), verdicts=("bin", "size")
+        confidence=("confidence", "mean"),
+        accuracy=("accuracy", "mean"),
+        predictions=("bin", "size"),
     )
     found.insert(0, "low", edges[found.index])
     found.insert(1, "high", edges[found.index + 1])
@@ -115,25 +117,25 @@ def reliability(
 
 
 def calibration_error(reliability: pd.DataFrame) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy, weighted by verdicts.
+    """Expected calibration error: mean gap between confidence and accuracy over predictions.
 
     (Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.)
     """
     gaps = (reliability["confidence"] - reliability["accuracy"]).abs()
-    return float(np.average(gaps, weights=reliability["verdicts"]))
+    return float(np.average(gaps, weights=reliability["predictions"]))
 
 
 def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 3) -> pd.DataFrame:
     """Artists with several test tracks, those most often mistaken first.
 
     Args:
-        predictions: of the test part.
+        predictions: of the test subset.
         tracks: of the data set.
         least: test tracks that an artist must have.
 
     Returns:
-        artist, genre (most frequent), verdicts, accuracy, called (most frequent wrong verdict),
-        share (of verdicts that it makes).
+        artist, genre (most frequent), predictions, accuracy, called (most frequent wrong genre),
+        share (of predictions that it makes).
     """
     table = predictions[VERDICT].join(tracks[["artist_id", "artist"]], on="track_id")
     rows = []
@@ -145,15 +147,15 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
             {
                 "artist": _artist_name(artist_id, group),
                 "genre": group["genre"].mode()[0],
-                "verdicts": len(group),
+                "predictions": len(group),
                 "accuracy": (group["genre"] == group["predicted"]).mean(),
                 "called": wrong.index[0] if len(wrong) else "",
                 "share": wrong.iloc[0] / len(group) if len(wrong) else 0.0,
             }
         )
-    columns = ["artist", "genre", "verdicts", "accuracy", "called", "share"]
+    columns = ["artist", "genre", "predictions", "accuracy", "called", "share"]
     found = pd.DataFrame(rows, columns=columns)
-    return found.sort_values(["share", "verdicts"], ascending=False, ignore_index=True)
+    return found.sort_values(["share", "predictions"], ascending=False, ignore_index=True)
 
 
 def nearest_artists(
@@ -168,15 +170,15 @@ def nearest_artists(
     An artist stands where the mean of the tracks' embeddings points; nearness is the cosine.
 
     Args:
-        known: rows of tracks (training part).
+        known: rows of tracks (training subset).
         known_embeddings: (len(known), H).
-        heard: rows of tracks (test part).
+        heard: rows of tracks (test subset).
         heard_embeddings: (len(heard), H).
         neighbours: number of known artists for each.
 
     Returns:
         artist_id, artist (name), genre, neighbour (name), neighbour_genre, rank (from 1), cosine.
-        No artist is its own neighbour; empty where either part names none.
+        No artist is its own neighbour; empty where either subset names none.
     """
     columns = ["artist_id", "artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
     if known["artist_id"].isna().all() or heard["artist_id"].isna().all():
@@ -234,16 +236,16 @@ def _artist_name(artist_id: float | str, tracks: pd.DataFrame) -> str:
 class SecondaryLabels(NamedTuple):
     """What FMA's further labels of a track (``genres_all``) say about the errors."""
 
-    verdicts: int  # on tracks with labels of several of the genres
+    predictions: int  # on tracks with labels of several of the genres
     wrong: int
-    excused: int  # wrong ones whose verdict is among the track's further labels
-    pairs: list[tuple[str, str, int]]  # genre, further label, verdicts; most frequent first
+    excused: int  # wrong ones whose genre is among the track's further labels
+    pairs: list[tuple[str, str, int]]  # genre, further label, predictions; most frequent first
 
 
 def secondary_labels(
     predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str]
 ) -> SecondaryLabels:
-    """Compare verdicts with all labels that a track bears."""
+    """Compare predictions with all labels that a track bears."""
     table = predictions[VERDICT].join(tracks["top_genres"], on="track_id")
     labels = [set(row) if row is not None else set() for row in table["top_genres"]]
     others = [
@@ -264,7 +266,7 @@ def secondary_labels(
 def surely_wrong(
     predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str], count: int = 20
 ) -> list[dict[str, Any]]:
-    """The tracks whose wrong verdicts are the most probable, in the mean over runs.
+    """The tracks whose wrong predictions are the most probable, in the mean over runs.
 
     Returns:
         track_id, artist, title, license, genre, predicted, probability.

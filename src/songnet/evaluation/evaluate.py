@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from songnet.data.subsets import read_parts
+from songnet.data.subsets import read_subsets
 from songnet.evaluation.metrics import write_evaluation
 from songnet.evaluation.runs import RunName
 from songnet.io import load_class
@@ -38,8 +38,8 @@ def evaluate_runs(
     tracks = pd.read_parquet(tracks_file)
     kind = load_class(predictor)
     for split, paths in by_split(models, splits):
-        parts = read_parts(split)
-        wanted = parts[parts != "train"].sort_index().to_frame().join(tracks["genre"])
+        subsets = read_subsets(split)
+        wanted = subsets[subsets != "train"].sort_index().to_frame().join(tracks["genre"])
         apply = kind(data, tracks.loc[wanted.index], threads)
         for path in paths:
             genres, predicted, probabilities = apply.predict(path)

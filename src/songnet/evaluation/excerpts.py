@@ -34,26 +34,26 @@ def excerpt_predictions(
         threads: of torch.
 
     Returns:
-        protocol, split, model, seed, part, seconds, track_id, correct.
+        protocol, split, model, seed, subset, seconds, track_id, correct.
     """
     tracks = pd.read_parquet(tracks_file)
     kind = load_class(NETWORK_PREDICTOR)
     tables = []
     bar = tqdm(total=len(models), unit="network", disable=None)
     for split, paths in by_split(models, splits):
-        part, known = held_out(tracks, split)
+        subset, known = held_out(tracks, split)
         apply = kind(data, known, threads)
         for path in paths:
             bar.update()
             name = RunName.of(Path(path).parent)
-            run = name._asdict() | {"protocol": protocol_of(name.split), "part": part}
+            run = name._asdict() | {"protocol": protocol_of(name.split), "subset": subset}
             for length in apply.beginnings(seconds):
                 if not apply.has_step(path, length):
                     continue
                 correct = apply.predict(path, length)[1] == known["genre"].to_numpy()
                 found = {"seconds": length, "track_id": known.index, "correct": correct}
                 tables.append(pd.DataFrame(run | found))
-    columns = ["protocol", "split", "model", "seed", "part", "seconds", "track_id", "correct"]
+    columns = ["protocol", "split", "model", "seed", "subset", "seconds", "track_id", "correct"]
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 
 
@@ -63,15 +63,15 @@ def excerpt_table(
     """Accuracy by excerpt length.
 
     Args:
-        predictions: protocol, split, model, seed, part, seconds, track_id, correct.
+        predictions: protocol, split, model, seed, subset, seconds, track_id, correct.
         artists: artist of each track, index track_id.
         resamples: of the bootstrap over artists.
         confidence: of the interval.
 
     Returns:
-        protocol, model, part, seconds, accuracy over all runs, ci_low, ci_high, predictions.
+        protocol, model, subset, seconds, accuracy over all runs, ci_low, ci_high, predictions.
     """
-    columns = ["protocol", "model", "part", "seconds"]
+    columns = ["protocol", "model", "subset", "seconds"]
     rows = []
     for key, table in predictions.groupby(columns, sort=False):
         correct = table["correct"].to_numpy(float)

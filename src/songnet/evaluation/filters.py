@@ -16,7 +16,7 @@ from scipy.stats import f_oneway
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
-from songnet.data.batches import Part, whole_clips
+from songnet.data.batches import Subset, whole_clips
 from songnet.data.shards import MelShards
 from songnet.formatting import percent
 from songnet.models.base import Network
@@ -51,7 +51,7 @@ class Filter(NamedTuple):
 
 @torch.no_grad()
 def layer_activities(
-    network: Network, shards: MelShards, part: Part, excerpt_seconds: float
+    network: Network, shards: MelShards, subset: Subset, excerpt_seconds: float
 ) -> list[Activity]:
     """Listen to every filter of every layer while the network hears whole clips."""
     outputs: dict[int, Tensor] = {}
@@ -64,7 +64,7 @@ def layer_activities(
     network.to(device()).eval()
     found: list[list[tuple[NDArray[np.int64], Tensor, Tensor]]] = [[] for _ in hooks]
     try:
-        for places, mel in whole_clips(shards, part.track_ids, BATCH_SIZE):
+        for places, mel in whole_clips(shards, subset.track_ids, BATCH_SIZE):
             network(to_device(mel))
             seconds = mel.shape[2] / shards.frames_per_second
             for i, output in outputs.items():
@@ -111,7 +111,7 @@ def silenced(layer: nn.Module, number: int) -> Iterator[None]:
 def telling_filters(
     network: Network,
     shards: MelShards,
-    part: Part,
+    subset: Subset,
     genres: list[str],
     artists: pd.Series,
     filters: int = 4,
@@ -123,7 +123,7 @@ def telling_filters(
     Args:
         network: trained.
         shards: spectrograms.
-        part: clips that the network was not trained on.
+        subset: clips that the network was not trained on.
         genres: names of its labels.
         artists: artist of each track, index track_id.
         filters: how many of each layer.
@@ -137,30 +137,30 @@ def telling_filters(
         return []
 
     def accuracy() -> float:
-        logs = predict_clips(network, shards, part.track_ids, part.metadata)
-        return float(np.mean(logs.argmax(axis=1) == part.labels))
+        logs = predict_clips(network, shards, subset.track_ids, subset.metadata)
+        return float(np.mean(logs.argmax(axis=1) == subset.labels))
 
     whole = accuracy()
     found = []
-    activities = layer_activities(network, shards, part, excerpt_seconds)
+    activities = layer_activities(network, shards, subset, excerpt_seconds)
     for i, (layer, activity) in enumerate(zip(network.layers, activities, strict=True)):
         # A filter that never answers has no variance, hence no statistic; nor have genres of one
         # clip each a variance within.
         answers = np.ptp(activity.strength, axis=0) > 0
         statistic = np.zeros(len(answers))
         strengths = activity.strength[:, answers]
-        groups = [strengths[part.labels == label] for label in np.unique(part.labels)]
+        groups = [strengths[subset.labels == label] for label in np.unique(subset.labels)]
         if len(strengths) > len(groups):
             statistic[answers] = f_oneway(*groups).statistic
-        for number in _of_different_genres(activity.strength, part.labels, statistic, filters):
+        for number in _of_different_genres(activity.strength, subset.labels, statistic, filters):
             with silenced(layer, number):
                 lost = whole - accuracy()
             strength, start = activity.strength[:, number], activity.start[:, number]
             order = np.argsort(-strength, kind="stable")
-            top = part.labels[order[: max(1, len(order) // 10)]]
+            top = subset.labels[order[: max(1, len(order) // 10)]]
             shares = np.bincount(top, minlength=len(genres)) / len(top)
-            chosen = _one_per_artist(part.track_ids[order], artists)[:excerpts]
-            row = {int(track_id): i for i, track_id in enumerate(part.track_ids)}
+            chosen = _one_per_artist(subset.track_ids[order], artists)[:excerpts]
+            row = {int(track_id): i for i, track_id in enumerate(subset.track_ids)}
             found.append(
                 Filter(
                     i + 1,

@@ -28,7 +28,7 @@ def write_evaluation(
 
     Args:
         predictions: output, the table itself.
-        metrics: output, `part_metrics` of each part and the genres' names.
+        metrics: output, `subset_metrics` of each subset and the genres' names.
         table: from `prediction_table`.
         artists: artist of each track, index track_id.
         resamples: of the bootstrap.
@@ -38,8 +38,8 @@ def write_evaluation(
     with replacing(predictions) as temporary:
         table.to_parquet(temporary, index=False)
     found = {
-        part: part_metrics(rows, artists, genres, resamples, confidence)
-        for part, rows in table.groupby("split")
+        subset: subset_metrics(rows, artists, genres, resamples, confidence)
+        for subset, rows in table.groupby("split")
     }
     write_json(metrics, {"genre_names": genres, **found})
 
@@ -157,10 +157,10 @@ def _clusters(artists: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
     return pd.factorize(artists.astype(object).where(artists.notna(), own))
 
 
-def part_metrics(
+def subset_metrics(
     table: pd.DataFrame, artists: pd.Series, genres: list[str], resamples: int, confidence: float
 ) -> dict[str, Any]:
-    """Metrics of one part.
+    """Metrics of one subset.
 
     Args:
         table: rows of `prediction_table`.
@@ -171,7 +171,7 @@ def part_metrics(
 
     Returns:
         tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion, and macro_f1, over the
-        genres that occur in truth or verdicts, as scikit-learn's; a genre's scores are 0 where
+        genres that occur in truth or predictions, as scikit-learn's; a genre's scores are 0 where
         there is nothing to be said.
     """
     correct = (table["genre"] == table["predicted"]).to_numpy(float)

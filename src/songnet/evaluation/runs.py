@@ -21,5 +21,5 @@ class RunName(NamedTuple):
 
 
 def protocol_of(split: str) -> str:
-    """Protocol of a division, e.g. ``artist`` of ``artist-2``."""
+    """Protocol of a split, e.g. ``artist`` of ``artist-2``."""
     return split.partition("-")[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-TEXT = ["dataset", "protocol", "model", "reference", "part", "genre", "predicted"]
+TEXT = ["dataset", "protocol", "model", "reference", "subset", "genre", "predicted"]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from songnet.io import read_json
 
 COLUMNS = [
     "dataset", "protocol", "model", "seeds", "accuracy", "accuracy_sd", "ci_low", "ci_high",
-    "macro_f1", "poster_accuracy", "train_seconds", "divisions", "validation_accuracy",
+    "macro_f1", "poster_accuracy", "train_seconds", "splits", "validation_accuracy",
     "effective_artists",
 ]  # fmt: skip
 
@@ -72,7 +72,7 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
 def poster_protocol(model: dict[str, Any]) -> str:
     """Protocol that the poster's figure of a model belongs to; under others it is no measure.
 
-    Its baselines' are counts on FMA's official test part. Its C-RNN's is not; we count it to the
+    Its baselines' are counts on FMA's official test subset. Its C-RNN's is not; we count it to the
     random split, where figures are highest (docs/reproduction.md).
 
     Args:
@@ -98,11 +98,11 @@ def results_table(
         confidence: of the interval.
 
     Returns:
-        COLUMNS: training seeds and divisions, which make as many runs as their product; accuracy
+        COLUMNS: training seeds and splits, which make as many runs as their product; accuracy
         over the test tracks of all runs, its standard deviation over runs and its interval; means
-        over runs of macro F1 on the test part, seconds of training (of a fusion: of all that it
-        fuses) and accuracy on the validation part; `effective_artists` of the test tracks.
-        Figures of the test part are missing where the data set has none.
+        over runs of macro F1 on the test subset, seconds of training (of a fusion: of all that it
+        fuses) and accuracy on the validation subset; `effective_artists` of the test tracks.
+        Figures of the test subset are missing where the data set has none.
     """
     rows = []
     for (dataset, protocol, model), group in groups(runs).items():
@@ -111,7 +111,7 @@ def results_table(
             "protocol": protocol,
             "model": model,
             "seeds": len({run.params["seed"] for run in group}),
-            "divisions": len({run.params["split_seed"] for run in group}),
+            "splits": len({run.params["split_seed"] for run in group}),
             "validation_accuracy": np.mean(
                 [run.metrics["validation"]["accuracy"] for run in group]
             ),
@@ -135,7 +135,7 @@ def results_table(
 
 
 def _tested(runs: list[Run]) -> pd.Series:
-    """1 for a right verdict on a test track, 0 for a wrong one, of all runs; index track_id."""
+    """1 where a test track is predicted correctly, else 0, of all runs; index track_id."""
     predictions = pd.concat([run.predictions for run in runs])
     tested = predictions[predictions["split"] == "test"].set_index("track_id")
     return (tested["genre"] == tested["predicted"]).astype(float)
@@ -144,7 +144,7 @@ def _tested(runs: list[Run]) -> pd.Series:
 def leak_table(
     runs: list[Run], artists: pd.Series, resamples: int, confidence: float
 ) -> pd.DataFrame:
-    """What models gain under `random` over `artist`, from having heard the test artists.
+    """What models gain under `random` over `artist`, where training has the test artists.
 
     Args:
         runs: of one data set.
@@ -224,7 +224,7 @@ def difference_table(
 def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
     """What runs of one model have over those of another on each test track: correct, log_loss.
 
-    Runs of one division and seed are a pair; where a model has one run in a division, as without
+    Runs of one split and seed are a pair; where a model has one run on a split, as without
     random numbers or as an ensemble of all seeds, it is paired with each of the other's.
     """
     single = min(len({run.params["seed"] for run in model}) for model in (ones, others)) == 1
@@ -236,14 +236,14 @@ def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
         and (single or one.params["seed"] == other.params["seed"])
     ]
     return pd.concat(
-        (_verdicts(one) - _verdicts(other))
+        (_outcomes(one) - _outcomes(other))
         .reset_index()
         .assign(pair=i, split_seed=one.params["split_seed"])
         for i, (one, other) in enumerate(pairs)
     )
 
 
-def _verdicts(run: Run) -> pd.DataFrame:
+def _outcomes(run: Run) -> pd.DataFrame:
     """Of each test track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
     test = run.predictions[run.predictions["split"] == "test"]
     correct = (test["genre"] == test["predicted"]).astype(float)

@@ -124,7 +124,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
 
 @cache
 def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[slice, slice, Array]]:
-    """Neighbouring bands, the bins that they hear, and their filters (bins, bands) there.
+    """Neighbouring bands, the bins that they cover, and their filters (bins, bands) there.
 
     Nine tenths of the whole matrix are zeros.
     """
@@ -132,8 +132,8 @@ def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[sli
     narrow = []
     for first in range(0, n_mels, NEIGHBOURS):
         bands = slice(first, first + NEIGHBOURS)
-        heard = np.flatnonzero(filters[bands].any(axis=0))
-        bins = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0, 1)
+        covered = np.flatnonzero(filters[bands].any(axis=0))
+        bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 1)
         narrow.append((bands, bins, np.ascontiguousarray(filters[bands, bins].T)))
     return narrow
 

@@ -27,7 +27,7 @@ class Baseline:
     """A fitted pipeline with what is needed to apply it.
 
     ``temperature`` divides the scores of an estimator that gives no probabilities (SVC); it is
-    fitted on the validation part (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    fitted on the validation subset (Guo et al., "On Calibration of Modern Neural Networks", 2017).
     """
 
     pipeline: Pipeline
@@ -36,12 +36,12 @@ class Baseline:
     temperature: float = 1.0
 
     def predict(self, features: pd.DataFrame) -> tuple[NDArray[np.str_], Array]:
-        """Return the estimator's own verdicts (n,) and probabilities (n, genres)."""
+        """Return the estimator's own predicted genres (n,) and probabilities (n, genres)."""
         X = feature_matrix(features, self.features)
-        verdicts = self.pipeline.predict(X)
+        predicted = self.pipeline.predict(X)
         if hasattr(self.pipeline, "predict_proba"):
-            return verdicts, self.pipeline.predict_proba(X)
-        return verdicts, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
+            return predicted, self.pipeline.predict_proba(X)
+        return predicted, softmax(decision_scores(self.pipeline, X) / self.temperature, axis=1)
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
@@ -77,15 +77,15 @@ def make_estimator(model: dict[str, Any], seed: int) -> Any:
 
 
 def fit_baseline(
-    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, parts: pd.Series, seed: int
+    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
-    """Fit an estimator on the standardised features of the training part.
+    """Fit an estimator on the standardised features of the training subset.
 
     Args:
         model: entry of models.yaml.
         features: index track_id, columns (feature, statistics, number).
         genres: of each track.
-        parts: train, validation or test of each track; test is not touched.
+        subsets: train, validation or test of each track; test is not touched.
         seed: random_state.
 
     Returns:
@@ -96,17 +96,17 @@ def fit_baseline(
         SongNetError: the estimator is no classifier, or refuses its arguments or the features.
     """
     try:
-        return _fit(model, features, genres, parts, seed)
+        return _fit(model, features, genres, subsets, seed)
     # scikit-learn looks at an estimator's arguments only here; what is no classifier lacks things.
     except (ValueError, TypeError, AttributeError) as error:
         raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
 
 
 def _fit(
-    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, parts: pd.Series, seed: int
+    model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
-    train, validation = features[parts == "train"], features[parts == "validation"]
+    train, validation = features[subsets == "train"], features[subsets == "validation"]
     pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
     names = [str(genre) for genre in pipeline.classes_]
@@ -118,12 +118,12 @@ def _fit(
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
         baseline.temperature = _fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
-    for part, table in [("train", train), ("validation", validation)]:
-        verdicts, probabilities = baseline.predict(table)
+    for subset, table in [("train", train), ("validation", validation)]:
+        predicted, probabilities = baseline.predict(table)
         truth = np.searchsorted(names, genres[table.index])
         of_truth = probabilities[np.arange(len(truth)), truth]
-        history[f"{part}_loss"] = float(-np.log(np.maximum(of_truth, 1e-12)).mean())
-        history[f"{part}_accuracy"] = float((verdicts == genres[table.index].to_numpy()).mean())
+        history[f"{subset}_loss"] = float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+        history[f"{subset}_accuracy"] = float((predicted == genres[table.index].to_numpy()).mean())
     return baseline, history
 
 
@@ -160,6 +160,6 @@ class Predictor:
         self._features = pd.read_parquet(data[0]).loc[tracks.index]
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
-        """Genres, verdicts (n,) and probabilities (n, genres) of one saved baseline."""
+        """Genres, predicted genres (n,) and probabilities (n, genres) of one saved baseline."""
         baseline = load(path)
         return baseline.genres, *baseline.predict(self._features)

@@ -27,7 +27,7 @@ class Fusion:
 
 
 def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
-    """Fuse models; the validation part of their predictions gives the weights.
+    """Fuse models; the validation subset of their predictions gives the weights.
 
     Args:
         runs: prediction tables of each member's runs, all of the same tracks in the same order.
@@ -42,13 +42,13 @@ def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
     truth = np.searchsorted(genres, first["genre"])
     weights = fit_weights([member[validation] for member in members], truth[validation])
     probabilities = fuse(members, weights)
-    verdicts = np.array(genres)[probabilities.argmax(axis=1)]
-    table = prediction_table(first, verdicts, probabilities, genres)
+    predicted = np.array(genres)[probabilities.argmax(axis=1)]
+    table = prediction_table(first, predicted, probabilities, genres)
     history = {
         "epoch": 1,
         "seconds": round(seconds + time.perf_counter() - start, 3),
         "validation_loss": -np.log(probabilities[validation, truth[validation]]).mean(),
-        "validation_accuracy": (verdicts == first["genre"])[validation].mean(),
+        "validation_accuracy": (predicted == first["genre"])[validation].mean(),
     }
     named = dict(zip(runs, weights.tolist(), strict=True))
     return Fusion(named, table, pd.DataFrame([history]))
@@ -67,7 +67,7 @@ def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
     """Weights that minimise the log-loss.
 
     Args:
-        members: probabilities (n, genres) of each, on the validation part.
+        members: probabilities (n, genres) of each, on the validation subset.
         truth: (n,) positions of the true genres.
 
     Returns:

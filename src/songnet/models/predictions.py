@@ -17,7 +17,7 @@ def prediction_table(
 
     Args:
         tracks: columns track_id, split, genre.
-        predicted: (n,) verdicts.
+        predicted: (n,) genres.
         probabilities: (n, genres).
         genres: their names.
 

@@ -21,7 +21,7 @@ PUBLISHED_NOTE = (
     "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
     "not on the 30 s clips."
 )
-TASTE_SHARD = 25  # clips a job, so that its start costs less than they do
+SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
 def selected_models(config: Table, dataset: Table, models: Table) -> Table:
@@ -102,7 +102,7 @@ def archive_names(dataset: Table) -> list[str]:
 def archive_paths(config: Table, dataset: Table) -> list[str]:
     """Paths of the archives of a data set: metadata, then clips."""
     if config["archives"] is not None:
-        # One path however it is written, lest another spelling make everything anew.
+        # One path however it is written: another spelling must not rerun everything.
         folder = Path(config["archives"]).resolve()
         if folder.is_relative_to(Path.cwd()):
             folder = folder.relative_to(Path.cwd())
@@ -158,7 +158,7 @@ def dataset_note(config: Table, dataset: Table, features: str) -> str:
     notes = []
     if config["tracks_per_genre"] is not None:
         few = f"{config['tracks_per_genre']} tracks of each genre"
-        notes.append(f"A taste: {few}, too few for figures to quote.")
+        notes.append(f"A sample: {few}, too few for figures to quote.")
     if is_sampled(config, dataset):
         notes.append("The baselines' features were computed here, on the 30 s clips.")
     elif features == "published":
@@ -167,12 +167,12 @@ def dataset_note(config: Table, dataset: Table, features: str) -> str:
 
 
 def shard_count(config: Table, dataset: Table) -> int:
-    """Return the number of jobs that share the clips: fewer for a taste."""
+    """Return the number of jobs that share the clips: fewer for a sample."""
     most: int = dataset["shards"]
     if config["tracks_per_genre"] is None:
         return most
     genres = config["genres"] or dataset["genres"] or TOP_GENRES
-    return min(most, -(-config["tracks_per_genre"] * len(genres) // TASTE_SHARD))
+    return min(most, -(-config["tracks_per_genre"] * len(genres) // SAMPLE_SHARD))
 
 
 def has_gpu() -> bool:

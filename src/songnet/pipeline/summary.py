@@ -65,7 +65,7 @@ def _accuracies(path: Path) -> str:
 
 
 def _cell(row: dict[str, str]) -> str:
-    if not row["accuracy"]:  # no test part
+    if not row["accuracy"]:  # no test subset
         return f"{in_percent(_share(row['validation_accuracy']))} (validation)"
     accuracy, low, high = (
         in_percent(_share(row[name])) for name in ("accuracy", "ci_low", "ci_high")

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from songnet.data.batches import Part
+from songnet.data.batches import Subset
 from songnet.data.shards import MelShards
-from songnet.data.subsets import read_parts
+from songnet.data.subsets import read_subsets
 from songnet.io import own, read_json, replacing, write_json
 from songnet.models.base import make_network, save
 from songnet.models.configs import NetworkConfig
@@ -56,11 +56,12 @@ def _train(
     given: Any, output: Any, record: dict[str, Any], checkpoint: Path, live: LiveRun
 ) -> None:
     """Write all outputs, params.json last."""
-    tracks, parts = pd.read_parquet(given.tracks), read_parts(given.split)
+    tracks, subsets = pd.read_parquet(given.tracks), read_subsets(given.split)
     shards = MelShards.read(given.mel)
     genres = sorted(tracks["genre"].unique())
     train, validation = (
-        Part.of(tracks.loc[parts.index[parts == name]], genres) for name in ("train", "validation")
+        Subset.of(tracks.loc[subsets.index[subsets == name]], genres)
+        for name in ("train", "validation")
     )
 
     def on_epoch(history: list[Row]) -> None:

@@ -197,11 +197,11 @@ def description(model: Model) -> str:
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (
-            f" Right on {share} of {measured['tracks']} tracks of the {measured['part']} "
-            f"part, interval over artists {low} to {high}."
+            f" Right on {share} of {measured['tracks']} tracks of the {measured['subset']} "
+            f"subset, interval over artists {low} to {high}."
         )
-        if measured["part"] != "test":
+        if measured["subset"] != "test":
             text += " They chose the network, so new music may fare worse."
         if model.saved.network.reads_metadata:
-            text += " It knew their metadata; of music that it is given to hear, it knows none."
+            text += " It also read their metadata, which files do not give it."
     return f"{text} {facts['note']}" if facts.get("note") else text

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from songnet.data.subsets import judging_part
+from songnet.data.subsets import judging_subset
 from songnet.evaluation.choice import best_run
 from songnet.io import read_json
 from songnet.models.base import load, save
@@ -26,13 +26,13 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
     log.info("%s", folder)
     network, genres, facts = load(folder / "model.safetensors")
     metrics = read_json(folder / "metrics.json")
-    part = judging_part(metrics)
-    measured = {name: metrics[part][name] for name in ("accuracy", "ci_low", "ci_high", "tracks")}
+    subset = judging_subset(metrics)
+    measured = {name: metrics[subset][name] for name in ("accuracy", "ci_low", "ci_high", "tracks")}
     facts |= {
         "title": titles[facts["model"]],
         "dataset_title": dataset["title"],
         "note": dataset["note"],
-        "measured": {"part": part} | measured,
+        "measured": {"subset": subset} | measured,
     }
     save(network, genres, facts, output)
 

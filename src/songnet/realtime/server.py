@@ -275,7 +275,7 @@ async def _serve_stream(socket: WebSocket, model: Model, limits: Limits) -> None
     """Take samples, give steps.
 
     The client sends ``{"rate": Hz}``, then mono float32 samples in binary messages, then
-    ``{"end": true}``. Each message is answered: ``{"steps": [...], "seconds": heard}``, or
+    ``{"end": true}``. Each message is answered: ``{"steps": [...], "seconds": received}``, or
     ``{"error": text}`` before the end of the conversation.
     """
     if _is_foreign(socket.headers):
@@ -332,7 +332,7 @@ async def _converse(socket: WebSocket, model: Model, limits: Limits) -> None:
     run = partial(asyncio.get_running_loop().run_in_executor, socket.app.state.pool)
     rate = _rate(await receive())
     stream = Stream(model, rate)
-    heard = 0
+    received = 0
     while True:
         message = await receive()
         content = message.get("bytes")
@@ -340,14 +340,14 @@ async def _converse(socket: WebSocket, model: Model, limits: Limits) -> None:
             if _json(message).get("end") is not True:
                 raise SongNetError('expected samples, or {"end": true}')
             steps = await run(stream.finish)
-            await _send(socket, _answer(steps, heard / rate) | {"end": True}, close=1000)
+            await _send(socket, _answer(steps, received / rate) | {"end": True}, close=1000)
             return
         samples = _samples(content)
-        heard += len(samples)
-        if heard > limits.seconds * rate:
+        received += len(samples)
+        if received > limits.seconds * rate:
             raise SongNetError(f"longer than {limits.seconds / 3600:g} hours")
         steps = await run(stream.push, samples)
-        await _send(socket, _answer(steps, heard / rate))
+        await _send(socket, _answer(steps, received / rate))
 
 
 def _rate(message: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ from songnet.features.spectrogram import Spectrogram, make_spectrogram
 from songnet.models.base import Saved, load
 
 # What a file of weights says of the accuracy, if it says anything.
-MEASURED = {"part", "accuracy", "ci_low", "ci_high", "tracks"}
+MEASURED = {"subset", "accuracy", "ci_low", "ci_high", "tracks"}
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
 CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no sure prediction
 
@@ -91,7 +91,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     if measured is not None and (missing := MEASURED - measured.keys()):
         raise ValueError(f"measured lacks {', '.join(sorted(missing))}")
     if measured is not None and not all(
-        isinstance(measured[name], int | float) for name in MEASURED - {"part"}
+        isinstance(measured[name], int | float) for name in MEASURED - {"subset"}
     ):
         raise ValueError("measured has a value that is not a number")
 

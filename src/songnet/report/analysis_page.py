@@ -10,7 +10,7 @@ from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
-from songnet.data.subsets import held_out, read_parts
+from songnet.data.subsets import held_out, read_subsets
 from songnet.evaluation import error_analysis
 from songnet.evaluation.runs import RunName
 from songnet.features.metadata import metadata_fields
@@ -41,15 +41,15 @@ def write_analysis(
     """
     network, genres, facts = load(files["network"][0])
     tracks = pd.read_parquet(files["tracks"])
-    parts = read_parts(files["split"][0])
-    known = tracks.loc[parts.index[parts == "train"]]
-    part, tested = held_out(tracks, files["split"][0])
+    subsets = read_subsets(files["split"][0])
+    known = tracks.loc[subsets.index[subsets == "train"]]
+    subset, tested = held_out(tracks, files["split"][0])
     runs = [
         pd.read_parquet(path)
         for path in files["predictions"]
         if RunName.of(Path(path).parent).model == facts["model"]
     ]
-    predictions = pd.concat(runs).query("split == @part")
+    predictions = pd.concat(runs).query("split == @subset")
     shards = MelShards.read(files["mel"])
     embeddings = [
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
@@ -68,7 +68,7 @@ def write_analysis(
         version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
-        part=part,
+        subset=subset,
         # One of precomputed mels cannot compute its own.
         served=network.is_causal() and facts.get("spectrogram") is not None,
         facts={"runs": f"{len(runs)}"}
@@ -106,18 +106,18 @@ def error_facts(
         "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
         "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, genres, 2)),
         "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
-        "several labels": f"{labels.verdicts:,} predictions of tracks with labels of several genres"
-        + (f", most often {pairs}" if pairs else ""),
+        "several labels": f"{labels.predictions:,} predictions of tracks with labels of several "
+        "genres" + (f", most often {pairs}" if pairs else ""),
         "errors naming another label": f"{labels.excused:,} of {labels.wrong:,}{share}",
     }
 
 
 def calibration_facts(reliability: pd.DataFrame) -> dict[str, str]:
     """Expected calibration error and its direction."""
-    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["verdicts"]
+    gap = (reliability["confidence"] - reliability["accuracy"]) @ reliability["predictions"]
     return {
         "expected calibration error": percent(error_analysis.calibration_error(reliability)),
-        "confidence − accuracy": f"{signed_points(gap / reliability['verdicts'].sum())} points",
+        "confidence − accuracy": f"{signed_points(gap / reliability['predictions'].sum())} points",
     }
 
 
@@ -143,7 +143,7 @@ def artists_table(artists: pd.DataFrame) -> pd.DataFrame:
             "artist": artists["artist"],
             "genre": artists["genre"],
             "predicted instead": artists["called"],
-            "predictions": artists["verdicts"].astype(str),
+            "predictions": artists["predictions"].astype(str),
             "accuracy": artists["accuracy"].map(percent),
             "share of that error": artists["share"].map(percent),
         }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from songnet.data.subsets import judging_part
+from songnet.data.subsets import judging_subset
 from songnet.evaluation.metrics import effective_artists
 from songnet.evaluation.runs import protocol_of
 from songnet.evaluation.tables import poster_protocol
@@ -90,15 +90,15 @@ def _points(found: Findings, row: Any, column: str) -> str:
 
 def _sample(found: Findings, protocol: str, subset: str) -> str:
     """Size of what the accuracy is measured on; tracks and artists of several splits count once."""
-    parts = [rows for name, rows in found.splits.items() if protocol_of(name) == protocol]
-    everywhere = [track_id for rows in parts for track_id in rows.index[rows == subset]]
+    subsets = [rows for name, rows in found.splits.items() if protocol_of(name) == protocol]
+    everywhere = [track_id for rows in subsets for track_id in rows.index[rows == subset]]
     artists = found.tracks.loc[everywhere, "artist_id"]
     once = artists[~artists.index.duplicated()]
     effective = effective_artists(artists)
     return (
         f"{len(once):,} {subset} tracks by {once.nunique():,} artists"
         + (f" and {once.isna().sum():,} without an artist" if once.isna().any() else "")
-        + f" over {_count(len(parts), 'split')} ({effective:.0f} effective artists"
+        + f" over {_count(len(subsets), 'split')} ({effective:.0f} effective artists"
         + ("; with so few, intervals are too narrow)" if effective < TOO_NARROW_BELOW else ")")
     )
 
@@ -219,17 +219,17 @@ def poster_table(found: Findings) -> pd.DataFrame:
     Returns:
         Empty where another number of tracks was tested.
     """
-    counts = found.confusions.query("protocol == 'official' and part == 'test'")
+    counts = found.confusions.query("protocol == 'official' and subset == 'test'")
     known = found.results.query("protocol == 'official'").dropna(subset="poster_accuracy")
     rows = []
     for row in known.itertuples():
         entry = found.models[str(row.model)]
         own = counts[counts["model"] == row.model]
-        if poster_protocol(entry) != "official" or own["verdicts"].sum() != 800 * row.seeds:
+        if poster_protocol(entry) != "official" or own["predictions"].sum() != 800 * row.seeds:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue
-        correct = own.query("genre == predicted")["verdicts"].sum() / row.seeds
+        correct = own.query("genre == predicted")["predictions"].sum() / row.seeds
         expected = round(800 * row.poster_accuracy)
         rows.append(
             {
@@ -246,7 +246,7 @@ def recall_table(found: Findings) -> pd.DataFrame:
     """Format the recall of each genre, the hardest one, and what its tracks are predicted as."""
     rows = []
     for protocol, subset in found.subsets.items():
-        at = (found.genres["protocol"] == protocol) & (found.genres["part"] == subset)
+        at = (found.genres["protocol"] == protocol) & (found.genres["subset"] == subset)
         for model, own in found.genres[at].groupby("model", sort=False):
             recall = own.set_index("genre")["recall"]  # missing for a genre without a track
             hardest = recall.idxmin()
@@ -269,15 +269,15 @@ def confusion_counts(found: Findings, protocol: str, model: object) -> pd.DataFr
     """Counts of predictions over all runs, (true genre, predicted genre)."""
     rows = found.confusions
     rows = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
-    rows = rows[rows["part"] == judging_part(rows["part"])]
-    return rows.pivot(index="genre", columns="predicted", values="verdicts")
+    rows = rows[rows["subset"] == judging_subset(rows["subset"])]
+    return rows.pivot(index="genre", columns="predicted", values="predictions")
 
 
 def scores_table(found: Findings, protocol: str, model: str) -> pd.DataFrame:
     """Format the scores of each genre, the hardest first."""
     rows = found.genres
     rows = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
-    rows = rows[rows["part"] == judging_part(rows["part"])].sort_values("recall")
+    rows = rows[rows["subset"] == judging_subset(rows["subset"])].sort_values("recall")
     intervals = [
         "" if pd.isna(low) else f" [{in_percent(low)}, {in_percent(high)}]"
         for low, high in zip(rows["recall_low"], rows["recall_high"], strict=True)
@@ -288,7 +288,7 @@ def scores_table(found: Findings, protocol: str, model: str) -> pd.DataFrame:
             "recall %": rows["recall"].map(in_percent) + intervals,
             "precision %": rows["precision"].map(in_percent),
             "F1 %": rows["f1"].map(in_percent),
-            "predictions": rows["verdicts"].astype(str),
+            "predictions": rows["predictions"].astype(str),
             "effective artists": rows["effective_artists"].map("{:.0f}".format).replace("nan", "–"),
         }
     )
@@ -302,8 +302,8 @@ def splits_table(found: Findings) -> pd.DataFrame:
         rows.append(
             {"split": name}
             | {
-                f"{SUBSETS[part]} tracks (artists)": f"{count:,} ({summary['artists'][part]:,})"
-                for part, count in summary["tracks"].items()
+                f"{SUBSETS[subset]} tracks (artists)": f"{count:,} ({summary['artists'][subset]:,})"
+                for subset, count in summary["tracks"].items()
             }
             | {
                 "test tracks by training artists": percent(summary["test_tracks_by_train_artists"]),
@@ -313,7 +313,7 @@ def splits_table(found: Findings) -> pd.DataFrame:
                 ),
                 "largest deviation of a genre's share": (
                     f"{signed_points(off['points'] / 100)} points ({off['genre']}, "
-                    f"{SUBSETS[off['part']]})"
+                    f"{SUBSETS[off['subset']]})"
                     if off
                     else "–"
                 ),
@@ -327,7 +327,7 @@ def genre_sizes(summary: dict[str, Any]) -> pd.DataFrame:
     tracks, artists = summary["tracks_per_genre"], summary["artists_per_genre"]
     return pd.DataFrame(
         {"genre": genre}
-        | {SUBSETS[part]: f"{size} ({artists[genre][part]})" for part, size in sizes.items()}
+        | {SUBSETS[subset]: f"{size} ({artists[genre][subset]})" for subset, size in sizes.items()}
         for genre, sizes in tracks.items()
     )
 

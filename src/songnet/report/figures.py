@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.colours import PALETTE, PROTOCOLS, text_on_heat
-from songnet.data.subsets import judging_part
+from songnet.data.subsets import judging_subset
 from songnet.evaluation.runs import RunName, protocol_of
 from songnet.evaluation.table_files import read_table
 from songnet.formatting import in_percent, shortened
@@ -106,9 +106,9 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
         path: SVG or PNG file.
         note: a line below the title.
     """
-    part = judging_part(counts["part"])
-    matrix = counts[counts["part"] == part].pivot(
-        index="genre", columns="predicted", values="verdicts"
+    subset = judging_subset(counts["subset"])
+    matrix = counts[counts["subset"] == subset].pivot(
+        index="genre", columns="predicted", values="predictions"
     )
     tracks = matrix.sum(axis=1)
     shares = matrix.div(tracks.clip(lower=1), axis=0).to_numpy()
@@ -130,7 +130,7 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     labels = [f"{name} ({count})" for name, count in zip(names, tracks, strict=True)]
     axes.set_yticks(range(len(matrix)), labels)
     axes.set_xlabel("predicted genre, in % of the row")
-    axes.set_ylabel(f"true genre ({part} predictions)")
+    axes.set_ylabel(f"true genre ({subset} predictions)")
     axes.set_title("\n".join(filter(None, [title, note])), fontsize=9)
     _write(figure, path)
 
@@ -193,7 +193,7 @@ def excerpt_figure(excerpts: pd.DataFrame, models: Models, path: str) -> None:
         ticks = sorted(rows["seconds"].unique())[::2]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
         axes.minorticks_off()
-        axes.set_title(f"{protocol} split, {rows['part'].iloc[0]}", fontsize=9)
+        axes.set_title(f"{protocol} split, {rows['subset'].iloc[0]}", fontsize=9)
     for model, colour in colours.items():
         panels[0][0].plot([], [], "o-", color=colour, label=models[model]["title"])
     panels[0][0].set_ylabel("accuracy in %, with CI over artists")
@@ -219,7 +219,7 @@ def reliability_figure(reliability: pd.DataFrame, path: str) -> None:
     top.set(ylabel="accuracy in %", xlim=(0, 103), ylim=(-3, 103))  # whole dots at 0 and 100 %
     top.legend()
     bars = bottom.bar(
-        100 * reliability["low"], reliability["verdicts"], align="edge", color=PALETTE[5],
+        100 * reliability["low"], reliability["predictions"], align="edge", color=PALETTE[5],
         width=100 * (reliability["high"] - reliability["low"]), edgecolor="white",
     )  # fmt: skip
     bottom.bar_label(bars, fontsize=8)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from songnet import __version__
 from songnet.colours import genre_colours
-from songnet.data.batches import Part
+from songnet.data.batches import Subset
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
 from songnet.data.subsets import held_out
@@ -32,9 +32,9 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
     network, genres, facts = load(files["network"][0])
     tracks = pd.read_parquet(files["tracks"])
     shards = MelShards.read(files["mel"])
-    part, tested = held_out(tracks, files["split"][0])
+    subset, tested = held_out(tracks, files["split"][0])
     filters = telling_filters(
-        network, shards, Part.of(tested, genres), genres, tracks["artist_id"],
+        network, shards, Subset.of(tested, genres), genres, tracks["artist_id"],
         excerpt_seconds=SECONDS,
     )  # fmt: skip
     excerpts = Excerpts(clips)
@@ -64,7 +64,7 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
         version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
-        part=part,
+        subset=subset,
         clips=len(tested),
         excerpt_seconds=f"{SECONDS:g}",
         has_audio=excerpts.has_audio,

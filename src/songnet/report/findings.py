@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from songnet.data.subsets import judging_part, read_parts
+from songnet.data.subsets import judging_subset, read_subsets
 from songnet.evaluation.choice import best_validated
 from songnet.evaluation.runs import FAIREST
 from songnet.evaluation.table_files import read_table
@@ -49,7 +49,7 @@ class Findings:
             tracks=pd.read_parquet(files["tracks"]),
             quarantine=pd.read_csv(files["quarantine"]),
             archives=read_json(files["archives"]),
-            splits={Path(path).stem: read_parts(path) for path in files["splits"]},
+            splits={Path(path).stem: read_subsets(path) for path in files["splits"]},
             summaries={Path(path).stem: read_json(path) for path in files["summaries"]},
         )
 
@@ -60,7 +60,7 @@ class Findings:
         The fairest protocol comes first, those without a test set last.
         """
         found = {
-            protocol: judging_part(rows["part"])
+            protocol: judging_subset(rows["subset"])
             for protocol, rows in self.confusions.groupby("protocol", sort=False)
         }
         return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))

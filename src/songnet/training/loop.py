@@ -18,7 +18,7 @@ from torch.nn.functional import one_hot
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from songnet.data.batches import Part, band_statistics, check_lengths, random_crops
+from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
@@ -33,8 +33,8 @@ Row = dict[str, float]
 def train_network(
     network: Network,
     shards: MelShards,
-    train: Part,
-    validation: Part,
+    train: Subset,
+    validation: Subset,
     config: TrainingConfig,
     seed: int,
     checkpoint: str | Path,
@@ -153,7 +153,7 @@ class _Trainee:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def train_epoch(
-        self, shards: MelShards, train: Part, seed: int, epoch: int
+        self, shards: MelShards, train: Subset, seed: int, epoch: int
     ) -> tuple[float, float]:
         """Go over random crops of all training clips; the mean loss, and seconds of loading."""
         config = self.config

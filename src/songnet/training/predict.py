@@ -33,7 +33,7 @@ def predict_clips(
         shards: spectrograms.
         track_ids: (n,).
         metadata: (n, fields).
-        seconds: how much of each clip is heard; None for all.
+        seconds: length of the excerpt from the beginning of each clip; None for all.
 
     Returns:
         (n, genres).
@@ -108,7 +108,7 @@ class Predictor:
 
         Args:
             path: file of weights.
-            seconds: how much of each clip is heard; None for all.
+            seconds: length of the excerpt from the beginning of each clip; None for all.
         """
         network, genres, _ = self._load(path)
         logs = predict_clips(network, self._shards, self._track_ids, self._metadata, seconds)

@@ -10,7 +10,7 @@ const player = element("player");
 const about = await (await fetch("about")).json();
 const chart = new Chart(about, { onSeek: seek });
 
-let piece = null; // what is heard at the moment
+let piece = null; // what plays at the moment
 let serial = 0; // of pieces; a decoder that comes too late is ignored
 
 describe();
@@ -41,7 +41,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-/** Fetch an example, then play it and hear it. */
+/** Fetch an example, then play and classify it. */
 async function openExample(event) {
   const file = event.target.value;
   if (!file) return;
@@ -52,16 +52,16 @@ async function openExample(event) {
   const blob = answer?.ok && (await answer.blob());
   if (mine !== serial) return;
   if (!blob) return say(`${file}: SongNet does not give it; is it still running?`);
-  return hear(blob, file);
+  return start(blob, file);
 }
 
 function openClip(blob, name) {
   stop();
-  return hear(blob, name);
+  return start(blob, name);
 }
 
-/** Decode a clip, then play it and hear it. */
-async function hear(blob, name) {
+/** Decode a clip, then play and classify it. */
+async function start(blob, name) {
   const mine = serial;
   say("");
   let clip;
@@ -187,7 +187,7 @@ function show() {
   // Before the first sound, probabilities mean nothing.
   const shown = piece.now.map((row, i) => (piece.steps[i].silent ? row.map(() => null) : row));
   chart.draw(piece.steps.map((step) => step.seconds), shown);
-  pronounce(element("so-far"), piece.steps.at(-1).overall, piece.steps.at(-1).silent);
+  pronounce(element("overall"), piece.steps.at(-1).overall, piece.steps.at(-1).silent);
   piece.told = null;
   tellNow();
 }
@@ -255,7 +255,7 @@ function resetGenres() {
       return row;
     }),
   );
-  for (const id of ["now", "so-far"]) {
+  for (const id of ["now", "overall"]) {
     element(id).textContent = "–";
     element(id).style.borderColor = "transparent";
     delete element(id).dataset.genre;

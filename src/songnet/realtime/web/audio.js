@@ -77,7 +77,7 @@ export class Stream {
     }
   }
 
-  /** Send no samples, lest the engine think that nobody is there. */
+  /** Send no samples, so that the engine knows somebody is there. */
   stay() {
     this.post(new ArrayBuffer(0));
   }

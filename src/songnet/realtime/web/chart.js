@@ -26,12 +26,12 @@ export class Chart {
     this.reset(30);
   }
 
-  /** Begin anew; `seconds` is null for music without an end. */
+  /** Start again; `seconds` is null for music without an end. */
   reset(seconds) {
     this.live = seconds === null;
     this.start = 0;
     this.end = this.live ? LIVE_SECONDS : seconds;
-    this.heard = 0; // frames
+    this.frames = 0; // frames
     this.drawn = 0; // columns
     this.paint = this.canvas.getContext("2d");
     const frames = Math.max(1, Math.round((this.end / this.about.step_seconds) * this.about.frames_per_step));
@@ -91,8 +91,8 @@ export class Chart {
 
   paintColumns(bytes) {
     const bands = this.about.bands;
-    const frames = [...Array(bytes.length / bands).keys()].filter((t) => (this.heard + t) % this.stride === 0);
-    this.heard += bytes.length / bands;
+    const frames = [...Array(bytes.length / bands).keys()].filter((t) => (this.frames + t) % this.stride === 0);
+    this.frames += bytes.length / bands;
     const count = frames.length;
     if (!count) return;
     if (this.live && this.drawn + count > this.canvas.width) {

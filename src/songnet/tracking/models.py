@@ -1,0 +1,93 @@
+"""Models in MLflow: each with its signature and requirements, the best of a split by name."""
+
+import contextlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import skops.io as skops
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import Schema, TensorSpec
+
+from songnet.models import base, baselines
+from songnet.tracking.runs import DATA
+from songnet.tracking.store import CURRENT
+
+MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow; fusions have none
+
+
+def log_model(run_id: str, folder: Path, record: dict[str, Any]) -> str:
+    """Log the model of a run folder, whose params.json is ``record``, and return its id."""
+    with mlflow.start_run(run_id=run_id):
+        if record["family"] == "baseline":
+            info = _log_baseline(folder / "model.joblib")
+        else:
+            info = _log_network(folder / "model.safetensors", bool(record.get("spectrogram")))
+    return str(info.model_id)
+
+
+def _log_baseline(path: Path) -> Any:
+    pipeline = baselines.load(path).pipeline
+    example = np.zeros((1, pipeline.n_features_in_), np.float32)
+    return mlflow.sklearn.log_model(
+        pipeline,
+        name="model",
+        signature=infer_signature(example, pipeline.predict(example)),
+        pip_requirements=_pinned("scikit-learn"),
+        # The workflow wrote the file, so its types are trusted.
+        skops_trusted_types=skops.get_untrusted_types(data=skops.dumps(pipeline)),
+    )
+
+
+def _log_network(path: Path, has_audio: bool) -> Any:
+    """Log a network: of audio files if it streams, else of mel-spectrograms."""
+    network = base.load(path).network
+    mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_bands, -1))
+    of_files = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
+    package = Path(__file__).parents[1]
+    return mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(package / "tracking/network_model.py"),
+        artifacts={"network": str(path)},
+        code_paths=[str(package)],
+        signature=of_files if has_audio and network.is_causal() else ModelSignature(Schema([mel])),
+        pip_requirements=_pinned("torch", "safetensors", "av", "soundfile", "soxr"),
+    )
+
+
+def _pinned(*names: str) -> list[str]:
+    """Requirements at the installed versions; without any, MLflow searches for seconds."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+def register_best(name: str, data: str) -> None:
+    """Give the best model of a split the alias `best`: ``models:/{name}@best``.
+
+    All current runs of the split take part, also those that this invocation leaves out. The model
+    of the best mean validation accuracy wins, and of its runs the best one. Networks that read
+    metadata come last: MLflow's model is given none, so its accuracy would be another.
+
+    Args:
+        name: of the registered model.
+        data: tag DATA of the split's runs.
+    """
+    current = f"tags.`{DATA}` = '{data}' and tags.`{CURRENT}` = 'true' and tags.`{MODEL_ID}` != ''"
+    runs = mlflow.search_runs(filter_string=current, output_format="list")
+    if not runs:
+        return
+    accuracies = pd.Series([run.data.metrics["validation/accuracy"] for run in runs])
+    means = accuracies.groupby([run.data.params["model"] for run in runs]).transform("mean")
+    alone = [run.data.params.get("parameters.metadata") != "True" for run in runs]
+    ranks = list(zip(alone, means, accuracies, strict=True))
+    best = runs[ranks.index(max(ranks))]
+    client, run_id, model_id = mlflow.MlflowClient(), best.info.run_id, best.data.tags[MODEL_ID]
+    with contextlib.suppress(mlflow.MlflowException):  # it is there already
+        client.create_registered_model(name)
+    # Not `mlflow.register_model`, which prints to the terminal.
+    versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'") or [
+        client.create_model_version(name, f"models:/{model_id}", run_id, model_id=model_id)
+    ]
+    client.set_registered_model_alias(name, "best", versions[0].version)
