@@ -6,7 +6,7 @@ Two tables: intervals over artists, few and many, and intervals over artists and
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation.metrics import Array, artist_bootstrap
+from songnet.evaluation.bootstrap import Array, artist_bootstrap
 
 TRACKS = 8  # of each artist
 CHANCE = 1.2, 0.8  # of an artist to be recognised: Beta, of mean 0.6

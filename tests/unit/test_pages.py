@@ -94,7 +94,7 @@ def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
     rows = pd.DataFrame({"model": ["<script>"], "accuracy": ["54.3 ± 1.2 [50.1, 58.2]"]})
     page = tmp_path / "page.html"
     analysis: dict[str, Any] = {
-        key: {} for key in ("genres", "nearest", "surely_wrong", "facts", "colours")
+        key: {} for key in ("genres", "nearest", "confident_errors", "facts", "colours")
     }
     figure = tmp_path / "figure.svg"
     figure.write_text("<svg></svg>")

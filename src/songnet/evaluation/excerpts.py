@@ -6,8 +6,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from songnet.data.subsets import held_out
+from songnet.evaluation.bootstrap import artist_bootstrap
 from songnet.evaluation.evaluate import by_split
-from songnet.evaluation.metrics import artist_bootstrap
 from songnet.evaluation.runs import RunName, protocol_of
 from songnet.io import load_class
 

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from songnet.evaluation.bootstrap import artist_bootstrap, effective_artists
 from songnet.evaluation.choice import best_validated
-from songnet.evaluation.metrics import (
-    artist_bootstrap,
-    effective_artists,
-    log_losses,
-)
+from songnet.evaluation.metrics import log_losses
 from songnet.io import read_json
 
 COLUMNS = [
@@ -165,7 +162,7 @@ def leak_table(
         both = pd.concat([random, artist])
         interval = artist_bootstrap(
             both.to_numpy(), artists.loc[both.index], resamples, confidence,
-            less=np.arange(len(both)) >= len(random),
+            subtracted=np.arange(len(both)) >= len(random),
         )  # fmt: skip
         rows.append((model, random.mean(), artist.mean(), random.mean() - artist.mean(), *interval))
     return pd.DataFrame(rows, columns=["model", "random", "artist", "leak", "ci_low", "ci_high"])

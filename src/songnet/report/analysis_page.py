@@ -56,7 +56,7 @@ def write_analysis(
         for rows in (known, tested)
     ]
     reliability = error_analysis.reliability(
-        predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
+        predictions, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
     )
     reliability_figure(reliability, figure)
     neighbours = error_analysis.nearest_artists(known, embeddings[0], tested, embeddings[1])
@@ -72,17 +72,17 @@ def write_analysis(
         # One of precomputed mels cannot compute its own.
         served=network.is_causal() and facts.get("spectrogram") is not None,
         facts={"runs": f"{len(runs)}"}
-        | error_facts(predictions, genres, tracks)
+        | error_facts(predictions, tracks)
         | calibration_facts(reliability)
         | artist_facts(artists, neighbours),
         colours=genre_colours(genres),
-        genres=error_analysis.genre_errors(predictions, genres),
+        genres=error_analysis.genre_errors(predictions),
         figure=figure,
         level=evaluation["confidence"],
         artists=artists_table(artists.head(15)),
         nearest=nearest_genres(neighbours, genres),
         neighbours=neighbours_table(neighbours),
-        surely_wrong=[
+        confident_errors=[
             {
                 "genre": row["genre"],
                 "text": f"predicted {row['predicted']}, {percent(row['probability'], 0)}",
@@ -90,21 +90,19 @@ def write_analysis(
                 "image": spectrogram_image(shards.mel(row["track_id"], 0, frames)),
                 "audio": excerpts.audio(row["track_id"], 0, SECONDS),
             }
-            for row in error_analysis.surely_wrong(predictions, tracks, genres)
+            for row in error_analysis.confident_errors(predictions, tracks)
         ],
     )
 
 
-def error_facts(
-    predictions: pd.DataFrame, genres: list[str], tracks: pd.DataFrame
-) -> dict[str, str]:
+def error_facts(predictions: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, str]:
     """Accuracies, and how many errors name another label of the track."""
-    labels = error_analysis.secondary_labels(predictions, tracks, genres)
+    labels = error_analysis.secondary_labels(predictions, tracks)
     share = f" ({percent(labels.excused / labels.wrong)})" if labels.wrong else ""
     pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
     return {
         "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
-        "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, genres, 2)),
+        "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, 2)),
         "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
         "several labels": f"{labels.predictions:,} predictions of tracks with labels of several "
         "genres" + (f", most often {pairs}" if pairs else ""),
@@ -142,7 +140,7 @@ def artists_table(artists: pd.DataFrame) -> pd.DataFrame:
         {
             "artist": artists["artist"],
             "genre": artists["genre"],
-            "predicted instead": artists["called"],
+            "predicted instead": artists["mistaken_for"],
             "predictions": artists["predictions"].astype(str),
             "accuracy": artists["accuracy"].map(percent),
             "share of that error": artists["share"].map(percent),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from songnet.data.subsets import judging_subset
-from songnet.evaluation.metrics import effective_artists
+from songnet.evaluation.bootstrap import effective_artists
 from songnet.evaluation.runs import protocol_of
 from songnet.evaluation.tables import poster_protocol
 from songnet.formatting import in_percent, percent, signed, signed_points
