@@ -17,9 +17,9 @@ from songnet.evaluation.tables import (
     leak_table,
     poster_applies,
     results_table,
-    runtime_table,
 )
 from songnet.io import write_json
+from songnet.report.page import rule_times
 
 TRACKS = list(range(1, 41))
 ARTISTS = pd.Series([i // 4 for i in range(40)], index=TRACKS)
@@ -114,13 +114,13 @@ def test_run_times_add_up_by_rule(tmp_path: Path) -> None:
     for name, (seconds, peak) in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"s\tmax_rss\n{seconds}\t{peak}\n")
-    table = runtime_table(tmp_path)
+    table = rule_times(tmp_path)
     assert table.index.tolist() == ["figures", "mel_shard"]
     assert table.to_numpy().tolist() == [[1, 2.0, 0.0], [2, 7.5, 150.0]]
 
 
 def test_run_times_may_have_been_tidied_away(tmp_path: Path) -> None:
-    assert runtime_table(tmp_path).empty
+    assert rule_times(tmp_path).empty
 
 
 def test_without_a_test_part_there_is_nothing_to_compare() -> None:

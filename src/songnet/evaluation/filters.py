@@ -158,7 +158,7 @@ def _f_statistic(strength: NDArray[np.float32], labels: Labels) -> NDArray[np.fl
     # A filter without a response has no variance, nor have genres of one clip each one within.
     responds = np.ptp(strength, axis=0) > 0
     statistic = np.zeros(len(responds))
-    groups = [strength[labels == label][:, responds] for label in np.unique(labels)]
+    groups = [strength[labels == k][:, responds].astype(float) for k in np.unique(labels)]
     if len(strength) > len(groups):
         statistic[responds] = f_oneway(*groups).statistic
     return statistic

@@ -251,22 +251,3 @@ def _outcomes(run: Run) -> pd.DataFrame:
 def _validated(run: Run) -> dict[str, Any]:
     accuracy = run.metrics["validation"]["accuracy"]
     return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
-
-
-def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
-    """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
-
-    Args:
-        benchmarks: folder whose first level names the rules.
-
-    Returns:
-        Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
-        0 where a job ended before Snakemake could measure it). Empty where there are no files.
-    """
-    tables = []
-    for file in sorted(Path(benchmarks).rglob("*.tsv")):
-        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        tables.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
-    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["rule", "s", "max_rss"])
-    columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
-    return rows.groupby("rule").agg(**columns).fillna(0).sort_values("seconds")

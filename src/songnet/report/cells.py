@@ -357,7 +357,7 @@ def quarantine_table(found: Findings) -> pd.DataFrame:
 
 
 def runtime_table(runtime: pd.DataFrame) -> pd.DataFrame:
-    """Format `songnet.evaluation.tables.runtime_table`, the longest first."""
+    """Format `songnet.report.page.rule_times`, the longest first."""
     rows = runtime.iloc[::-1]
     return pd.DataFrame(
         {

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from songnet import __version__
-from songnet.evaluation.tables import runtime_table
 from songnet.io import read_json
 from songnet.report import cells
 from songnet.report.findings import Findings, Values
@@ -28,7 +28,7 @@ def write_report(
         path: of the page.
     """
     found = Findings.read(files, params)
-    runtime = runtime_table(params["benchmarks"])
+    runtime = rule_times(params["benchmarks"])
     write_page(
         "report.html",
         path,
@@ -88,3 +88,22 @@ def provenance(records: list[Values], commit: str) -> dict[str, str]:
         "report": f"SongNet {__version__}" + (f", {commit}" if commit else ""),
         "versions": " · ".join(f"{name} {', '.join(found)}" for name, found in versions.items()),
     }
+
+
+def rule_times(benchmarks: str | Path) -> pd.DataFrame:
+    """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
+
+    Args:
+        benchmarks: folder whose first level names the rules.
+
+    Returns:
+        Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
+        0 where a job ended before Snakemake could measure it). Empty where there are no files.
+    """
+    tables = []
+    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        tables.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["rule", "s", "max_rss"])
+    columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
+    return rows.groupby("rule").agg(**columns).fillna(0).sort_values("seconds")
