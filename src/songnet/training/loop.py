@@ -6,7 +6,6 @@ All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs 
 import math
 import time
 from collections.abc import Callable
-from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -83,8 +82,8 @@ def train_network(
         train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
         if not math.isfinite(train_loss):
             raise SongNetError(
-                f"models.yaml: {progress}: the loss is no number in epoch {epoch}; a lower "
-                "learning_rate may help"
+                f"models.yaml: {progress} diverged: loss is {train_loss} in epoch "
+                f"{epoch}; try a lower learning_rate"
             )
         logs = predict_clips(trainee.averaged, shards, validation.track_ids, validation.metadata)
         accuracy = float(np.mean(logs.argmax(axis=1) == validation.labels))
@@ -108,16 +107,6 @@ def train_network(
     return history
 
 
-class AdamW(torch.optim.AdamW):
-    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
-
-    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
-    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
-    state_dict = unwrap(torch.optim.AdamW.state_dict)
-    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
-    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-
-
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
@@ -128,7 +117,7 @@ class _Trainee:
         )
         matrices = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
-        self.optimizer = AdamW(
+        self.optimizer = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": others, "weight_decay": 0.0},
