@@ -157,9 +157,13 @@ def predicted_models():
     return [model for model in MODELS if family(model).predictor]
 
 
-def family_models(family):
-    """Models of a family."""
-    return [model for model, entry in MODELS.items() if entry["family"] == family]
+def trained_by(rule_name):
+    """Models that a rule trains."""
+    return [model for model in MODELS if family(model).rule == rule_name]
+
+
+# Models that read spectrograms; pages and excerpts are about them.
+NETWORKS = [model for model in MODELS if family(model).features == "spectrograms"]
 
 
 def model_files(models, path):
@@ -186,7 +190,7 @@ def described_run(split, model, seed):
     protocol, split_seed = SPLITS[split]
     words = ("title", "poster", "on_request")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
-    if entry["family"] == "crnn":
+    if model in NETWORKS:
         # A network that learned from precomputed spectrograms cannot classify audio.
         entry |= {"spectrogram": config["spectrogram"] if HAS_AUDIO else None}
     data = {"genres": config["genres"] or DATASET["genres"]}
@@ -208,7 +212,7 @@ def fusion_runs(wildcards):
     split = wildcards.split
     return [
         described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
-        for model in family_models("fusion")
+        for model in trained_by("fuse")
         for seed in model_seeds(model)
     ]
 

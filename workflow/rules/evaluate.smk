@@ -51,7 +51,7 @@ for model in predicted_models():
             "../scripts/evaluate.py"
 
 
-if family_models("fusion"):
+if trained_by("fuse"):
 
     rule fuse:
         """Fuse models by their predictions; only the validation subset decides on the weights."""
@@ -64,11 +64,11 @@ if family_models("fusion"):
                 str(Path(path).with_name("history.csv")) for path in fused_predictions(wildcards)
             ],
         output:
-            params=model_files(family_models("fusion"), f"{RUN}/params.json"),
-            history=model_files(family_models("fusion"), f"{RUN}/history.csv"),
-            model=model_files(family_models("fusion"), f"{RUN}/model.json"),
-            predictions=model_files(family_models("fusion"), f"{RUN}/predictions.parquet"),
-            metrics=model_files(family_models("fusion"), f"{RUN}/metrics.json"),
+            params=model_files(trained_by("fuse"), f"{RUN}/params.json"),
+            history=model_files(trained_by("fuse"), f"{RUN}/history.csv"),
+            model=model_files(trained_by("fuse"), f"{RUN}/model.json"),
+            predictions=model_files(trained_by("fuse"), f"{RUN}/predictions.parquet"),
+            metrics=model_files(trained_by("fuse"), f"{RUN}/metrics.json"),
         log:
             f"{RESULTS}/logs/fuse/{{split}}.log",
         benchmark:
@@ -87,13 +87,13 @@ if family_models("fusion"):
             "../scripts/fuse.py"
 
 
-if family_models("crnn"):
+if NETWORKS:
 
     rule choose_network:
         """Keep the network that is best on the validation subset, for the pages and for use."""
         input:
-            models=run_files("model.safetensors", family_models("crnn"), FAIREST_SPLITS),
-            metrics=run_files("metrics.json", family_models("crnn"), FAIREST_SPLITS),
+            models=run_files("model.safetensors", NETWORKS, FAIREST_SPLITS),
+            metrics=run_files("metrics.json", NETWORKS, FAIREST_SPLITS),
         output:
             f"{RESULTS}/best.safetensors",
         log:
@@ -108,8 +108,8 @@ if family_models("crnn"):
             runtime=minutes(10),
         params:
             dataset=DATASET_WORDS,
-            titles={model: MODELS[model]["title"] for model in family_models("crnn")},
-            source=source("choose_network", family_models("crnn")),
+            titles={model: MODELS[model]["title"] for model in NETWORKS},
+            source=source("choose_network", NETWORKS),
         script:
             "../scripts/choose_network.py"
 

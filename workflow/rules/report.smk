@@ -53,12 +53,12 @@ rule results_table:
         "../scripts/results_table.py"
 
 
-if family_models("crnn"):
+if NETWORKS:
 
     rule excerpt_table:
         """Measure accuracy by excerpt length."""
         input:
-            predictions=expand(rules.accuracy_by_excerpt.output, model=family_models("crnn")),
+            predictions=expand(rules.accuracy_by_excerpt.output, model=NETWORKS),
             tracks=rules.index_tracks.output.tracks,
         output:
             f"{RESULTS}/report/excerpts.csv",
@@ -84,8 +84,8 @@ rule figures:
     input:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
-        histories=run_files("history.csv", family_models("crnn")),
-        excerpts=rules.excerpt_table.output if family_models("crnn") else [],
+        histories=run_files("history.csv", NETWORKS),
+        excerpts=rules.excerpt_table.output if NETWORKS else [],
     output:
         accuracy=report(
             f"{RESULTS}/report/accuracy.svg",
@@ -111,7 +111,7 @@ rule figures:
                 category="Training",
                 labels={"what": MODELS[model]["title"]},
             )
-            for model in family_models("crnn")
+            for model in NETWORKS
         ],
         excerpts=[
             report(
@@ -120,7 +120,7 @@ rule figures:
                 category="Results",
                 labels={"what": "accuracy by excerpt length"},
             )
-            for _ in family_models("crnn")[:1]
+            for _ in NETWORKS[:1]
         ],
     log:
         f"{RESULTS}/logs/figures.log",
@@ -140,13 +140,13 @@ rule figures:
         "../scripts/figures.py"
 
 
-if family_models("crnn"):
+if NETWORKS:
 
     rule analyse_errors:
         """Write the page on errors, confidence and artists of the served network."""
         input:
             network=rules.choose_network.output,
-            predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
+            predictions=run_files("predictions.parquet", NETWORKS, FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
@@ -172,7 +172,7 @@ if family_models("crnn"):
         params:
             kind=CLIPS,
             evaluation=config["evaluation"],
-            source=source("analyse_errors", family_models("crnn"), classes=[CLIP_CLASS]),
+            source=source("analyse_errors", NETWORKS, classes=[CLIP_CLASS]),
         script:
             "../scripts/analyse_errors.py"
 
@@ -203,7 +203,7 @@ if family_models("crnn"):
             runtime=minutes(120),
         params:
             kind=CLIPS,
-            source=source("show_filters", family_models("crnn"), classes=[CLIP_CLASS]),
+            source=source("show_filters", NETWORKS, classes=[CLIP_CLASS]),
         script:
             "../scripts/show_filters.py"
 

@@ -7,7 +7,7 @@
 
 
 # One job for all runs of a baseline: loading scikit-learn takes longer than most fits.
-for baseline in family_models("baseline"):
+for baseline in trained_by("train_baseline"):
 
     rule:
         """Fit a baseline, a scikit-learn estimator, with each seed under each protocol."""
@@ -61,7 +61,7 @@ rule train_crnn:
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{split}}/{{model}}/{{seed}}.tsv"
     wildcard_constraints:
-        model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
+        model="|".join(trained_by("train_crnn") or ["-"]),  # an empty one would mean any
     priority: FIRST
     conda:
         "../../envs/songnet.yaml"

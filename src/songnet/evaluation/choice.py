@@ -6,19 +6,21 @@ import pandas as pd
 
 from songnet.evaluation.runs import RunName
 from songnet.io import read_json
+from songnet.models.registry import FAMILIES
 
 
 def best_validated(validated: pd.DataFrame) -> str:
-    """Network (if there is none, baseline) of the best mean validation accuracy.
+    """Model of the best mean validation accuracy in the family of the first rank.
 
-    A fusion is none of them: its weights were fitted on validation.
+    That is a network or, if there is none, a baseline; a fusion is never chosen.
 
     Args:
         validated: family, model, validation_accuracy, of runs or of models.
     """
-    networks = validated[validated["family"] == "crnn"]
-    chosen = networks if len(networks) else validated[validated["family"] == "baseline"]
-    means = chosen.groupby("model", sort=False)["validation_accuracy"].mean()
+    ranks = validated["family"].map(lambda family: FAMILIES[family].rank)
+    means = (
+        validated[ranks == ranks.min()].groupby("model", sort=False)["validation_accuracy"].mean()
+    )
     return str(means.idxmax())
 
 

@@ -66,18 +66,6 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
     return dataset["source"] != "synthesis" and set(genres) == POSTER_GENRES
 
 
-def poster_protocol(model: dict[str, Any]) -> str:
-    """Protocol that the poster's figure of a model belongs to; under others it is no measure.
-
-    Its baselines' are counts on FMA's official test subset. Its C-RNN's is not; we count it to the
-    random split, where figures are highest (docs/reproduction.md).
-
-    Args:
-        model: entry of models.yaml.
-    """
-    return "official" if model["family"] == "baseline" else "random"
-
-
 def results_table(
     runs: list[Run],
     artists: pd.Series,

@@ -1,6 +1,6 @@
 """What kinds of models there are: one entry for each family and for each network.
 
-The package looks them up here; rules of the workflow name families, too. Importing this loads none.
+The package and the workflow look them up here. Importing this loads none.
 """
 
 from dataclasses import dataclass
@@ -32,17 +32,42 @@ class Family:
     """A kind of models that are trained, stored and applied alike."""
 
     key: str  # of an entry in models.yaml: what is trained
+    rule: str  # of the workflow, that trains it
     file: str  # of a trained model, in the folder of its run
     features: str  # what it reads: spectrograms, a table of features, or predictions of others
+    # Whether validation may choose it as the best model: rank 1 before rank 2. A fusion has none,
+    # since its weights are fitted on validation.
+    rank: int | None = None
+    # Protocol that the poster's accuracies of such models belong to. Its baselines' are counts on
+    # FMA's official test subset. Its C-RNN's is not; we count it to the random split, where
+    # accuracies are highest (docs/reproduction.md).
+    poster_protocol: str | None = None
     predictor: str = ""  # class that applies trained models to tracks; a fusion needs none
+    mlflow: str = ""  # function that logs a trained model; of a fusion, predictions are all
 
 
 FAMILIES = {
-    "baseline": Family("estimator", "model.joblib", "table", "songnet.models.baselines.Predictor"),
-    "crnn": Family(
-        "network", "model.safetensors", "spectrograms", "songnet.training.predict.Predictor"
+    "baseline": Family(
+        key="estimator",
+        rule="train_baseline",
+        file="model.joblib",
+        features="table",
+        rank=2,
+        poster_protocol="official",
+        predictor="songnet.models.baselines.Predictor",
+        mlflow="songnet.tracking.models.log_baseline",
     ),
-    "fusion": Family("members", "model.json", "predictions"),
+    "crnn": Family(
+        key="network",
+        rule="train_crnn",
+        file="model.safetensors",
+        features="spectrograms",
+        rank=1,
+        poster_protocol="random",
+        predictor="songnet.training.predict.Predictor",
+        mlflow="songnet.tracking.models.log_network",
+    ),
+    "fusion": Family(key="members", rule="fuse", file="model.json", features="predictions"),
 }
 
 

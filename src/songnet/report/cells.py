@@ -11,7 +11,6 @@ import pandas as pd
 from songnet.data.subsets import judging_subset
 from songnet.evaluation.bootstrap import effective_artists
 from songnet.evaluation.runs import protocol_of
-from songnet.evaluation.tables import poster_protocol
 from songnet.formatting import in_percent, percent, signed, signed_points
 from songnet.report.findings import Findings
 
@@ -63,7 +62,7 @@ def headline(found: Findings, reference: str | None) -> Headline:
         "measured on": _sample(found, protocol, subset),
         "chance": percent(1 / found.confusions["genre"].nunique()),
     }
-    baseline = found.best(protocol, ("baseline",))
+    baseline = found.best(protocol, "table")
     if baseline and baseline != model:
         facts["best baseline"] = f"{found.title(baseline)}, {percent(accuracy[baseline])}"
         for row in compared[compared["model"] == baseline].to_dict("records"):
@@ -112,7 +111,7 @@ def _poster(found: Findings, protocol: str) -> dict[str, str]:
     ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
     here = ", ".join(f"{percent(ours[name])} ({name})" for name in found.subsets if name in ours)
     claimed = percent(best["poster_accuracy"], 2)
-    belongs = poster_protocol(found.models[best["model"]])
+    belongs = found.family(best["model"]).poster_protocol
     return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs}); here {here}"}
 
 
@@ -166,7 +165,7 @@ def results_table(found: Findings) -> pd.DataFrame:
             row[f"macro F1 % ({fairest})"] = in_percent(own[fairest]["macro_f1"])
         any_row = next(iter(own.values()))
         if pd.notna(any_row["poster_accuracy"]):
-            belongs = poster_protocol(found.models[model])
+            belongs = found.family(model).poster_protocol
             row["poster %"] = f"{in_percent(any_row['poster_accuracy'], 2)} ({belongs})"
             if belongs in own:
                 points = own[belongs]["accuracy"] - any_row["poster_accuracy"]
@@ -225,7 +224,8 @@ def poster_table(found: Findings) -> pd.DataFrame:
     for row in known.itertuples():
         entry = found.models[str(row.model)]
         own = counts[counts["model"] == row.model]
-        if poster_protocol(entry) != "official" or own["predictions"].sum() != 800 * row.seeds:
+        belongs = found.family(row.model).poster_protocol
+        if belongs != "official" or own["predictions"].sum() != 800 * row.seeds:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue

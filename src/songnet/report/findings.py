@@ -12,6 +12,7 @@ from songnet.evaluation.choice import best_validated
 from songnet.evaluation.runs import FAIREST
 from songnet.evaluation.table_files import read_table
 from songnet.io import read_json
+from songnet.models.registry import FAMILIES, Family
 
 Values = dict[str, Any]
 
@@ -65,12 +66,19 @@ class Findings:
         }
         return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
-    def best(self, protocol: str, families: tuple[str, ...] = ("crnn", "baseline")) -> str | None:
-        """Model of the best validation accuracy: a network, or a baseline where there is none."""
+    def best(self, protocol: str, features: str | None = None) -> str | None:
+        """Name the model of the best validation accuracy, among all or those of some features."""
         rows = self.results[self.results["protocol"] == protocol]
         rows = rows.assign(family=[self.models[name]["family"] for name in rows["model"]])
-        rows = rows[rows["family"].isin(families)]
-        return best_validated(rows) if len(rows) else None
+        chosen = [
+            family.rank is not None and features in (None, family.features)
+            for family in map(self.family, rows["model"])
+        ]
+        return best_validated(rows[chosen]) if any(chosen) else None
+
+    def family(self, model: object) -> Family:
+        """Family of a model."""
+        return FAMILIES[self.models[str(model)]["family"]]
 
     def title(self, model: object) -> str:
         """Title of a model."""
