@@ -188,9 +188,7 @@ def processes(workflow: subprocess.Popen[Any], rule: str) -> list[psutil.Process
     """Processes of a run of Snakemake that execute the script of a rule."""
     try:
         children = psutil.Process(workflow.pid).children(recursive=True)
-        return [
-            p for p in children if any(subset.endswith(f".{rule}.py") for subset in p.cmdline())
-        ]
+        return [p for p in children if any(word.endswith(f".{rule}.py") for word in p.cmdline())]
     except psutil.Error:  # one of them has just ended
         return []
 
