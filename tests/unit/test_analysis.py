@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from songnet.evaluation import error_analysis
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.formatting import credit
 from songnet.report import analysis_page
 
@@ -55,8 +56,8 @@ def test_errors_of_each_genre() -> None:
 
 
 def test_calibration() -> None:
-    artists = tracks()["artist_id"]
-    found = error_analysis.reliability(predictions(), artists, 500, 0.95, bins=5)
+    bootstrap = Bootstrap(tracks()["artist_id"], 500, 0.95)
+    found = error_analysis.reliability(predictions(), bootstrap, bins=5)
     # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
@@ -77,8 +78,8 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     table = pd.DataFrame({"track_id": range(100), "genre": truth, "predicted": "Folk"})
     table.insert(1, "split", "test")
     table = table.assign(Folk=0.55, Pop=0.45, Rock=0.0)
-    artists = pd.Series(np.arange(100) // 10)
-    (row,) = error_analysis.reliability(table, artists, 2000, 0.95).itertuples()
+    bootstrap = Bootstrap(pd.Series(np.arange(100) // 10), 2000, 0.95)
+    (row,) = error_analysis.reliability(table, bootstrap).itertuples()
     assert (row.predictions, row.accuracy) == (100, 0.5)
     assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles of ten
 

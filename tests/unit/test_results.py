@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.choice import best_run
 from songnet.evaluation.excerpts import excerpt_table
 from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
@@ -23,6 +24,7 @@ from songnet.report.page import rule_times
 
 TRACKS = list(range(1, 41))
 ARTISTS = pd.Series([i // 4 for i in range(40)], index=TRACKS)
+BOOTSTRAP = Bootstrap(ARTISTS, 500, 0.95)
 
 
 def run(model: str, family: str, split_seed: int, seed: int, right: set[int], val: float) -> Run:
@@ -54,7 +56,7 @@ def test_differences_are_paired() -> None:
         run("svm", "baseline", 1, 1, set(TRACKS[:8]), 0.9),
         run("svm", "baseline", 2, 1, set(TRACKS[20:26]), 0.9),
     ]
-    table = difference_table(runs, ARTISTS, 500, 0.95).set_index("model")
+    table = difference_table(runs, BOOTSTRAP).set_index("model")
     assert set(table["reference"]) == {"net"}
     # (14 + 10) / 40 against 14 / 40 and 24 / 40.
     assert table.loc["svm", "difference"] == pytest.approx(10 / 40)
@@ -78,7 +80,7 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     for i, one in enumerate(runs):
         one.metrics["test"]["macro_f1"] = i / 10
         one.history["seconds"] = [1.0, i + 0.5]
-    table = results_table(runs, ARTISTS, 500, 0.95, {"svm": 0.4638})
+    table = results_table(runs, BOOTSTRAP, {"svm": 0.4638})
     assert list(table.columns) == COLUMNS
     net, svm = table.itertuples()
     assert (net.model, net.seeds, net.splits) == ("net", 2, 2)
@@ -101,7 +103,7 @@ def test_excerpt_table_pools_runs() -> None:
          "track_id": [*TRACKS[:20], *TRACKS[:20], *TRACKS[20:], *TRACKS[20:]],
          "correct": [True] * 5 + [False] * 15 + [True] * 20 + [False] * 20 + [True] * 20}
     )  # fmt: skip
-    first, last = excerpt_table(predictions, ARTISTS, 500, 0.95).itertuples()
+    first, last = excerpt_table(predictions, BOOTSTRAP).itertuples()
     assert (first.seconds, first.predictions, first.accuracy) == (1.0, 40, 5 / 40)
     assert first.ci_low == 0 and 0.25 < first.ci_high < 0.5  # of ten artists, one or two
     assert (last.seconds, last.accuracy, last.ci_low, last.ci_high) == (30.0, 1, 1, 1)
@@ -126,7 +128,7 @@ def test_run_times_may_have_been_tidied_away(tmp_path: Path) -> None:
 def test_without_a_test_part_there_is_nothing_to_compare() -> None:
     one = run("net", "crnn", 1, 1, set(), 0.6)
     del one.metrics["test"]
-    assert difference_table([one], ARTISTS, 100, 0.95).empty
+    assert difference_table([one], BOOTSTRAP).empty
 
 
 def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ def test_a_genre_of_few_artists_is_known_badly() -> None:
         {"dataset": "d", "protocol": "artist", "model": "net"}, {},
         tracks.assign(predicted=predicted), pd.DataFrame(),
     )  # fmt: skip
-    folk, jazz, rock = recall_intervals([run], artists, 2000, 0.95).itertuples()
+    folk, jazz, rock = recall_intervals([run], Bootstrap(artists, 2000, 0.95)).itertuples()
     assert folk.genre == "Folk"
     assert [row.effective_artists for row in (folk, jazz, rock)] == [40, 8, 4]
     # Binomial: 1.96 √(0.25 / 40) = 0.155 of forty, one to seven of eight.
@@ -199,12 +201,12 @@ def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
     ]
     runs[0].params["protocol"] = "random"
     runs[0].predictions.loc[0, "predicted"] = "Folk"  # one track of a hard artist more
-    (row,) = leak_table(runs, ARTISTS, 500, 0.95).itertuples()
+    (row,) = leak_table(runs, BOOTSTRAP).itertuples()
     assert (row.model, row.random, row.artist) == ("net", 9 / 20, 8 / 20)
     assert row.leak == pytest.approx(1 / 20)
     # The one track counts up to thrice, or not at all.
     assert row.ci_low == 0 and 0.1 <= row.ci_high <= 0.2
-    assert leak_table(runs[1:], ARTISTS, 500, 0.95).empty
+    assert leak_table(runs[1:], BOOTSTRAP).empty
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from songnet.errors import SongNetError
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import write_evaluation
 from songnet.features.fma518 import columns
 from songnet.io import read_json, write_json
@@ -55,7 +56,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     predicted = baseline.predict(features.loc[evaluated])
     table = prediction_table(pd.DataFrame(facts), *predicted, baseline.genres)
     files = folder / "predictions.parquet", folder / "metrics.json"
-    write_evaluation(*files, table, pd.Series(range(40)), resamples=100, confidence=0.95)
+    write_evaluation(*files, table, Bootstrap(pd.Series(range(40)), 100, 0.95))
     write_json(folder / "params.json", RECORD)
     return folder
 

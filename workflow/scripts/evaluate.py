@@ -12,5 +12,5 @@ with job(snakemake):
         snakemake.input.tracks,
         snakemake.input.splits,
         snakemake.threads,
-        **snakemake.params.evaluation,
+        snakemake.params.evaluation,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from songnet.evaluation.bootstrap import interval_of_enough
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import genre_scores, truth_probabilities
 from songnet.models.predictions import genres_of
 
@@ -48,40 +48,33 @@ def _rank_of_truth(predictions: pd.DataFrame) -> pd.Series:
     return probabilities.gt(truth_probabilities(predictions), axis=0).sum(axis=1)
 
 
-def reliability(
-    predictions: pd.DataFrame, artists: pd.Series, resamples: int, level: float, bins: int = 10
-) -> pd.DataFrame:
+def reliability(predictions: pd.DataFrame, bootstrap: Bootstrap, bins: int = 10) -> pd.DataFrame:
     """Accuracy against confidence, the probability of the predicted genre.
 
     Args:
         predictions: of the test subset.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        level: of the intervals, e.g. 0.95.
+        bootstrap: over artists.
         bins: number of them.
 
     Returns:
         One row for each of equally wide bins of confidence that holds predictions: low, high,
         confidence and accuracy (means), predictions, and ci_low and ci_high of the accuracy, as
-        `interval_of_enough`.
+        `Bootstrap.interval_of_enough`.
     """
     table = pd.DataFrame(
         {
-            "track_id": predictions["track_id"],
             "confidence": predictions[genres_of(predictions)]
             .max(axis=1)
             .clip(upper=1)
             .astype(float),
             "correct": (predictions["genre"] == predictions["predicted"]).astype(float),
         }
-    )
+    ).set_axis(predictions["track_id"])
     rows = []
     edges = np.linspace(0, 1, bins + 1)
     for between, group in table.groupby(pd.cut(table["confidence"], edges), observed=True):
-        correct, of_tracks = group["correct"], artists.loc[group["track_id"]]
-        interval = interval_of_enough(correct.to_numpy(), of_tracks, resamples, level)
-        means = group["confidence"].mean(), correct.mean()
-        rows.append((between.left, between.right, *means, len(group), *interval))
+        interval = bootstrap.interval_of_enough(group["correct"])
+        rows.append((between.left, between.right, *group.mean(), len(group), *interval))
     columns = ["low", "high", "confidence", "accuracy", "predictions", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation.bootstrap import effective_artists, interval_of_enough
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import genre_scores
 from songnet.evaluation.tables import Run, groups
 
@@ -41,30 +41,25 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
     return groups[["genre", "predicted", "predictions"]].apply(scores).reset_index()
 
 
-def recall_intervals(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
+def recall_intervals(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
     """How sure the recall of each genre is: a few artists with many tracks may decide it.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
+        bootstrap: over artists.
 
     Returns:
         protocol, model, subset, genre, recall_low, recall_high, effective_artists; the
-        interval as `interval_of_enough`.
+        interval as `Bootstrap.interval_of_enough`.
     """
     rows = []
     for (_, protocol, model), group in groups(runs).items():
         predictions = pd.concat([run.predictions for run in group])
         evaluated = predictions[predictions["split"].isin(["validation", "test"])]
         for (subset, genre), table in evaluated.groupby(["split", "genre"], sort=False):
-            correct = (table["predicted"] == genre).to_numpy(float)
-            of_tracks = artists.loc[table["track_id"]]
-            interval = interval_of_enough(correct, of_tracks, resamples, confidence)
-            effective = round(effective_artists(of_tracks), 1)
+            correct = (table.set_index("track_id")["predicted"] == genre).astype(float)
+            interval = bootstrap.interval_of_enough(correct)
+            effective = round(bootstrap.effective_artists(correct), 1)
             rows.append((protocol, model, subset, genre, *interval, effective))
     intervals = ["recall_low", "recall_high", "effective_artists"]
     return pd.DataFrame(rows, columns=["protocol", "model", "subset", "genre", *intervals])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from songnet.evaluation.bootstrap import artist_bootstrap
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.io import replacing, write_json
 from songnet.models.predictions import genres_of
 
@@ -18,9 +18,7 @@ def write_evaluation(
     predictions: str | Path,
     metrics: str | Path,
     table: pd.DataFrame,
-    artists: pd.Series,
-    resamples: int,
-    confidence: float,
+    bootstrap: Bootstrap,
 ) -> None:
     """Write predictions.parquet and metrics.json of one run.
 
@@ -28,16 +26,13 @@ def write_evaluation(
         predictions: output, the table itself.
         metrics: output, `subset_metrics` of each subset and the genres' names.
         table: from `prediction_table`.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap.
-        confidence: of the interval.
+        bootstrap: over artists.
     """
     genres = genres_of(table)
     with replacing(predictions) as temporary:
         table.to_parquet(temporary, index=False)
     found = {
-        subset: subset_metrics(rows, artists, genres, resamples, confidence)
-        for subset, rows in table.groupby("split")
+        subset: subset_metrics(rows, genres, bootstrap) for subset, rows in table.groupby("split")
     }
     write_json(metrics, {"genre_names": genres, **found})
 
@@ -82,17 +77,13 @@ def log_losses(predictions: pd.DataFrame) -> Array:
     return losses
 
 
-def subset_metrics(
-    table: pd.DataFrame, artists: pd.Series, genres: list[str], resamples: int, confidence: float
-) -> dict[str, Any]:
+def subset_metrics(table: pd.DataFrame, genres: list[str], bootstrap: Bootstrap) -> dict[str, Any]:
     """Metrics of one subset.
 
     Args:
         table: rows of `prediction_table`.
-        artists: artist of each track, index track_id.
         genres: names, in the order of the confusion matrix.
-        resamples: of the bootstrap.
-        confidence: of the interval.
+        bootstrap: over artists.
 
     Returns:
         tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion (true genre, predicted
@@ -102,8 +93,8 @@ def subset_metrics(
     from sklearn.metrics import confusion_matrix
 
     truth, predicted = table["genre"], table["predicted"]
-    correct = (truth == predicted).to_numpy(float)
-    low, high = artist_bootstrap(correct, artists.loc[table["track_id"]], resamples, confidence)
+    correct = (truth == predicted).astype(float)
+    low, high = bootstrap.interval(correct.set_axis(table["track_id"]))
     scores = genre_scores(truth, predicted, genres).rename(columns={"predictions": "tracks"})
     return {
         "tracks": len(table),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation.bootstrap import artist_bootstrap, effective_artists
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.choice import best_validated
 from songnet.evaluation.metrics import log_losses
 from songnet.io import read_json
@@ -67,20 +67,14 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
 
 
 def results_table(
-    runs: list[Run],
-    artists: pd.Series,
-    resamples: int,
-    confidence: float,
-    posters: dict[str, float | None],
+    runs: list[Run], bootstrap: Bootstrap, posters: dict[str, float | None]
 ) -> pd.DataFrame:
     """One row for each protocol and model.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
+        bootstrap: over artists.
         posters: the poster's accuracy of each model that it has.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
 
     Returns:
         COLUMNS: training seeds and splits, which make as many runs as their product; accuracy
@@ -106,12 +100,9 @@ def results_table(
             accuracies = [test["accuracy"] for test in tests]
             row["accuracy_sd"] = np.std(accuracies, ddof=1) if len(tests) > 1 else None
             correct = _tested(group)
-            of_tracks = artists.loc[correct.index]
             row["accuracy"] = correct.mean()
-            row["ci_low"], row["ci_high"] = artist_bootstrap(
-                correct.to_numpy(), of_tracks, resamples, confidence
-            )
-            row["effective_artists"] = round(effective_artists(of_tracks), 1)
+            row["ci_low"], row["ci_high"] = bootstrap.interval(correct)
+            row["effective_artists"] = round(bootstrap.effective_artists(correct), 1)
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
         row["poster_accuracy"] = posters.get(model)
         row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)
@@ -126,16 +117,12 @@ def _tested(runs: list[Run]) -> pd.Series:
     return (tested["genre"] == tested["predicted"]).astype(float)
 
 
-def leak_table(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
+def leak_table(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
     """What models gain under `random` over `artist`, where training has the test artists.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap, which draws artists for both protocols at once.
-        confidence: of the interval.
+        bootstrap: over artists, drawn for both protocols at once.
 
     Returns:
         model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
@@ -148,34 +135,25 @@ def leak_table(
             continue
         random, artist = (_tested(found[protocol, model]) for protocol in ("random", "artist"))
         both = pd.concat([random, artist])
-        interval = artist_bootstrap(
-            both.to_numpy(), artists.loc[both.index], resamples, confidence,
-            subtracted=np.arange(len(both)) >= len(random),
-        )  # fmt: skip
+        interval = bootstrap.interval(both, subtracted=np.arange(len(both)) >= len(random))
         rows.append((model, random.mean(), artist.mean(), random.mean() - artist.mean(), *interval))
     return pd.DataFrame(rows, columns=["model", "random", "artist", "leak", "ci_low", "ci_high"])
 
 
 def difference_table(
-    runs: list[Run],
-    artists: pd.Series,
-    resamples: int,
-    confidence: float,
-    reference: str | None = None,
+    runs: list[Run], bootstrap: Bootstrap, reference: str | None = None
 ) -> pd.DataFrame:
     """Compare models on the same test tracks: a paired difference says more than two intervals.
 
     Args:
         runs: of one data set, all models on the same splits.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists and, where there are several, pairs of runs.
-        confidence: of the intervals.
+        bootstrap: over artists and, where there are several, pairs of runs.
         reference: model to compare with; None for the network (if there is none, the baseline)
             of the best mean validation accuracy.
 
     Returns:
-        protocol, model, reference; of the reference less the model, the means over pairs of runs
-        and tracks: difference of accuracy, ci_low, ci_high, log_loss (less is better),
+        protocol, model, reference; of reference − model, the means over pairs of runs and tracks:
+        difference of accuracy, ci_low, ci_high, log_loss (lower is better),
         log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs.
     """
     columns = [
@@ -193,13 +171,11 @@ def difference_table(
             if model == compared:
                 continue
             gains = _gains(by_model[compared], by_model[model])
-            of_tracks = artists.loc[gains["track_id"]]
             pair = gains["pair"].to_numpy()
             figures: list[float] = []
             for measure in ("correct", "log_loss"):
-                values = gains[measure].to_numpy()
-                interval = artist_bootstrap(values, of_tracks, resamples, confidence, runs=pair)
-                figures += [values.mean(), *interval]
+                interval = bootstrap.interval(gains[measure], runs=pair)
+                figures += [gains[measure].to_numpy().mean(), *interval]
             splits = gains.groupby("split_seed")["correct"].mean()
             won = int((splits > 0).sum())
             rows.append((protocol, model, compared, *figures, won, len(splits), pair[-1] + 1))
@@ -221,9 +197,7 @@ def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
         and (single or one.params["seed"] == other.params["seed"])
     ]
     return pd.concat(
-        (_outcomes(one) - _outcomes(other))
-        .reset_index()
-        .assign(pair=i, split_seed=one.params["split_seed"])
+        (_outcomes(one) - _outcomes(other)).assign(pair=i, split_seed=one.params["split_seed"])
         for i, (one, other) in enumerate(pairs)
     )
 

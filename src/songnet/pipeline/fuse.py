@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import write_evaluation
 from songnet.io import replacing, sha1, write_json
 from songnet.models.fusion import fuse_runs
@@ -24,7 +25,7 @@ def fuse_all(
         evaluation: resamples and confidence of the intervals.
         source: digest of the code.
     """
-    artists = pd.read_parquet(given.tracks)["artist_id"]
+    bootstrap = Bootstrap(pd.read_parquet(given.tracks)["artist_id"], **evaluation)
     for i, run in enumerate(runs):
         paths = run.pop("predictions")
         fused = [path for name in paths for path in paths[name]]
@@ -33,9 +34,7 @@ def fuse_all(
             {name: [pd.read_parquet(path) for path in paths[name]] for name in paths},
             float(pd.concat(seconds).sum()),
         )
-        write_evaluation(
-            output.predictions[i], output.metrics[i], fusion.predictions, artists, **evaluation
-        )
+        write_evaluation(output.predictions[i], output.metrics[i], fusion.predictions, bootstrap)
         with replacing(output.history[i]) as temporary:
             fusion.history.to_csv(temporary, index=False)
         write_json(output.model[i], {"weights": fusion.weights})

@@ -12,6 +12,7 @@ from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
 from songnet.data.subsets import held_out, read_subsets
 from songnet.evaluation import error_analysis
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.runs import RunName
 from songnet.features.metadata import metadata_fields
 from songnet.formatting import credit, percent, signed_points
@@ -55,9 +56,8 @@ def write_analysis(
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
         for rows in (known, tested)
     ]
-    reliability = error_analysis.reliability(
-        predictions, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
-    )
+    bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
+    reliability = error_analysis.reliability(predictions, bootstrap)
     reliability_figure(reliability, figure)
     neighbours = error_analysis.nearest_artists(known, embeddings[0], tested, embeddings[1])
     artists = error_analysis.artist_errors(predictions, tracks)
