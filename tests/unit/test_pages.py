@@ -73,7 +73,7 @@ FILTERS = {
 
 def test_filters_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    write_page("filters.html", page, version="1", **FILTERS)
+    write_page("filters.html", page, **FILTERS)
     text = page.read_text()
     assert "This network has no convolutional layers." in text and "F statistic" not in text
     assert "&lt;b&gt;" in text and "<b>" not in text
@@ -83,11 +83,11 @@ def test_filters_page(tmp_path: Path) -> None:
          "effect": "changes no accuracy", "excerpts": []}
         for number, statistic in ((3, 12.34), (5, 0.0))
     ]  # fmt: skip
-    write_page("filters.html", page, version="1", **FILTERS | {"layers": {1: filters}})
+    write_page("filters.html", page, **FILTERS | {"layers": {1: filters}})
     first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
     assert "F = 12.3. Silenced" in first and "F is undefined. Silenced" in second
     with pytest.raises(UndefinedError):
-        write_page("filters.html", page, version="1")
+        write_page("filters.html", page)
 
 
 def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
     figure = tmp_path / "figure.svg"
     figure.write_text("<svg></svg>")
     values = {"artists": rows, "neighbours": rows, "figure": figure, "level": 0.95, "served": True}
-    write_page("analysis.html", page, version="1", **FILTERS | analysis | values)
+    write_page("analysis.html", page, **FILTERS | analysis | values)
     text = page.read_text()
     assert "<td>&lt;script&gt;</td><td>54.3\u00a0±\u00a01.2 [50.1,\u00a058.2]</td>" in text
     assert "Bars: 95\u00a0% CIs" in text and "<svg></svg>" in text

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
@@ -65,7 +64,6 @@ def write_analysis(
     write_page(
         "analysis.html",
         page,
-        version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
         subset=subset,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.batches import Subset
 from songnet.data.clips import ClipSource
@@ -61,7 +60,6 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
     write_page(
         "filters.html",
         page,
-        version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
         subset=subset,

@@ -32,7 +32,6 @@ def write_report(
     write_page(
         "report.html",
         path,
-        version=__version__,
         dataset=found.dataset,
         found=found,
         cells=cells,
