@@ -273,9 +273,10 @@ def files(tmp_path: Path) -> dict[str, Any]:
     write_json(tmp_path / "artist.json", found.summaries["artist"])
     write_json(tmp_path / "archives.json", found.archives)
     write_json(tmp_path / "params.json", {"commit": "c0ffee", "versions": {"torch": "2"}})
-    confusion = [tmp_path / f"{p}/{m}.svg" for p in ("random", "artist") for m in MODELS]
-    for figure in [*confusion, tmp_path / "accuracy.svg"]:
-        figure.parent.mkdir(exist_ok=True)
+    confusion = [f"confusion/{p}/{m}.svg" for p in ("random", "artist") for m in MODELS]
+    figures = [tmp_path / name for name in ["accuracy.svg", *confusion]]
+    for figure in figures:
+        figure.parent.mkdir(parents=True, exist_ok=True)
         figure.write_text(f"<svg>{figure.relative_to(tmp_path)}</svg>")
     return {name: tmp_path / f"{name}.csv" for name in names} | {
         "tracks": tmp_path / "tracks.parquet",
@@ -283,10 +284,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "splits": [tmp_path / "artist.parquet"],
         "summaries": [tmp_path / "artist.json"],
         "params": [tmp_path / "params.json"],
-        "accuracy": tmp_path / "accuracy.svg",
-        "confusion": [str(path) for path in confusion],
-        "training": [],
-        "excerpts": [],
+        "figures": figures,
     }
 
 
@@ -310,6 +308,6 @@ def test_page_and_markdown_show_the_same(tmp_path: Path, files: dict[str, Any]) 
         'href="filters',
     ):
         assert shown in page, shown
-    assert page.count("<svg>") == 7 and "<svg>artist/svm.svg</svg>" in page
+    assert page.count("<svg>") == 7 and "<svg>confusion/artist/svm.svg</svg>" in page
     assert "Training</h2>" not in page and "poster" not in text
     assert "src=" not in page and "<link" not in page

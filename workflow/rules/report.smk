@@ -254,10 +254,7 @@ rule report_page:
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
         params=run_files("params.json"),
-        accuracy=rules.figures.output.accuracy,
-        confusion=rules.figures.output.confusion,
-        training=rules.figures.output.training,
-        excerpts=rules.figures.output.excerpts,
+        figures=rules.figures.output,
         # Pages that it links to; their jobs are then among those whose time it shows.
         pages=[rules.results_table.output, NETWORK_PAGES],
     output:

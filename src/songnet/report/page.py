@@ -20,8 +20,7 @@ def write_report(
     """Write index.html.
 
     Args:
-        files: what `Findings.read` reads; params.json of all runs; figures: accuracy, confusion,
-            training and excerpts, the latter three lists.
+        files: what `Findings.read` reads; params.json of all runs; figures, in the page's folder.
         params: what `Findings.read` takes; config, benchmarks (folder of Snakemake's), neighbours
             (names of the pages that it links to).
         commit: of the code that writes the report.
@@ -29,6 +28,10 @@ def write_report(
     """
     found = Findings.read(files, params)
     runtime = rule_times(params["benchmarks"])
+    figures = {
+        Path(file).relative_to(Path(path).parent).with_suffix("").as_posix(): file
+        for file in files["figures"]
+    }
     write_page(
         "report.html",
         path,
@@ -36,9 +39,13 @@ def write_report(
         found=found,
         cells=cells,
         headline=cells.headline(found, params["config"]["reference"]),
-        figures={name: files[name] for name in ("accuracy", "excerpts")},
-        confusions=confusion_panels(found, files["confusion"]),
-        trainings={found.title(Path(file).stem): file for file in files["training"]},
+        figures=figures,
+        confusions=confusion_panels(found, figures),
+        trainings={
+            found.title(model): figures[f"training/{model}"]
+            for model in found.models
+            if f"training/{model}" in figures
+        },
         runtime=cells.runtime_table(runtime),
         job_time=cells.duration(runtime["seconds"].sum()),
         provenance=provenance([read_json(file) for file in files["params"]], commit),
@@ -47,26 +54,26 @@ def write_report(
     )
 
 
-def confusion_panels(found: Findings, files: list[str]) -> list[Values]:
+def confusion_panels(found: Findings, figures: dict[str, str]) -> list[Values]:
     """Confusion matrix and scores of each protocol and model, that of the fairest protocol first.
 
     Args:
         found: by the run.
-        files: confusion/{protocol}/{model}.svg.
+        figures: paths by name; those of confusions are named confusion/{protocol}/{model}.
 
     Returns:
         protocol, model (title), figure (path), scores (table).
     """
-    figures = {(Path(file).parent.name, Path(file).stem): file for file in files}
     return [
         {
             "protocol": protocol,
             "model": found.title(model),
-            "figure": figures[protocol, model],
+            "figure": figures[f"confusion/{protocol}/{model}"],
             "scores": cells.scores_table(found, protocol, model),
         }
         for protocol in found.subsets
-        for model in (model for of, model in figures if of == protocol)
+        for model in found.models
+        if f"confusion/{protocol}/{model}" in figures
     ]
 
 
