@@ -58,7 +58,7 @@ if family_models("crnn"):
     rule excerpt_table:
         """Measure accuracy by excerpt length."""
         input:
-            predictions=expand(rules.accuracy_by_excerpt.output, model=family_models("crnn")),
+            predictions=expand(EXCERPTS, model=family_models("crnn")),
             tracks=rules.index_tracks.output.tracks,
         output:
             f"{RESULTS}/report/excerpts.csv",

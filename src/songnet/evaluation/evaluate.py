@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from songnet.data.subsets import read_subsets
+from songnet.evaluation.excerpts import EXCERPT_COLUMNS, excerpt_predictions
 from songnet.evaluation.metrics import write_evaluation
 from songnet.evaluation.runs import RunName
 from songnet.io import load_class
@@ -20,9 +21,10 @@ def evaluate_runs(
     tracks_file: str,
     splits: list[str],
     threads: int,
+    seconds: list[float],
     resamples: int,
     confidence: float,
-) -> None:
+) -> pd.DataFrame:
     """Write predictions.parquet and metrics.json beside trained models.
 
     Args:
@@ -32,11 +34,16 @@ def evaluate_runs(
         tracks_file: tracks.parquet.
         splits: ``splits/{split}.parquet`` of every split.
         threads: of the predictor.
+        seconds: lengths of excerpts, ascending; none for models that read no spectrograms.
         resamples: of the bootstrap.
         confidence: of the intervals.
+
+    Returns:
+        Predictions of the excerpts, columns as in `EXCERPT_COLUMNS`.
     """
     tracks = pd.read_parquet(tracks_file)
     kind = load_class(predictor)
+    excerpts = [pd.DataFrame(columns=EXCERPT_COLUMNS)]
     for split, paths in by_split(models, splits):
         subsets = read_subsets(split)
         wanted = subsets[subsets != "train"].sort_index().to_frame().join(tracks["genre"])
@@ -49,6 +56,9 @@ def evaluate_runs(
                 folder / "predictions.parquet", folder / "metrics.json", table,
                 tracks["artist_id"], resamples, confidence,
             )  # fmt: skip
+            if seconds:
+                excerpts.append(excerpt_predictions(apply, path, wanted, seconds))
+    return pd.concat([table for table in excerpts if len(table)] or excerpts)
 
 
 def by_split(models: list[str], splits: list[str]) -> Iterator[tuple[str, Iterator[str]]]:
