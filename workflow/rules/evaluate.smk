@@ -16,6 +16,13 @@ FEATURES = {
     "table": rules.fma_features.output,
     "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
 }
+EXCERPTS = f"{RESULTS}/excerpts/{{model}}.parquet"
+
+
+def reads_spectrograms(model):
+    """Whether a model predicts excerpts, too."""
+    return family(model).features == "spectrograms"
+
 
 # One job for all runs of a model: loading the libraries takes longer than predicting, and models that
 # are done do not wait for others, nor are predicted again because of them.
@@ -33,6 +40,7 @@ for model in predicted_models():
         output:
             predictions=run_files("predictions.parquet", [model]),
             metrics=run_files("metrics.json", [model]),
+            excerpts=expand(EXCERPTS, model=[model] if reads_spectrograms(model) else []),
         log:
             f"{RESULTS}/logs/evaluate/{model}.log",
         benchmark:
@@ -46,6 +54,7 @@ for model in predicted_models():
         params:
             predictor=family(model).predictor,
             evaluation=config["evaluation"],
+            seconds=config["excerpt_seconds"] if reads_spectrograms(model) else [],
             source=source("evaluate", [model], predictors=True),
         script:
             "../scripts/evaluate.py"
@@ -112,30 +121,6 @@ if NETWORKS:
             source=source("choose_network", NETWORKS),
         script:
             "../scripts/choose_network.py"
-
-    rule accuracy_by_excerpt:
-        """Measure a network's accuracy on the first seconds of each clip."""
-        input:
-            models=lambda wildcards: run_files("model.safetensors", [wildcards.model]),
-            data=FEATURES["spectrograms"],
-            tracks=rules.index_tracks.output.tracks,
-            splits=expand(rules.split_tracks.output.split, split=SPLITS),
-        output:
-            f"{RESULTS}/excerpts/{{model}}.parquet",
-        log:
-            f"{RESULTS}/logs/accuracy_by_excerpt/{{model}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/accuracy_by_excerpt/{{model}}.tsv"
-        conda:
-            "../../envs/songnet.yaml"
-        resources:
-            mem_mb=memory(1500),
-            runtime=minutes(240),
-        params:
-            seconds=config["excerpt_seconds"],
-            source=source("accuracy_by_excerpt", ["{model}"], predictors=True),
-        script:
-            "../scripts/accuracy_by_excerpt.py"
 
 
 rule collect_results:

@@ -58,7 +58,7 @@ if NETWORKS:
     rule excerpt_table:
         """Measure accuracy by excerpt length."""
         input:
-            predictions=expand(rules.accuracy_by_excerpt.output, model=NETWORKS),
+            predictions=expand(EXCERPTS, model=NETWORKS),
             tracks=rules.index_tracks.output.tracks,
         output:
             f"{RESULTS}/report/excerpts.csv",

@@ -14,7 +14,7 @@ from songnet.errors import SongNetError
 from songnet.features.metadata import metadata_fields
 
 Ids = NDArray[np.int64]
-Mel = NDArray[np.float32]
+Mel = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def random_crops(
         chosen = order[start : start + batch_size]
         if len(chosen) < batch_size and start:
             return
-        batch = np.empty((len(chosen), shards.bands, frames), np.float32)
+        batch = np.empty((len(chosen), shards.bands, frames), np.float16)
         for row, i in enumerate(chosen):
             batch[row] = _crop(shards, int(subset.track_ids[i]), frames, rng)
         yield (
-            torch.from_numpy(batch),
+            torch.from_numpy(batch).float(),
             torch.from_numpy(subset.labels[chosen]),
             torch.from_numpy(subset.metadata[chosen]),
         )
@@ -77,7 +77,7 @@ def random_crops(
 def _crop(shards: MelShards, track_id: int, frames: int, rng: np.random.Generator) -> Mel:
     """One random crop (M, frames); a clip shorter than that is repeated."""
     first = int(rng.integers(max(0, shards.frames(track_id) - frames) + 1))
-    mel = shards.mel(track_id, first, first + frames).astype(np.float32)
+    mel = shards.mel(track_id, first, first + frames)
     return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
 
 
@@ -102,7 +102,7 @@ def whole_clips(
         same = np.flatnonzero(lengths == length)
         for places in np.array_split(same, -(-len(same) // batch_size)):
             mels = [shards.mel(int(track_ids[i]), 0, int(length)) for i in places]
-            yield places, torch.from_numpy(np.stack(mels).astype(np.float32))
+            yield places, torch.from_numpy(np.stack(mels)).float()
 
 
 def band_statistics(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from songnet.data.subsets import read_subsets
 from songnet.evaluation.bootstrap import Bootstrap
+from songnet.evaluation.excerpts import EXCERPT_COLUMNS, excerpt_predictions
 from songnet.evaluation.metrics import write_evaluation
 from songnet.evaluation.runs import RunName
 from songnet.io import load_class
@@ -23,7 +24,8 @@ def evaluate_runs(
     splits: list[str],
     threads: int,
     evaluation: Mapping[str, Any],
-) -> None:
+    seconds: list[float],
+) -> pd.DataFrame:
     """Write predictions.parquet and metrics.json beside trained models.
 
     Args:
@@ -34,10 +36,15 @@ def evaluate_runs(
         splits: ``splits/{split}.parquet`` of every split.
         threads: of the predictor.
         evaluation: resamples and confidence of the bootstrap.
+        seconds: lengths of excerpts, ascending; none for models that read no spectrograms.
+
+    Returns:
+        Predictions of the excerpts, columns as in `EXCERPT_COLUMNS`.
     """
     tracks = pd.read_parquet(tracks_file)
     bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
     kind = load_class(predictor)
+    excerpts = [pd.DataFrame(columns=EXCERPT_COLUMNS)]
     for split, paths in by_split(models, splits):
         subsets = read_subsets(split)
         wanted = subsets[subsets != "train"].sort_index().to_frame().join(tracks["genre"])
@@ -48,6 +55,9 @@ def evaluate_runs(
             folder = Path(path).parent
             files = folder / "predictions.parquet", folder / "metrics.json"
             write_evaluation(*files, table, bootstrap)
+            if seconds:
+                excerpts.append(excerpt_predictions(apply, path, wanted, seconds))
+    return pd.concat([table for table in excerpts if len(table)] or excerpts)
 
 
 def by_split(models: list[str], splits: list[str]) -> Iterator[tuple[str, Iterator[str]]]:

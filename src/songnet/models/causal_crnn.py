@@ -33,9 +33,9 @@ class CausalConv(nn.Module):
         # Where frames are strided, a window ends with its step.
         self.past = kernel[1] - stride[1]
 
-    def forward(self, x: Tensor, past: Tensor) -> Tensor:
-        """(B, inputs, F, T) after (B, inputs, F, past) -> (B, outputs, F / stride, T / stride)."""
-        return self.convolution(torch.cat([past, x], dim=-1))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, F, past + T) -> (B, outputs, F / stride, T / stride)."""
+        return self.convolution(x)
 
 
 class CausalCRNN(Network):
@@ -95,12 +95,13 @@ class CausalCRNN(Network):
         """Normalised spectrogram, and the peak after it, (B, 1, 1) in dB above QUIETEST."""
         if not self.config.peak_normalise:
             return spectrogram, peak
-        level = spectrogram - QUIETEST
-        loudest = torch.cat([peak, level.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
+        level = spectrogram.amax(dim=1, keepdim=True) - QUIETEST
+        loudest = torch.cat([peak, level.clamp_min(0)], dim=-1)
         fall = FALL / self.config.frames_per_second
         fallen = fall * torch.arange(loudest.shape[-1], device=level.device)
         peaks = _running_max(loudest + fallen) - fallen
-        return (level - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
+        normalised = (spectrogram - (peaks[..., 1:] + QUIETEST)).clamp_min(-RANGE)
+        return normalised, peaks[..., -1:]
 
     def _forward(
         self, normalised: Tensor, state: Sequence[Tensor], metadata: Tensor | None
@@ -110,11 +111,9 @@ class CausalCRNN(Network):
         new_pasts: list[Tensor] = []
         for layer in self.convolutions:
             if isinstance(layer, CausalConv):
-                past = pasts[len(new_pasts)]
-                new_pasts.append(torch.cat([past, x], dim=-1)[..., -layer.past :])
-                x = layer(x, past)
-            else:
-                x = layer(x)
+                x = torch.cat([pasts[len(new_pasts)], x], dim=-1)
+                new_pasts.append(x[..., -layer.past :])
+            x = layer(x)
         x = self.projection(x.flatten(1, 2).transpose(1, 2))  # (B, steps, features)
         x, hidden = self.recurrence(x, hidden)  # (B, steps, hidden)
         weight = self.attention(x).float().clamp(-8, 8).exp()  # (B, steps, 1)
@@ -205,6 +204,6 @@ def _block(
     return [
         CausalConv(inputs, outputs, kernel, stride),
         nn.BatchNorm2d(outputs),
-        nn.ReLU(),
         nn.MaxPool2d(pool),
+        nn.ReLU(),  # of the same maximum, on fewer values
     ]

@@ -23,7 +23,7 @@ from songnet.errors import SongNetError
 from songnet.io import replacing
 from songnet.models.base import Network, Outputs
 from songnet.training.config import TrainingConfig
-from songnet.training.devices import autocast, device, to_device
+from songnet.training.devices import autocast, device, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
 
 Row = dict[str, float]
@@ -65,6 +65,8 @@ def train_network(
     """
     # As `use_deterministic_algorithms`, which would load torch's compiler.
     torch.set_deterministic_debug_mode("warn")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    keep_freed_memory()
     network.to(device())
     check_lengths(shards, network.frames_per_step)
     statistics = band_statistics(shards, train.track_ids, network.normalise)
@@ -85,7 +87,10 @@ def train_network(
                 f"models.yaml: {progress} diverged: loss is {train_loss} in epoch "
                 f"{epoch}; try a lower learning_rate"
             )
-        logs = predict_clips(trainee.averaged, shards, validation.track_ids, validation.metadata)
+        with autocast(config.mixed_precision):
+            logs = predict_clips(
+                trainee.averaged, shards, validation.track_ids, validation.metadata
+            )
         accuracy = float(np.mean(logs.argmax(axis=1) == validation.labels))
         seconds = time.perf_counter() - start
         row = {
