@@ -91,6 +91,7 @@ def findings(**changed: Any) -> Findings:
         quarantine=pd.DataFrame({"track_id": [7, 8], "reason": ["short: 2 s,", "short: 3.1 s,"]}),
         archives={"fma_small.zip": "0" * 40},
         splits={"artist": SUBSETS, "random": SUBSETS},
+        tables=[],
         summaries={"artist": split_summary(TRACKS, SUBSETS, None)},
     )
     return replace(found, **changed)
@@ -233,6 +234,11 @@ def test_data_tables() -> None:
         "(tracks.parquet, lost_seconds)",
         "fma_small.zip": f"SHA-1 {'0' * 40}",
     }
+    table = {"file": "mine.parquet", "sha1": "1" * 40, "columns": 128, "tracks": 5, "missing": [7]}
+    assert cells.data_facts(findings(tables=[table]))["table mine.parquet"] == (
+        f"the user's own, 128 columns, SHA-1 {'1' * 40}; lacks 1 track (7), predicted as the mean "
+        "of the training set"
+    )
     assert cells.quarantine_table(findings()).to_numpy().tolist() == [["short: …", "2"]]
     shares = {"train": 0.2, "validation": 0.2, "test": 0.6}
     summary = split_summary(TRACKS, SUBSETS, shares)
@@ -245,6 +251,13 @@ def test_data_tables() -> None:
     untested = split_summary(TRACKS, SUBSETS.replace("test", "train"), None)
     (row,) = cells.splits_table(findings(summaries={"a": untested})).to_numpy().tolist()
     assert row[3:5] == ["0 (0)", "–"]
+
+
+def test_models_on_other_features_are_marked() -> None:
+    note = "Reads features of the user's own (mine.parquet): VGGish."
+    found = findings(models=MODELS | {"svm": MODELS["svm"] | {"note": note}})
+    assert list(cells.results_table(found)["model"]) == ["kNN", "SVM †", "C-RNN"]
+    assert cells.notes(found) == [f"† SVM: {note}"] and not cells.notes(findings())
 
 
 @pytest.mark.parametrize(
@@ -282,6 +295,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "archives": tmp_path / "archives.json",
         "splits": [tmp_path / "artist.parquet"],
         "summaries": [tmp_path / "artist.json"],
+        "feature_tables": [],
         "params": [tmp_path / "params.json"],
         "accuracy": tmp_path / "accuracy.svg",
         "confusion": [str(path) for path in confusion],

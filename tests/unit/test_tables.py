@@ -47,6 +47,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
         archives={},
         splits={"artist": pd.Series(["test", "test"])},
         summaries={},
+        tables=[],
         confidence=0.95,
         **read,
     )

@@ -12,10 +12,13 @@
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
 
-FEATURES = {
-    "table": rules.fma_features.output,
-    "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
-}
+MEL_SHARDS = [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
+
+
+def model_data(model):
+    """What a model reads of the tracks."""
+    return MEL_SHARDS if family(model).features == "spectrograms" else [features_file(model)]
+
 
 # One job for all runs of a model: loading the libraries takes longer than predicting, and models that
 # are done do not wait for others, nor are predicted again because of them.
@@ -27,7 +30,7 @@ for model in predicted_models():
             f"evaluate_{model}"
         input:
             models=run_files(family(model).file, [model]),
-            data=FEATURES[family(model).features],
+            data=model_data(model),
             tracks=rules.index_tracks.output.tracks,
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:
@@ -117,7 +120,7 @@ if family_models("crnn"):
         """Measure a network's accuracy on the first seconds of each clip."""
         input:
             models=lambda wildcards: run_files("model.safetensors", [wildcards.model]),
-            data=FEATURES["spectrograms"],
+            data=MEL_SHARDS,
             tracks=rules.index_tracks.output.tracks,
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:

@@ -9,6 +9,8 @@
 #   results/{dataset}/report/filters.html     its filters
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
 
+# Tables of the user's that models of this run read.
+TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
 # Pages on networks; the report comes after them.
 NETWORK_PAGES = []
 
@@ -26,6 +28,7 @@ rule results_table:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -253,6 +256,7 @@ rule report_page:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
         params=run_files("params.json"),
         accuracy=rules.figures.output.accuracy,
         confusion=rules.figures.output.confusion,

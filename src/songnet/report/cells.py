@@ -17,6 +17,7 @@ from songnet.report.findings import Findings
 
 # With fewer, bootstrap intervals are too narrow: docs/methods.md has the figures.
 TOO_NARROW_BELOW = 20  # effective artists
+NAMED = 5  # missing tracks that are named
 SUBSETS = {"train": "training", "validation": "validation", "test": "test"}
 PROTOCOLS = {
     "artist": "No artist is in two subsets: accuracy on music by new artists.",
@@ -26,6 +27,7 @@ PROTOCOLS = {
     "raises the accuracy (the artist leak).",
 }
 
+MARK = "†"  # of models that read what SongNet did not compute
 DIFFERENCES = (
     "A is the reference: the network of the best validation accuracy, or the key reference of the "
     "configuration. Both models are compared on the same test tracks; in brackets the CI, by "
@@ -151,7 +153,8 @@ def results_table(found: Findings) -> pd.DataFrame:
             for name, table in by_protocol.items()
             if model in set(table["model"])
         }
-        row = {"model": found.title(model)}
+        mark = f" {MARK}" if found.models[model].get("note") else ""
+        row = {"model": found.title(model) + mark}
         for protocol, subset in found.subsets.items():
             column = f"{protocol} %" + ("" if subset == "test" else " (validation)")
             row[column] = _accuracy(own[protocol]) if protocol in own else ""
@@ -177,6 +180,15 @@ def results_table(found: Findings) -> pd.DataFrame:
     table = pd.DataFrame(rows).fillna("")
     last = [name for name in ("poster %", "here − poster", "training") if name in table]
     return table[[*table.columns.drop(last), *last]]
+
+
+def notes(found: Findings) -> list[str]:
+    """Say what marked models read or were pretrained on."""
+    return [
+        f"{MARK} {found.title(model)}: {entry['note']}"
+        for model, entry in found.models.items()
+        if entry.get("note") and model in set(found.results["model"])
+    ]
 
 
 def _accuracy(row: Any) -> str:
@@ -345,6 +357,18 @@ def data_facts(found: Findings) -> dict[str, str]:
         facts["partly decoded"] = (
             f"{len(lost):,} tracks, {lost.sum():.1f} s missing in all, at most {lost.max():.1f} s "
             "of one (tracks.parquet, lost_seconds)"
+        )
+    for table in found.tables:
+        missing = table["missing"]
+        few = ", ".join(map(str, missing[:NAMED])) + (", …" if len(missing) > NAMED else "")
+        facts[f"table {table['file']}"] = (
+            f"the user's own, {table['columns']} columns, SHA-1 {table['sha1']}; "
+            + (
+                f"lacks {_count(len(missing), 'track')} ({few}), predicted as the mean of the "
+                "training set"
+                if missing
+                else "has all tracks"
+            )
         )
     return facts | {name: f"SHA-1 {sha1}" for name, sha1 in found.archives.items()}
 

@@ -32,6 +32,7 @@ class Findings:
     quarantine: pd.DataFrame
     archives: dict[str, str]  # SHA-1 of each
     splits: dict[str, pd.Series]  # subset of each track, index track_id
+    tables: list[Values]  # of users: file, sha1, columns, tracks, missing
     summaries: dict[str, Values]  # from `songnet.data.splits.split_summary`, by split
 
     @classmethod
@@ -50,6 +51,7 @@ class Findings:
             quarantine=pd.read_csv(files["quarantine"]),
             archives=read_json(files["archives"]),
             splits={Path(path).stem: read_subsets(path) for path in files["splits"]},
+            tables=[read_json(path) for path in files["feature_tables"]],
             summaries={Path(path).stem: read_json(path) for path in files["summaries"]},
         )
 
