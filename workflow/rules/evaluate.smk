@@ -8,6 +8,7 @@
 #   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
+#   results/{dataset}/report/choice.csv       the same on validation: how sure the choice is
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
@@ -162,6 +163,7 @@ rule collect_results:
             category="Results",
             labels={"what": "one model against the others"},
         ),
+        choice=f"{RESULTS}/report/choice.csv",
         leaks=f"{RESULTS}/report/leaks.csv",
         genres=report(
             f"{RESULTS}/report/genres.csv",

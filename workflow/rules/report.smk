@@ -11,6 +11,7 @@
 
 # Tables of the user's that models of this run read.
 TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
+TUNED = plan.tuned_seeds(config, DATASET)
 # Pages on networks; the report comes after them.
 NETWORK_PAGES = []
 
@@ -20,6 +21,7 @@ rule results_table:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -50,6 +52,7 @@ rule results_table:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         reference=config["reference"],
         source=source("results_table"),
     script:
@@ -248,6 +251,7 @@ rule report_page:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -284,6 +288,7 @@ rule report_page:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         config=config,
         neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],
         benchmarks=f"{RESULTS}/benchmarks",

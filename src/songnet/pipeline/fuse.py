@@ -31,6 +31,7 @@ def fuse_all(
         seconds = [pd.read_csv(Path(path).with_name("history.csv"))["seconds"] for path in fused]
         fusion = fuse_runs(
             {name: [pd.read_parquet(path) for path in paths[name]] for name in paths},
+            artists,
             float(pd.concat(seconds).sum()),
         )
         write_evaluation(

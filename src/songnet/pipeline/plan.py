@@ -172,6 +172,13 @@ def file_dates(paths: list[str]) -> list[list[int]]:
     return [[file.st_size, file.st_mtime_ns] for file in files]
 
 
+def tuned_seeds(config: Table, dataset: Table) -> list[int]:
+    """Split seeds of a run on which settings were chosen."""
+    tuning = config["tuning_split_seeds"]
+    known = dataset["tuning_split_seeds"] if tuning is None else tuning
+    return sorted({*config["split_seeds"]} & {*known})
+
+
 def features_source(config: Table, dataset: Table) -> str:
     """Where the baselines' features come from: published, computed or mels.
 

@@ -78,6 +78,7 @@ class FeatureTable(Section):
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$"), AfterValidator(_not_fma)]
 Tables = dict[TableName, FeatureTable]
 Protocol = Literal["random", "artist", "official"]
+SplitSeed = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
 Seconds = Annotated[list[Positive], Len(1), Distinct]
 
@@ -92,7 +93,8 @@ class Settings(Section):
     tracks_per_genre: Annotated[int, Ge(3)] | None = None
     protocols: Annotated[list[Protocol], Len(1), Distinct] = ["random", "artist", "official"]
     split: Split = Split()
-    split_seeds: Annotated[list[Annotated[int, Ge(0)]], Len(1), Distinct] = [1]
+    split_seeds: Annotated[list[SplitSeed], Len(1), Distinct] = [1]
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] | None = None
     models: Names | None = None
     reference: str | None = None
     seeds: Annotated[list[Seed], Len(1), Distinct] = [1, 2, 3]
@@ -199,6 +201,7 @@ class Data(Section):
     urls: Addresses = []
     features: Literal["computed", "published", "mels"]
     tables: Tables = {}
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] = []
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:

@@ -23,8 +23,10 @@ class Findings:
     dataset: Values  # title, source and note
     models: dict[str, Values]  # entries of models.yaml
     confidence: float  # of the intervals
+    tuned: list[int]  # split seeds of the run on which settings were chosen
     results: pd.DataFrame
     differences: pd.DataFrame  # empty without a test set
+    choice: pd.DataFrame  # differences on validation, where the reference was chosen
     leaks: pd.DataFrame
     genres: pd.DataFrame
     confusions: pd.DataFrame
@@ -41,11 +43,11 @@ class Findings:
 
         Args:
             files: path or paths of each table, by its name above.
-            params: dataset, models and confidence.
+            params: dataset, models, confidence and tuned.
         """
-        tables = ("results", "differences", "leaks", "genres", "confusions")
+        tables = ("results", "differences", "choice", "leaks", "genres", "confusions")
         return cls(
-            **{name: params[name] for name in ("dataset", "models", "confidence")},
+            **{name: params[name] for name in ("dataset", "models", "confidence", "tuned")},
             **{name: read_table(files[name]) for name in tables},
             tracks=pd.read_parquet(files["tracks"]),
             quarantine=pd.read_csv(files["quarantine"]),
@@ -67,11 +69,10 @@ class Findings:
         }
         return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
-    def best(self, protocol: str, families: tuple[str, ...] = ("crnn", "baseline")) -> str | None:
-        """Model of the best validation accuracy: a network, or a baseline where there is none."""
+    def best(self, protocol: str, family: str | None = None) -> str | None:
+        """Model of the best validation accuracy, of one family or of all."""
         rows = self.results[self.results["protocol"] == protocol]
-        rows = rows.assign(family=[self.models[name]["family"] for name in rows["model"]])
-        rows = rows[rows["family"].isin(families)]
+        rows = rows[[family in (None, self.models[name]["family"]) for name in rows["model"]]]
         return best_validated(rows) if len(rows) else None
 
     def title(self, model: object) -> str:

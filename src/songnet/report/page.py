@@ -11,6 +11,7 @@ from songnet.evaluation.tables import runtime_table
 from songnet.io import read_json
 from songnet.report import cells
 from songnet.report.findings import Findings, Values
+from songnet.report.headline import headline
 from songnet.report.pages import write_page
 
 
@@ -36,7 +37,7 @@ def write_report(
         dataset=found.dataset,
         found=found,
         cells=cells,
-        headline=cells.headline(found, params["config"]["reference"]),
+        headline=headline(found, params["config"]["reference"]),
         figures={name: files[name] for name in ("accuracy", "excerpts")},
         confusions=confusion_panels(found, files["confusion"]),
         trainings={found.title(Path(file).stem): file for file in files["training"]},
