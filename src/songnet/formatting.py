@@ -4,6 +4,7 @@ Ours have one decimal, figures of the poster and what stands beside them two, as
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -51,3 +52,16 @@ def credit(track: Any) -> str:
 def shortened(text: str, length: int = 100) -> str:
     """The beginning of a text that is too long to be shown."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def counted(number: int, name: str) -> str:
+    """A number of things: 1 track, 2 tracks."""
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Names in a sentence: a, b and c; of more than ``most``, the first and how many others."""
+    shown = list(names)
+    if len(shown) > most:
+        shown = [*shown[:most], f"{len(shown) - most} more"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -85,6 +85,11 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
         config["archives"] = str(tmp_path)
         for name in ("fma_metadata.zip", "fma_small.zip", "mels-00.npz"):
             (tmp_path / name).touch()
+    tables = config.get("tables", {})
+    assert isinstance(tables, dict)
+    for name in tables:
+        (tmp_path / name).touch()
+        tables[name] = str(tmp_path / name)
     checked(**config)
 
 

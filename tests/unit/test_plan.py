@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,12 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
-        config = {"models": named, "reference": None}
+        config: dict[str, Any] = {"models": named, "reference": None, "tables": {}}
         assert list(selected_models(config, dataset, models)) == selected
     # Nor are fusions of them.
     models["f"] = {"family": "fusion", "members": ["a", "b"]}
-    assert list(selected_models({"models": None, "reference": None}, dataset, models)) == ["a"]
+    config = {"models": None, "reference": None, "tables": {}}
+    assert list(selected_models(config, dataset, models)) == ["a"]
 
 
 def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:

@@ -48,6 +48,8 @@ with configuration.exit_on_error():
         configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"])
     )
     MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
+    for name, entry in MODELS.items():
+        entry["note"] = plan.model_note(name, MODELS, config)
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
@@ -188,7 +190,7 @@ def run_params(wildcards):
 def described_run(split, model, seed):
     """What shapes a run, as far as the configuration says; a new title retrains nothing."""
     protocol, split_seed = SPLITS[split]
-    words = ("title", "poster", "on_request")
+    words = ("title", "poster", "on_request", "note")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if model in NETWORKS:
         # A network that learned from precomputed spectrograms cannot classify audio.

@@ -8,20 +8,23 @@
 #   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
+#   results/{dataset}/report/choice.csv       the same on validation: how sure the choice is
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
 
-FEATURES = {
-    "table": rules.fma_features.output,
-    "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
-}
+MEL_SHARDS = [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
 EXCERPTS = f"{RESULTS}/excerpts/{{model}}.parquet"
 
 
 def reads_spectrograms(model):
     """Whether a model predicts excerpts, too."""
     return family(model).features == "spectrograms"
+
+
+def model_data(model):
+    """What a model reads of the tracks."""
+    return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
 
 
 # One job for all runs of a model: loading the libraries takes longer than predicting, and models that
@@ -34,7 +37,7 @@ for model in predicted_models():
             f"evaluate_{model}"
         input:
             models=run_files(family(model).file, [model]),
-            data=FEATURES[family(model).features],
+            data=model_data(model),
             tracks=rules.index_tracks.output.tracks,
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:
@@ -144,6 +147,7 @@ rule collect_results:
             category="Results",
             labels={"what": "one model against the others"},
         ),
+        choice=f"{RESULTS}/report/choice.csv",
         leaks=f"{RESULTS}/report/leaks.csv",
         genres=report(
             f"{RESULTS}/report/genres.csv",

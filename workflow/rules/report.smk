@@ -9,6 +9,9 @@
 #   results/{dataset}/report/filters.html     its filters
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
 
+# Tables of the user's that models of this run read.
+TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
+TUNED = plan.tuned_seeds(config, DATASET)
 # Pages on networks; the report comes after them.
 NETWORK_PAGES = []
 
@@ -18,6 +21,7 @@ rule results_table:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -26,6 +30,7 @@ rule results_table:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -47,6 +52,7 @@ rule results_table:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         reference=config["reference"],
         source=source("results_table"),
     script:
@@ -245,6 +251,7 @@ rule report_page:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -253,6 +260,7 @@ rule report_page:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
         params=run_files("params.json"),
         figures=rules.figures.output,
         # Pages that it links to; their jobs are then among those whose time it shows.
@@ -277,6 +285,7 @@ rule report_page:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         config=config,
         neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],
         benchmarks=f"{RESULTS}/benchmarks",

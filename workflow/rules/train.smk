@@ -15,7 +15,7 @@ for baseline in trained_by("train_baseline"):
             f"train_{baseline}"
         input:
             tracks=rules.index_tracks.output.tracks,
-            features=rules.fma_features.output[0],
+            features=features_file(baseline),
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
             archives=rules.select_tracks.output.archives,
         output:

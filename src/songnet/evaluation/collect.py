@@ -32,7 +32,7 @@ def write_tables(
     Args:
         metrics: metrics.json of each run; its other files lie beside it.
         tracks_file: tracks.parquet.
-        output: paths results, differences, leaks, genres and confusions.
+        output: paths results, differences, choice, leaks, genres and confusions.
         posters: the poster's accuracy of each model that it has.
         dataset: its title, source and note.
         reference: model that the others are compared with; None for the best.
@@ -46,6 +46,7 @@ def write_tables(
     tables = {
         "results": results_table(runs, bootstrap, known),
         "differences": difference_table(runs, bootstrap, reference),
+        "choice": difference_table(runs, bootstrap, subset="validation"),
         "leaks": leak_table(runs, bootstrap),
         "genres": genre_table(confusions).merge(recall_intervals(runs, bootstrap), how="left"),
         "confusions": confusions,

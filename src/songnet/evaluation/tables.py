@@ -141,36 +141,39 @@ def leak_table(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
 
 
 def difference_table(
-    runs: list[Run], bootstrap: Bootstrap, reference: str | None = None
+    runs: list[Run], bootstrap: Bootstrap, reference: str | None = None, subset: str = "test"
 ) -> pd.DataFrame:
-    """Compare models on the same test tracks: a paired difference says more than two intervals.
+    """Compare models on the same tracks: a paired difference says more than two intervals.
 
     Args:
         runs: of one data set, all models on the same splits.
         bootstrap: over artists and, where there are several, pairs of runs.
-        reference: model to compare with; None for the network (if there is none, the baseline)
-            of the best mean validation accuracy.
+        reference: model to compare with; None for that of the best mean validation accuracy.
+        subset: of the tracks. On validation, where the reference was the best of many, it is how
+            sure the choice was.
 
     Returns:
         protocol, model, reference; of reference − model, the means over pairs of runs and tracks:
         difference of accuracy, ci_low, ci_high, log_loss (lower is better),
-        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs.
+        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs;
+        tracks, each counted once, and effective_artists.
     """
     columns = [
         "protocol", "model", "reference", "difference", "ci_low", "ci_high",
         "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits", "pairs",
+        "tracks", "effective_artists",
     ]  # fmt: skip
     rows = []
     for protocol in dict.fromkeys(run.params["protocol"] for run in runs):
         group = [run for run in runs if run.params["protocol"] == protocol]
-        if not all("test" in run.metrics for run in group):
+        if not all(subset in run.metrics for run in group):
             continue
         by_model = {key[2]: its_runs for key, its_runs in groups(group).items()}
         compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
         for model in by_model:
             if model == compared:
                 continue
-            gains = _gains(by_model[compared], by_model[model])
+            gains = _gains(by_model[compared], by_model[model], subset)
             pair = gains["pair"].to_numpy()
             figures: list[float] = []
             for measure in ("correct", "log_loss"):
@@ -178,12 +181,14 @@ def difference_table(
                 figures += [gains[measure].to_numpy().mean(), *interval]
             splits = gains.groupby("split_seed")["correct"].mean()
             won = int((splits > 0).sum())
-            rows.append((protocol, model, compared, *figures, won, len(splits), pair[-1] + 1))
+            known = gains.index.nunique(), round(bootstrap.effective_artists(gains), 1)
+            counts = won, len(splits), pair[-1] + 1, *known
+            rows.append((protocol, model, compared, *figures, *counts))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
-    """What runs of one model have over those of another on each test track: correct, log_loss.
+def _gains(ones: list[Run], others: list[Run], subset: str) -> pd.DataFrame:
+    """What runs of one model have over those of another on each track: correct, log_loss.
 
     Runs of one split and seed are a pair; where a model has one run on a split, as without
     random numbers or as an ensemble of all seeds, it is paired with each of the other's.
@@ -197,19 +202,21 @@ def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
         and (single or one.params["seed"] == other.params["seed"])
     ]
     return pd.concat(
-        (_outcomes(one) - _outcomes(other)).assign(pair=i, split_seed=one.params["split_seed"])
+        (_outcomes(one, subset) - _outcomes(other, subset)).assign(
+            pair=i, split_seed=one.params["split_seed"]
+        )
         for i, (one, other) in enumerate(pairs)
     )
 
 
-def _outcomes(run: Run) -> pd.DataFrame:
-    """Of each test track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
-    test = run.predictions[run.predictions["split"] == "test"]
-    correct = (test["genre"] == test["predicted"]).astype(float)
-    figures = {"correct": correct, "log_loss": log_losses(test)}
-    return pd.DataFrame(figures).set_index(test["track_id"])
+def _outcomes(run: Run, subset: str) -> pd.DataFrame:
+    """Of each track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
+    rows = run.predictions[run.predictions["split"] == subset]
+    correct = (rows["genre"] == rows["predicted"]).astype(float)
+    figures = {"correct": correct, "log_loss": log_losses(rows)}
+    return pd.DataFrame(figures).set_index(rows["track_id"])
 
 
 def _validated(run: Run) -> dict[str, Any]:
     accuracy = run.metrics["validation"]["accuracy"]
-    return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
+    return {"model": run.params["model"], "validation_accuracy": accuracy}

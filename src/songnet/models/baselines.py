@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -45,7 +46,7 @@ class Baseline:
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
-    """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518)."""
+    """Columns of a kind of features: of FMA's, ``mfcc`` (140) or all; every column of a table."""
     table = features["mfcc"] if kind == "mfcc" else features
     return table.to_numpy(np.float32)
 
@@ -106,8 +107,9 @@ def _fit(
     model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
-    train, validation = features[subsets == "train"], features[subsets == "validation"]
-    pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
+    train, validation = features[subsets == "train"].dropna(), features[subsets == "validation"]
+    # A table may lack tracks: they are predicted as the mean of the training subset.
+    pipeline = make_pipeline(SimpleImputer(), StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
     names = [str(genre) for genre in pipeline.classes_]
     baseline = Baseline(pipeline, names, model["features"])

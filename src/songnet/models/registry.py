@@ -35,9 +35,6 @@ class Family:
     rule: str  # of the workflow, that trains it
     file: str  # of a trained model, in the folder of its run
     features: str  # what it reads: spectrograms, a table of features, or predictions of others
-    # Whether validation may choose it as the best model: rank 1 before rank 2. A fusion has none,
-    # since its weights are fitted on validation.
-    rank: int | None = None
     # Protocol that the poster's accuracies of such models belong to. Its baselines' are counts on
     # FMA's official test subset. Its C-RNN's is not; we count it to the random split, where
     # accuracies are highest (docs/reproduction.md).
@@ -52,7 +49,6 @@ FAMILIES = {
         rule="train_baseline",
         file="model.joblib",
         features="table",
-        rank=2,
         poster_protocol="official",
         predictor="songnet.models.baselines.Predictor",
         mlflow="songnet.tracking.models.log_baseline",
@@ -62,7 +58,6 @@ FAMILIES = {
         rule="train_crnn",
         file="model.safetensors",
         features="spectrograms",
-        rank=1,
         poster_protocol="random",
         predictor="songnet.training.predict.Predictor",
         mlflow="songnet.tracking.models.log_network",

@@ -16,7 +16,7 @@ from songnet.errors import SongNetError
 from songnet.features.spectrogram import SPECTROGRAMS, describe
 from songnet.io import load_class
 from songnet.models.registry import FAMILIES, network_config
-from songnet.pipeline.plan import TOP_GENRES, archive_names
+from songnet.pipeline.plan import TOP_GENRES, archive_names, one_spelling
 from songnet.pipeline.settings import DATASET, MODEL, Settings, keys_of
 from songnet.pipeline.validation import validated
 from songnet.pipeline.yaml_files import read_yaml
@@ -65,6 +65,7 @@ def check(config: Table, datasets: Table) -> Table:
     elif not dataset["clips"]:
         _check_unused(config, ["spectrogram", "clips"])
     _check_archives(config, dataset)
+    config["tables"] = _tables(dataset["tables"] | config["tables"])
     # In another order, or all of them named, they are the same data set.
     if config["genres"]:
         config["genres"].sort()
@@ -85,6 +86,14 @@ def _spectrogram(given: Table) -> Table:
         return describe(found(**keys.model_dump(exclude_unset=True)))
     except ValueError as error:
         raise SongNetError(f"config key spectrogram: {error}") from None
+
+
+def _tables(tables: Table) -> Table:
+    """Check that the files of tables are there."""
+    for name, table in tables.items():
+        if not Path(table["path"]).is_file():
+            raise SongNetError(f"config key tables.{name}: {table['path']}: no such file")
+    return {name: table | {"path": one_spelling(table["path"])} for name, table in tables.items()}
 
 
 def _one_of(key: str, names: list[str], table: Iterable[str]) -> None:

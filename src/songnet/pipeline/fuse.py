@@ -25,13 +25,15 @@ def fuse_all(
         evaluation: resamples and confidence of the intervals.
         source: digest of the code.
     """
-    bootstrap = Bootstrap(pd.read_parquet(given.tracks)["artist_id"], **evaluation)
+    artists = pd.read_parquet(given.tracks)["artist_id"]
+    bootstrap = Bootstrap(artists, **evaluation)
     for i, run in enumerate(runs):
         paths = run.pop("predictions")
         fused = [path for name in paths for path in paths[name]]
         seconds = [pd.read_csv(Path(path).with_name("history.csv"))["seconds"] for path in fused]
         fusion = fuse_runs(
             {name: [pd.read_parquet(path) for path in paths[name]] for name in paths},
+            artists,
             float(pd.concat(seconds).sum()),
         )
         write_evaluation(output.predictions[i], output.metrics[i], fusion.predictions, bootstrap)

@@ -21,6 +21,7 @@ PUBLISHED_NOTE = (
     "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
     "not on the 30 s clips."
 )
+FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
 SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
@@ -38,7 +39,14 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
             raise SongNetError(
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
             )
-    lacks = {name: _lacks(name, models, dataset) for name in models}
+    unread = set(config["tables"]) - {model.get("features") for model in models.values()}
+    if unread:
+        raise SongNetError(
+            f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
+            f"`features: {min(unread)}`"
+        )
+    given = [*FMA_FEATURES, *config["tables"]]
+    lacks = {name: _lacks(name, models, dataset, given) for name in models}
     wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
@@ -65,12 +73,21 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
     return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
-def _lacks(name: str, models: Table, dataset: Table) -> str:
-    """What a model needs and a data set lacks; empty if nothing."""
+def _lacks(name: str, models: Table, dataset: Table, features: list[str]) -> str:
+    """What a model needs and a data set lacks; empty if nothing.
+
+    Args:
+        name: of the model.
+        models: all entries.
+        dataset: entry of datasets.yaml.
+        features: names of features that models can read.
+    """
     model = models[name]
     for member in model.get("members", []):
-        if lack := _lacks(member, models, dataset):
+        if lack := _lacks(member, models, dataset, features):
             return lack
+    if model.get("features", features[0]) not in features:
+        return f"the table {model['features']!r} (config key tables)"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":
@@ -102,10 +119,7 @@ def archive_names(dataset: Table) -> list[str]:
 def archive_paths(config: Table, dataset: Table) -> list[str]:
     """Paths of the archives of a data set: metadata, then clips."""
     if config["archives"] is not None:
-        # One path however it is written: another spelling must not rerun everything.
-        folder = Path(config["archives"]).resolve()
-        if folder.is_relative_to(Path.cwd()):
-            folder = folder.relative_to(Path.cwd())
+        folder = Path(one_spelling(config["archives"]))
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
     if is_sampled(config, dataset):
@@ -115,15 +129,54 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
-
-    An archive that is replaced by an older file is another one too, but not newer than what was
-    made of the first.
-    """
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them."""
     if config["archives"] is None:
         return None
-    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return file_dates(archive_paths(config, dataset))
+
+
+def features_of(model: Table) -> str:
+    """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
+    return "fma" if model["features"] in FMA_FEATURES else str(model["features"])
+
+
+def model_note(name: str, models: Table, config: Table) -> str:
+    """Say whose features a model reads where they are not SongNet's; empty otherwise.
+
+    Args:
+        name: of the model; a fusion says what its members say.
+        models: entries of models.yaml.
+        config: from `check`.
+    """
+    model = models[name]
+    notes = [model_note(member, models, config) for member in model.get("members", [])]
+    if table := config["tables"].get(model.get("features")):
+        known = table["note"] or "SongNet does not know what computed them"
+        notes.append(f"Reads features of the user's own ({Path(table['path']).name}): {known}.")
+    return " ".join(dict.fromkeys(filter(None, notes)))
+
+
+def one_spelling(path: str) -> str:
+    """Return one path however it is written: another spelling must not rerun everything."""
+    full = Path(path).resolve()
+    return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
+
+
+def file_dates(paths: list[str]) -> list[list[int]]:
+    """Size and date of each file.
+
+    One that is replaced by an older file is another one too, but not newer than what was made of
+    the first.
+    """
+    files = [Path(path).stat() for path in paths]
     return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
+def tuned_seeds(config: Table, dataset: Table) -> list[int]:
+    """Split seeds of a run on which settings were chosen."""
+    tuning = config["tuning_split_seeds"]
+    known = dataset["tuning_split_seeds"] if tuning is None else tuning
+    return sorted({*config["split_seeds"]} & {*known})
 
 
 def features_source(config: Table, dataset: Table) -> str:

@@ -24,6 +24,13 @@ Genres = Annotated[list[str], Len(2), Distinct]
 Names = Annotated[list[str], Len(1), Distinct]
 
 
+def _not_fma(name: str) -> str:
+    """Check that a table does not take the name of FMA's features."""
+    if name in ("mfcc", "all", "fma"):  # features/fma.parquet and what models read of it
+        raise ValueError(f"{name!r} is the name of FMA's own features")
+    return name
+
+
 # config.yaml
 
 
@@ -56,7 +63,22 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
 
 
+class FeatureTable(Section):
+    """A Parquet file with features of one's own."""
+
+    path: Annotated[str, MinLen(1)]
+    note: str = ""  # what the features are, and what computed them
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, given: Any) -> Any:
+        return {"path": given} if isinstance(given, str) else given
+
+
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$"), AfterValidator(_not_fma)]
+Tables = dict[TableName, FeatureTable]
 Protocol = Literal["random", "artist", "official"]
+SplitSeed = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
 Seconds = Annotated[list[Positive], Len(1), Distinct]
 
@@ -71,12 +93,14 @@ class Settings(Section):
     tracks_per_genre: Annotated[int, Ge(3)] | None = None
     protocols: Annotated[list[Protocol], Len(1), Distinct] = ["random", "artist", "official"]
     split: Split = Split()
-    split_seeds: Annotated[list[Annotated[int, Ge(0)]], Len(1), Distinct] = [1]
+    split_seeds: Annotated[list[SplitSeed], Len(1), Distinct] = [1]
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] | None = None
     models: Names | None = None
     reference: str | None = None
     seeds: Annotated[list[Seed], Len(1), Distinct] = [1, 2, 3]
     clips: Clips = Clips()
     spectrogram: dict[Any, Any] = {}  # kind, and keys of its class, checked after the others
+    tables: Tables = {}
     excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
     evaluation: Evaluation = Evaluation()
     tracking: Tracking = Tracking()
@@ -128,7 +152,7 @@ class Baseline(Entry):
 
     family: Literal["baseline"]
     estimator: Annotated[str, AfterValidator(_importable)]
-    features: Literal["mfcc", "all"]
+    features: str  # mfcc, all, or the name of a table
     parameters: dict[str, Any] = {}  # the estimator knows them
 
 
@@ -176,6 +200,8 @@ class Data(Section):
     files: dict[str, Archive] = {}
     urls: Addresses = []
     features: Literal["computed", "published", "mels"]
+    tables: Tables = {}
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] = []
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:

@@ -24,8 +24,10 @@ class Findings:
     dataset: Values  # title, source and note
     models: dict[str, Values]  # entries of models.yaml
     confidence: float  # of the intervals
+    tuned: list[int]  # split seeds of the run on which settings were chosen
     results: pd.DataFrame
     differences: pd.DataFrame  # empty without a test set
+    choice: pd.DataFrame  # differences on validation, where the reference was chosen
     leaks: pd.DataFrame
     genres: pd.DataFrame
     confusions: pd.DataFrame
@@ -33,6 +35,7 @@ class Findings:
     quarantine: pd.DataFrame
     archives: dict[str, str]  # SHA-1 of each
     splits: dict[str, pd.Series]  # subset of each track, index track_id
+    tables: list[Values]  # of users: file, sha1, columns, tracks, missing
     summaries: dict[str, Values]  # from `songnet.data.splits.split_summary`, by split
 
     @classmethod
@@ -41,16 +44,17 @@ class Findings:
 
         Args:
             files: path or paths of each table, by its name above.
-            params: dataset, models and confidence.
+            params: dataset, models, confidence and tuned.
         """
-        tables = ("results", "differences", "leaks", "genres", "confusions")
+        tables = ("results", "differences", "choice", "leaks", "genres", "confusions")
         return cls(
-            **{name: params[name] for name in ("dataset", "models", "confidence")},
+            **{name: params[name] for name in ("dataset", "models", "confidence", "tuned")},
             **{name: read_table(files[name]) for name in tables},
             tracks=pd.read_parquet(files["tracks"]),
             quarantine=pd.read_csv(files["quarantine"]),
             archives=read_json(files["archives"]),
             splits={Path(path).stem: read_subsets(path) for path in files["splits"]},
+            tables=[read_json(path) for path in files["feature_tables"]],
             summaries={Path(path).stem: read_json(path) for path in files["summaries"]},
         )
 
@@ -69,12 +73,8 @@ class Findings:
     def best(self, protocol: str, features: str | None = None) -> str | None:
         """Name the model of the best validation accuracy, among all or those of some features."""
         rows = self.results[self.results["protocol"] == protocol]
-        rows = rows.assign(family=[self.models[name]["family"] for name in rows["model"]])
-        chosen = [
-            family.rank is not None and features in (None, family.features)
-            for family in map(self.family, rows["model"])
-        ]
-        return best_validated(rows[chosen]) if any(chosen) else None
+        rows = rows[[features in (None, self.family(name).features) for name in rows["model"]]]
+        return best_validated(rows) if len(rows) else None
 
     def family(self, model: object) -> Family:
         """Family of a model."""

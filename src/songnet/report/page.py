@@ -11,6 +11,7 @@ from songnet import __version__
 from songnet.io import read_json
 from songnet.report import cells
 from songnet.report.findings import Findings, Values
+from songnet.report.headline import headline
 from songnet.report.pages import write_page
 
 
@@ -38,7 +39,7 @@ def write_report(
         dataset=found.dataset,
         found=found,
         cells=cells,
-        headline=cells.headline(found, params["config"]["reference"]),
+        headline=headline(found, params["config"]["reference"]),
         figures=figures,
         confusions=confusion_panels(found, figures),
         trainings={
