@@ -71,9 +71,9 @@ def test_differences_are_paired() -> None:
     # Every family may be the reference.
     for one in runs[-2:]:
         one.metrics["validation"]["accuracy"] = 0.9
-    assert set(difference_table(runs, ARTISTS, 100, 0.95)["reference"]) == {"svm"}
+    assert set(difference_table(runs, BOOTSTRAP)["reference"]) == {"svm"}
     # None of these runs predicts validation tracks.
-    assert difference_table(runs[:1], ARTISTS, 100, 0.95, subset="validation").empty
+    assert difference_table(runs[:1], BOOTSTRAP, subset="validation").empty
 
 
 def test_the_table_pools_the_tracks_of_all_runs() -> None:
