@@ -163,23 +163,32 @@ def project(tmp_path: Path) -> Path:
 Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def inherited(**environment: str) -> dict[str, str]:
+    """Environment of a run; MLflow leaves the server of an earlier test in that of the tests."""
+    return {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | environment
+
+
+def start_snakemake(
+    folder: Path, *arguments: str, output: str = os.devnull, **environment: str
+) -> subprocess.Popen[str]:
+    """Start `snakemake` in a folder; its streams go to a file there."""
+    with (folder / output).open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments], cwd=folder, text=True,
+            env=inherited(**environment), stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def snakemake() -> Snakemake:
     """Run `snakemake` in a folder; output and error streams come back together."""
 
     def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        # MLflow leaves the server of an earlier test in the environment.
-        inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         return subprocess.run(
-            command,
-            cwd=folder,
-            env=inherited | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=folder, text=True,
+            env=inherited(**environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=1800,
-        )
+        )  # fmt: skip
 
     return run
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
@@ -139,20 +139,20 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> N
     """
     path = tmp_path / "old.safetensors"
     save(network("causal_crnn"), ["a", "b", "c"], {}, path)
-    with safe_open(path, "pt") as file:
-        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    config = json.loads(metadata["config"])
-    if config.pop(setting, None) is None:
-        config[setting] = 0.1
-    write_bundle(path, {**read_metadata(metadata), "config": config}, tensors)
+    metadata, tensors = read_bundle(path)
+    if metadata["config"].pop(setting, None) is None:
+        metadata["config"][setting] = 0.1
+    write_bundle(path, metadata, tensors)
     with pytest.raises(SongNetError, match=rf"old\.safetensors: .* settings differ: {setting}$"):
         load(path)
 
 
-def read_metadata(metadata: dict[str, str]) -> dict[str, Any]:
-    found = {name: json.loads(value) for name, value in metadata.items()}
-    del found["checksum"]
-    return found
+def read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read what a file of weights says, without its checksum, and its tensors."""
+    with safe_open(path, "pt") as file:
+        metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+    del metadata["checksum"]
+    return metadata, load_file(path)
 
 
 def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
@@ -182,9 +182,7 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
 def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reason: str) -> None:
     path = tmp_path / "model.safetensors"
     save(network("crnn"), ["a", "b", "c"], {}, path)
-    with safe_open(path, "pt") as file:
-        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    written = read_metadata(metadata)
+    written, tensors = read_bundle(path)
     if isinstance(change, dict):
         written |= change
     written.pop(change if change == "config" else "", None)
@@ -214,7 +212,7 @@ def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
-def test_streaming_equals_hearing_at_once(rate: float) -> None:
+def test_streaming_equals_the_whole_at_once(rate: float) -> None:
     model = network("causal_crnn", 64, rate)
     assert model.is_causal() and not network("crnn", 64, rate).is_causal()
     mel = torch.randn(2, 64, 12 * model.frames_per_step)

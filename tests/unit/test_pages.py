@@ -2,7 +2,6 @@
 
 import base64
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from songnet.colours import genre_colours
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.precomputed_mels import PrecomputedMels
 from songnet.report.pages import Excerpts, spectrogram_image, write_page
+from tests.archives import write_archive
 
 
 def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
@@ -24,17 +24,16 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     samples[2 * 44_100 : 3 * 44_100] = 0.2 * np.sin(2 * np.pi * 440 * time)
     clip = io.BytesIO()
     sf.write(clip, np.column_stack([samples, samples]), 44_100, format="MP3")
-    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
-        archive.writestr(member_name("small", 7), clip.getvalue())
+    write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
     uri = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")])).audio(7, 2.0, 1.0)
     kind, _, content = uri.partition(",")
     assert kind == "data:audio/mpeg;base64"
-    heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
-    assert (rate, heard.ndim) == (22_050, 1)
-    assert len(heard) / rate == pytest.approx(1.0, abs=0.1)
-    assert np.abs(heard).max() == pytest.approx(0.9, abs=0.1)
-    spectrum = np.abs(np.fft.rfft(heard))
-    assert np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
+    cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+    assert (rate, cut.ndim) == (22_050, 1)
+    assert len(cut) / rate == pytest.approx(1.0, abs=0.1)
+    assert np.abs(cut).max() == pytest.approx(0.9, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(cut))
+    assert np.fft.rfftfreq(len(cut), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
     assert Excerpts(PrecomputedMels(["mels-00.npz"])).audio(7, 2.0, 1.0) == ""
 
 
@@ -43,14 +42,13 @@ def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path
     samples[: 12 * 22_050] = 0
     clip = io.BytesIO()
     sf.write(clip, samples, 22_050, format="FLAC")
-    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
-        archive.writestr(member_name("small", 7), clip.getvalue())
+    write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
     excerpts = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]))
     for start, silent in [(0, True), (11, False)]:
         content = excerpts.audio(7, start, 10).partition(",")[2]
-        heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
-        assert len(heard) / rate == pytest.approx(10, abs=0.1)
-        assert bool(np.abs(heard).max() < 1e-3) is silent
+        cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+        assert len(cut) / rate == pytest.approx(10, abs=0.1)
+        assert bool(np.abs(cut).max() < 1e-3) is silent
 
 
 def test_spectrograms_stand_upright() -> None:

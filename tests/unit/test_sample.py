@@ -11,6 +11,7 @@ from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
 from songnet.data.tracks import read_tracks, wanted_tracks
 from songnet.errors import SongNetError
+from tests.archives import members, write_archive
 from tests.servers import Contents, FaultyServer, serving
 
 Serve = Callable[..., FaultyServer]
@@ -41,13 +42,9 @@ def check(archives: Path, folder: Path) -> None:
     wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
     assert set(wanted["genre"].value_counts()) == {4}
     assert FmaZip([str(folder / "fma_small.zip")]).track_ids() == set(wanted.index)
-    with (
-        zipfile.ZipFile(archives / "fma_small.zip") as whole,
-        zipfile.ZipFile(folder / "fma_small.zip") as part,
-    ):
-        for track_id in wanted.index:
-            name = member_name("small", track_id)
-            assert part.read(name) == whole.read(name)
+    whole, sample = (members(path / "fma_small.zip") for path in (archives, folder))
+    for name in (member_name("small", track_id) for track_id in wanted.index):
+        assert sample[name] == whole[name]
     assert {path.name for path in folder.iterdir()} == {"fma_metadata.zip", "fma_small.zip"}
 
 
@@ -84,10 +81,8 @@ def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve)
     fetch(server, tmp_path)
     full = server.sent
     (tmp_path / "fma_small.zip.parts").mkdir()
-    with zipfile.ZipFile(tmp_path / "fma_small.zip") as archive:
-        for info in archive.infolist()[:6]:
-            part = tmp_path / "fma_small.zip.parts" / Path(info.filename).name
-            part.write_bytes(archive.read(info))
+    for name, clip in list(members(tmp_path / "fma_small.zip").items())[:6]:
+        (tmp_path / "fma_small.zip.parts" / Path(name).name).write_bytes(clip)
     (tmp_path / "fma_small.zip").unlink()
     again = serve()
     fetch(again, tmp_path)
@@ -123,8 +118,7 @@ def test_an_archive_without_the_clips_gives_way_to_the_next(
     other.mkdir()
     mine.mkdir()
     copyfile(archives / "fma_metadata.zip", other / "fma_metadata.zip")
-    with zipfile.ZipFile(other / "fma_small.zip", "w") as archive:
-        archive.writestr("fma_small/README.txt", "none")
+    write_archive(other / "fma_small.zip", {"fma_small/README.txt": "none"})
     empty = serve(folder=other)
     with pytest.raises(SongNetError, match=r"fma_small\.zip holds none of the wanted clips$"):
         fetch(empty, mine)

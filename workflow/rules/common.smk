@@ -246,6 +246,13 @@ def member_predictions(split, model, seed):
     }
 
 
+def store_is_gone(wildcards):
+    """Whether mlflow.db was deleted after an upload: then everything is uploaded again."""
+    store = TRACKING_URI.removeprefix("sqlite:///")
+    uploaded = store != TRACKING_URI and Path(f"{RESULTS}/mlflow/runs.json").exists()
+    return uploaded and not Path(store).exists()
+
+
 def job_counts():
     """Rules of the jobs that ran; how many were up to date; how many are left; runs measured."""
     jobs = {job for job in workflow.dag.jobs if job.output}  # a target is no job

@@ -37,8 +37,8 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
         genres = sorted(set(rows["genre"]))
         return genre_scores(rows["genre"], rows["predicted"], genres, rows["predictions"])
 
-    groups = confusions.groupby(["protocol", "model", "subset"], sort=False)
-    return groups[["genre", "predicted", "predictions"]].apply(scores).reset_index()
+    by_model = confusions.groupby(["protocol", "model", "subset"], sort=False)
+    return by_model[["genre", "predicted", "predictions"]].apply(scores).reset_index()
 
 
 def recall_intervals(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
