@@ -269,3 +269,18 @@ def job_counts():
             if Path(path).name == "metrics.json"
         ],
     )
+
+
+def features_file(model):
+    """The features that a baseline reads."""
+    return f"{RESULTS}/features/{plan.features_of(MODELS[model])}.parquet"
+
+
+def reads_spectrograms(model):
+    """Whether a model predicts excerpts, too."""
+    return family(model).features == "spectrograms"
+
+
+def model_data(model):
+    """What a model reads of the tracks."""
+    return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]

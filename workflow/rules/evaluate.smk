@@ -17,16 +17,6 @@ MEL_SHARDS = [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
 EXCERPTS = f"{RESULTS}/excerpts/{{model}}.parquet"
 
 
-def reads_spectrograms(model):
-    """Whether a model predicts excerpts, too."""
-    return family(model).features == "spectrograms"
-
-
-def model_data(model):
-    """What a model reads of the tracks."""
-    return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
-
-
 # One job for all runs of a model: loading the libraries takes longer than predicting, and models that
 # are done do not wait for others, nor are predicted again because of them.
 for model in predicted_models():

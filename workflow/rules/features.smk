@@ -88,8 +88,3 @@ rule feature_table:
         source=source("feature_table"),
     script:
         "../scripts/feature_table.py"
-
-
-def features_file(model):
-    """The features that a baseline reads."""
-    return f"{RESULTS}/features/{plan.features_of(MODELS[model])}.parquet"
