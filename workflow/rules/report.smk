@@ -12,8 +12,8 @@
 # Tables of the user's that models of this run read.
 TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
 TUNED = plan.tuned_seeds(config, DATASET)
-# Pages on networks; the report comes after them.
-NETWORK_PAGES = []
+# The served network, and pages on networks; the report comes after them.
+NETWORK_PAGES = expand(rules.choose_network.output, choice="best") if STREAMING else []
 
 
 rule results_table:
@@ -151,7 +151,7 @@ if family_models("crnn"):
     rule analyse_errors:
         """Write the page on errors, confidence and artists of the served network."""
         input:
-            network=rules.choose_network.output,
+            network=expand(rules.choose_network.output, choice="analysed"),
             predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -185,7 +185,7 @@ if family_models("crnn"):
     rule show_filters:
         """Write the page on the filters of the served network."""
         input:
-            network=rules.choose_network.output,
+            network=expand(rules.choose_network.output, choice="analysed"),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,

@@ -75,10 +75,9 @@ class MusiCNN(nn.Module):
     def _middle(self, i: int) -> Any:
         return lambda x: self.middle[i](x[:, :, None])[:, :, 0]
 
-    def penultimate(self, maps: Tensor) -> Tensor:
-        """Features of a whole patch: (B, MAPS, T) -> (B, 200)."""
-        pooled = torch.stack([maps.amax(-1), maps.mean(-1)], dim=-1).flatten(1)
-        features: Tensor = self.normalisation(self.dense(self.pooled(pooled)).relu())
+    def penultimate(self, pooled: Tensor) -> Tensor:
+        """Features of a patch: maximum and mean over time of its maps, (B, MAPS, 2) -> (B, 200)."""
+        features: Tensor = self.normalisation(self.dense(self.pooled(pooled.flatten(1))).relu())
         return features
 
     def tags(self, penultimate: Tensor) -> Tensor:

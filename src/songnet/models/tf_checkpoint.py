@@ -1,11 +1,13 @@
 """Reads TensorFlow checkpoints (version 2) without TensorFlow.
 
-The index is a sorted table of strings as LevelDB writes it (google/leveldb, doc/table_format.md), whose
-values are TensorFlow's BundleEntryProto (tensor_bundle.proto); the data file holds the tensors' bytes.
+The index is a sorted table of strings as LevelDB writes it (google/leveldb, doc/table_format.md),
+whose values are TensorFlow's BundleEntryProto (tensor_bundle.proto); the data file holds the
+tensors' bytes.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ def read_checkpoint(prefix: str | Path) -> dict[str, NDArray[np.float32]]:
     data = Path(f"{prefix}.data-00000-of-00001").read_bytes()
     tensors = {}
     for name, entry in _table(index):
-        fields = dict(_fields(entry))
+        fields: dict[int, Any] = dict(_fields(entry))
         if name and fields.get(1) == FLOAT:
             shape = [dict(_fields(dim)).get(1, 0) for tag, dim in _fields(fields[2]) if tag == 2]
             start, size = fields.get(4, 0), fields[5]
@@ -70,12 +72,12 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
         at += own + length
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Numbers and values of a protocol buffer's fields."""
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Numbers and values (integers or bytes) of a protocol buffer's fields."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
-        value: int | bytes
+        value: Any
         if tag & 7 == 0:
             value, at = _varint(message, at)
         elif tag & 7 == 2:

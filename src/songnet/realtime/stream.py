@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from songnet.errors import SongNetError
 from songnet.features.audio import LOUDEST, Samples, average_channels, is_silent
 from songnet.features.spectrogram import Spectrogram, make_spectrogram
-from songnet.models.base import Saved, load
+from songnet.models.base import Outputs, Saved, load
 
 # What a file of weights says of the accuracy, if it says anything.
 MEASURED = {"subset", "accuracy", "ci_low", "ci_high", "tracks"}
@@ -49,6 +49,11 @@ class Model(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """What the network is, and what it was trained on."""
         return self.saved.facts
+
+    @property
+    def lookahead_seconds(self) -> float:
+        """Music after a step that a prediction needs, beside what the spectrogram needs."""
+        return self.saved.network.lookahead / self.spectrogram.frames_per_second
 
     @property
     def step_seconds(self) -> float:
@@ -112,11 +117,13 @@ class Stream:
                 sample_rate, model.spectrogram.sample_rate, 1, dtype="float32", quality="HQ"
             )
         self._frames = model.spectrogram.stream()
-        # Frames of an unfinished step.
-        self._waiting = np.empty((model.spectrogram.bands, 0), np.float32)
+        # Frames of an unfinished step, and of steps whose outputs wait for music after them.
+        self._waiting = self._pending = np.empty((model.spectrogram.bands, 0), np.float32)
         self._state = model.saved.network.initial_state(1)
         self._steps = 0
         self._low, self._high = np.inf, -np.inf  # range of the samples
+        self._seconds, self._sample_rate = 0.0, sample_rate  # of what was pushed
+        self._silent_until = np.inf  # seconds
 
     @property
     def silent(self) -> bool:
@@ -135,22 +142,32 @@ class Stream:
         """
         samples = average_channels(samples)
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
-        found: list[Step] = []
+        frames = []
         for start in range(0, len(samples), BLOCK):
             block = samples[start : start + BLOCK]
-            self._low = min(self._low, float(block.min()))
-            self._high = max(self._high, float(block.max()))
+            self._note(block)
             if self._resampler is not None:
                 block = self._resampler.resample_chunk(block)
-            found += self._steps_of(self._frames.push(block))
-        return found
+            frames.append(self._frames.push(block))
+        return self._steps_of(np.concatenate(frames, axis=1)) if frames else []
+
+    def _note(self, block: Samples) -> None:
+        """Take account of the range and the length of some samples."""
+        self._low = min(self._low, float(block.min()))
+        self._high = max(self._high, float(block.max()))
+        if not self.silent:
+            self._silent_until = min(self._silent_until, self._seconds)
+        self._seconds += len(block) / self._sample_rate
 
     def finish(self) -> list[Step]:
         """End the music; the steps that only its end completes. No more can be pushed."""
         rest = np.empty(0, np.float32)
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(rest, last=True)
-        return self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        found = self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        with torch.inference_mode():
+            outputs = self._model.saved.network.finish(self._state)
+        return found + (self._told(outputs) if outputs else [])
 
     @torch.inference_mode()
     def _steps_of(self, frames: NDArray[np.float32]) -> list[Step]:
@@ -165,21 +182,26 @@ class Stream:
         # Training reads spectrograms as float16.
         rounded = torch.from_numpy(whole.astype(np.float16).astype(np.float32))[None]
         outputs, self._state = self._model.saved.network.stream(rounded, self._state)
+        self._pending = np.concatenate([self._pending, whole], axis=1)
+        return self._told(outputs)
+
+    def _told(self, outputs: Outputs) -> list[Step]:
+        """Steps of which the network has given outputs."""
         of_steps, of_clip = (
             logits[0].exp().numpy() for logits in (outputs.step_logits, outputs.clip_logits)
         )
+        size = self._model.saved.network.frames_per_step
+        frames, self._pending = np.split(self._pending, [len(of_steps) * size], axis=1)
         first = self._steps
-        self._steps += steps
+        self._steps += len(of_steps)
+        ends = [(first + i + 1) * self._model.step_seconds for i in range(len(of_steps))]
         return [
             Step(
-                (first + i + 1) * self._model.step_seconds,
-                of_steps[i],
-                of_clip[i],
-                whole[:, i * size : (i + 1) * size],
-                self.silent,
+                end, of_steps[i], of_clip[i], frames[:, i * size : (i + 1) * size],
+                end < self._silent_until,
             )
-            for i in range(steps)
-        ]
+            for i, end in enumerate(ends)
+        ]  # fmt: skip
 
 
 class Prediction(NamedTuple):
