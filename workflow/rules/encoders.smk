@@ -4,9 +4,7 @@
 #   results/{dataset}/embeddings/{encoder}/{shard}.parquet  float32, one row a track
 #   results/{dataset}/features/{encoder}.parquet        the same of all tracks: a table of features
 
-FETCHED_ENCODERS = [
-    name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"
-]
+FETCHED_ENCODERS = [name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"]
 
 
 def encoder_weights(encoder):
@@ -32,8 +30,6 @@ rule fetch_encoder:
     resources:
         mem_mb=memory(1000),
         runtime=minutes(60),
-    params:
-        encoder=lambda wildcards: ENCODERS[wildcards.encoder],
     script:
         "../scripts/fetch_encoder.py"
 
@@ -60,7 +56,7 @@ rule embed_shard:
         encoder=lambda wildcards: {
             key: value
             for key, value in ENCODERS[wildcards.encoder].items()
-            if key not in ("title", "pretrained", "genres")
+            if key not in ("title", "pretrained")
         },
         clip_seconds=config["clips"]["clip_seconds"],
         source=source("embed_shard", classes=[CLIP_CLASS]),

@@ -5,6 +5,4 @@ from songnet.pipeline.job import job
 with job(snakemake):
     from songnet.models.pretrained import fetch_musicnn
 
-    encoder = snakemake.params.encoder
-    facts = {name: encoder[name] for name in ("title", "pretrained")}
-    fetch_musicnn(encoder["genres"], facts, snakemake.output[0])
+    fetch_musicnn(snakemake.output[0])

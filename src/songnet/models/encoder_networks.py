@@ -17,7 +17,8 @@ from songnet.models.base import Network, Outputs, State, load
 from songnet.models.configs import EncoderConfig, NetworkConfig, TaggerConfig
 from songnet.models.encoders import Encoder, MusiCNNEncoder, by_step, make_encoder
 from songnet.models.heads import make_head
-from songnet.models.musicnn import TAGS, MusiCNN
+from songnet.models.musicnn import MusiCNN
+from songnet.models.musicnn_tags import TAGS
 
 LEAST_SHARE = 1e-4  # of a genre none of whose tags is likely
 

@@ -16,7 +16,8 @@ from songnet.io import sha256
 from songnet.models.base import save
 from songnet.models.configs import TaggerConfig
 from songnet.models.encoder_networks import MusiCNNTagger
-from songnet.models.musicnn import TAGS, convert
+from songnet.models.musicnn import convert
+from songnet.models.musicnn_tags import GENRES, PRETRAINED, TAGS
 from songnet.models.tf_checkpoint import read_checkpoint
 
 WHEEL = "musicnn==0.1.0"
@@ -24,18 +25,22 @@ WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa
 WEIGHTS = "musicnn/MSD_musicnn/"  # inside the wheel: trained on the Million Song Dataset
 
 
-def fetch_musicnn(genres: dict[str, list[str]], facts: dict[str, Any], output: str | Path) -> None:
+def fetch_musicnn(output: str | Path, genres: dict[str, Any] | None = None) -> None:
     """Fetch musicnn's wheel from PyPI, check it and write its weights as a network of SongNet.
 
     Args:
-        genres: tags of each genre that the network names.
-        facts: title and pretrained, which says what it was trained on.
         output: file of weights.
+        genres: list of tags of each genre that the network names; None for GENRES.
 
     Raises:
-        SongNetError: pip cannot fetch the wheel, it is another one, or a tag is unknown.
+        SongNetError: pip cannot fetch the wheel, it is another one, or genres are not such lists.
     """
+    genres = GENRES if genres is None else genres
+    if len(genres) < 2:
+        raise SongNetError("genres: at least two are needed")
     for genre, wanted in genres.items():
+        if not isinstance(wanted, list) or not wanted:
+            raise SongNetError(f"genre {genre!r}: expected a list of tags, got {wanted!r}")
         if unknown := [tag for tag in wanted if tag not in TAGS]:
             raise SongNetError(
                 f"genre {genre!r}: musicnn has no tag {unknown[0]!r} (its tags: {', '.join(TAGS)})"
@@ -48,7 +53,8 @@ def fetch_musicnn(genres: dict[str, list[str]], facts: dict[str, Any], output: s
         weights = _weights(_download(folder), folder)
         # Batch normalisations count batches, TensorFlow's do not.
         network.musicnn.load_state_dict(weights, strict=False)
-    facts = facts | {"model": "musicnn", "spectrogram": describe(LogMelSpectrogram())}
+    facts: dict[str, Any] = {"model": "musicnn", "title": "musicnn", "pretrained": PRETRAINED}
+    facts |= {"spectrogram": describe(LogMelSpectrogram())}
     save(network, names, facts, output)
 
 

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, Field, TypeAdapter, create_model, model_validator
 
 from songnet.models.configs import NetworkConfig
+from songnet.models.musicnn_tags import PRETRAINED
 from songnet.models.registry import NETWORKS
 from songnet.pipeline.validation import Section, distinct
 from songnet.training.config import TrainingConfig
@@ -209,7 +210,7 @@ class MusiCNN(PretrainedEncoder):
     """musicnn, fetched from PyPI."""
 
     kind: Literal["musicnn"]
-    genres: Annotated[dict[str, Names], MinLen(2)]
+    pretrained: str = PRETRAINED
 
 
 class Onnx(PretrainedEncoder):

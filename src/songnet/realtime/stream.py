@@ -52,7 +52,7 @@ class Model(NamedTuple):
 
     @property
     def lookahead_seconds(self) -> float:
-        """Music after a step that a prediction needs, beside what the spectrogram needs."""
+        """Music after a step that its prediction waits for."""
         return self.saved.network.lookahead / self.spectrogram.frames_per_second
 
     @property
@@ -90,7 +90,9 @@ def load_model(path: str | Path) -> Model:
 
 def _check_facts(facts: dict[str, Any]) -> None:
     """Fail where a fact that is shown is missing; MEASURED is all there, or not at all."""
-    if missing := [name for name in ("model", "dataset", "protocol") if not facts.get(name)]:
+    # One that was only pretrained has no data set.
+    required = ("model",) if facts.get("pretrained") else ("model", "dataset", "protocol")
+    if missing := [name for name in required if not facts.get(name)]:
         raise ValueError(f"lacks {', '.join(missing)}")
     measured = facts.get("measured")
     if measured is not None and (missing := MEASURED - measured.keys()):
@@ -122,8 +124,6 @@ class Stream:
         self._state = model.saved.network.initial_state(1)
         self._steps = 0
         self._low, self._high = np.inf, -np.inf  # range of the samples
-        self._seconds, self._sample_rate = 0.0, sample_rate  # of what was pushed
-        self._silent_until = np.inf  # seconds
 
     @property
     def silent(self) -> bool:
@@ -142,22 +142,20 @@ class Stream:
         """
         samples = average_channels(samples)
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
-        frames = []
-        for start in range(0, len(samples), BLOCK):
-            block = samples[start : start + BLOCK]
-            self._note(block)
-            if self._resampler is not None:
-                block = self._resampler.resample_chunk(block)
-            frames.append(self._frames.push(block))
-        return self._steps_of(np.concatenate(frames, axis=1)) if frames else []
+        found: list[Step] = []
+        while len(samples):
+            # All at once is faster; only the steps before the first sound must know of silence.
+            block, samples = np.split(samples, [BLOCK if self.silent else len(samples)])
+            self._low = min(self._low, float(block.min()))
+            self._high = max(self._high, float(block.max()))
+            found += self._steps_of(self._frames.push(self._resample(block)))
+        return found
 
-    def _note(self, block: Samples) -> None:
-        """Take account of the range and the length of some samples."""
-        self._low = min(self._low, float(block.min()))
-        self._high = max(self._high, float(block.max()))
-        if not self.silent:
-            self._silent_until = min(self._silent_until, self._seconds)
-        self._seconds += len(block) / self._sample_rate
+    def _resample(self, samples: Samples) -> Samples:
+        if self._resampler is None:
+            return samples
+        blocks = np.split(samples, range(BLOCK, len(samples), BLOCK))
+        return np.concatenate([self._resampler.resample_chunk(block) for block in blocks])
 
     def finish(self) -> list[Step]:
         """End the music; the steps that only its end completes. No more can be pushed."""
@@ -186,22 +184,24 @@ class Stream:
         return self._told(outputs)
 
     def _told(self, outputs: Outputs) -> list[Step]:
-        """Steps of which the network has given outputs."""
+        """Steps of which the network gave outputs."""
+        size, steps = self._model.saved.network.frames_per_step, outputs.clip_logits.shape[1]
+        frames, self._pending = np.split(self._pending, [steps * size], axis=1)
         of_steps, of_clip = (
             logits[0].exp().numpy() for logits in (outputs.step_logits, outputs.clip_logits)
         )
-        size = self._model.saved.network.frames_per_step
-        frames, self._pending = np.split(self._pending, [len(of_steps) * size], axis=1)
         first = self._steps
-        self._steps += len(of_steps)
-        ends = [(first + i + 1) * self._model.step_seconds for i in range(len(of_steps))]
+        self._steps += steps
         return [
             Step(
-                end, of_steps[i], of_clip[i], frames[:, i * size : (i + 1) * size],
-                end < self._silent_until,
+                (first + i + 1) * self._model.step_seconds,
+                of_steps[i],
+                of_clip[i],
+                frames[:, i * size : (i + 1) * size],
+                self.silent,
             )
-            for i, end in enumerate(ends)
-        ]  # fmt: skip
+            for i in range(steps)
+        ]
 
 
 class Prediction(NamedTuple):
