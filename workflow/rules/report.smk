@@ -149,9 +149,10 @@ rule figures:
 if family_models("crnn"):
 
     rule analyse_errors:
-        """Write the page on errors, confidence and artists of the served network."""
+        """Write the page on errors, confidence and artists of the best network trained here."""
         input:
             network=expand(rules.choose_network.output, choice="analysed"),
+            served=expand(rules.choose_network.output, choice="best"),
             predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -163,7 +164,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/analysis.html",
                 caption="../report/analysis.rst",
                 category="Results",
-                labels={"what": "errors of the served network"},
+                labels={"what": "errors of the best network"},
             ),
             reliability=f"{RESULTS}/report/reliability.svg",
         log:
@@ -183,7 +184,7 @@ if family_models("crnn"):
             "../scripts/analyse_errors.py"
 
     rule show_filters:
-        """Write the page on the filters of the served network."""
+        """Write the page on the filters of the best network trained here."""
         input:
             network=expand(rules.choose_network.output, choice="analysed"),
             tracks=rules.index_tracks.output.tracks,
@@ -196,7 +197,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/filters.html",
                 caption="../report/filters.rst",
                 category="Results",
-                labels={"what": "filters of the served network"},
+                labels={"what": "filters of the best network"},
             ),
         log:
             f"{RESULTS}/logs/show_filters.log",

@@ -36,7 +36,7 @@ class CausalCRNNConfig(NetworkConfig):
     """Sizes of the causal C-RNN."""
 
     channels: Annotated[list[Size], Len(3, 3)] = field(default_factory=lambda: [24, 48, 96])
-    step_seconds: Annotated[float, Gt(0)] = 0.4  # about; a step is a power of two of frames
+    step_seconds: Annotated[float, Gt(0)] = 0.4  # about, as whole frames allow
     features: Size = 128  # of a step, before the recurrent layer
     hidden: Size = 128
     peak_normalise: bool = True  # relative to the running peak, or levels as they are

@@ -16,7 +16,14 @@ from songnet.models import base, baselines
 from songnet.tracking.runs import DATA
 from songnet.tracking.store import CURRENT
 
-MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow; fusions have none
+MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow, see `has_model`
+
+
+def has_model(record: dict[str, Any]) -> bool:
+    """Whether a run has a model of its own: a fusion and a head on a user's table have none."""
+    if record["family"] == "encoder":
+        return record["spectrogram"] is not None
+    return bool(record["family"] != "fusion")
 
 
 def log_model(run_id: str, folder: Path, record: dict[str, Any]) -> str:
