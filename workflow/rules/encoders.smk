@@ -11,7 +11,7 @@ def encoder_weights(encoder):
     """The file of an encoder: fetched here, or the user's own; of a table, none."""
     if encoder not in ENCODERS:
         return []
-    return ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"
+    return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]
 
 
 rule fetch_encoder:

@@ -15,6 +15,6 @@ with job(snakemake):
         snakemake.input.clips,
         tracks.index[own].tolist(),
         snakemake.params.encoder,
-        snakemake.input.weights,
+        snakemake.input.weights[0],
         snakemake.params.clip_seconds,
     )

@@ -75,7 +75,8 @@ def _fit(
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
     history |= _measured("train", fitted, labels)
     history |= _measured("validation", chosen.validation, validation[1])
-    return chosen, pd.DataFrame(chosen.validation, held.index, genres), history
+    logs = pd.DataFrame(chosen.validation.astype(np.float32), held.index, genres)
+    return chosen, logs, history
 
 
 def _measured(subset: str, logs: Any, labels: Any) -> dict[str, float]:
