@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("output", metavar="FILE.onnx")
     export.set_defaults(run=_export)
 
+    get = commands.add_parser("get", help="fetch a pretrained model, for --model NAME")
+    get.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres, out of 50 tags")
+    get.add_argument("--genres", metavar="FILE.yaml",
+                     help="genres to name, each with a list of tags")  # fmt: skip
+    get.set_defaults(run=_get)
+
     for command in (listen, serve, export):
         add_model(command)
     return parser
@@ -186,6 +192,19 @@ def _check_address(host: str, port: int) -> None:
             if error.errno == errno.EADDRNOTAVAIL:
                 raise SongNetError(f"--host: {host} is no address of this machine") from None
             raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
+
+
+def _get(options: argparse.Namespace) -> int:
+    from songnet.models.pretrained import fetch_musicnn
+    from songnet.pipeline.yaml_files import read_yaml
+    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.installed import data_path
+
+    path = data_path(options.name)
+    fetch_musicnn(path, read_yaml(options.genres) if options.genres else None)
+    print(f"{description(find_model(options.name))}\nwritten to {path}")
+    print(f"try: songnet classify song.mp3 --model {options.name}")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

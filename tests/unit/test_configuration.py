@@ -116,7 +116,7 @@ OF_BASELINES, OF_NETWORKS = (
         ("x: {family: fusion, seeded: true, members: [svm]}", "x.title is required"),
         (
             "x: {like: svm, family: svm}",
-            "x.family: must be one of 'baseline', 'crnn', 'fusion', got 'svm'",
+            "x.family: must be one of 'baseline', 'crnn', 'encoder', 'fusion', got 'svm'",
         ),
         ("x: {title: X, family: crnn, seeded: true}", "x.network is required"),
         ("x: {like: svm, family: crnn}", f"x.estimator is unknown {OF_NETWORKS}"),

@@ -12,7 +12,7 @@ from songnet.features.tables import read_feature_table, write_feature_table
 from songnet.io import read_json
 from songnet.models.baselines import fit_baseline
 from songnet.pipeline.plan import features_of, model_note, selected_models
-from tests.configured import DATASETS, MODELS, checked
+from tests.configured import DATASETS, ENCODERS, MODELS, checked
 
 
 def table(tracks: int = 40, columns: int = 3) -> pd.DataFrame:
@@ -92,16 +92,17 @@ def test_a_table_of_other_tracks_is_refused(tmp_path: Path) -> None:
 def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
     path = written(tmp_path, table())
     config, dataset = checked(tables={"vggish": path}), DATASETS["demo"]
-    models = selected_models(config, dataset, MODELS)
+    models = selected_models(config, dataset, MODELS, ENCODERS)
     assert {"svm_vggish", "fusion_vggish"} <= set(models)
     assert features_of(models["svm_vggish"]) == "vggish" and features_of(models["svm"]) == "fma"
-    assert "mine.parquet" in model_note("fusion_vggish", models, config)
+    assert "mine.parquet" in model_note("fusion_vggish", models, config, {})
     noted = checked(tables={"vggish": {"path": path, "note": "trained on speech"}})
-    assert model_note("svm_vggish", models, noted).endswith("(mine.parquet): trained on speech.")
-    assert not model_note("fusion", models, config)
-    assert "svm_vggish" not in selected_models(checked(), dataset, MODELS)
+    note = model_note("svm_vggish", models, noted, {})
+    assert note.endswith("(mine.parquet): trained on speech.")
+    assert not model_note("fusion", models, config, {})
+    assert "svm_vggish" not in selected_models(checked(), dataset, MODELS, ENCODERS)
     with pytest.raises(SongNetError, match="'svm_vggish' needs the table 'vggish'"):
-        selected_models(checked() | {"models": ["svm_vggish"]}, dataset, MODELS)
+        selected_models(checked() | {"models": ["svm_vggish"]}, dataset, MODELS, ENCODERS)
     with pytest.raises(SongNetError, match=r"tables\.mine: no model reads it"):
         checked(tables={"mine": path})
 

@@ -169,7 +169,8 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
         ({"genres": ["a", "b", "b"]}, "3 genres for 3 outputs, which must differ"),
         (
             {"network": "os.system"},
-            "'os.system' is not a network of SongNet (known: crnn, causal_crnn)",
+            "'os.system' is not a network of SongNet (known: crnn, causal_crnn, "
+            "encoder_classifier, musicnn_tagger)",
         ),
         ({"facts": None}, "facts are not a table"),
         ({"genres": {"a": 1, "b": 2, "c": 3}}, "genres are not a list of names"),
@@ -224,3 +225,15 @@ def test_streaming_equals_the_whole_at_once(rate: float) -> None:
         pieces.append(predictions)
     for at_once, piecewise in zip(whole, zip(*pieces, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(piecewise, dim=1), at_once, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("rate", [2.0, 4.27, 8.0, 12.9, 21.5, 43.07, 62.5, 86.1])
+def test_a_second_costs_alike_at_every_frame_rate(rate: float) -> None:
+    """The first block, whose columns are what training costs, leaves eleven of a second at most."""
+    model: Any = network("causal_crnn", rate=rate)
+    seconds = model.frames_per_step / rate
+    assert 0.24 < seconds < 0.6
+    frames = 20 * model.frames_per_step
+    first = model.convolutions[0](torch.zeros(1, 1, 64, frames), torch.zeros(1, 1, 64, 2))
+    assert first.shape[-1] / (frames / rate) <= 11
+    assert model(torch.zeros(1, 64, frames)).clip_logits.shape[1] == 20

@@ -47,9 +47,10 @@ with configuration.exit_on_error():
     ALL_MODELS = configuration.check_models(
         configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"])
     )
-    MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
+    ENCODERS = configuration.check_encoders(read_yaml(ROOT / "config" / "encoders.yaml"))
+    MODELS = plan.selected_models(config, DATASET, ALL_MODELS, ENCODERS)
     for name, entry in MODELS.items():
-        entry["note"] = plan.model_note(name, MODELS, config)
+        entry["note"] = plan.model_note(name, MODELS, config, ENCODERS)
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
@@ -168,6 +169,13 @@ def trained_by(rule_name):
 NETWORKS = [model for model in MODELS if family(model).features == "spectrograms"]
 
 
+# Models that classify music as it plays.
+STREAMING = [
+    *NETWORKS,
+    *(name for name in trained_by("train_heads") if MODELS[name]["encoder"] in ENCODERS),
+]
+
+
 def model_files(models, path):
     """A file of every run of models; {split} stays a wildcard."""
     return [
@@ -195,6 +203,11 @@ def described_run(split, model, seed):
     if model in NETWORKS:
         # A network that learned from precomputed spectrograms cannot classify audio.
         entry |= {"spectrogram": config["spectrogram"] if HAS_AUDIO else None}
+    if entry["family"] == "encoder":
+        # One of a table cannot classify audio either.
+        encoder = ENCODERS.get(entry["encoder"], {})
+        entry |= {"spectrogram": encoder.get("spectrogram")}
+        entry |= {"pretrained": encoder.get("pretrained")}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":

@@ -5,6 +5,7 @@
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
+#   results/{dataset}/analysed.safetensors    the best network trained here, which pages show
 #   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
@@ -27,6 +28,11 @@ for model in predicted_models():
             f"evaluate_{model}"
         input:
             models=run_files(family(model).file, [model]),
+            validation=(
+                run_files("validation.parquet", [model])
+                if MODELS[model]["family"] == "encoder"
+                else []
+            ),
             data=model_data(model),
             tracks=rules.index_tracks.output.tracks,
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
@@ -89,31 +95,41 @@ if trained_by("fuse"):
             "../scripts/fuse.py"
 
 
-if NETWORKS:
+# What is served is the best of all that stream; the pages look into the best network trained here.
+CANDIDATES = {"best": STREAMING, "analysed": NETWORKS}
 
-    rule choose_network:
-        """Keep the network that is best on the validation subset, for the pages and for use."""
-        input:
-            models=run_files("model.safetensors", NETWORKS, FAIREST_SPLITS),
-            metrics=run_files("metrics.json", NETWORKS, FAIREST_SPLITS),
-        output:
-            f"{RESULTS}/best.safetensors",
-        log:
-            f"{RESULTS}/logs/choose_network.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/choose_network.tsv"
-        localrule: True
-        conda:
-            "../../envs/songnet.yaml"
-        resources:
-            mem_mb=memory(500),
-            runtime=minutes(10),
-        params:
-            dataset=DATASET_WORDS,
-            titles={model: MODELS[model]["title"] for model in NETWORKS},
-            source=source("choose_network", NETWORKS),
-        script:
-            "../scripts/choose_network.py"
+
+rule choose_network:
+    """Keep the network that is best on validation, of those that need only music, as it plays."""
+    input:
+        models=lambda wildcards: run_files(
+            "model.safetensors", CANDIDATES[wildcards.choice], FAIREST_SPLITS
+        ),
+        metrics=lambda wildcards: run_files(
+            "metrics.json", CANDIDATES[wildcards.choice], FAIREST_SPLITS
+        ),
+    output:
+        f"{RESULTS}/{{choice}}.safetensors",
+    log:
+        f"{RESULTS}/logs/choose_network/{{choice}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/choose_network/{{choice}}.tsv"
+    wildcard_constraints:
+        choice="|".join(CANDIDATES),
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        dataset=DATASET_WORDS,
+        titles=lambda wildcards: {
+            model: MODELS[model]["title"] for model in CANDIDATES[wildcards.choice]
+        },
+        source=source("choose_network", STREAMING),
+    script:
+        "../scripts/choose_network.py"
 
 
 rule collect_results:

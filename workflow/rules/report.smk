@@ -12,8 +12,8 @@
 # Tables of the user's that models of this run read.
 TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
 TUNED = plan.tuned_seeds(config, DATASET)
-# Pages on networks; the report comes after them.
-NETWORK_PAGES = []
+# The served network, and pages on networks; the report comes after them.
+NETWORK_PAGES = expand(rules.choose_network.output, choice="best") if STREAMING else []
 
 
 rule results_table:
@@ -149,9 +149,10 @@ rule figures:
 if NETWORKS:
 
     rule analyse_errors:
-        """Write the page on errors, confidence and artists of the served network."""
+        """Write the page on errors, confidence and artists of the best network trained here."""
         input:
-            network=rules.choose_network.output,
+            network=expand(rules.choose_network.output, choice="analysed"),
+            served=expand(rules.choose_network.output, choice="best"),
             predictions=run_files("predictions.parquet", NETWORKS, FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -163,7 +164,7 @@ if NETWORKS:
                 f"{RESULTS}/report/analysis.html",
                 caption="../report/analysis.rst",
                 category="Results",
-                labels={"what": "errors of the served network"},
+                labels={"what": "errors of the best network"},
             ),
             reliability=f"{RESULTS}/report/reliability.svg",
         log:
@@ -183,9 +184,9 @@ if NETWORKS:
             "../scripts/analyse_errors.py"
 
     rule show_filters:
-        """Write the page on the filters of the served network."""
+        """Write the page on the filters of the best network trained here."""
         input:
-            network=rules.choose_network.output,
+            network=expand(rules.choose_network.output, choice="analysed"),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
@@ -196,7 +197,7 @@ if NETWORKS:
                 f"{RESULTS}/report/filters.html",
                 caption="../report/filters.rst",
                 category="Results",
-                labels={"what": "filters of the served network"},
+                labels={"what": "filters of the best network"},
             ),
         log:
             f"{RESULTS}/logs/show_filters.log",

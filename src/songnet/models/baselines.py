@@ -118,7 +118,7 @@ def _fit(
         if getattr(pipeline[-1], "decision_function_shape", "ovr") != "ovr":
             raise ValueError("decision_function_shape must be ovr, a score for each genre")
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
-        baseline.temperature = _fit_temperature(scores, truth)
+        baseline.temperature = fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
     for subset, table in [("train", train), ("validation", validation)]:
         predicted, probabilities = baseline.predict(table)
@@ -129,7 +129,9 @@ def _fit(
     return baseline, history
 
 
-def _fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
+def fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
+    """Divisor of scores (n, genres) that minimises the log-loss of true genres (n,)."""
+
     def loss(log_temperature: float) -> float:
         logs = log_softmax(scores / np.exp(log_temperature), axis=1)
         return float(-logs[np.arange(len(truth)), truth].mean())

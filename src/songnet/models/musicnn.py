@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from songnet.models.musicnn_tags import TAGS
+
 BANDS = 96
 TIMBRAL = 204  # filters over frequency and 7 frames, of each height
 HEIGHTS = (38, 67)  # bands
@@ -21,15 +23,6 @@ FRONT = len(HEIGHTS) * TIMBRAL + len(LENGTHS) * TEMPORAL
 MIDDLE = 64
 MAPS = FRONT + 3 * MIDDLE  # features of a frame
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
-TAGS = (
-    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
-    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists", "classic rock",
-    "soul", "indie rock", "Mellow", "electronica", "80s", "folk", "90s", "chill", "instrumental",
-    "punk", "oldies", "blues", "hard rock", "ambient", "acoustic", "experimental",
-    "female vocalist", "guitar", "Hip-Hop", "70s", "party", "country", "easy listening", "sexy",
-    "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
-    "sad", "House", "happy",
-)  # fmt: skip
 
 
 class _Convolution(nn.Module):
@@ -75,10 +68,9 @@ class MusiCNN(nn.Module):
     def _middle(self, i: int) -> Any:
         return lambda x: self.middle[i](x[:, :, None])[:, :, 0]
 
-    def penultimate(self, maps: Tensor) -> Tensor:
-        """Features of a whole patch: (B, MAPS, T) -> (B, 200)."""
-        pooled = torch.stack([maps.amax(-1), maps.mean(-1)], dim=-1).flatten(1)
-        features: Tensor = self.normalisation(self.dense(self.pooled(pooled)).relu())
+    def penultimate(self, pooled: Tensor) -> Tensor:
+        """Features of a patch: maximum and mean over time of its maps, (B, MAPS, 2) -> (B, 200)."""
+        features: Tensor = self.normalisation(self.dense(self.pooled(pooled.flatten(1))).relu())
         return features
 
     def tags(self, penultimate: Tensor) -> Tensor:

@@ -25,6 +25,21 @@ NETWORKS = {
         "songnet.models.causal_crnn.CausalCRNN", "songnet.models.configs.CausalCRNNConfig"
     ),
 }
+# On pretrained encoders: files of weights name them, models.yaml does not.
+PRETRAINED = {
+    "encoder_classifier": NetworkKind(
+        "songnet.models.encoder_networks.EncoderClassifier", "songnet.models.configs.EncoderConfig"
+    ),
+    "musicnn_tagger": NetworkKind(
+        "songnet.models.encoder_networks.MusiCNNTagger", "songnet.models.configs.TaggerConfig"
+    ),
+}
+# Pretrained encoders, by the kinds that stand in encoders.yaml and in files of weights.
+ENCODERS = {
+    "table": "songnet.models.encoders.TableEncoder",
+    "musicnn": "songnet.models.encoders.MusiCNNEncoder",
+    "onnx": "songnet.models.encoders.OnnxEncoder",
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,14 @@ FAMILIES = {
         predictor="songnet.training.predict.Predictor",
         mlflow="songnet.tracking.models.log_network",
     ),
+    "encoder": Family(
+        key="encoder",
+        rule="train_heads",
+        file="model.safetensors",
+        features="table",
+        predictor="songnet.models.encoder_networks.Predictor",
+        mlflow="songnet.tracking.models.log_network",
+    ),
     "fusion": Family(key="members", rule="fuse", file="model.json", features="predictions"),
 }
 
@@ -94,10 +117,11 @@ def network_config(name: str) -> Any:
 def network_name(network: Any) -> str:
     """Short name of a network's class."""
     path = f"{type(network).__module__}.{type(network).__name__}"
-    return next(name for name, known in NETWORKS.items() if known.path == path)
+    return next(name for name, known in (NETWORKS | PRETRAINED).items() if known.path == path)
 
 
 def _network(name: str) -> NetworkKind:
-    if name not in NETWORKS:
-        raise SongNetError(f"{name!r} is not a network of SongNet (known: {', '.join(NETWORKS)})")
-    return NETWORKS[name]
+    known = NETWORKS | PRETRAINED
+    if name not in known:
+        raise SongNetError(f"{name!r} is not a network of SongNet (known: {', '.join(known)})")
+    return known[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from songnet.data.archives import open_zip
+from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
@@ -25,7 +26,7 @@ FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
 SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
-def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+def selected_models(config: Table, dataset: Table, models: Table, encoders: Table) -> Table:
     """Return the entries of models.yaml that a run trains.
 
     Models that the data set cannot feed are left out when ``models`` is null and refused when
@@ -39,14 +40,16 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
             raise SongNetError(
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
             )
-    unread = set(config["tables"]) - {model.get("features") for model in models.values()}
-    if unread:
+    if both := set(config["tables"]) & set(encoders):
+        raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
+    read = {model.get(key) for model in models.values() for key in ("features", "encoder")}
+    if unread := set(config["tables"]) - read:
         raise SongNetError(
             f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
             f"`features: {min(unread)}`"
         )
-    given = [*FMA_FEATURES, *config["tables"]]
-    lacks = {name: _lacks(name, models, dataset, given) for name in models}
+    given = [*FMA_FEATURES, *config["tables"], *encoders]
+    lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
     wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
@@ -73,7 +76,7 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
     return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
-def _lacks(name: str, models: Table, dataset: Table, features: list[str]) -> str:
+def _lacks(name: str, models: Table, dataset: Table, features: list[str], encoders: Table) -> str:
     """What a model needs and a data set lacks; empty if nothing.
 
     Args:
@@ -81,13 +84,17 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str]) -> str
         models: all entries.
         dataset: entry of datasets.yaml.
         features: names of features that models can read.
+        encoders: entries of encoders.yaml, whose features are computed from audio.
     """
     model = models[name]
     for member in model.get("members", []):
-        if lack := _lacks(member, models, dataset, features):
+        if lack := _lacks(member, models, dataset, features, encoders):
             return lack
-    if model.get("features", features[0]) not in features:
-        return f"the table {model['features']!r} (config key tables)"
+    read = model.get("encoder") or model.get("features") or features[0]
+    if read not in features:
+        return f"the table {read!r} (config key tables)"
+    if read in encoders and not has_audio(dataset):
+        return "audio"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":
@@ -100,6 +107,11 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str]) -> str
 def clip_kind(dataset: Table) -> str:
     """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
     return "mels" if dataset["source"] == "mels" else "fma_zip"
+
+
+def has_audio(dataset: Table) -> bool:
+    """Whether the clips of a data set can be listened to."""
+    return bool(dataset["clips"]) and SOURCES[clip_kind(dataset)].has_audio
 
 
 def is_sampled(config: Table, dataset: Table) -> bool:
@@ -137,20 +149,25 @@ def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
 
 def features_of(model: Table) -> str:
     """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
-    return "fma" if model["features"] in FMA_FEATURES else str(model["features"])
+    read = str(model.get("encoder") or model["features"])
+    return "fma" if read in FMA_FEATURES else read
 
 
-def model_note(name: str, models: Table, config: Table) -> str:
-    """Say whose features a model reads where they are not SongNet's; empty otherwise.
+def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
+    """Say whose features a model reads, or what it was pretrained on; empty for all others.
 
     Args:
         name: of the model; a fusion says what its members say.
         models: entries of models.yaml.
         config: from `check`.
+        encoders: entries of encoders.yaml.
     """
     model = models[name]
-    notes = [model_note(member, models, config) for member in model.get("members", [])]
-    if table := config["tables"].get(model.get("features")):
+    notes = [model_note(member, models, config, encoders) for member in model.get("members", [])]
+    read = model.get("encoder") or model.get("features")
+    if read in encoders:
+        notes.append(f"Pretrained on {encoders[read]['pretrained']}.")
+    if table := config["tables"].get(read):
         known = table["note"] or "SongNet does not know what computed them"
         notes.append(f"Reads features of the user's own ({Path(table['path']).name}): {known}.")
     return " ".join(dict.fromkeys(filter(None, notes)))

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, Field, TypeAdapter, create_model, model_validator
 
 from songnet.models.configs import NetworkConfig
+from songnet.models.musicnn_tags import PRETRAINED
 from songnet.models.registry import NETWORKS
 from songnet.pipeline.validation import Section, distinct
 from songnet.training.config import TrainingConfig
@@ -22,6 +23,13 @@ Distinct = AfterValidator(distinct)
 Addresses = Annotated[list[Annotated[str, Field(pattern="^(https?|file)://")]], Distinct]
 Genres = Annotated[list[str], Len(2), Distinct]
 Names = Annotated[list[str], Len(1), Distinct]
+
+
+def _axes(axes: str) -> str:
+    """Check that each axis of a patch stands once."""
+    if any(axes.count(axis) != 1 for axis in "pbt"):
+        raise ValueError(f"p, b and t must stand once in {axes!r}")
+    return axes
 
 
 def _not_fma(name: str) -> str:
@@ -165,6 +173,17 @@ class Network(Entry):
     training: Training
 
 
+Strengths = Annotated[list[Positive], Len(1), Distinct]
+
+
+class Encoder(Entry):
+    """A head on the embeddings of a pretrained encoder, or on a table."""
+
+    family: Literal["encoder"]
+    encoder: str  # an entry of encoders.yaml, or the name of a table
+    heads: Annotated[dict[Literal["logistic_regression", "svm", "mlp"], Strengths], MinLen(1)]
+
+
 class Fusion(Entry):
     """A fusion of models."""
 
@@ -173,7 +192,44 @@ class Fusion(Entry):
 
 
 MODEL: TypeAdapter[Entry] = TypeAdapter(
-    Annotated[Baseline | Network | Fusion, Field(discriminator="family")]
+    Annotated[Baseline | Network | Encoder | Fusion, Field(discriminator="family")]
+)
+
+
+# encoders.yaml
+
+
+class PretrainedEncoder(Section):
+    """Keys that all encoders have."""
+
+    title: str
+    pretrained: Annotated[str, MinLen(1)]
+
+
+class MusiCNN(PretrainedEncoder):
+    """musicnn, fetched from PyPI."""
+
+    kind: Literal["musicnn"]
+    pretrained: str = PRETRAINED
+
+
+class Onnx(PretrainedEncoder):
+    """A graph of ONNX."""
+
+    kind: Literal["onnx"]
+    file: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    spectrogram: dict[Any, Any] = {"kind": "log_mel"}
+    patch_frames: Annotated[int, Ge(1)]
+    scale: float = 1.0
+    offset: float = 0.0
+    axes: Annotated[str, Field(pattern="^[pbt1]+$"), AfterValidator(_axes)] = "ptb"
+    input: str | None = None
+    output: str | None = None
+
+
+ENCODER: TypeAdapter[PretrainedEncoder] = TypeAdapter(
+    Annotated[MusiCNN | Onnx, Field(discriminator="kind")]
 )
 
 

@@ -1,4 +1,4 @@
-"""The page on errors, confidence and artists of the served network."""
+"""The page on errors, confidence and artists of the best network that was trained here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,13 +33,14 @@ def write_analysis(
     """Write analysis.html.
 
     Args:
-        files: network, tracks, split, mel (index) and the predictions of all networks.
+        files: network, served, tracks, split, mel (index) and the predictions of all networks.
         clips: of the data set.
         evaluation: resamples and confidence of the intervals.
         page: output.
         figure: output, the calibration as SVG.
     """
     network, genres, facts = load(files["network"][0])
+    served = load(files["served"][0]).facts
     tracks = pd.read_parquet(files["tracks"])
     subsets = read_subsets(files["split"][0])
     known = tracks.loc[subsets.index[subsets == "train"]]
@@ -67,8 +68,8 @@ def write_analysis(
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
         subset=subset,
-        # One of precomputed mels cannot compute its own.
-        served=network.is_causal() and facts.get("spectrogram") is not None,
+        # One of precomputed mels cannot compute its own; another may be on a pretrained encoder.
+        served=facts.get("spectrogram") is not None and served["key"] == facts["key"],
         facts={"runs": f"{len(runs)}"}
         | error_facts(predictions, tracks)
         | calibration_facts(reliability)

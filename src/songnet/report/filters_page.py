@@ -1,4 +1,4 @@
-"""The page on the filters of the served network."""
+"""The page on the filters of the best network that was trained here."""
 
 from collections.abc import Mapping
 from itertools import groupby

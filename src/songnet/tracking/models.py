@@ -13,10 +13,18 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import Schema, TensorSpec
 
 from songnet.models import base, baselines
+from songnet.models.registry import FAMILIES
 from songnet.tracking.runs import DATA
 from songnet.tracking.store import CURRENT
 
-MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow; fusions have none
+MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow, see `has_model`
+
+
+def has_model(record: dict[str, Any]) -> bool:
+    """Whether a run has a model that MLflow holds: a head on a user's table reads no audio."""
+    if record["family"] == "encoder":
+        return record["spectrogram"] is not None
+    return bool(FAMILIES[record["family"]].mlflow)
 
 
 def log_baseline(path: Path, record: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from songnet.evaluation.tables import Run, read_runs
 from songnet.io import load_class, sha1
 from songnet.models.registry import FAMILIES
 from songnet.report.figures import confusion_figure
-from songnet.tracking.models import MODEL_ID, register_best
+from songnet.tracking.models import MODEL_ID, has_model, register_best
 from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain
 from songnet.tracking.store import CURRENT, explain, open_experiment
 
@@ -79,7 +79,7 @@ def _upload(experiment_id: str, folder: Path) -> Any:
         leave_out = shutil.ignore_patterns("model.joblib", "model.safetensors")  # logged as models
         shutil.copytree(folder, temporary, ignore=leave_out, dirs_exist_ok=True)
         mlflow.log_artifacts(temporary, run_id=run_id)
-    if held.get(MODEL) != model and family.mlflow:
+    if held.get(MODEL) != model and has_model(run.params):
         with mlflow.start_run(run_id=run_id):
             info = load_class(family.mlflow)(folder / family.file, run.params)
         tags[MODEL_ID] = str(info.model_id)

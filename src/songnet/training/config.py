@@ -16,10 +16,7 @@ Share = Annotated[float, Ge(0), Lt(1)]
 class TrainingConfig:
     """How a network is trained."""
 
-    epochs: Count = 40
-    # Epochs without a better validation accuracy before it ends, and keeps the best; null: all
-    # epochs count, and the last is kept.
-    patience: Count | None = 10
+    epochs: Count = 40  # the last is kept: validation chooses none, and stays an unbiased measure
     batch_size: Annotated[int, Ge(2)] = 32  # batch normalisation compares examples
     min_steps_per_epoch: Annotated[int, Ge(0)] = 0  # small data sets are gone through repeatedly
     crop_seconds: Annotated[float, Gt(0)] = 10.0  # random part of each clip, new in every epoch

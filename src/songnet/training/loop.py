@@ -1,4 +1,4 @@
-"""Training of networks: random crops, the best epoch or the last, resumed to the bit after a kill.
+"""Training of networks: random crops, a fixed number of epochs, resumed to the bit after a kill.
 
 All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs no generator state.
 """
@@ -40,13 +40,13 @@ def train_network(
     on_epoch: Callable[[list[Row]], None] = lambda history: None,
     progress: str = "training",
 ) -> list[Row]:
-    """Train a network; it ends as it was after the epoch that is kept.
+    """Train a network.
 
     Args:
         network: as made after ``torch.manual_seed(seed)``.
         shards: spectrograms.
         train: tracks to learn from.
-        validation: tracks that choose the epoch, where the config has patience.
+        validation: tracks on which each epoch is measured; they choose nothing.
         config: of the training.
         seed: of crops and dropout. The same seed, thread count and machine give the same weights.
         checkpoint: file that holds the state after each epoch; found there, it is resumed. The
@@ -55,9 +55,8 @@ def train_network(
         progress: label of the progress bar.
 
     Returns:
-        The history, one row an epoch: epoch, kept (the epoch whose weights would stay if it were
-        the last), seconds, loading (share of the seconds spent waiting for batches),
-        learning_rate, train_loss, validation_loss and validation_accuracy.
+        The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
+        for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
         SongNetError: a clip is shorter than a step of the network, or the training diverges; the
@@ -78,8 +77,6 @@ def train_network(
         desc=progress, initial=len(history), total=config.epochs, unit="epoch", disable=None,
     )  # fmt: skip
     for epoch in bar:
-        if history and epoch > history[-1]["kept"] + (config.patience or config.epochs):
-            break
         start = time.perf_counter()
         train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
         if not math.isfinite(train_loss):
@@ -95,7 +92,6 @@ def train_network(
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
-            "kept": _kept([*(row["validation_accuracy"] for row in history), accuracy], config),
             "seconds": round(seconds, 3),
             "loading": round(waited / seconds, 4),
             "learning_rate": trainee.learning_rate,
@@ -107,7 +103,7 @@ def train_network(
         trainee.store(checkpoint, history)
         on_epoch(history)
         bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
-    network.load_state_dict(trainee.kept)
+    network.load_state_dict(trainee.averaged.state_dict())
     network.eval()
     return history
 
@@ -134,7 +130,6 @@ class _Trainee:
             if config.ema_decay
             else None
         )
-        self.kept: dict[str, Tensor] = {}
 
     @property
     def averaged(self) -> Network:
@@ -210,20 +205,15 @@ class _Trainee:
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
-        self.kept = saved["kept"]
         history: list[Row] = saved["history"]
         return history
 
     def store(self, checkpoint: str | Path, history: list[Row]) -> None:
         """Write the state after a complete epoch."""
-        if history[-1]["kept"] == history[-1]["epoch"]:
-            state = self.averaged.state_dict()
-            self.kept = {name: value.clone() for name, value in state.items()}
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
-            "kept": self.kept,
             "history": history,
         }
         with replacing(checkpoint) as temporary:
@@ -235,8 +225,3 @@ def _learning_rate(config: TrainingConfig, share: float) -> float:
     if share < config.warmup:
         return config.learning_rate * max(share / config.warmup, 1e-2)
     return config.learning_rate
-
-
-def _kept(accuracies: list[float], config: TrainingConfig) -> int:
-    """Epoch whose weights are kept: the last, or that of the best accuracy (first of equals)."""
-    return len(accuracies) if config.patience is None else 1 + int(np.argmax(accuracies))
