@@ -257,6 +257,10 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
         before = digest("tracking.live")
         edit(name, "EDITED = True\n")
         assert digest("tracking.live") != before, name
+    last = digest()
+    for remembered in copy.glob("songnet/pipeline/__pycache__/sources.*.json"):
+        remembered.write_text("{")
+    assert digest() == last
 
 
 def test_source_digest_refuses_an_unknown_module(tmp_path: Path) -> None:
