@@ -45,6 +45,7 @@ export class Stream {
   /** @param {Model} model @param {number} rate of the music, Hz. */
   constructor(model, rate) {
     this.model = model;
+    this.rate = rate;
     const wanted = model.spectrogram.sample_rate;
     this.resampler = rate === wanted ? null : new Resampler(rate, wanted);
     this.frames = new SpectrogramStream(model.spectrogram);
