@@ -16,6 +16,7 @@ const listening = new Listening(analysis, stage, say);
 let model = null; // of site.models, with what the worker tells of it
 let pieces = []; // that were chosen together
 let current = null;
+const exampleButtons = new Map(); // and their examples
 let choice = 0; // counts choices: what arrives for an earlier one is ignored
 
 wire();
@@ -73,7 +74,8 @@ async function openExample(example) {
   const file = answer?.ok && (await answer.blob());
   if (mine !== choice) return;
   if (!file) return say(`${example.title}: it cannot be fetched. Is this device offline?`);
-  open([new Piece({ title: example.title, credit: example.credit, file })], example);
+  const credit = `${example.genre} in its archive${example.licence && ` · ${example.licence}`}`;
+  open([new Piece({ title: example.title, credit, file })], example);
 }
 
 /** Analyse pieces one after the other, and play the first one. */
@@ -150,8 +152,6 @@ async function toggleMicrophone() {
   pieces = [piece];
   show(piece);
 }
-
-const exampleButtons = new Map();
 
 function fillExamples() {
   element("examples").hidden = !model.examples.length;

@@ -7,6 +7,8 @@ const LIVE_SECONDS = 60; // window of music without an end
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]; // seconds
 const TICK_WIDTH = 70; // pixels, at least
 const GAP = 8; // pixels between both plots
+const NAME_HEIGHT = 16; // pixels of an area that can hold its genre's name
+const NAME_PLACES = 60; // that are tried for it
 export const MARGIN = { left: 40, right: 12, top: 8, bottom: 24 }; // pixels; style.css has them, too
 
 /** Paints a piece; layers keep what is painted, so that new steps cost only their own columns. */
@@ -145,7 +147,7 @@ export class Picture {
 
   /** Put the layers and the axes onto the canvas. */
   compose() {
-    const { paint, scale, width, upper, lower } = this;
+    const { paint, piece, scale, width, upper, lower } = this;
     const { ink, empty } = this.theme ?? pageTheme();
     paint.setTransform(scale, 0, 0, scale, 0, 0);
     paint.clearRect(0, 0, this.canvas.width, this.canvas.height);
@@ -157,6 +159,31 @@ export class Picture {
     paint.fillStyle = ink;
     paint.font = "12px system-ui, sans-serif";
     this.labels();
+    if (piece?.state === "done") this.names();
+  }
+
+  /** Write the name of each genre where its area has most room for it, if it has enough. */
+  names() {
+    const { paint, piece, upper, width, areas } = this;
+    const edges = Array.from({ length: NAME_PLACES }, (_, i) => {
+      const shares = this.sharesAt(this.secondsAt(((i + 0.5) / NAME_PLACES) * areas.width));
+      let top = upper;
+      return shares && Array.from(shares, (share) => ({ bottom: top, top: (top -= share * upper) }));
+    });
+    paint.textAlign = "center";
+    paint.textBaseline = "middle";
+    piece.model.genres.forEach((genre, g) => {
+      const reach = Math.ceil(((paint.measureText(genre).width / 2 + 4) / width) * NAME_PLACES);
+      let best = { room: NAME_HEIGHT };
+      for (let i = reach; i < NAME_PLACES - reach; i++) {
+        const near = edges.slice(i - reach, i + reach + 1).map((areas) => areas?.[g] ?? { top: upper, bottom: 0 });
+        const top = Math.max(...near.map((area) => area.top));
+        const bottom = Math.min(...near.map((area) => area.bottom));
+        if (bottom - top > best.room) best = { room: bottom - top, x: (i + 0.5) / NAME_PLACES, y: (top + bottom) / 2 };
+      }
+      paint.fillStyle = isLight(this.genreColours[g]) ? "#000" : "#fff";
+      if (best.x) paint.fillText(genre, MARGIN.left + best.x * width, MARGIN.top + best.y);
+    });
   }
 
   labels() {
@@ -178,6 +205,15 @@ export class Picture {
       paint.fillText(clock(at), Math.min(x, MARGIN.left + width - 8), bottom + 18);
     }
   }
+}
+
+/** Whether black stands out more than white from a colour, #rrggbb (luminance: WCAG 2.2). */
+function isLight(colour) {
+  const linear = [1, 3, 5].map((at) => {
+    const value = parseInt(colour.slice(at, at + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18;
 }
 
 function pageTheme() {

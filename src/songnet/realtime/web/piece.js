@@ -169,7 +169,7 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** A probability: 83 %. */
+/** A probability, 83 %, that no line breaks. */
 export function percent(probability) {
-  return `${Math.round(100 * probability)} %`;
+  return `${Math.round(100 * probability)}\u00a0%`;
 }

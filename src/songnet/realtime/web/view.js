@@ -35,7 +35,7 @@ export function pronounce(id, probabilities, model, reason = "–") {
   place.dataset.genre = first.genre;
 }
 
-const share = ({ genre, probability }) => `${genre} ${percent(probability)}`;
+const share = ({ genre, probability }) => `${genre}\u00a0${percent(probability)}`;
 const isUnsure = (first, second, model) => first.probability - second.probability < model.close_call;
 
 /** Say what a piece is at a step; null where it has not been analysed. */
@@ -124,7 +124,7 @@ export function summarise(piece, model) {
   const found = piece.result();
   const rest = found ? `, then ${share(found[1])}` : "";
   const line = resultLine(piece, model);
-  tell(element("result"), `${line}${line.startsWith("unsure") ? "" : rest} in ${clock(piece.seconds)} of music.`);
+  tell(element("result"), `${clock(piece.seconds)} of music: ${line}${line.startsWith("unsure") ? "" : rest}.`);
   const turns = found ? piece.turns() : [];
   const texts = turns.slice(0, MOST_TURNS).map(({ seconds, genre }) => `${clock(seconds)} ${genre}`);
   tell(element("turns"), texts.length > 1 ? `${texts.join(" · ")}${turns.length > MOST_TURNS ? " …" : ""}` : "");
