@@ -79,7 +79,7 @@ class Firefox:
 
 
 @contextmanager
-def firefox(executable: str, profile: Path) -> Iterator[Firefox]:
+def run_firefox(executable: str, profile: Path) -> Iterator[Firefox]:
     """Run Firefox with a new profile in a folder."""
     profile.mkdir()
     lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in PREFERENCES.items()]
