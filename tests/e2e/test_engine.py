@@ -132,7 +132,11 @@ def test_engine_equals_python_at_rare_rates(
 
 
 def untrained(
-    path: Path, network: type[Network], config: Any, spectrogram: Spectrogram, **facts: Any
+    path: Path,
+    network: type[Network],
+    config: Any,
+    spectrogram: dict[str, Any] | None,
+    **facts: Any,
 ) -> Path:
     """Write a network with lively weights, whose normalisation does something."""
     torch.manual_seed(3)
@@ -148,9 +152,9 @@ def untrained(
                 value.uniform_(0.5, 2)
             elif "mean" not in name and "std" not in name and value.is_floating_point():
                 value.mul_(1.7)
-    known = {"model": "x", "dataset": "tests", "protocol": "artist"}
+    facts = {"model": "x", "title": title, "dataset": "tests", "protocol": "artist"}
     names = [f"genre {i}" for i in range(config.n_genres)]
-    save(made, names, known | {"spectrogram": describe(spectrogram)} | facts, path)
+    save(made, names, facts | {"spectrogram": spectrogram}, path)
     return path
 
 
@@ -174,7 +178,7 @@ def test_engine_runs_every_causal_network(
     evaluate: Evaluate, site: Site, clips: Path, tmp_path: Path, kind: str
 ) -> None:
     config, spectrogram = NETWORKS[kind]
-    network = untrained(tmp_path / "m.safetensors", CausalCRNN, config, spectrogram)
+    network = untrained(tmp_path / "m.safetensors", CausalCRNN, config, describe(spectrogram))
     compare(evaluate, site, network, same_music(clips, 44_100, 1, 25), 10**9)
 
 
@@ -182,16 +186,16 @@ def test_engine_says_what_it_cannot_run(browser: Browser, site: Site, tmp_path: 
     odd = replace(MEL, n_fft=1000, hop_length=500)
     cases = {
         "networks of the kind crnn; it runs causal_crnn": untrained(
-            tmp_path / "crnn", CRNN, CRNNConfig(128, 3, 43.0), MEL
+            tmp_path / "crnn", CRNN, CRNNConfig(128, 3, 43.0), describe(MEL)
         ),
         "an n_fft that is a power of two, not 1000": untrained(
-            tmp_path / "odd", CausalCRNN, replace(PLAIN, frames_per_second=44.1), odd
+            tmp_path / "odd", CausalCRNN, replace(PLAIN, frames_per_second=44.1), describe(odd)
         ),
         "trained on precomputed spectrograms; it cannot classify audio": untrained(
-            tmp_path / "mels", CausalCRNN, PLAIN, MEL, spectrogram=None
+            tmp_path / "mels", CausalCRNN, PLAIN, None
         ),
         "spectrograms of the kind cqt": untrained(
-            tmp_path / "cqt", CausalCRNN, PLAIN, MEL, spectrogram={"kind": "cqt"}
+            tmp_path / "cqt", CausalCRNN, PLAIN, {"kind": "cqt"}
         ),
     }
     (tmp_path / "text").write_text("not weights at all")
