@@ -136,7 +136,7 @@ def untrained(
     network: type[Network],
     config: Any,
     spectrogram: dict[str, Any] | None,
-    **facts: Any,
+    title: str = "untrained",
 ) -> Path:
     """Write a network with lively weights, whose normalisation does something."""
     torch.manual_seed(3)
