@@ -40,7 +40,9 @@ CLASSIFY = """async () => {
     const model = new Model(await (await fetch(models[0].file)).arrayBuffer());
     const stream = new Stream(model, 44100);
     for await (const { samples } of decode(await (await fetch("minute.wav")).blob())) {
-        for (let at = 0; at < samples.length; at += 441) stream.push(samples.subarray(at, at + 441));
+        for (let at = 0; at < samples.length; at += 441) {
+            stream.push(samples.subarray(at, at + 441));
+        }
     }
     stream.finish();
 }"""
@@ -54,13 +56,15 @@ LATENCY = """async () => {
     const { port1, port2 } = new MessageChannel();
     worker.postMessage({ kind: "begin", id: 1, rate: 44100, port: port2 }, [port2]);
     const found = [];
-    let sent = 0;
+    const sent = [];
     worker.onmessage = ({ data }) => {
-        if (data.kind === "steps") requestAnimationFrame(() => found.push(performance.now() - sent));
+        if (data.kind !== "steps") return;
+        const start = sent[Math.round((data.seconds * 44100) / 2048) - 1];
+        requestAnimationFrame(() => found.push(performance.now() - start));
     };
     for (let i = 0; i < 400; i++) {
         const noise = Float32Array.from({ length: 2048 }, () => Math.random() - 0.5);
-        sent = performance.now();
+        sent.push(performance.now());
         port1.postMessage(noise);
         await new Promise((resolve) => setTimeout(resolve, 2048 / 44.1));
     }
@@ -109,6 +113,7 @@ def renderer(cdp: CDPSession) -> psutil.Process:
 
 
 def processor_seconds(process: psutil.Process) -> float:
+    """Processor time of a process so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

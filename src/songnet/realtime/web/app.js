@@ -175,7 +175,8 @@ function fillNetworks() {
 /** Keep the page for times without a connection. */
 async function offline() {
   if (!site.offline || !navigator.serviceWorker) return;
-  await navigator.serviceWorker.register("sw.js");
+  const registered = await navigator.serviceWorker.register("sw.js").catch(() => null);
+  if (!registered) return; // private windows keep nothing
   await navigator.serviceWorker.ready;
   tell(element("offline"), "It works offline, too, and can be installed as an app.");
 }

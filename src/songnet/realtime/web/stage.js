@@ -12,6 +12,7 @@ export class Stage {
     this.model = null;
     this.piece = null;
     this.told = undefined; // the step that the page tells; null where it is not analysed
+    this.invitation = element("title").textContent;
     this.place = element("picture");
     this.picture = new Picture(this.place.querySelector("canvas"));
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -79,6 +80,7 @@ export class Stage {
     if (player.src) URL.revokeObjectURL(player.src);
     player.removeAttribute("src");
     player.load();
+    tell(element("title"), this.invitation);
     tell(element("credit"), "");
     tell(element("progress"), "");
     this.picture.show(null);
