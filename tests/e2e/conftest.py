@@ -58,7 +58,7 @@ class Server:
 
     def wait(self) -> None:
         """Return when it answers."""
-        for _ in range(300):
+        for _ in range(1200):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 urllib.request.urlopen(f"http://{self.host}/site.json", timeout=5)
                 return
@@ -121,11 +121,19 @@ class _QuietHandler(SimpleHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="session")
+def written(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `songnet site` has written."""
+    folder = tmp_path_factory.mktemp("written") / "site"
+    write_site([load_model(trained)], folder)
+    return folder
+
+
 @pytest.fixture
-def site(trained: Path, tmp_path: Path) -> Iterator[Site]:
-    """What `songnet site` writes, on a server; tests may put files beside it."""
-    site = Site(tmp_path / "site")
-    write_site([load_model(trained)], site.folder)
+def site(written: Path, tmp_path: Path) -> Iterator[Site]:
+    """A copy of it on a server; tests may change its files."""
+    site = Site(tmp_path / "served")
+    shutil.copytree(written, site.folder)
     yield site
     site.close()
 

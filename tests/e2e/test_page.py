@@ -22,7 +22,7 @@ from songnet.models.causal_crnn import CausalCRNN
 from songnet.realtime.classify import classify_file
 from songnet.realtime.site import write_site
 from songnet.realtime.stream import load_model
-from tests.e2e.conftest import Server, Site
+from tests.e2e.conftest import Site
 from tests.e2e.firefox import Firefox
 from tests.e2e.test_engine import MEL, PLAIN, untrained
 from tests.variants import ffmpeg, mp3, wav
@@ -32,8 +32,8 @@ SECONDS = "document.getElementById('player').currentTime"
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """The page of `songnet serve`; its scripts meet no error and fetch nothing from elsewhere."""
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """The page, freshly opened; its scripts meet no error and fetch nothing from elsewhere."""
     # Playwright waits for conditions by `eval`, which the page itself forbids.
     context = browser.new_context(
         viewport={"width": 1100, "height": 1000}, bypass_csp=True, accept_downloads=True
@@ -46,19 +46,19 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
         "request",
         lambda request: (
             None
-            if request.url.startswith((f"http://{server.host}/", "blob:", "data:"))
+            if request.url.startswith((site.address, "blob:", "data:"))
             else elsewhere.append(request.url)
         ),
     )
-    open_page(page, server)
+    open_page(page, site)
     yield page
     context.close()
     assert not problems
     assert not elsewhere
 
 
-def open_page(page: Page, server: Server) -> None:
-    page.goto(f"http://{server.host}/")
+def open_page(page: Page, site: Site) -> None:
+    page.goto(site.address)
     wait_for(page, "idle")
 
 
@@ -327,9 +327,9 @@ def wait_for_steps(page: Page, count: int) -> None:
     )
 
 
-def test_the_microphone_is_classified(page: Page, server: Server) -> None:
+def test_the_microphone_is_classified(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
-    open_page(page, server)
+    open_page(page, site)
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
     wait_for(page, "listening")
@@ -344,12 +344,12 @@ def test_the_microphone_is_classified(page: Page, server: Server) -> None:
     assert page.evaluate(CLOSED)
 
 
-def test_a_silent_microphone_is_named(page: Page, server: Server) -> None:
+def test_a_silent_microphone_is_named(page: Page, site: Site) -> None:
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => "
         "new AudioContext().createMediaStreamDestination().stream;"
     )
-    open_page(page, server)
+    open_page(page, site)
     page.click("#microphone")
     expect(page.locator("#listening")).to_have_text(
         "The microphone delivers silence. Is it muted?", timeout=15_000
@@ -357,20 +357,20 @@ def test_a_silent_microphone_is_named(page: Page, server: Server) -> None:
     expect(page.locator("#now")).to_have_text("no music: silence")
 
 
-def test_a_microphone_that_gives_nothing_is_named(page: Page, server: Server) -> None:
+def test_a_microphone_that_gives_nothing_is_named(page: Page, site: Site) -> None:
     page.add_init_script(
         "AudioContext.prototype.createMediaStreamSource = () => ({ connect() {} });"
     )
-    open_page(page, server)
+    open_page(page, site)
     page.click("#microphone")
     expect(page.locator("#listening")).to_contain_text(
         "The microphone delivers nothing.", timeout=15_000
     )
 
 
-def test_a_microphone_that_is_unplugged_is_said_so(page: Page, server: Server) -> None:
+def test_a_microphone_that_is_unplugged_is_said_so(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
-    open_page(page, server)
+    open_page(page, site)
     page.click("#microphone")
     wait_for_steps(page, 3)
     page.evaluate("window.lastMedia.getTracks()[0].dispatchEvent(new Event('ended'))")
@@ -381,9 +381,9 @@ def test_a_microphone_that_is_unplugged_is_said_so(page: Page, server: Server) -
     wait_for(page, "done")
 
 
-def test_a_microphone_that_cannot_be_read_is_closed(page: Page, server: Server) -> None:
+def test_a_microphone_that_cannot_be_read_is_closed(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
-    open_page(page, server)
+    open_page(page, site)
     page.evaluate(
         "() => { window.kept = AudioWorklet.prototype.addModule;"
         "AudioWorklet.prototype.addModule = () => Promise.reject(new Error('gone')); }"

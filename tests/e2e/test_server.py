@@ -17,6 +17,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from songnet.realtime.classify import classify_file
+from songnet.realtime.site import MEDIA_TYPES, WEB, content, site_files
 from songnet.realtime.stream import load_model
 from tests.e2e.conftest import Server, multipart, post
 
@@ -231,6 +232,16 @@ def test_answers_forbid_what_the_page_does_not_need(server: Server) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_server_gives_the_page_of_songnet_site(server: Server, trained: Path) -> None:
+    for name, file in site_files([load_model(trained)], offline=False).items():
+        status, headers, found = get(server, f"/{name}")
+        assert (status, found) == (200, content(file)), name
+        kind = MEDIA_TYPES[Path(name).suffix]
+        assert headers["Content-Type"] == kind and headers["Cache-Control"] == "no-cache"
+    assert get(server, "/")[2] == (WEB / "index.html").read_bytes()
+    assert get(server, "/sw.js")[0] == 404  # a server nearby needs no copy of itself
 
 
 def test_api_is_documented(server: Server) -> None:
