@@ -55,8 +55,8 @@ def test_service_worker_keeps_the_page_and_its_first_network(trained: Path, tmp_
     assert listed is not None
     kept = set(json.loads(listed[1]))
     assert kept == {"./", *files} - {"sw.js"} - {name for name in files if "examples/" in name}
-    again = site_files([load_model(other)], offline=True)["sw.js"]
-    assert again == worker  # the same contents have the same version
+    assert site_files([load_model(trained)], offline=True)["sw.js"] == worker
+    assert site_files([load_model(other)], offline=True)["sw.js"] != worker  # has no examples
     assert "sw.js" not in site_files([load_model(trained)], offline=False)
 
 

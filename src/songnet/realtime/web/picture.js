@@ -72,7 +72,8 @@ export class Picture {
     const { piece, range } = this;
     if (String(range) !== String(this.paintedRange)) return this.draw();
     if (piece?.steps) {
-      const end = piece.steps * piece.model.stepSeconds;
+      // What is left at the end makes no step; it looks like the last one.
+      const end = piece.state === "done" ? range[1] : piece.steps * piece.model.stepSeconds;
       const columns = Math.min(this.areas.width, Math.floor(this.columnAt(end)));
       this.paintAreas(Math.max(0, this.painted - 1), columns);
       this.paintSpectrogram(Math.max(0, this.painted - 1), columns);
@@ -142,7 +143,7 @@ export class Picture {
     const frame = Math.floor((seconds / stepSeconds) * framesPerStep);
     if (piece.state === "listening") return piece.recent[frame - (piece.frames - piece.recent.length)];
     const column = Math.floor(frame / piece.framesPerColumn);
-    return column < piece.columns.count ? piece.columns.row(column) : null;
+    return piece.columns.count ? piece.columns.row(Math.min(column, piece.columns.count - 1)) : null;
   }
 
   /** Put the layers and the axes onto the canvas. */

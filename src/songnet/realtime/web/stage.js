@@ -59,6 +59,7 @@ export class Stage {
     tell(element("credit"), piece.credit);
     this.picture.window = this.window;
     this.picture.show(piece, this.model.colours);
+    this.place.dataset.steps = piece.steps;
     this.place.setAttribute("aria-disabled", String(piece.live));
     this.place.querySelector(".played").hidden = piece.live;
     this.told = this.moved = undefined;
