@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 # Sound plays without a click, and the microphone is a tone that nobody need allow.
 PREFERENCES = {
+    "media.cubeb.force_mock_context": True,  # machines without a sound device
     "media.autoplay.default": 0,
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
@@ -35,11 +36,11 @@ class Firefox:
         """Open an address and wait until it is loaded."""
         self._send("browsingContext.navigate", context=self._page, url=address, wait="complete")
 
-    def evaluate(self, expression: str) -> Any:
-        """JSON value of an expression, awaited if it is a promise."""
+    def evaluate(self, expression: str, by_user: bool = False) -> Any:
+        """JSON value of an expression, awaited if it is a promise; as if a user had clicked."""
         wrapped = f"(async () => JSON.stringify((await ({expression})) ?? null))()"
         answer = self._send("script.evaluate", expression=wrapped, awaitPromise=True,
-                            target={"context": self._page})  # fmt: skip
+                            target={"context": self._page}, userActivation=by_user)  # fmt: skip
         assert answer["type"] == "success", answer["exceptionDetails"]["text"]
         return json.loads(answer["result"]["value"])
 

@@ -592,7 +592,7 @@ def test_firefox_plays_and_classifies(firefox: Firefox, site: Site, clips: Path)
     firefox.wait_for("document.body.dataset.state === 'done'")
     assert "Folk" in firefox.evaluate("document.getElementById('result').textContent")
     firefox.wait_for(f"{SECONDS} > 0.5")
-    firefox.evaluate("document.getElementById('microphone').click()")
+    firefox.evaluate("document.getElementById('microphone').click()", by_user=True)
     firefox.wait_for("document.body.dataset.state === 'listening'")
     firefox.wait_for("document.getElementById('picture').dataset.steps >= 8")
     assert firefox.evaluate("document.getElementById('listening').textContent") == "Listening"
