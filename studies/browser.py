@@ -70,6 +70,24 @@ LATENCY = """async () => {
     }
     return found;
 }"""
+# Minutes of noise from a microphone, as fast as they are classified; the page keeps their steps.
+LISTEN = """async (minutes) => {
+    if (!window.piece) {
+        const { Analysis } = await import(new URL("analysis.js", document.baseURI));
+        const { Piece } = await import(new URL("piece.js", document.baseURI));
+        const { models } = await (await fetch("site.json")).json();
+        const analysis = new Analysis({ changed() {}, level() {}, failed: console.error });
+        await analysis.load(models[0].file);
+        const { port1, port2 } = new MessageChannel();
+        Object.assign(window, { piece: new Piece({ title: "", live: true }), port: port1, sent: 0 });
+        analysis.listen(window.piece, { rate: 44100, port: port2 });
+    }
+    for (const end = window.sent + minutes * 60; window.sent < end; window.sent += 2048 / 44100) {
+        const noise = Float32Array.from({ length: 2048 }, () => Math.random() - 0.5);
+        window.port.postMessage(noise, [noise.buffer]);
+        while (window.sent > window.piece.analysed + 5) await new Promise((r) => setTimeout(r, 5));
+    }
+}"""
 FRAMES = """async () => {
     const player = document.getElementById("player");
     const frames = [];
@@ -148,6 +166,16 @@ def analyse(page: Page, process: psutil.Process, file: Path) -> dict[str, float]
     }
 
 
+def listen(page: Page, process: psutil.Process) -> list[int]:
+    """Memory of the page in MB, every six minutes of an hour of the microphone."""
+    memory = []
+    for _ in range(10):
+        page.evaluate(LISTEN, 6)
+        page.request_gc()
+        memory.append(process.memory_info().rss // 2**20)
+    return memory
+
+
 def repeated(song: Path, seconds: int, path: Path) -> Path:
     """Write the song again and again."""
     codec = ["-b:a", "128k"] if path.suffix == ".mp3" else ["-c:a", "pcm_f32le", "-ac", "1"]
@@ -189,6 +217,9 @@ def main() -> None:
             frames = page.evaluate(FRAMES)
             found["frames"] = {"all": len(frames), "over 34 ms": sum(f > 34 for f in frames)}
             found["an hour"] = analyse(page, process, hour)
+            page.reload()
+            page.wait_for_selector("body[data-state=idle]")
+            found["microphone, MB"] = listen(page, process)
         browser.close()
     print(json.dumps(found, indent=1))
 
