@@ -79,7 +79,8 @@ LISTEN = """async (minutes) => {
         const analysis = new Analysis({ changed() {}, level() {}, failed: console.error });
         await analysis.load(models[0].file);
         const { port1, port2 } = new MessageChannel();
-        Object.assign(window, { piece: new Piece({ title: "", live: true }), port: port1, sent: 0 });
+        const piece = new Piece({ title: "", live: true });
+        Object.assign(window, { piece, port: port1, sent: 0 });
         analysis.listen(window.piece, { rate: 44100, port: port2 });
     }
     for (const end = window.sent + minutes * 60; window.sent < end; window.sent += 2048 / 44100) {
