@@ -131,7 +131,7 @@ def test_an_example_plays_at_one_click(page: Page) -> None:
     wait_for(page, "done")
     page.wait_for_function(f"{SECONDS} > 0.5")
     expect(page.locator("#title")).to_have_text("A: b")
-    expect(page.locator("#credit")).to_contain_text("in its archive · c")
+    expect(page.locator("#credit")).to_contain_text("in the data set · c")
     expect(example(page)).to_have_attribute("aria-current", "true")
     upper, lower = pixels(page)
     assert len({tuple(upper[i : i + 4]) for i in range(0, len(upper), 4)}) > 1
@@ -575,7 +575,7 @@ def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     wait_for(page, "done")
     pause(page)
     for place in ("now", "overall"):  # FMA's longest names
-        text = "unsure: Instrumental or International?"
+        text = "Instrumental or International?"
         page.evaluate(f"document.getElementById('{place}').textContent = '{text}'")
     page.evaluate(
         "document.querySelector('#genres th[scope=row]').lastChild.textContent = 'Experimental'"

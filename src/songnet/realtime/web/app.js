@@ -74,7 +74,7 @@ async function openExample(example) {
   const file = answer?.ok && (await answer.blob());
   if (mine !== choice) return;
   if (!file) return say(`${example.title}: it cannot be fetched. Is this device offline?`);
-  const credit = `${example.genre} in its archive${example.licence && ` · ${example.licence}`}`;
+  const credit = `Labelled ${example.genre} in the data set${example.licence && ` · ${example.licence}`}`;
   open([new Piece({ title: example.title, credit, file })], example);
 }
 

@@ -30,7 +30,7 @@ export function pronounce(id, probabilities, model, reason = "–") {
     return;
   }
   const unsure = isUnsure(first, second, model);
-  tell(place, unsure ? `unsure: ${first.genre} or ${second.genre}?` : first.genre);
+  tell(place, unsure ? `${first.genre} or ${second.genre}?` : first.genre);
   place.style.borderColor = unsure ? "transparent" : model.colours[first.genre];
   place.dataset.genre = first.genre;
 }
