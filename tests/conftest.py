@@ -139,7 +139,8 @@ def train_on(clips: Path, folder: Path) -> None:
     save(network, genres, facts, folder / "best.safetensors")
     (folder / "examples").mkdir()
     shutil.copy(files[0], folder / "examples/clip.mp3")
-    example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "credit": "A: b (c)"}
+    example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "title": "A: b",
+               "licence": "c", "credit": "A: b (c)"}  # fmt: skip
     write_json(folder / "examples/examples.json", [example])
 
 

@@ -41,12 +41,23 @@ def clock(seconds: float) -> str:
 
 def credit(track: Any) -> str:
     """Artist, title and licence of a track, as far as they are known, none longer than a line."""
-    artist, title, licence = (
-        shortened(track[name]) if isinstance(track[name], str) else ""
-        for name in ("artist", "title", "license")
+    return f"{track_title(track)} ({licence(track)})"
+
+
+def track_title(track: Any) -> str:
+    """Artist and title of a track, as far as they are known."""
+    return (
+        ": ".join(filter(None, (_known(track, name) for name in ("artist", "title")))) or "unnamed"
     )
-    names = ": ".join(filter(None, [artist, title]))
-    return f"{names or 'unnamed'} ({licence or 'licence not given'})"
+
+
+def licence(track: Any) -> str:
+    """Licence of a track."""
+    return _known(track, "license") or "licence not given"
+
+
+def _known(track: Any, name: str) -> str:
+    return shortened(track[name]) if isinstance(track[name], str) else ""
 
 
 def shortened(text: str, length: int = 100) -> str:

@@ -128,7 +128,7 @@ def messages() -> list[str]:
     for module in (snakemake.exceptions, snakemake.cli, snakemake.workflow):
         found += texts(ast.parse(inspect.getsource(module)))
     plain = [
-        *(ROOT / "src/songnet/realtime/web").glob("*.js"),
+        *(ROOT / "src/songnet/realtime/web").rglob("*.js"),
         ROOT / "workflow/Snakefile",
         ROOT / "Makefile",
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "librosa", "matplotlib", "mlflow", "numba", "numpy", "pandas", "plotly", "rich", "scipy",
+    "librosa", "matplotlib", "mlflow", "numba", "numpy", "pandas", "rich", "scipy",
     "sklearn", "snakemake", "soundfile", "torch",
 }  # fmt: skip
 
