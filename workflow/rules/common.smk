@@ -297,3 +297,10 @@ def reads_spectrograms(model):
 def model_data(model):
     """What a model reads of the tracks."""
     return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
+
+
+def encoder_weights(encoder):
+    """The file of an encoder: fetched here, or the user's own; of a table, none."""
+    if encoder not in ENCODERS:
+        return []
+    return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]

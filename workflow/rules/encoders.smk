@@ -7,13 +7,6 @@
 FETCHED_ENCODERS = [name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"]
 
 
-def encoder_weights(encoder):
-    """The file of an encoder: fetched here, or the user's own; of a table, none."""
-    if encoder not in ENCODERS:
-        return []
-    return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]
-
-
 rule fetch_encoder:
     """Fetch musicnn from PyPI, check it and convert its weights."""
     output:
