@@ -27,7 +27,10 @@ def test_jobs_of_fma_large(project: Path, snakemake: Snakemake) -> None:
     run = snakemake(project, "-n", "--config", "dataset=fma_large", *SETTINGS, *named)
     assert run.returncode == 0, run.stdout[-3000:]
     families = [entry["family"] for entry in table.values()]
-    networks, others = families.count("crnn"), families.count("baseline") + families.count("encoder")
+    networks, others = (
+        families.count("crnn"),
+        families.count("baseline") + families.count("encoder"),
+    )
     trainings = 3 * 5 * networks + others
     evaluations = networks + others
     datasets = yaml.safe_load((project / "config/datasets.yaml").read_text())
