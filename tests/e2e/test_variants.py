@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from songnet.features.audio import SHORTFALL_SECONDS, decode
 from songnet.realtime.classify import as_row, classify_file
@@ -30,6 +31,7 @@ needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is 
 
 @pytest.fixture(scope="module")
 def model(trained: Path) -> Model:
+    torch.set_num_threads(1)  # as in the server: more threads add in another order
     return load_model(trained)
 
 
@@ -38,13 +40,8 @@ def check_alike(content: bytes, path: Path, model: Model, server: Server) -> Non
     path.write_bytes(content)
     row = as_row(classify_file(model, str(path), excerpt=None))
     del row["file"]
-    probabilities = row.pop("probabilities")
-    for upload in ((content,), multipart(content, "x.raw")):
-        status, answer = post(server, *upload)
-        assert status == 200
-        # Threads of another number add in another order.
-        assert answer.pop("probabilities") == pytest.approx(probabilities, abs=1e-6)
-        assert answer == row
+    assert post(server, content) == (200, row)
+    assert post(server, *multipart(content, "x.raw")) == (200, row)
     clip = decode(io.BytesIO(content))
     assert row["seconds"] == round(clip.seconds, 3)
     assert row["lost_seconds"] == pytest.approx(clip.lost_seconds, abs=1e-3)

@@ -47,7 +47,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     ("case", "message"),
     [
         ("unknown key", "config key protocol is unknown"),
-        ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
+        ("key twice", "config/config.yaml: not YAML: seeds is given twice in"),
         ("not YAML", "config/config.yaml: not YAML: while parsing a flow sequence in"),
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a sound zip archive"),

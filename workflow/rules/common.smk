@@ -40,7 +40,7 @@ configfile: "config/config.yaml"
 
 with configuration.exit_on_error():
     for path in workflow.configfiles:
-        read_yaml(path)  # Snakemake keeps the last of a key that stands twice
+        read_yaml(path)  # Snakemake keeps the last of a key that is given twice
     DATASETS = configuration.check_datasets(read_yaml(ROOT / "config" / "datasets.yaml"))
     config = configuration.check(config, DATASETS)
     DATASET = DATASETS[config["dataset"]]
