@@ -95,8 +95,10 @@ def same_music(clips: Path, rate: int, channels: int, seconds: float = 15) -> by
     return file.getvalue()
 
 
-def compare(evaluate: Evaluate, site: Site, network: Path, music: bytes, size: int) -> None:
-    """Compare all steps of both engines."""
+def compare(
+    evaluate: Evaluate, site: Site, network: Path, music: bytes, size: int, atol: float = 1e-3
+) -> None:
+    """Compare all steps of both engines; the last one always to 10⁻³."""
     (site.folder / "network").write_bytes(network.read_bytes())
     (site.folder / "music").write_bytes(music)
     found = evaluate(f"{CLASSIFY}('network', 'music', {size})")
@@ -108,7 +110,8 @@ def compare(evaluate: Evaluate, site: Site, network: Path, music: bytes, size: i
         ours = np.array([step[name] for step in found])
         theirs: NDArray[np.float32] = np.array([getattr(step, of) for step in expected])
         assert np.ptp(theirs, axis=0).max() > 0.01  # something happens
-        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+        np.testing.assert_allclose(ours, theirs, atol=atol)
+        np.testing.assert_allclose(ours[-1], theirs[-1], atol=1e-3)
     np.testing.assert_allclose(
         [step["seconds"] for step in found], [step.seconds for step in expected]
     )
@@ -128,7 +131,8 @@ def test_engine_equals_python(
 def test_engine_equals_python_at_rare_rates(
     evaluate: Evaluate, site: Site, trained: Path, clips: Path, rate: int
 ) -> None:
-    compare(evaluate, site, trained, same_music(clips, rate, 1), 4_096)
+    """soxr takes stages of which each begins with silence: an abrupt beginning sounds different."""
+    compare(evaluate, site, trained, same_music(clips, rate, 1), 4_096, atol=0.02)
 
 
 def untrained(
@@ -205,11 +209,11 @@ def test_engine_says_what_it_cannot_run(browser: Browser, site: Site, tmp_path: 
     page = browser.new_page()
     page.goto(site.address)
     for sentence, path in cases.items():
-        (site.folder / "network").write_bytes(path.read_bytes())
+        (site.folder / path.name).write_bytes(path.read_bytes())
         told = page.evaluate(
             f"""async () => {{
                 const {{ Model }} = {MODULE.format("engine/stream.js")};
-                const file = await (await fetch("network")).arrayBuffer();
+                const file = await (await fetch("{path.name}")).arrayBuffer();
                 try {{ new Model(file); }} catch (error) {{ return error.message; }}
             }}"""
         )

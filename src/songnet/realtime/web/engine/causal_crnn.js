@@ -35,10 +35,9 @@ export class CausalCRNN {
   makeBlocks(frames) {
     const { n_bands: bands, channels } = this.config;
     const stride = 2 ** Math.max(0, frames - 2);
-    const pool = frames > 1 ? 2 : 1;
     const plans = [
       { kernel: [5, stride + 2], stride: [4, stride], pool: [2, 1] },
-      { kernel: [3, 3], stride: [1, 1], pool: [2, pool] },
+      { kernel: [3, 3], stride: [1, 1], pool: [2, 2] },
       { kernel: [3, 3], stride: [1, 1], pool: [2, frames > 1 ? 2 : 1] },
     ];
     let input = { inputs: 1, bands, columns: this.framesPerStep };
