@@ -19,6 +19,7 @@ from songnet.models.configs import NetworkConfig
 from songnet.training.config import TrainingConfig
 from songnet.training.loop import _learning_rate, _Trainee, train_network
 from songnet.training.predict import predict_clips
+from songnet.training.teacher import Teacher
 
 PLAIN = TrainingConfig(epochs=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # Everything that training can do at once.
@@ -64,13 +65,27 @@ def subsets() -> tuple[Subset, Subset]:
     )
 
 
+def taught(subset: Subset, shards: MelShards) -> Subset:
+    """With a teacher who knows the mean level of each half of the bands, but of one clip."""
+    levels = [shards.mel(int(i)).astype(np.float32).mean(axis=1) for i in subset.track_ids]
+    targets = np.array([[level[:32].mean(), level[32:].mean()] for level in levels])
+    targets[3] = np.nan
+    return replace(subset, targets=targets.astype(np.float32))
+
+
 def run(
-    shards: MelShards, path: str, config: TrainingConfig, checkpoint: Path, **arguments: Any
+    shards: MelShards,
+    path: str,
+    config: TrainingConfig,
+    checkpoint: Path,
+    with_teacher: bool = False,
+    **arguments: Any,
 ) -> tuple[Network, list[dict[str, float]]]:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     network = make_network(path, NetworkConfig(64, 2, shards.frames_per_second), NETWORKS[path])
     train, validation = subsets()
+    train = taught(train, shards) if with_teacher else train
     return network, train_network(
         network, shards, train, validation, config, 1, checkpoint, **arguments
     )
@@ -105,6 +120,42 @@ def test_resumes_to_the_bit(
     assert [row["train_loss"] for row in rows] == [row["train_loss"] for row in history]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_network_learns_from_a_teacher(shards: MelShards, tmp_path: Path) -> None:
+    def stop(rows: list[dict[str, float]]) -> None:
+        if len(rows) == 4:
+            raise KeyboardInterrupt
+
+    config = replace(FULL, teacher_weight=2.0, ema_decay=0.0, epochs=30)
+    network, _ = run(shards, "causal_crnn", config, tmp_path / "whole.pt", True)
+    with pytest.raises(KeyboardInterrupt):
+        run(shards, "causal_crnn", config, tmp_path / "cut.pt", True, on_epoch=stop)
+    resumed, _ = run(shards, "causal_crnn", config, tmp_path / "cut.pt", True)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    # Its embedding says of other clips what the teacher would.
+    _, validation = subsets()
+    told = taught(validation, shards).targets
+    teacher = Teacher(8, taught(subsets()[0], shards).targets)
+    teacher.load_state_dict(torch.load(tmp_path / "whole.pt", weights_only=True)["teacher"])
+    mels = torch.from_numpy(np.stack([shards.mel(int(i)) for i in validation.track_ids])).float()
+
+    with torch.no_grad():
+        embeddings = network(mels, torch.from_numpy(validation.metadata)).embeddings
+        errors = teacher(embeddings, torch.from_numpy(told))[:, -1]
+    assert errors[4:].mean() < 0.5  # of a variance of 1
+
+
+def test_a_teacher_says_nothing_of_unknown_clips() -> None:
+    targets = np.array([[1.0, 5.0], [3.0, np.nan], [np.nan, np.nan]], np.float32)
+    teacher = Teacher(4, targets)
+    with torch.no_grad():
+        teacher.layer.weight.zero_()
+        teacher.layer.bias.fill_(2.0)
+        errors = teacher(torch.ones(3, 5, 4), torch.from_numpy(targets))
+    assert errors.shape == (3, 5, 2)
+    torch.testing.assert_close(errors[:, 0], torch.tensor([[9.0, 4.0], [1.0, 0.0], [0.0, 0.0]]))
 
 
 @pytest.mark.parametrize(("path", "config"), CASES)
@@ -161,8 +212,9 @@ def test_learning_rate_warms_up_and_stays() -> None:
 def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     train, _ = subsets()
     batches = list(random_crops(shards, train, 25, 8, np.random.default_rng(0)))
-    assert [len(labels) for _, labels, _ in batches] == [8, 8, 8, 8]
-    mel, labels, metadata = batches[0]
+    assert [len(labels) for _, labels, *_ in batches] == [8, 8, 8, 8]
+    mel, labels, metadata, told = batches[0]
+    assert told.numel() == 0  # no teacher
     assert mel.shape == (8, 64, 25)
     order = np.random.default_rng(0).permutation(32)
     assert labels.tolist() == train.labels[order[:8]].tolist()

@@ -10,7 +10,9 @@
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
 
 # Tables of the user's that models of this run read.
-TABLES_READ = sorted(set(config["tables"]) & {entry.get("features") for entry in MODELS.values()})
+TABLES_READ = sorted(
+    set(config["tables"]) & {plan.features_read(entry) for entry in MODELS.values()}
+)
 TUNED = plan.tuned_seeds(config, DATASET)
 # The served network, and pages on networks; the report comes after them.
 NETWORK_PAGES = expand(rules.choose_network.output, choice="best") if STREAMING else []

@@ -94,6 +94,9 @@ rule train_crnn:
         npy=rules.index_tracks.input.npy,
         split=rules.split_tracks.output.split,
         archives=rules.select_tracks.output.archives,
+        teacher=lambda wildcards: (
+            [features_file(wildcards.model)] if MODELS[wildcards.model].get("teacher") else []
+        ),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",

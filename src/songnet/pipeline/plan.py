@@ -42,7 +42,7 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
             )
     if both := set(config["tables"]) & set(encoders):
         raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
-    read = {model.get(key) for model in models.values() for key in ("features", "encoder")}
+    read = {features_read(model) for model in models.values()}
     if unread := set(config["tables"]) - read:
         raise SongNetError(
             f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
@@ -90,7 +90,7 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str], encode
     for member in model.get("members", []):
         if lack := _lacks(member, models, dataset, features, encoders):
             return lack
-    read = model.get("encoder") or model.get("features") or features[0]
+    read = features_read(model) or features[0]
     if read not in features:
         return f"the table {read!r} (config key tables)"
     if read in encoders and not has_audio(dataset):
@@ -147,9 +147,15 @@ def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
     return file_dates(archive_paths(config, dataset))
 
 
+def features_read(model: Table) -> str | None:
+    """Name of the features that a model reads or, while it learns, is taught by."""
+    found = model.get("encoder") or model.get("teacher") or model.get("features")
+    return found and str(found)
+
+
 def features_of(model: Table) -> str:
     """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
-    read = str(model.get("encoder") or model["features"])
+    read = str(features_read(model))
     return "fma" if read in FMA_FEATURES else read
 
 
@@ -164,12 +170,15 @@ def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
     """
     model = models[name]
     notes = [model_note(member, models, config, encoders) for member in model.get("members", [])]
-    read = model.get("encoder") or model.get("features")
+    read = features_read(model)
     if read in encoders:
-        notes.append(f"Pretrained on {encoders[read]['pretrained']}.")
+        pretrained = encoders[read]["pretrained"]
+        taught = f"Taught by {encoders[read]['title']}, which was pretrained on {pretrained}."
+        notes.append(taught if "teacher" in model else f"Pretrained on {pretrained}.")
     if table := config["tables"].get(read):
         known = table["note"] or "SongNet does not know what computed them"
-        notes.append(f"Reads features of the user's own ({Path(table['path']).name}): {known}.")
+        verb = "Taught by" if "teacher" in model else "Reads"
+        notes.append(f"{verb} features of the user's own ({Path(table['path']).name}): {known}.")
     return " ".join(dict.fromkeys(filter(None, notes)))
 
 

@@ -170,6 +170,7 @@ class Network(Entry):
     family: Literal["crnn"]
     network: Literal[*NETWORKS]  # type: ignore[valid-type]
     parameters: dict[str, Any]  # keys of the network's configuration, checked after the entry
+    teacher: str | None = None  # an entry of encoders.yaml, or the name of a table
     training: Training
 
 

@@ -25,6 +25,7 @@ class TrainingConfig:
     weight_decay: Annotated[float, Ge(0)] = 1e-2  # of matrices, not of biases and normalisations
     label_smoothing: Share = 0.0
     aux_loss_weight: Annotated[float, Ge(0)] = 0.0  # weight of the loss at single steps
+    teacher_weight: Annotated[float, Ge(0)] = 1.0  # of the loss against a teacher's embedding
     ema_decay: Share = 0.0  # decay of the running average of weights that is kept; 0 for none
     mixed_precision: bool | None = None  # bfloat16; null: where the machine computes in it
     compile: bool = False  # with torch.compile; pays on a GPU in long trainings

@@ -25,6 +25,7 @@ from songnet.models.base import Network, Outputs
 from songnet.training.config import TrainingConfig
 from songnet.training.devices import autocast, device, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
+from songnet.training.teacher import Teacher, teacher_for
 
 Row = dict[str, float]
 
@@ -70,7 +71,7 @@ def train_network(
     check_lengths(shards, network.frames_per_step)
     statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
-    trainee = _Trainee(network, config)
+    trainee = _Trainee(network, config, teacher_for(network, train.targets))
     history = trainee.resume(checkpoint)
     bar = tqdm(
         range(len(history) + 1, config.epochs + 1),
@@ -111,13 +112,17 @@ def train_network(
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
+    def __init__(
+        self, network: Network, config: TrainingConfig, teacher: Teacher | None = None
+    ) -> None:
         self.network, self.config = network, config
+        self.teacher = teacher.to(device()) if teacher else None
         self.forward: Callable[..., Outputs] = (
             torch.compile(network.forward) if config.compile else network.forward
         )
-        matrices = [p for p in network.parameters() if p.ndim > 1]
-        others = [p for p in network.parameters() if p.ndim <= 1]
+        self.parameters = [*network.parameters(), *(teacher.parameters() if teacher else [])]
+        matrices = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
@@ -159,15 +164,15 @@ class _Trainee:
         crops = chain.from_iterable(
             random_crops(shards, train, frames, config.batch_size, rng) for _ in range(passes)
         )
-        for i, (mel, labels, metadata) in enumerate(crops):
+        for i, crop in enumerate(crops):
             waited += time.perf_counter() - asked
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
-            loss = self._loss(to_device(mel), to_device(labels), to_device(metadata))
+            loss = self._loss(*(to_device(part) for part in crop))
             self.optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            nn.utils.clip_grad_norm_(self.parameters, 5.0)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
@@ -175,8 +180,8 @@ class _Trainee:
             asked = time.perf_counter()
         return float(np.mean(losses)), waited
 
-    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor) -> Tensor:
-        """Cross-entropy of the crop's prediction, and of those at its steps."""
+    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, told: Tensor) -> Tensor:
+        """Cross-entropy of the crop's prediction, and of those at its steps; a teacher's loss."""
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
@@ -188,6 +193,10 @@ class _Trainee:
             # At every step both logits count, so that the first seconds say something already.
             steps = (outputs.step_logits + outputs.clip_logits) / 2
             loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
+        if self.teacher is not None:
+            errors = self.teacher(outputs.embeddings.float(), told)
+            of_steps = config.aux_loss_weight * errors.mean()
+            loss = loss + config.teacher_weight * (errors[:, -1].mean() + of_steps)
         return loss
 
     def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
@@ -205,6 +214,8 @@ class _Trainee:
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
+        if self.teacher is not None:
+            self.teacher.load_state_dict(saved["teacher"])
         history: list[Row] = saved["history"]
         return history
 
@@ -214,6 +225,7 @@ class _Trainee:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
+            "teacher": self.teacher.state_dict() if self.teacher is not None else None,
             "history": history,
         }
         with replacing(checkpoint) as temporary:
