@@ -230,7 +230,8 @@ def test_memory_of_long_music_is_bounded(page: Page) -> None:
 
 def two_genres(clips: Path) -> bytes:
     """A WAV in which two genres take turns, three seconds each."""
-    genres = [decode(sorted(clips.glob(f"{genre}*.mp3"))[0]) for genre in ("Electronic", "Rock")]
+    files = [sorted(clips.glob(f"{genre}*.mp3"))[0] for genre in ("Electronic", "Rock")]
+    genres = [decode(io.BytesIO(file.read_bytes())) for file in files]
     rate = genres[0].sample_rate
     pieces = [genres[i % 2].samples[3 * i * rate : 3 * (i + 1) * rate] for i in range(8)]
     file = io.BytesIO()
