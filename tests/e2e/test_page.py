@@ -77,13 +77,14 @@ def pause(page: Page) -> None:
 
 
 def pixels(page: Page) -> Any:
-    """Colours of the picture along a line in the upper plot, and one in the lower plot."""
+    """Colours of the picture along lines through the upper plot, and one in the lower plot."""
     return page.evaluate(
         """() => {
             const canvas = document.querySelector("#picture canvas");
             const paint = canvas.getContext("2d");
             const at = (y) => paint.getImageData(41, y, canvas.width - 54, 1).data;
-            return [0.4, 0.9].map((y) => [...at(Math.round(y * canvas.height))]);
+            const along = (y) => [...at(Math.round(y * canvas.height))];
+            return [[0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4].flatMap(along), along(0.9)];
         }"""
     )
 
