@@ -14,7 +14,6 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.fft import rfft
 
 from songnet.features.spectrogram import Array, Spectrogram
 
@@ -67,9 +66,14 @@ def short_time_spectra(
     """
     frames = sliding_window_view(samples, n_fft)[::hop_length]
     window = hann(n_fft)  # double: single precision's noise fills valleys, and what a bass leaves
+    windowed = np.empty((BLOCK, n_fft))
+    spectra = np.empty((BLOCK, n_fft // 2 + 1), np.complex128)
     for start in range(0, len(frames), BLOCK):
         block = slice(start, start + BLOCK)
-        yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64)
+        count = len(frames[block])
+        np.multiply(frames[block], window, out=windowed[:count])
+        np.fft.rfft(windowed[:count], out=spectra[:count])
+        yield block, spectra[:count].astype(np.complex64)
 
 
 def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = None) -> Array:
