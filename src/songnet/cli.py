@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from songnet import __version__
 from songnet.errors import SongNetError
-from songnet.formatting import clock, percent
+from songnet.formatting import FORMULA, clock, csv_text, percent
 
 if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
     from songnet.realtime.classify import Classified
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
@@ -144,13 +143,15 @@ def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
 
     names = ["file", "seconds", "lost_seconds", "prediction", "unsure"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *genres, "reason", "error"])
+    writer.writerow([*names, *map(csv_text, genres), "reason", "error"])
     for result in results:
         row = as_row(result)
         file = result.file
         if file.startswith(FORMULA):  # a spreadsheet would compute it
             file = f"./{file}"
         shares = result.probabilities or {}
+        if row.get("prediction"):
+            row["prediction"] = csv_text(row["prediction"])
         writer.writerow(
             [file, *(row.get(name) for name in names[1:])]
             + [round(shares[genre], 6) if shares else "" for genre in genres]
@@ -274,6 +275,8 @@ def _export(options: argparse.Namespace) -> int:
     model = find_model(options.model)
     if Path(options.output).is_dir():
         raise SongNetError(f"{options.output}: a folder, not a file")
+    if not Path(options.output).absolute().parent.is_dir():
+        raise SongNetError(f"{options.output}: no such folder; make it first")
     try:
         export_onnx(model, options.output)
     except OSError as error:

@@ -66,13 +66,13 @@ with configuration.exit_on_error():
     # Of one's own music: how much it is, and which protocols cannot divide it.
     SEEN = preview(config, DATASET, RESULTS, workflow.is_main_process)
     DATASET = notes.described(config, DATASET, FEATURES_SOURCE, SEEN)
-    WANTED = config["protocols"]
-    config["protocols"] = plan.usable_protocols(WANTED, SEEN.problems)
+    LEFT_OUT = {
+        name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems
+    }
+    config["protocols"] = plan.usable_protocols(config["protocols"], SEEN.problems)
 if workflow.is_main_process:
-    for protocol in (name for name in WANTED if name in SEEN.problems):
-        print(
-            f"songnet: without the protocol {protocol}: {SEEN.problems[protocol]}", file=sys.stderr
-        )
+    for name, lack in LEFT_OUT.items():
+        print(f"songnet: without the protocol {name}: {lack}", file=sys.stderr)
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
 TRACK_TABLE = SOURCES[CLIPS].table

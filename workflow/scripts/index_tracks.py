@@ -19,7 +19,6 @@ with job(snakemake) as log:
     log.info("%d tracks usable, %d quarantined", len(tracks), len(quarantine))
     with replacing(snakemake.output.mel) as temporary:
         tracks[["file", "row", "frames", "seconds"]].to_parquet(temporary)
-    with replacing(snakemake.output.quarantine) as temporary:
-        quarantine.to_csv(temporary, index=False)
+    selection.write_quarantine(quarantine, snakemake.output.quarantine)
     with replacing(snakemake.output.tracks) as temporary:
         tracks.drop(columns=["file", "row", "frames"]).to_parquet(temporary)

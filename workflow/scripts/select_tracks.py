@@ -12,6 +12,5 @@ with job(snakemake) as log:
     log.info("%d tracks selected, %d set aside", len(chosen.tracks), len(chosen.quarantine))
     with io.replacing(snakemake.output.selection) as temporary:
         selection.shared(chosen.tracks, params.shards).to_parquet(temporary)
-    with io.replacing(snakemake.output.set_aside) as temporary:
-        chosen.quarantine.to_csv(temporary, index=False)
+    selection.write_quarantine(chosen.quarantine, snakemake.output.set_aside)
     io.write_json(snakemake.output.archives, sums)

@@ -8,6 +8,8 @@ import pandas as pd
 from songnet.data.names import LONGEST_GENRE, is_printable
 from songnet.data.sources import clip_source, read_table
 from songnet.errors import SongNetError
+from songnet.formatting import csv_text, from_csv_text
+from songnet.io import replacing
 
 FEWEST_TRACKS = 3  # of a genre, one for each subset of a split
 UNPRINTABLE = f"the name of its genre cannot be printed, or has over {LONGEST_GENRE} characters"
@@ -208,7 +210,16 @@ def quarantine_table(
 def read_quarantine(path: str) -> pd.DataFrame:
     """Read a quarantine, whose names of files may look like anything."""
     text = {"file_name": str, "reason": str}
-    return pd.read_csv(path, dtype=text, keep_default_na=False)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    return table.assign(**{name: table[name].map(from_csv_text) for name in text})
+
+
+def write_quarantine(quarantine: pd.DataFrame, path: str) -> None:
+    """Write a quarantine, in which no name is a formula."""
+    names = ("file_name", "reason")
+    escaped = quarantine.assign(**{name: quarantine[name].map(csv_text) for name in names})
+    with replacing(path) as temporary:
+        escaped.to_csv(temporary, index=False)
 
 
 def read_clips(paths: list[str]) -> pd.DataFrame:

@@ -12,8 +12,9 @@ FMA_FEATURES = (
     "not on the 30 s clips."
 )
 OWN_FEATURES = "The baselines' features are those of {}; SongNet did not compute them."
-OWN_ARCHIVES = "The archives are one's own, not FMA's: the tracks are other ones."
+OWN_ARCHIVES = "The archives are not FMA's own, so the tracks are others."
 NO_ARTISTS = "No track names an artist, so an artist leak cannot be excluded."
+FEW_ARTISTS = "There is no artist split, so the artist leak is not measured: {}."
 
 
 def described(config: Table, dataset: Table, features: str, seen: Preview) -> Table:
@@ -25,7 +26,11 @@ def described(config: Table, dataset: Table, features: str, seen: Preview) -> Ta
         features: from `songnet.pipeline.plan.features_source`.
         seen: from `songnet.pipeline.preview.preview`.
     """
-    title = dataset["title"] if seen.is_listed else f"{dataset['title']} (archives of one's own)"
+    title = dataset["title"]
+    if dataset["source"] == "folder":
+        title = f"{title} ({Path(plan.local_path(config['audio'])).name})"
+    if not seen.is_listed:
+        title = f"{title} (own archives)"
     return dataset | {"title": title, "note": dataset_note(config, dataset, features, seen)}
 
 
@@ -44,7 +49,6 @@ def dataset_note(config: Table, dataset: Table, features: str, seen: Preview) ->
         notes.append("The baselines' features were computed here, on the 30 s clips.")
     if not seen.has_artists:
         notes.append(NO_ARTISTS)
-    for protocol in config["protocols"]:
-        if protocol in seen.problems and (protocol != "artist" or seen.has_artists):
-            notes.append(f"Without the {protocol} split: {seen.problems[protocol]}.")
+    elif "artist" in config["protocols"] and "artist" in seen.problems:
+        notes.append(FEW_ARTISTS.format(seen.problems["artist"]))
     return " ".join([*notes, dataset["note"]]).strip()
