@@ -66,9 +66,7 @@ with configuration.exit_on_error():
     # Of one's own music: how much it is, and which protocols cannot divide it.
     SEEN = preview(config, DATASET, RESULTS, workflow.is_main_process)
     DATASET = notes.described(config, DATASET, FEATURES_SOURCE, SEEN)
-    LEFT_OUT = {
-        name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems
-    }
+    LEFT_OUT = {name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems}
     config["protocols"] = plan.usable_protocols(config["protocols"], SEEN.problems)
 if workflow.is_main_process:
     for name, lack in LEFT_OUT.items():
