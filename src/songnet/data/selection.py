@@ -11,6 +11,7 @@ from songnet.errors import SongNetError
 from songnet.formatting import csv_text, from_csv_text
 from songnet.io import replacing
 
+SHOWN = 8  # genres in an error
 FEWEST_TRACKS = 3  # of a genre, one for each subset of a split
 UNPRINTABLE = f"the name of its genre cannot be printed, or has over {LONGEST_GENRE} characters"
 QUARANTINE = ["track_id", "file_name", "reason"]
@@ -74,9 +75,10 @@ def wanted_tracks(
     present = set(inside["genre"])
     for genre in genres or []:
         if genre not in present:
+            where = "" if (tracks["subset"] == "small").all() else f" in the subset {subset}"
             raise SongNetError(
-                f"config key genres: {genre!r} has no tracks in the subset {subset} "
-                f"(it has: {', '.join(sorted(present))})"
+                f"config key genres: {genre!r} has no tracks{where} (others have: "
+                f"{', '.join(sorted(present))})"
             )
     if genres is not None:
         inside = inside[inside["genre"].isin(genres)]
@@ -190,7 +192,8 @@ def check_genres(tracks: pd.DataFrame) -> None:
         if len(group) < FEWEST_TRACKS:
             raise SongNetError(
                 f"config key genres: {genre!r} has {len(group)} usable tracks, fewer than the "
-                f"{FEWEST_TRACKS} subsets of a split need; leave it out or give more music"
+                f"{FEWEST_TRACKS} subsets of a split need; leave it out or give more music (the "
+                f"genres are {', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''})"
             )
 
 

@@ -32,7 +32,8 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
     for name in config["models"] or []:
         if name not in models:
             raise SongNetError(
-                f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
+                f"config key models: {name!r} is not known (allowed: {', '.join(models)}"
+                + (f"; a list is written 'models=[{name}]')" if "," in name else ")")
             )
     lacks = {name: _lacks(name, models, config, dataset) for name in models}
     wanted = config["models"] or _wanted(models, lacks)

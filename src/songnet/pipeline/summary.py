@@ -70,7 +70,7 @@ def _set_aside(path: Path) -> list[str]:
     for row in rows:
         files.setdefault(kind_of_reason(row["reason"]), []).append(from_csv_text(row["file_name"]))
     reasons = sorted(files.items(), key=lambda item: -len(item[1]))
-    lines = [f"  {len(names)} × {reason}{_suffixes(names)}" for reason, names in reasons]
+    lines = [f"  {len(names)} × {reason}{_suffixes(reason, names)}" for reason, names in reasons]
     if len(lines) > MOST_REASONS:
         others = sum(len(names) for _, names in reasons[MOST_REASONS:])
         lines[MOST_REASONS:] = [f"  {others} for other reasons"]
@@ -78,10 +78,10 @@ def _set_aside(path: Path) -> list[str]:
     return [head, *lines] if rows else []
 
 
-def _suffixes(names: list[str]) -> str:
+def _suffixes(reason: str, names: list[str]) -> str:
     """Kinds of files, where they are of several or not the usual one."""
     kinds = Counter(Path(name).suffix.lower() for name in names if name)
-    if set(kinds) <= {"", ".mp3"} or len(kinds) > MOST_REASONS:
+    if set(kinds) <= {"", ".mp3"} or len(kinds) > MOST_REASONS or "*" in reason:
         return ""
     return f" ({', '.join(f'{suffix} {count}' for suffix, count in kinds.most_common() if suffix)})"
 
