@@ -59,7 +59,7 @@ def check(config: Table, datasets: Table) -> Table:
     _one_of("dataset", [config["dataset"]], datasets)
     dataset = datasets[config["dataset"]]
     known = dataset["genres"] or (TOP_GENRES if dataset["source"] == "download" else None)
-    if known:  # what others hold only the archives tell
+    if known and config["archives"] is None:  # what others hold only the archives tell
         _one_of("genres", config["genres"] or [], known)
     if dataset["source"] == "mels":
         _check_unused(config, ["spectrogram", "clips.clip_seconds"])

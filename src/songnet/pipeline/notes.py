@@ -18,7 +18,7 @@ FEW_ARTISTS = "There is no artist split, so the artist leak is not measured: {}.
 
 
 def described(config: Table, dataset: Table, features: str, seen: Preview) -> Table:
-    """Return the entry of a data set with the title and note of this run.
+    """Return the entry of a data set with the title, genres and note of this run.
 
     Args:
         config: from `songnet.pipeline.configuration.check`.
@@ -31,7 +31,9 @@ def described(config: Table, dataset: Table, features: str, seen: Preview) -> Ta
         title = f"{title} ({Path(plan.local_path(config['audio'])).name})"
     if not seen.is_listed:
         title = f"{title} (own archives)"
-    return dataset | {"title": title, "note": dataset_note(config, dataset, features, seen)}
+    note = dataset_note(config, dataset, features, seen)
+    genres = dataset["genres"] if seen.is_listed else None
+    return dataset | {"title": title, "genres": genres, "note": note}
 
 
 def dataset_note(config: Table, dataset: Table, features: str, seen: Preview) -> str:
@@ -44,7 +46,9 @@ def dataset_note(config: Table, dataset: Table, features: str, seen: Preview) ->
         notes.append(OWN_FEATURES.format(Path(config["features"]).name))
     elif features == "published":
         of_fma = dataset["source"] == "download" and seen.is_listed
-        notes.append(FMA_FEATURES if of_fma else OWN_FEATURES.format("their features.csv"))
+        notes.append(
+            FMA_FEATURES if of_fma else OWN_FEATURES.format("the archives' own features.csv")
+        )
     elif plan.is_sampled(config, dataset):
         notes.append("The baselines' features were computed here, on the 30 s clips.")
     if not seen.has_artists:

@@ -66,17 +66,17 @@ def _look(config: Table, dataset: Table) -> Preview:
     from songnet.data.splits import protocol_problems
 
     metadata, *clips = plan.archive_paths(config, dataset)
+    listed = dataset["files"].get(Path(metadata).name)
+    is_listed = listed is None or sha1(metadata) == listed["sha1"]
     tracks = choose_tracks(
         plan.clip_kind(dataset),
         metadata,
         clips,
         dataset["subset"],
-        config["genres"] or dataset["genres"],
+        config["genres"] or (dataset["genres"] if is_listed else None),
         config["tracks_per_genre"],
     ).tracks
     for table in plan.feature_files(config):
         read_own(table, tracks["file_name"])
-    listed = dataset["files"].get(Path(metadata).name)
-    is_listed = listed is None or sha1(metadata) == listed["sha1"]
     has_artists = bool(tracks["artist_id"].notna().any())
     return Preview(len(tracks), protocol_problems(tracks), has_artists, is_listed)
