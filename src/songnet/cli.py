@@ -195,6 +195,8 @@ def _export(options: argparse.Namespace) -> int:
     model = find_model(options.model)
     if Path(options.output).is_dir():
         raise SongNetError(f"{options.output}: a folder, not a file")
+    if not Path(options.output).absolute().parent.is_dir():
+        raise SongNetError(f"{options.output}: no such folder; make it first")
     try:
         export_onnx(model, options.output)
     except OSError as error:

@@ -32,12 +32,13 @@ rule fma_features_shard:
 FEATURE_PARTS = {
     "computed": expand(rules.fma_features_shard.output, shard=SHARDS),
     "published": [METADATA_ZIP],
+    "table": plan.feature_files(config),
     "mels": expand(rules.mel_shard.output.npy, shard=SHARDS),
 }
 
 
 rule fma_features:
-    """Gather the features: computed here, published in features.csv, or from precomputed mels."""
+    """Gather the features: computed here, of precomputed mels, or from a table."""
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,

@@ -4,11 +4,10 @@ Stages that read clips go through it, and know no archive, member's name or file
 """
 
 import hashlib
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +45,14 @@ class ClipSource(ABC):
             SongNetError: what holds the clips is not as it should be.
         """
 
+    def problems(self) -> dict[int, str]:
+        """Files that are known to be unusable before any is decoded, and why."""
+        return {}
+
+    def file_name(self, track_id: int) -> str:
+        """Name of the file of a track, for people; empty where there is none."""
+        return ""
+
     @abstractmethod
     def spectrograms(
         self,
@@ -68,8 +75,8 @@ class AudioSource(ClipSource):
     """Clips with sound: subclasses say how their bytes are read."""
 
     @abstractmethod
-    def opened(self) -> AbstractContextManager[Callable[[int], io.BytesIO]]:
-        """Give a function that reads the file of a track, and raises UnusableClipError."""
+    def opened(self) -> AbstractContextManager[Callable[[int], BinaryIO]]:
+        """Give a function that opens the file of a track, and raises UnusableClipError."""
 
     @contextmanager
     def spectrograms(
@@ -80,14 +87,15 @@ class AudioSource(ClipSource):
         clip_seconds: float,
     ) -> Iterator[Spectrograms]:
         """Decode clips and compute their spectrograms."""
-        with self.opened() as read_file:
+        with self.opened() as open_file:
 
             def read(track_id: int) -> Found:
-                file = read_file(track_id)
-                facts: dict[str, Any] = {"sha1": hashlib.sha1(file.getbuffer()).hexdigest()}
-                samples, clip = clip_samples(
-                    file, spectrogram.sample_rate, clip_seconds, min_seconds
-                )
+                with open_file(track_id) as file:
+                    digest = hashlib.file_digest(file, "sha1").hexdigest()  # type: ignore[arg-type]
+                    facts: dict[str, Any] = {"sha1": digest}
+                    samples, clip = clip_samples(
+                        file, spectrogram.sample_rate, clip_seconds, min_seconds
+                    )
                 used = clip.samples[: int(clip_seconds * clip.sample_rate)]
                 if is_silent(used.min(), used.max()):
                     raise UnusableClipError("silent: nothing above -80 dB")
@@ -99,14 +107,14 @@ class AudioSource(ClipSource):
             yield Spectrograms(read, (spectrogram.bands, spectrogram.frames(clip_seconds)))
 
     @contextmanager
-    def files(self) -> Iterator[Callable[[int], io.BytesIO]]:
-        """Give a function that reads the file of a track that was usable before.
+    def files(self) -> Iterator[Callable[[int], BinaryIO]]:
+        """Give a function that opens the file of a track that was usable before.
 
         Raises:
             SongNetError: it is not any more.
         """
-        with self.opened() as read_file:
-            yield lambda track_id: self._still(track_id, lambda: read_file(track_id))
+        with self.opened() as open_file:
+            yield lambda track_id: self._still(track_id, lambda: open_file(track_id))
 
     @contextmanager
     def samples(self, sample_rate: int, seconds: float) -> Iterator[Callable[[int], Samples]]:
@@ -119,16 +127,20 @@ class AudioSource(ClipSource):
         Raises:
             SongNetError: it is not any more.
         """
-        with self.opened() as read_file:
-            yield lambda track_id: self._still(
-                track_id, lambda: clip_samples(read_file(track_id), sample_rate, seconds)[0]
-            )
+        with self.opened() as open_file:
+
+            def read(track_id: int) -> Samples:
+                with open_file(track_id) as file:
+                    return clip_samples(file, sample_rate, seconds)[0]
+
+            yield lambda track_id: self._still(track_id, lambda: read(track_id))
 
     def _still(self, track_id: int, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except UnusableClipError as error:
             raise SongNetError(
-                f"{', '.join(self.paths)}: track {track_id} was sound and is not any more "
-                f"({error}); `--forcerun select_tracks` checks all clips again"
+                f"{', '.join(self.paths)}: {self.file_name(track_id) or f'track {track_id}'} was "
+                f"usable and is not any more ({error}); `--forcerun select_tracks` checks all "
+                "clips again"
             ) from None

@@ -1,7 +1,7 @@
 """Splits of the tracks into training, validation and test subsets.
 
-``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is FMA's own
-column.
+``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is the data
+set's own split.
 """
 
 from typing import Any
@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from songnet.errors import SongNetError
 
 SUBSETS = ["train", "validation", "test"]
+NO_ARTISTS = "no track names an artist"
 # Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
 ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
-OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
+# What a data set calls its own subsets: FMA's names, Hugging Face's, and other common ones.
+OFFICIAL = {
+    "training": "train", "train": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
@@ -26,37 +32,63 @@ def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
         protocols: random, artist, official.
 
     Raises:
-        SongNetError: ``artist`` without artists, or a genre has fewer artists than subsets exist;
-            ``official`` with other values than FMA's.
+        SongNetError: names the first such protocol, what it lacks, and the others.
     """
-    others = [name for name in protocols if name != "artist"] or ["random"]
-    instead = f"take 'protocols=[{','.join(others)}]'"
-    if "artist" in protocols:
-        if tracks["artist_id"].isna().all():
+    problems = protocol_problems(tracks)
+    able = [name for name in protocols if name not in problems] or ["random"]
+    for protocol in protocols:
+        if protocol in problems:
             raise SongNetError(
-                "config key protocols: artist needs artist.id in tracks.csv, which names no "
-                f"artist; {instead}"
+                f"config key protocols: {protocol}: {problems[protocol]}; take "
+                f"'protocols=[{','.join(able)}]'"
             )
-        for genre, group in tracks.groupby("genre", observed=True):
-            count = group["artist_id"].nunique()
-            if count < len(SUBSETS):
-                raise SongNetError(
-                    f"config key genres: {genre!r} has {count} artists, and the protocol artist "
-                    f"needs {len(SUBSETS)}; leave it out, give more music, or {instead}"
-                )
-    if "official" in protocols:
-        _official(tracks)
+
+
+def protocol_problems(tracks: pd.DataFrame) -> dict[str, str]:
+    """What protocols lack that cannot divide tracks.
+
+    Args:
+        tracks: selected tracks; genre, artist_id, official_split.
+
+    Raises:
+        SongNetError: ``official_split`` has a value that no subset is called.
+    """
+    found = {"artist": _artist_problem(tracks), "official": _official_problem(tracks)}
+    return {protocol: problem for protocol, problem in found.items() if problem}
+
+
+def _artist_problem(tracks: pd.DataFrame) -> str:
+    """What the protocol `artist` lacks; empty if nothing."""
+    if tracks["artist_id"].isna().all():
+        return NO_ARTISTS
+    artists = tracks.groupby("genre", observed=True)["artist_id"].nunique()
+    if len(few := artists[artists < len(SUBSETS)]):
+        return f"{few.index[0]!r} has {few.iloc[0]} artists, and {len(SUBSETS)} are needed"
+    return ""
+
+
+def _official_problem(tracks: pd.DataFrame) -> str:
+    """What the protocol `official` lacks; empty if nothing."""
+    subsets = _official(tracks)
+    if subsets.empty:
+        return "no track has a split of its own"
+    for subset in SUBSETS[:2]:  # the test subset may be elsewhere
+        if lacking := sorted(
+            set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])
+        ):
+            return f"no track of {lacking[0]!r} is in the {subset} subset"
+    return ""
 
 
 def _official(tracks: pd.DataFrame) -> pd.Series:
-    """FMA's own subsets."""
-    subsets = tracks["official_split"].map(OFFICIAL)
-    if subsets.isna().any():
-        value = tracks["official_split"][subsets.isna()].iloc[0]
-        found = repr(value) if isinstance(value, str) else "none for some tracks"
+    """The data set's own subsets, of the tracks that have one."""
+    given = tracks["official_split"].dropna()
+    subsets = given.map(OFFICIAL)
+    if (unknown := subsets.isna()).any():
         raise SongNetError(
-            f"config key protocols: official needs set.split in tracks.csv, which has {found} "
-            f"(allowed: {', '.join(OFFICIAL)}); leave it out"
+            f"config key protocols: official: track {unknown.idxmax()} has the split "
+            f"{given[unknown].iloc[0]!r} (allowed: {', '.join(OFFICIAL)}, or nothing for a track "
+            "that takes no part)"
         )
     return subsets
 
@@ -73,7 +105,8 @@ def split_tracks(
         seed: of the split.
 
     Returns:
-        The subset of each track, index track_id.
+        The subset of each track that takes part, index track_id. Those that the official column
+        gives no subset do not.
 
     Raises:
         SongNetError: a genre has no track in a subset (of the official column, in training or
@@ -87,12 +120,12 @@ def split_tracks(
         _assert_disjoint(tracks, subsets)
     else:
         subsets = _official(tracks)
-    # FMA's column may leave the test subset out.
+    # A data set's own split may leave the test subset out.
     for subset in SUBSETS[:2] if protocol == "official" else SUBSETS:
-        lacking = set(tracks["genre"]) - set(tracks["genre"][subsets == subset])
+        lacking = set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])
         if lacking:
             mend = (
-                "leave this protocol out, or change set.split in tracks.csv"
+                "leave this protocol out, or change the split"
                 if protocol == "official"
                 else "it needs more artists or tracks of this genre"
             )
@@ -225,6 +258,7 @@ def split_summary(
         subset); how many tracks of test and training name no artist; the largest deviation of a
         genre's share from the intended one, with its place.
     """
+    tracks = tracks.loc[subsets.index]  # those that take part
     sizes = {subset: int((subsets == subset).sum()) for subset in SUBSETS}
     artists = {subset: set(tracks["artist_id"][subsets == subset].dropna()) for subset in SUBSETS}
     genres = pd.crosstab(tracks["genre"], subsets).reindex(columns=SUBSETS, fill_value=0)

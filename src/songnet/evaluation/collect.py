@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
+from songnet.evaluation.table_files import write_table
 from songnet.evaluation.tables import (
     difference_table,
     leak_table,
@@ -13,7 +14,6 @@ from songnet.evaluation.tables import (
     read_runs,
     results_table,
 )
-from songnet.io import replacing
 
 
 def write_tables(
@@ -51,5 +51,4 @@ def write_tables(
         "confusions": confusions,
     }
     for name, table in tables.items():
-        with replacing(output[name]) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, output[name])

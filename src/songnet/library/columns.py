@@ -79,9 +79,6 @@ def all_columns(current: ColumnSet, seen: Iterable[str]) -> list[str]:
     """Columns of a table: facts, the current set, then other sets that were seen in rows."""
     others = sorted({SET.match(column)[1] for column in seen if SET.match(column)})  # type: ignore[index]
     of_others = [
-        column
-        for name in others
-        for column in dict.fromkeys(seen)
-        if column.startswith(f"{name}:")
+        column for name in others for column in dict.fromkeys(seen) if column.startswith(f"{name}:")
     ]
     return [*FACTS, *current.columns, *of_others]

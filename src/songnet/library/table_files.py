@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from songnet.errors import SongNetError
-from songnet.formatting import from_cell, to_cell
+from songnet.formatting import csv_text, from_csv_text
 from songnet.io import replacing
 from songnet.library.columns import EMBEDDING, INTEGERS, NUMBERS, OF_GENRE, Row, plain_name
 
@@ -132,7 +132,7 @@ def _array(values: list[Any], of: type) -> Any:
 def _read_csv(path: Path, columns: list[str] | None) -> Iterator[Row]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
-        names = [from_cell(name) for name in reader.fieldnames or []]
+        names = [from_csv_text(name) for name in reader.fieldnames or []]
         _check_columns(names)
         reader.fieldnames = names
         for row in reader:
@@ -150,13 +150,13 @@ def _parse(text: str, of: type) -> Any:
         return np.array(text.split(" "), np.float32)
     if of is bool:
         return {"true": True, "false": False}[text]
-    return from_cell(text) if of is str else (float if of is np.float32 else of)(text)
+    return from_csv_text(text) if of is str else (float if of is np.float32 else of)(text)
 
 
 def _write_csv(rows: Iterable[Row], columns: list[str], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(to_cell, columns))
+        writer.writerow(map(csv_text, columns))
         for row in rows:
             writer.writerow([_text(row.get(name), kind(name)) for name in columns])
 
@@ -168,7 +168,7 @@ def _text(value: Any, of: type) -> str:
         return " ".join(map(str, np.asarray(value, np.float32)))
     if of is bool:
         return "true" if value else "false"
-    return to_cell(value) if of is str else str(np.float32(value) if of is np.float32 else value)
+    return csv_text(value) if of is str else str(np.float32(value) if of is np.float32 else value)
 
 
 # --- JSON lines ---

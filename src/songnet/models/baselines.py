@@ -45,8 +45,8 @@ class Baseline:
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
-    """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518)."""
-    table = features["mfcc"] if kind == "mfcc" else features
+    """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518); of another table all."""
+    table = features["mfcc"] if kind == "mfcc" and "mfcc" in features else features
     return table.to_numpy(np.float32)
 
 
@@ -106,6 +106,7 @@ def _fit(
     model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
+    subsets = subsets.reindex(features.index)  # some tracks may take no part
     train, validation = features[subsets == "train"], features[subsets == "validation"]
     pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])

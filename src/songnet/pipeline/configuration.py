@@ -16,6 +16,7 @@ from songnet.errors import SongNetError
 from songnet.features.spectrogram import SPECTROGRAMS, describe
 from songnet.io import load_class
 from songnet.models.registry import FAMILIES, network_config
+from songnet.pipeline.places import check_places
 from songnet.pipeline.plan import TOP_GENRES, archive_names
 from songnet.pipeline.settings import DATASET, MODEL, Settings, keys_of
 from songnet.pipeline.validation import validated
@@ -58,13 +59,13 @@ def check(config: Table, datasets: Table) -> Table:
     _one_of("dataset", [config["dataset"]], datasets)
     dataset = datasets[config["dataset"]]
     known = dataset["genres"] or (TOP_GENRES if dataset["source"] == "download" else None)
-    if known:  # what others hold only the archives tell
+    if known and config["archives"] is None:  # what others hold only the archives tell
         _one_of("genres", config["genres"] or [], known)
     if dataset["source"] == "mels":
         _check_unused(config, ["spectrogram", "clips.clip_seconds"])
     elif not dataset["clips"]:
         _check_unused(config, ["spectrogram", "clips"])
-    _check_archives(config, dataset)
+    check_places(config, dataset)
     # In another order, or all of them named, they are the same data set.
     if config["genres"]:
         config["genres"].sort()
@@ -104,22 +105,6 @@ def _check_unused(config: Table, keys: list[str]) -> None:
                 f"config key {key}: dataset={config['dataset']} decodes no clips, so only the "
                 f"default, {default}, is allowed"
             )
-
-
-def _check_archives(config: Table, dataset: Table) -> None:
-    folder = config["archives"]
-    if folder is None and dataset["source"] not in ("archives", "mels"):
-        return
-    if dataset["source"] == "synthesis":
-        raise SongNetError(f"config key archives: dataset={config['dataset']} makes its own")
-    if folder is None:
-        raise SongNetError(
-            f"config key archives: dataset={config['dataset']} needs archives=DIR, a folder with "
-            + " and ".join(archive_names(dataset))
-        )
-    for name in archive_names(dataset):
-        if not list(Path(folder).glob(name)):
-            raise SongNetError(f"config key archives: {Path(folder) / name}: no such file")
 
 
 def check_no_braces(places: dict[str, str | None]) -> None:

@@ -17,11 +17,7 @@ TOP_GENRES = (  # FMA's
     "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
     "Soul-RnB", "Spoken",
 )  # fmt: skip
-PUBLISHED_NOTE = (
-    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
-    "not on the 30 s clips."
-)
-SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
+SHARD = range(25, 800)  # clips a job: more than its start costs, and no more than memory holds
 
 
 def selected_models(config: Table, dataset: Table, models: Table) -> Table:
@@ -36,9 +32,10 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
     for name in config["models"] or []:
         if name not in models:
             raise SongNetError(
-                f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
+                f"config key models: {name!r} is not known (allowed: {', '.join(models)}"
+                + (f"; a list is written 'models=[{name}]')" if "," in name else ")")
             )
-    lacks = {name: _lacks(name, models, dataset) for name in models}
+    lacks = {name: _lacks(name, models, config, dataset) for name in models}
     wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
@@ -65,15 +62,16 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
     return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
-def _lacks(name: str, models: Table, dataset: Table) -> str:
+def _lacks(name: str, models: Table, config: Table, dataset: Table) -> str:
     """What a model needs and a data set lacks; empty if nothing."""
     model = models[name]
     for member in model.get("members", []):
-        if lack := _lacks(member, models, dataset):
+        if lack := _lacks(member, models, config, dataset):
             return lack
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
-    if dataset["features"] == "mels" and model.get("features") == "all":
+    few = dataset["features"] == "mels" or config["features"] not in (None, "computed", "published")
+    if few and model.get("features") == "all":
         return "the 518 features"
     if not dataset["metadata"] and model.get("parameters", {}).get("metadata"):
         return "duration, bit rate or year of release"
@@ -82,7 +80,32 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
 
 def clip_kind(dataset: Table) -> str:
     """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
-    return "mels" if dataset["source"] == "mels" else "fma_zip"
+    source: str = dataset["source"]
+    return source if source in ("mels", "folder") else "fma_zip"
+
+
+def is_own(config: Table, dataset: Table) -> bool:
+    """Whether the music is there already: it can be looked at before any job runs."""
+    return config["archives"] is not None or dataset["source"] == "folder"
+
+
+def songs_file(config: Table) -> str:
+    """Path of the list of a folder's songs."""
+    return f"results/{config['dataset']}/songs.parquet"
+
+
+def feature_files(config: Table) -> list[str]:
+    """Path of the table of features that the configuration names, if it names one."""
+    given = config["features"]
+    return [] if given in (None, "computed", "published") else [local_path(given)]
+
+
+def local_path(path: str) -> str:
+    """One path however it is written: another spelling must not rerun everything."""
+    found = Path(path).resolve()
+    if found.is_relative_to(Path.cwd()):
+        found = found.relative_to(Path.cwd())
+    return str(found)
 
 
 def is_sampled(config: Table, dataset: Table) -> bool:
@@ -100,12 +123,11 @@ def archive_names(dataset: Table) -> list[str]:
 
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:
-    """Paths of the archives of a data set: metadata, then clips."""
+    """Paths of the files of a data set: its table of tracks, then what holds the clips."""
+    if dataset["source"] == "folder":  # one file has both
+        return [songs_file(config)] * 2
     if config["archives"] is not None:
-        # One path however it is written: another spelling must not rerun everything.
-        folder = Path(config["archives"]).resolve()
-        if folder.is_relative_to(Path.cwd()):
-            folder = folder.relative_to(Path.cwd())
+        folder = Path(local_path(config["archives"]))
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
     if is_sampled(config, dataset):
@@ -115,7 +137,7 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
+    """Size and date of each archive of one's own; None where SongNet fetches or makes files.
 
     An archive that is replaced by an older file is another one too, but not newer than what was
     made of the first.
@@ -130,49 +152,80 @@ def features_source(config: Table, dataset: Table) -> str:
     """Where the baselines' features come from: published, computed or mels.
 
     Archives of one's own often lack features.csv; the features are computed then.
+
+    Returns:
+        published, computed, mels, or table for one that the configuration names.
+
+    Raises:
+        SongNetError: there are none, or not those that the configuration asks for.
     """
-    kind: str = dataset["features"]
+    if feature_files(config):
+        return "table"
+    kind: str = config["features"] or dataset["features"]
+    if kind == "computed":
+        return kind
     if is_sampled(config, dataset):
+        if config["features"]:
+            raise SongNetError("config key features: a sample has no published features")
         return "computed"
-    if kind == "published" and dataset["source"] == "archives":
+    if kind == "published" and config["archives"] is not None:
         path = archive_paths(config, dataset)[0]
         with open_zip(path) as archive:
-            if "fma_metadata/features.csv" not in archive.namelist():
-                if not dataset["clips"]:
-                    raise SongNetError(
-                        f"{path}: has no features.csv, and dataset={config['dataset']} no clips "
-                        "of which features could be computed"
-                    )
-                return "computed"
+            is_there = "fma_metadata/features.csv" in archive.namelist()
+        if not is_there and (config["features"] or not can_compute(dataset)):
+            raise SongNetError(
+                f"{path}: has no features.csv, and dataset={config['dataset']} "
+                + (
+                    "is told to use it"
+                    if can_compute(dataset)
+                    else "has no clips to compute features of"
+                )
+            )
+        return "published" if is_there else "computed"
     return kind
 
 
-def dataset_note(config: Table, dataset: Table, features: str) -> str:
-    """Return what goes with every figure.
+def can_compute(dataset: Table) -> bool:
+    """Whether a data set has audio."""
+    return bool(dataset["clips"]) and dataset["source"] != "mels"
+
+
+def shard_count(config: Table, dataset: Table, tracks: int | None = None) -> int:
+    """Return the number of jobs that share the clips: fewer for few tracks.
 
     Args:
         config: from `check`.
         dataset: entry of datasets.yaml.
-        features: from `features_source`.
+        tracks: number of them, where it is known before any job runs.
     """
-    notes = []
-    if config["tracks_per_genre"] is not None:
-        few = f"{config['tracks_per_genre']} tracks of each genre"
-        notes.append(f"A sample: {few}, too few for figures to quote.")
-    if is_sampled(config, dataset):
-        notes.append("The baselines' features were computed here, on the 30 s clips.")
-    elif features == "published":
-        notes.append(PUBLISHED_NOTE)
-    return " ".join([*notes, dataset["note"]]).strip()
-
-
-def shard_count(config: Table, dataset: Table) -> int:
-    """Return the number of jobs that share the clips: fewer for a sample."""
     most: int = dataset["shards"]
+    if tracks is not None:
+        return max(min(most, _in_parts(tracks, SHARD.start)), _in_parts(tracks, SHARD.stop))
     if config["tracks_per_genre"] is None:
         return most
     genres = config["genres"] or dataset["genres"] or TOP_GENRES
-    return min(most, -(-config["tracks_per_genre"] * len(genres) // SAMPLE_SHARD))
+    return min(most, _in_parts(config["tracks_per_genre"] * len(genres), SHARD.start))
+
+
+def _in_parts(count: int, size: int) -> int:
+    return -(-count // size)
+
+
+def usable_protocols(protocols: list[str], problems: Table) -> list[str]:
+    """Return the protocols that can divide the tracks.
+
+    Args:
+        protocols: that the configuration names.
+        problems: what protocols lack.
+
+    Raises:
+        SongNetError: none is left.
+    """
+    usable = [protocol for protocol in protocols if protocol not in problems]
+    if not usable:
+        reasons = "; ".join(f"{name}: {problems[name]}" for name in protocols)
+        raise SongNetError(f"config key protocols: {reasons}; take protocols=random")
+    return usable
 
 
 def has_gpu() -> bool:

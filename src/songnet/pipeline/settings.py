@@ -21,6 +21,7 @@ Positive = Annotated[float, Gt(0)]
 Distinct = AfterValidator(distinct)
 Addresses = Annotated[list[Annotated[str, Field(pattern="^(https?|file)://")]], Distinct]
 Genres = Annotated[list[str], Len(2), Distinct]
+Place = Annotated[str, AfterValidator(lambda path: str(Path(path).expanduser()))]
 Names = Annotated[list[str], Len(1), Distinct]
 
 
@@ -65,7 +66,11 @@ class Settings(Section):
     """config.yaml, which says what each key means."""
 
     dataset: str = "demo"
-    archives: str | None = None
+    archives: Place | None = None
+    audio: Place | None = None
+    labels: Literal["manifest", "path", "tags"] | None = None
+    layout: str | None = None
+    features: Place | None = None
     mirrors: Addresses = []
     genres: Genres | None = None
     tracks_per_genre: Annotated[int, Ge(3)] | None = None
@@ -166,7 +171,7 @@ class Data(Section):
     """Keys that all data sets have."""
 
     title: str
-    subset: Literal["small", "medium", "large"]
+    subset: Literal["small", "medium", "large"] = "small"
     genres: Genres | None
     clips: bool = True
     metadata: bool = True
@@ -224,6 +229,15 @@ class Archives(Data):
     features: Literal["computed", "published"]
 
 
+class Folder(Data):
+    """Songs of one's own, as files."""
+
+    source: Literal["folder"]
+    features: Literal["computed"]
+    clips: Literal[True] = True
+    metadata: Literal[False] = False
+
+
 class Mels(Data):
     """Precomputed mel-spectrograms."""
 
@@ -233,5 +247,5 @@ class Mels(Data):
 
 
 DATASET: TypeAdapter[Data] = TypeAdapter(
-    Annotated[Synthesis | Download | Archives | Mels, Field(discriminator="source")]
+    Annotated[Synthesis | Download | Archives | Folder | Mels, Field(discriminator="source")]
 )

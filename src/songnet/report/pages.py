@@ -8,13 +8,14 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import soundfile as sf
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from songnet.data.clips import AudioSource, ClipSource
-from songnet.formatting import percent
+from songnet.formatting import markdown_text, percent
 from songnet.io import replacing
 
 matplotlib.use("Agg")
@@ -41,12 +42,18 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
     environment.filters |= {
         "percent": percent,
-        "markdown": lambda rows: rows.to_markdown(index=False, disable_numparse=True),
+        "markdown": _markdown_table,
         "svg": lambda file: Markup(Path(file).read_text("utf-8")),
     }
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _markdown_table(rows: pd.DataFrame) -> str:
+    """Format a table of text."""
+    escaped = rows.map(markdown_text).rename(columns=markdown_text)
+    return str(escaped.to_markdown(index=False, disable_numparse=True))
 
 
 def _unbroken(value: Any) -> Any:
