@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from songnet import __version__
-from songnet.commands import classify
+from songnet.commands import classify, tag
 from songnet.commands.options import add_model, positive
 from songnet.errors import SongNetError
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classify.add(commands)
+    tag.add(commands)
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",

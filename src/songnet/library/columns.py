@@ -75,10 +75,23 @@ def other_sets(row: Row) -> Row:
     return {column: value for column, value in row.items() if SET.match(column)}
 
 
-def all_columns(current: ColumnSet, seen: Iterable[str]) -> list[str]:
-    """Columns of a table: facts, the current set, then other sets that were seen in rows."""
-    others = sorted({SET.match(column)[1] for column in seen if SET.match(column)})  # type: ignore[index]
-    of_others = [
-        column for name in others for column in dict.fromkeys(seen) if column.startswith(f"{name}:")
-    ]
-    return [*FACTS, *current.columns, *of_others]
+def rotated_columns(columns: Iterable[str], plain: Iterable[str], current: ColumnSet) -> list[str]:
+    """Columns of other sets that a table has when the current set gets the plain names.
+
+    Args:
+        columns: of the table.
+        plain: names of the sets whose columns have plain names in it.
+        current: the set that gets them.
+    """
+    found: dict[str, None] = {}
+    for column in columns:
+        match = SET.match(column)
+        names = [column] if match else [f"{name}:{column}" for name in sorted(plain)]
+        if column not in FACTS:
+            found |= dict.fromkeys(names)
+    return [name for name in found if not name.startswith(f"{current.name}:")]
+
+
+def all_columns(current: ColumnSet, others: list[str]) -> list[str]:
+    """Columns of a table: facts, the current set, then the other sets, each together."""
+    return [*FACTS, *current.columns, *sorted(others, key=lambda name: name.partition(":")[0])]

@@ -24,19 +24,25 @@ def scan(paths: Iterable[str | Path]) -> Iterator[Found]:
     Raises:
         SongNetError: as in `songnet.data.audio_files.audio_files`.
     """
-    for path in audio_files(sorted(map(os.path.abspath, paths), key=sort_key)):
-        name = os.path.abspath(path)
+    roots: list[str] = sorted({absolute(path) for path in paths}, key=sort_key)
+    for path in audio_files(roots):
+        name = absolute(path)
         try:
-            facts = os.stat(name)
+            facts = path.stat()
         except OSError:  # a link to nothing: whoever opens it says so
             yield Found(name, 0, 0.0)
             continue
         yield Found(name, facts.st_size, facts.st_mtime)
 
 
-def sort_key(path: str | Path) -> list[str]:
+def absolute(path: str | Path) -> str:
+    """Absolute path as tables have it, through links."""
+    return os.path.normpath(Path(path).expanduser().absolute())
+
+
+def sort_key(path: str) -> list[str]:
     """Order of all lists and tables: that of a walk, folder by folder."""
-    return os.fspath(path).split(os.sep)
+    return path.split("/")
 
 
 def write_found(found: Iterable[Found], path: Path) -> int:

@@ -51,8 +51,11 @@ def read_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[Ro
     except FileNotFoundError:
         raise SongNetError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, csv.Error) as error:
-        problem = " ".join(str(error).split())
-        raise SongNetError(f"{path}: not a table of `songnet tag`: {problem}") from None
+        raise _not_a_table(path, error) from None
+
+
+def _not_a_table(path: str | Path, error: Exception) -> SongNetError:
+    return SongNetError(f"{path}: not a table of `songnet tag`: {' '.join(str(error).split())}")
 
 
 def write_rows(rows: Iterable[Row], columns: list[str], path: str | Path) -> None:
@@ -68,6 +71,20 @@ def write_rows(rows: Iterable[Row], columns: list[str], path: str | Path) -> Non
     """
     with replacing(path) as temporary:
         _format(path)[1](rows, columns, temporary)
+
+
+def read_columns(path: str | Path) -> list[str]:
+    """Names of a table's columns.
+
+    Raises:
+        SongNetError: it is not such a table.
+    """
+    if Path(path).suffix == ".parquet":
+        try:
+            return list(pq.read_schema(path).names)
+        except (OSError, pa.ArrowException) as error:
+            raise _not_a_table(path, error) from None
+    return list(next(read_rows(path), {}))
 
 
 def check_format(path: str | Path) -> None:
