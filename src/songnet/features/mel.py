@@ -8,7 +8,7 @@ into the future.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
-from songnet.features.spectrogram import Array, Spectrogram
+from songnet.features.spectrogram import Array, Precision, Spectrogram
 
 FLOOR_POWER = 1e-10  # power_to_db's amin
 BLOCK = 64  # frames a block: its spectra fit into the second-level cache
@@ -38,11 +38,11 @@ class MelSpectrogram(Spectrogram):
         """Mel bands."""
         return self.n_mels
 
-    def whole_frames(self, samples: Array) -> Array:
+    def whole_frames(self, samples: Array, precision: Precision = np.float64) -> Array:
         """(samples,) -> (n_mels, frames) in dB."""
         frames = 1 + (len(samples) - self.n_fft) // self.hop_length
         power = np.empty((frames, self.n_mels), np.float32)
-        for block, spectra in short_time_spectra(samples, self.n_fft, self.hop_length):
+        for block, spectra in short_time_spectra(samples, self.n_fft, self.hop_length, precision):
             squares = spectra.real**2 + spectra.imag**2
             mel_bands(squares, self.sample_rate, self.n_mels, out=power[block])
         return self.level(power).T
@@ -53,7 +53,7 @@ class MelSpectrogram(Spectrogram):
 
 
 def short_time_spectra(
-    samples: Array, n_fft: int, hop_length: int
+    samples: Array, n_fft: int, hop_length: int, precision: Precision = np.float64
 ) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
     """Fourier transforms of every whole frame that begins inside the samples, as ``librosa.stft``.
 
@@ -61,15 +61,16 @@ def short_time_spectra(
         samples: (samples,), at least ``n_fft`` of them.
         n_fft: samples of a frame, under a Hann window.
         hop_length: samples from one frame to the next.
+        precision: of the transform; single precision's noise fills valleys, and what a bass leaves.
 
     Yields:
         Some frames at a time, as many as stay in the cache, and their (frames, n_fft // 2 + 1).
     """
     frames = sliding_window_view(samples, n_fft)[::hop_length]
-    window = hann(n_fft)  # double: single precision's noise fills valleys, and what a bass leaves
+    window: NDArray[Any] = hann(n_fft).astype(precision)
     for start in range(0, len(frames), BLOCK):
         block = slice(start, start + BLOCK)
-        yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64)
+        yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64, copy=False)
 
 
 def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = None) -> Array:
