@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from songnet import __version__
-from songnet.commands import classify, tag
+from songnet.commands import classify, similar, tag
 from songnet.commands.options import add_model, positive
 from songnet.errors import SongNetError
 
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
-  songnet classify Music/ --csv > genres.csv
+  songnet tag Music/ --report
   songnet serve
 
 Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     classify.add(commands)
     tag.add(commands)
+    similar.add(commands)
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",

@@ -42,6 +42,12 @@ def set_name(model: str, digest: str, excerpt: float | None) -> str:
     return f"{model}-{digest}-{'all' if excerpt is None else f'{excerpt:g}s'}"
 
 
+def excerpt_of(name: str) -> float | None:
+    """Length of the excerpts of a set in seconds; None for whole files."""
+    length = name.rpartition("-")[2]
+    return None if length == "all" else float(length.removesuffix("s"))
+
+
 def plain_name(column: str) -> str:
     """Name of a column without its set."""
     found = SET.match(column)
