@@ -38,9 +38,12 @@ def read_genres(path: str) -> list[str]:
     Raises:
         SongNetError: it cannot be read, or its kind has no genre that can be written.
     """
-    tags = _opened(path).tags
+    found = _opened(path)
+    tags = found.tags
     if tags is None:
         return []
+    if isinstance(found, ID3FileType):
+        tags = ID3(path, translate=False)  # else numbers of genres become their names
     if hasattr(tags, "getall"):
         return [str(text) for frame in tags.getall(ID3_GENRE) for text in frame.text]
     return [str(text) for text in tags.get(_name(tags), [])]
@@ -72,6 +75,7 @@ def write_genres(
             it was.
     """
     check_writable(path)
+    _opened(path)
     target = Path(path).resolve()
     copy = target.with_name(f".{target.stem}.songnet{target.suffix}")
     try:
@@ -123,7 +127,7 @@ def _one_line(path: str) -> Iterator[None]:
             raise no_space(Path(path)) from None
         raise SongNetError(f"{path}: {error.strerror or error}") from None
     except (mutagen.MutagenError, UnusableClipError) as error:
-        raise SongNetError(f"{path}: {error}") from None
+        raise SongNetError(f"{path}: its tags cannot be read or written: {error}") from None
 
 
 def _opened(path: str) -> Any:

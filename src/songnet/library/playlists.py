@@ -54,7 +54,7 @@ def write_playlists(table: Path, folder: Path, min_confidence: float) -> dict[st
 
 def file_name(genre: str) -> str:
     """Name of a genre that every file system takes."""
-    return re.sub(r'\s*[/\\:*?"<>|\x00-\x1f]\s*', " - ", genre).strip(" .") or "_"
+    return re.sub(r'\s*[/\\:*?"<>|\x00-\x1f]\s*', " - ", genre).strip(" .-") or "_"
 
 
 def _entry(path: str, folder: Path) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from songnet.data.file_tags import read_tags
 from songnet.errors import NoSpaceError, SongNetError
 from songnet.library.columns import Row
 from songnet.library.genre_tags import check_writable, read_genres
@@ -115,8 +116,7 @@ def _refresh(table: Path, written: set[str]) -> None:
 
 def _refreshed(row: Row) -> Row:
     try:
-        facts, genres = Path(row["path"]).stat(), read_genres(row["path"])
-    except (OSError, SongNetError):  # gone in the meantime: the next run drops it
+        facts, tags = Path(row["path"]).stat(), read_tags(row["path"])
+    except OSError:  # gone in the meantime: the next run drops it
         return row
-    genre = genres[0] if genres else None
-    return row | {"size": facts.st_size, "mtime": facts.st_mtime, "tag_genre": genre}
+    return row | {"size": facts.st_size, "mtime": facts.st_mtime, "tag_genre": tags.genre}
