@@ -1,13 +1,14 @@
 """What was found of files, written line by line: a kill loses the line that was being written.
 
-The files of a folder are the journals of one run after the other; each is in the order of paths.
+A column set has a folder, in which each job has one with a file for each of its runs. Each file is
+in the order of paths.
 """
 
 import base64
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -25,7 +26,7 @@ class Journal:
     """Appends rows to a new file of a folder.
 
     Args:
-        folder: of journals of one column set.
+        folder: of one job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,36 +66,39 @@ class Journal:
 
 
 def parts(folder: Path) -> list[Path]:
-    """Journals of a folder, the oldest first."""
+    """Journals of one worker's folder, the oldest first."""
     return sorted(folder.glob("*.jsonl"))
 
 
-def read_journal(path: Path, columns: ColumnSet) -> Iterator[Row]:
-    """Read the rows of a journal that are complete.
+def journals(folder: Path) -> list[Path]:
+    """Journals of all folders of a column set."""
+    return sorted(folder.glob("*/*.jsonl"))
 
-    Args:
-        path: of the file.
-        columns: the set that the rows belong to.
-    """
+
+def read_journal(path: Path) -> Iterator[Row]:
+    """Read the rows of a journal that are complete, as workers give them."""
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):  # the last one, at a kill
                 return
-            yield _row(json.loads(line), columns)
+            yield json.loads(line)
 
 
-def _row(values: Row, columns: ColumnSet) -> Row:
-    """Row of a table."""
-    probabilities, embedding = values.pop("probabilities"), values.pop(EMBEDDING)
-    row = values | {"model": columns.name}
-    row |= {OF_GENRE + genre: None for genre in columns.genres}
-    if probabilities is not None:
-        shares = zip(columns.genres, probabilities, strict=True)
-        row |= {OF_GENRE + genre: share for genre, share in shares}
-    row[EMBEDDING] = None
-    if embedding is not None:
-        row[EMBEDDING] = np.frombuffer(base64.b64decode(embedding), np.float32)
-    return row
+def table_rows(rows: Iterable[Row], columns: ColumnSet) -> Iterator[Row]:
+    """Rows of a table, of rows that workers give.
+
+    Args:
+        rows: of journals.
+        columns: the set that they belong to.
+    """
+    for values in rows:
+        probabilities, embedding = values.pop("probabilities"), values.pop(EMBEDDING)
+        row = values | {"model": columns.name, EMBEDDING: None}
+        shares = probabilities or [None] * len(columns.genres)
+        row |= {OF_GENRE + name: p for name, p in zip(columns.genres, shares, strict=True)}
+        if embedding is not None:
+            row[EMBEDDING] = np.frombuffer(base64.b64decode(embedding), np.float32)
+        yield row
 
 
 def to_line(row: Row) -> str:

@@ -4,7 +4,7 @@ Nothing is held but the rows of one path, so memory does not grow with the libra
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,18 +22,18 @@ class Side(NamedTuple):
 
     found: Found | None  # by the scan
     old: Row | None  # of the table, with the current set's columns under plain names
-    new: Row | None  # of journals: the latest of this very file
+    new: Row | None  # of journals, of this very file
 
 
 def side_by_side(
-    found: Iterable[Found], old: Iterable[Row], journals: Sequence[Iterable[Row]]
+    found: Iterable[Found], old: Iterable[Row], journals: Iterable[Iterable[Row]]
 ) -> Iterator[Side]:
     """Join lists of files that are in the order of paths.
 
     Args:
         found: by a scan.
         old: rows of the table.
-        journals: the oldest first.
+        journals: of rows as workers or tables have them.
     """
     streams: list[Iterable[Any]] = [found, old, *journals]
     keyed = [_keyed(stream, place) for place, stream in enumerate(streams)]

@@ -5,7 +5,7 @@ after a kill.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from songnet.errors import SongNetError
 from songnet.io import own
 from songnet.library.columns import ColumnSet, Row, all_columns, rotated_columns
-from songnet.library.journal import Journal, parts, read_journal
+from songnet.library.journal import Journal, journals, parts, read_journal, table_rows
 from songnet.library.merge import current_rows, is_gone, is_left, merged_rows, side_by_side
 from songnet.library.scan import Found, read_found, scan, write_found
 from songnet.library.table_files import check_format, read_columns, read_rows, write_rows
@@ -28,6 +28,7 @@ class Counts(NamedTuple):
     files: int
     left: int  # that are new or changed, or that this model has not listened to
     dropped: int  # of which the table has rows, but which are gone
+    is_current: bool  # whether the table is as it should be
 
 
 def tag_library(
@@ -53,12 +54,11 @@ def tag_library(
     try:
         with _work(table) as work, Workers(model, excerpt, jobs) as workers:
             found, left = work / "found.jsonl", work / "left.jsonl"
-            journals = work / workers.columns.name
+            rows = work / workers.columns.name
             find(paths, found)
-            counts = write_left(table, paths, found, workers.columns, left)
-            listen(workers, lambda: read_found(left), journals)
-            if counts.left or counts.dropped or plain_sets(table) != {workers.columns.name}:
-                rows = [read_journal(part, workers.columns) for part in parts(journals)]
+            counts = write_left(table, paths, found, workers.columns, rows, left)
+            listen(workers, lambda: read_found(left), rows / "0000")
+            if not counts.is_current or journals(rows):
                 write_table(table, paths, found, workers.columns, rows)
     except OSError as error:
         raise SongNetError(f"{error.filename or table}: {error.strerror or error}") from None
@@ -87,15 +87,16 @@ def find(paths: list[str], output: Path) -> None:
 
 
 def write_left(
-    table: Path, paths: list[str], found: Path, columns: ColumnSet, output: Path
+    table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path, output: Path
 ) -> Counts:
-    """Write the list of the files that a table lacks.
+    """Write the list of the files that neither a table nor journals have rows of.
 
     Args:
         table: may not be there yet.
         paths: that were scanned.
         found: list of the files there.
         columns: of the model.
+        rows: folder of journals, as an earlier run may have left it.
         output: path of the list.
     """
     files = dropped = 0
@@ -103,32 +104,33 @@ def write_left(
 
     def left() -> Iterator[Found]:
         nonlocal files, dropped
-        for side in side_by_side(read_found(found), _old_rows(table, columns, needed), []):
+        old, new = _old_rows(table, columns, needed), map(read_journal, journals(rows))
+        for side in side_by_side(read_found(found), old, new):
             files += side.found is not None
             dropped += is_gone(side, paths)
             if side.found and is_left(side, columns.name):
                 yield side.found
 
     count = write_found(left(), output)
-    return Counts(files, count, dropped)
+    is_current = not count and not dropped and plain_sets(table) == {columns.name}
+    return Counts(files, count, dropped, is_current)
 
 
-def listen(workers: Workers, files: Callable[[], Iterable[Found]], journals: Path) -> None:
-    """Listen to files, but for those that journals have rows of.
+def listen(workers: Workers, files: Callable[[], Iterable[Found]], folder: Path) -> None:
+    """Listen to files, but for those that the journals of a folder have rows of.
 
     Args:
         workers: with the model.
         files: opens their list, in the order of paths.
-        journals: folder that gets another one.
+        folder: gets another journal.
 
     Raises:
         SongNetError: the disk is full.
     """
-    earlier = parts(journals)
+    earlier = parts(folder)
 
     def left() -> Iterator[Found]:
-        rows = [read_journal(part, workers.columns) for part in earlier]
-        for side in side_by_side(files(), [], rows):
+        for side in side_by_side(files(), [], map(read_journal, earlier)):
             if side.found and side.new is None:
                 yield side.found
 
@@ -136,15 +138,13 @@ def listen(workers: Workers, files: Callable[[], Iterable[Found]], journals: Pat
     if not count:
         return
     bar = tqdm(total=total, initial=total - count, unit="file", smoothing=0.05, disable=None)
-    with bar, Journal(journals) as journal:
+    with bar, Journal(folder) as journal:
         for line in workers.rows(left()):
             journal.write(line)
             bar.update()
 
 
-def write_table(
-    table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Sequence[Iterable[Row]]
-) -> None:
+def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path) -> None:
     """Write a table, with what is left of the one that is there.
 
     Args:
@@ -152,11 +152,12 @@ def write_table(
         paths: that were scanned.
         found: list of the files there.
         columns: of the model.
-        rows: of files that the table lacked, from journals, the oldest first.
+        rows: folder of journals, which have the rows that the table lacked.
     """
     old = read_columns(table) if table.exists() else []
     others = rotated_columns(old, plain_sets(table), columns)
-    sides = side_by_side(read_found(found), _old_rows(table, columns), rows)
+    new = [table_rows(read_journal(path), columns) for path in journals(rows)]
+    sides = side_by_side(read_found(found), _old_rows(table, columns), new)
     write_rows(merged_rows(sides, paths), all_columns(columns, others), table)
 
 

@@ -228,6 +228,35 @@ def usable_protocols(protocols: list[str], problems: Table) -> list[str]:
     return usable
 
 
+def check_library(config: Table) -> None:
+    """Check that a library is named whose files can be tagged.
+
+    Raises:
+        SongNetError: it is not, or its folders or the model are not there.
+    """
+    if config["library"] is None:
+        raise SongNetError(
+            "config key library: name folders: snakemake library --config library=DIR"
+        )
+    for path in config["library"]:
+        if not Path(path).exists():
+            raise SongNetError(f"config key library: {path}: no such file or folder")
+    model = tagging_model(config)
+    if not Path(model).exists():
+        raise SongNetError(
+            f"config key tagging.model: {model or 'no network below results/'}"
+            f"{': no such file' if model else ': train one with `make run`, or name one'}"
+        )
+
+
+def tagging_model(config: Table) -> str:
+    """File of the network that tags a library: the newest of real music; empty where none is."""
+    if config["tagging"]["model"] is not None:
+        return local_path(config["tagging"]["model"])
+    found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
+    return str(min(found, key=lambda path: path.parent.name == "demo", default=""))
+
+
 def has_gpu() -> bool:
     """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
     return Path("/proc/driver/nvidia/gpus").exists()

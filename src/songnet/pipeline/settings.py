@@ -57,6 +57,14 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
 
 
+class Tagging(Section):
+    """Tagging of a library."""
+
+    jobs: Annotated[int, Ge(1), Le(500)] = 32
+    excerpt: Annotated[float, Ge(1)] | None = 30.0
+    model: Place | None = None
+
+
 Protocol = Literal["random", "artist", "official"]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
 Seconds = Annotated[list[Positive], Len(1), Distinct]
@@ -85,6 +93,8 @@ class Settings(Section):
     excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
     evaluation: Evaluation = Evaluation()
     tracking: Tracking = Tracking()
+    library: Annotated[list[Place], Len(1), Distinct] | None = None
+    tagging: Tagging = Tagging()
 
 
 # models.yaml

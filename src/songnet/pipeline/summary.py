@@ -43,6 +43,8 @@ def success(
     if "collect_results" in planned:
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
     lines.append(f"  {results}/   everything that was made")
+    if "library" in planned:
+        lines.append("  results/library/library.parquet   the genres of the library")
     if "log_runs" in planned:
         local = tracking_uri.startswith("sqlite:")
         lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
