@@ -1,5 +1,6 @@
 """`snakemake library` gives, row for row, what `songnet tag` gives, in one run or in several."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -87,8 +88,12 @@ def test_what_is_missing_is_said_in_one_line(
         "": "config key library: name folders: snakemake library --config library=DIR",
         f"library={music}/none": f"config key library: {music}/none: no such file or folder",
         f"library={music}": "config key tagging.model: no network below results/: train one",
+        f"library={music} tagging={{model: none.safetensors}}": (
+            "config key tagging.model: none.safetensors: no such file"
+        ),
     }
     for setting, line in cases.items():
-        run = snakemake(project, "-n", "library", *(["--config", setting] if setting else []))
+        given = re.split(" (?=tagging)", setting) if setting else []
+        run = snakemake(project, "-n", "library", *(["--config", *given] if given else []))
         assert run.returncode == 1 and f"songnet: error: {line}" in run.stdout
         assert "Traceback" not in run.stdout

@@ -242,11 +242,13 @@ def check_library(config: Table) -> None:
         if not Path(path).exists():
             raise SongNetError(f"config key library: {path}: no such file or folder")
     model = tagging_model(config)
-    if not Path(model).exists():
+    if not model:
         raise SongNetError(
-            f"config key tagging.model: {model or 'no network below results/'}"
-            f"{': no such file' if model else ': train one with `make run`, or name one'}"
+            "config key tagging.model: no network below results/: train one with `make run`, or "
+            "name one"
         )
+    if not Path(model).is_file():
+        raise SongNetError(f"config key tagging.model: {model}: no such file")
 
 
 def tagging_model(config: Table) -> str:
