@@ -133,5 +133,13 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
         Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)
     ]
     assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
+    # No turn is shorter than a second, or two would stand at one time.
+    model.step_seconds = 0.4
+    genres = [1, 0] + [2] * 30 + [0] * 2 + [2] * 3 + [0] * 20
+    short = [step._replace(step_probabilities=np.eye(3, dtype=np.float32)[i]) for step, i in
+             zip(steps * 3, genres, strict=False)]  # fmt: skip
+    turns = timeline(short, model)
+    assert turns[0] == (0.0, "Rock") and [genre for _, genre in turns] == ["Rock", "Folk"]
+    assert timeline(short[:1], model) == [(0.0, "Pop")]
     table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
     assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

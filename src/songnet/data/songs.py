@@ -115,13 +115,14 @@ def _row(path: Path, root: Path, is_song: bool) -> Row:
 def _of_manifest(manifest: Path, root: Path, there: Iterable[Path]) -> list[Row]:
     """Files of a manifest with their labels, and those that are there without being named."""
     rows = []
-    for labels in read_manifest(manifest).to_dict("records"):
-        path = Path(os.path.normpath(root / labels["file_name"]))
+    for labels in read_manifest(manifest):
+        name = str(labels["file_name"])
+        path = Path(os.path.normpath(root / name))
         row = _row(path, root, True) | {name: labels[name] for name in LABELS}
         row["title"] = row["title"] or path.stem
         if row["genre"] is None:
             row["problem"] = row["problem"] or f"no genre in {manifest.name}"
-        rows.append(row | {"file_name": labels["file_name"]})
+        rows.append(row | {"file_name": name})
     named = {row["path"] for row in rows}
     others = [path for path in there if path not in named and path != manifest]
     left_out = [_row(path, root, may_be_audio(path)) for path in others]
@@ -155,18 +156,21 @@ def _add_tags(rows: list[Row], before: pd.DataFrame | None) -> None:
         except OSError as error:
             row["problem"] = f"cannot be read: {error.strerror}"
             continue
-        row |= {name: found[name] for name in ("genre", "artist", "title")}
+        text = {name: found[name] for name in ("genre", "artist", "title")}
+        row |= {name: text[name] if isinstance(text[name], str) else None for name in text}
         row["title"] = row["title"] or row["path"].stem
         if row["genre"] is None:
             row["problem"] = "no genre in its tags"
 
 
 def _table(rows: list[Row]) -> pd.DataFrame:
-    songs = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    texts = ("file_name", *LABELS, "problem")
+    plain = [
+        row | {name: _as_utf8(row.get(name)) for name in texts} | {"path": os.fsencode(row["path"])}
+        for row in rows
+    ]
+    songs = pd.DataFrame(plain, columns=COLUMNS)
     songs.index = pd.RangeIndex(1, len(songs) + 1, name="track_id")
-    songs["path"] = songs["path"].map(os.fsencode)
-    for name in ("file_name", *LABELS, "problem"):
-        songs[name] = songs[name].map(_as_utf8).astype(object).where(songs[name].notna(), None)
     for name in ("genre", "artist"):
         songs[name] = one_spelling(songs[name])
     return songs
