@@ -2,24 +2,21 @@
 
 import argparse
 import contextlib
-import csv
 import io
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from songnet import __version__
+from songnet.commands import classify
+from songnet.commands.options import add_model, positive
 from songnet.errors import SongNetError
-from songnet.formatting import FORMULA, clock, csv_text, percent
-
-if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
-    from songnet.realtime.classify import Classified
 
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
+  songnet classify Music/ --csv > genres.csv
   songnet serve
 
 Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
@@ -53,21 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    classify = commands.add_parser("classify", help="say what audio files are")
-    classify.add_argument("files", nargs="+", metavar="FILE", help="mp3, m4a, flac, ogg, wav, …")
-    classify.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
-                          help="files at a time (default: one for each core)")  # fmt: skip
-    form = classify.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="everything, as JSON")
-    form.add_argument("--csv", action="store_true", help="one row a file")
-    classify.set_defaults(run=_classify)
+    classify.add(commands)
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",
         description="For example: arecord -t raw -f S16_LE -r 44100 | songnet listen",
     )  # fmt: skip
-    listen.add_argument("--rate", type=_positive, default=44_100, metavar="HZ")
-    listen.add_argument("--channels", type=_positive, default=1, metavar="N")
+    listen.add_argument("--rate", type=positive, default=44_100, metavar="HZ")
+    listen.add_argument("--channels", type=positive, default=1, metavar="N")
     listen.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le")
     listen.add_argument("--json", action="store_true", help="one line of JSON for each step")
     listen.set_defaults(run=_listen)
@@ -76,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen at (default: only this machine)"
     )
-    serve.add_argument("--port", type=_positive, default=8765, metavar="N")
+    serve.add_argument("--port", type=positive, default=8765, metavar="N")
     serve.add_argument("--no-browser", action="store_true", help="only serve; open nothing")
     serve.set_defaults(run=_serve)
 
@@ -84,79 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("output", metavar="FILE.onnx")
     export.set_defaults(run=_export)
 
-    for command in (classify, listen, serve, export):
-        command.add_argument(
-            "--model", metavar="FILE", help="network (default: newest results/*/best.safetensors)"
-        )
+    for command in (listen, serve, export):
+        add_model(command)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)
-
-
-def _classify(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from songnet.realtime.classify import as_json, classify_files, description, find_model
-
-    model = find_model(options.model)
-    plain = not (options.json or options.csv)
-    if plain:
-        print(f"{description(model)}\n")
-    results: list[Classified] = []
-    jobs = min(options.jobs, len(options.files))
-    found = classify_files(model, options.files, jobs)
-    for result in tqdm(found, total=len(options.files), unit="file", disable=None, leave=False):
-        results.append(result)
-        if result.error:
-            tqdm.write(f"songnet: error: {result.file}: {result.error}", file=sys.stderr)
-        elif plain:
-            tqdm.write(_line(result))
-    if options.json:
-        print(json.dumps(as_json(model, results), indent=2))
-    elif options.csv:
-        _write_csv(results, model.genres)
-    return int(any(result.error for result in results))
-
-
-def _line(result: "Classified") -> str:
-    from songnet.features.audio import SHORTFALL_SECONDS
-
-    head = f"{result.file}  {clock(result.seconds)}"
-    if result.lost_seconds >= SHORTFALL_SECONDS:
-        head += f"  ({result.lost_seconds:.1f} s more could not be decoded)"
-    if result.prediction is None or result.probabilities is None:
-        return f"{head}\n  {result.reason}"
-    top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
-    shares = "  ".join(f"{genre} {percent(share, 0)}" for genre, share in top)
-    turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
-    more = " …" if len(result.timeline) > 12 else ""
-    unsure = "  (unsure)" if result.prediction.unsure else ""
-    return f"{head}\n  {shares}{unsure}\n  {turns}{more}"
-
-
-def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
-    from songnet.realtime.classify import as_row
-
-    names = ["file", "seconds", "lost_seconds", "prediction", "unsure"]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *map(csv_text, genres), "reason", "error"])
-    for result in results:
-        row = as_row(result)
-        file = result.file
-        if file.startswith(FORMULA):  # a spreadsheet would compute it
-            file = f"./{file}"
-        shares = result.probabilities or {}
-        if row.get("prediction"):
-            row["prediction"] = csv_text(row["prediction"])
-        writer.writerow(
-            [file, *(row.get(name) for name in names[1:])]
-            + [round(shares[genre], 6) if shares else "" for genre in genres]
-            + [row.get("reason"), row.get("error")]
-        )
 
 
 def _listen(options: argparse.Namespace) -> int:

@@ -89,7 +89,7 @@ def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path
     page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
     run = subprocess.run(
         [sys.executable, "-m", "songnet.cli", "classify", str(file), "--json", "--model",
-         str(trained)], capture_output=True, check=True,
+         str(trained), "--excerpt", "all"], capture_output=True, check=True,
     )  # fmt: skip
     expected = json.loads(run.stdout)["files"][0]
     assert page.get_attribute("#overall", "data-genre") == expected["prediction"]

@@ -65,7 +65,7 @@ def test_a_stream_gets_the_prediction_of_the_file(
     mono = samples if samples.ndim == 1 else samples.mean(axis=1)
     with stream(server, rate) as socket:
         steps = hear(socket, mono)
-    expected = classify_file(load_model(trained), str(file)).probabilities
+    expected = classify_file(load_model(trained), str(file), excerpt=None).probabilities
     assert expected is not None
     np.testing.assert_allclose(steps[-1]["overall"], list(expected.values()), atol=1e-3)
     assert steps[0]["seconds"] == pytest.approx(0.3715, abs=1e-3)
@@ -76,7 +76,7 @@ def test_an_upload_gets_the_prediction_of_the_file(
 ) -> None:
     file = sorted(clips.glob("Folk*.mp3"))[1]
     status, answer = post(server, file.read_bytes())
-    expected = classify_file(load_model(trained), str(file))
+    expected = classify_file(load_model(trained), str(file), excerpt=None)
     assert status == 200 and expected.prediction is not None
     assert answer["prediction"] == expected.prediction.genre
     assert answer["probabilities"] == pytest.approx(expected.probabilities)
@@ -114,7 +114,7 @@ def test_three_hours_are_too_long(server: Server) -> None:
 def test_an_upload_in_a_form_is_taken(server: Server, trained: Path, clips: Path) -> None:
     file = sorted(clips.glob("Folk*.mp3"))[1]
     status, answer = post(server, *multipart(file.read_bytes(), "song.mp3"))
-    expected = classify_file(load_model(trained), str(file))
+    expected = classify_file(load_model(trained), str(file), excerpt=None)
     assert status == 200 and answer["probabilities"] == pytest.approx(expected.probabilities)
     body, headers = multipart(file.read_bytes(), "song.mp3")
     loud = {

@@ -16,6 +16,7 @@ from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.models.configs import CausalCRNNConfig, CRNNConfig
 from songnet.models.crnn import CRNN
+from songnet.realtime import outputs
 from songnet.realtime.classify import (
     NO_MUSIC,
     about,
@@ -26,7 +27,7 @@ from songnet.realtime.classify import (
     smoothed,
     timeline,
 )
-from songnet.realtime.stream import Step, Stream, load_model
+from songnet.realtime.stream import load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
@@ -69,7 +70,7 @@ def test_a_network_that_is_passed_over_is_named(
 def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def push(self: Stream, samples: Any) -> list[Any]:
+    def resample(clip: Any, rate: int) -> Any:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     sf.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 22_050), 22_050)
@@ -81,7 +82,7 @@ def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     (tmp_path / "text.mp3").write_text("no sound")
     found = classify_file(model, str(tmp_path / "text.mp3"))
     assert found.error == "not decodable: no audio in it"
-    monkeypatch.setattr(Stream, "push", push)
+    monkeypatch.setattr(outputs, "resample", resample)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         classify_file(model, str(tmp_path / "noise.wav"))
 
@@ -118,9 +119,7 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
         + " They chose the network, so new music may fare worse. A taste."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
-    assert description(model).endswith(
-        "It knew their metadata; of music that it is given to hear, it knows none."
-    )
+    assert description(model).endswith("It also read their metadata, which files do not give it.")
     assert about(model)["reads_metadata"] is True
 
 
@@ -129,15 +128,11 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
-    steps = [
-        Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)
-    ]
-    assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
+    assert timeline(now, model) == [(0.0, "Folk"), (10.0, "Rock")]
     # No turn is shorter than a second, or two would stand at one time.
     model.step_seconds = 0.4
     genres = [1, 0] + [2] * 30 + [0] * 2 + [2] * 3 + [0] * 20
-    short = [step._replace(step_probabilities=np.eye(3, dtype=np.float32)[i]) for step, i in
-             zip(steps * 3, genres, strict=False)]  # fmt: skip
+    short = np.eye(3, dtype=np.float32)[genres]
     turns = timeline(short, model)
     assert turns[0] == (0.0, "Rock") and [genre for _, genre in turns] == ["Rock", "Folk"]
     assert timeline(short[:1], model) == [(0.0, "Pop")]
