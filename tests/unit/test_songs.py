@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mutagen
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,8 +17,9 @@ from songnet.data.selection import choose_tracks
 from songnet.data.shard_writer import write_shard
 from songnet.data.songs import list_songs, write_songs
 from songnet.errors import SongNetError
+from songnet.features.audio import average_channels
 from songnet.features.mel import MelSpectrogram
-from tests.variants import ffmpeg, mp3, wav
+from tests.variants import RATE, ffmpeg, mp3, music, wav
 
 FILES = [
     "Rock/Ann/1.mp3", "Rock/Ann/2.mp3", "Rock/Bob/Album/3", "Folk/Cid/4.wav", "Folk/5.wav",
@@ -26,7 +28,7 @@ FILES = [
 
 
 @pytest.fixture
-def music(tmp_path: Path) -> Path:
+def library(tmp_path: Path) -> Path:
     """A folder with songs of two genres, and other files."""
     for name in FILES:
         path = tmp_path / "music" / name
@@ -39,8 +41,8 @@ def usable(songs: pd.DataFrame) -> pd.DataFrame:
     return songs[songs["problem"].isna()].set_index("file_name")
 
 
-def test_list_songs_by_paths(music: Path) -> None:
-    songs = list_songs(str(music), None, None)
+def test_list_songs_by_paths(library: Path) -> None:
+    songs = list_songs(str(library), None, None)
     found = usable(songs)
     assert found["genre"].to_dict() == {
         "Folk/5.wav": "Folk", "Folk/Cid/4.wav": "Folk", "Rock/Ann/1.mp3": "Rock",
@@ -57,20 +59,20 @@ def test_list_songs_by_paths(music: Path) -> None:
     assert list(songs.index) == list(range(1, 9))
 
 
-def test_list_songs_by_a_layout(music: Path) -> None:
-    found = usable(list_songs(str(music), None, "{genre}/{artist}/{title}"))
+def test_list_songs_by_a_layout(library: Path) -> None:
+    found = usable(list_songs(str(library), None, "{genre}/{artist}/{title}"))
     assert set(found.index) == {"Rock/Ann/1.mp3", "Rock/Ann/2.mp3", "Folk/Cid/4.wav"}
 
 
 def test_list_songs_of_a_list_are_named_below_their_common_folder(
-    music: Path, monkeypatch: pytest.MonkeyPatch
+    library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (music.parent / "songs.txt").write_text("music/Rock/Ann/1.mp3\nmusic/Folk/5.wav\n")
-    monkeypatch.chdir(music.parent)
+    (library.parent / "songs.txt").write_text("music/Rock/Ann/1.mp3\nmusic/Folk/5.wav\n")
+    monkeypatch.chdir(library.parent)
     found = usable(list_songs("songs.txt", None, None))
     assert found["genre"].to_dict() == {"Rock/Ann/1.mp3": "Rock", "Folk/5.wav": "Folk"}
     assert [os.fsdecode(path) for path in found["path"]] == (
-        music.parent / "songs.txt"
+        library.parent / "songs.txt"
     ).read_text().split()
 
 
@@ -125,9 +127,9 @@ Write = Callable[[list[dict[str, Any]], Path], Path]
 
 @pytest.mark.parametrize("write", [as_csv, as_parquet, as_jsonl])
 @pytest.mark.parametrize("named", [False, True])
-def test_list_songs_by_a_manifest(music: Path, write: Write, named: bool) -> None:
-    manifest = write(ROWS, music)
-    songs = list_songs(str(manifest if named else music), None, None)
+def test_list_songs_by_a_manifest(library: Path, write: Write, named: bool) -> None:
+    manifest = write(ROWS, library)
+    songs = list_songs(str(manifest if named else library), None, None)
     found = usable(songs)
     for name in ("genre", "artist", "split"):
         expected = {row["file_name"]: row[name] for row in ROWS[:5]}
@@ -143,12 +145,12 @@ def test_list_songs_by_a_manifest(music: Path, write: Write, named: bool) -> Non
         "gone.mp3": "cannot be read: No such file or directory",
     }
     # What is said outright goes before the manifest.
-    assert usable(list_songs(str(music), "path", None))["genre"]["Rock/Ann/1.mp3"] == "Rock"
+    assert usable(list_songs(str(library), "path", None))["genre"]["Rock/Ann/1.mp3"] == "Rock"
 
 
-def test_songs_that_a_manifest_does_not_name_are_set_aside(music: Path) -> None:
-    as_csv(ROWS[1:5], music)
-    songs = list_songs(str(music), None, None).set_index("file_name")
+def test_songs_that_a_manifest_does_not_name_are_set_aside(library: Path) -> None:
+    as_csv(ROWS[1:5], library)
+    songs = list_songs(str(library), None, None).set_index("file_name")
     assert songs["problem"]["Rock/Ann/1.mp3"] == "not in metadata.csv"
 
 
@@ -163,11 +165,11 @@ def test_songs_that_a_manifest_does_not_name_are_set_aside(music: Path) -> None:
 )
 @pytest.mark.parametrize("write", [as_csv, as_parquet, as_jsonl])
 def test_manifests_that_cannot_be_used_are_named(
-    music: Path, write: Write, rows: list[dict[str, Any]], message: str
+    library: Path, write: Write, rows: list[dict[str, Any]], message: str
 ) -> None:
-    manifest = write(rows, music)
+    manifest = write(rows, library)
     with pytest.raises(SongNetError) as error:
-        list_songs(str(music), None, None)
+        list_songs(str(library), None, None)
     assert str(error.value) == f"{manifest}: {message}"
 
 
@@ -182,18 +184,18 @@ def test_manifests_that_cannot_be_used_are_named(
         ("metadata.jsonl", b"[1]"),
     ],
 )
-def test_manifests_that_are_no_tables_are_named(music: Path, name: str, content: bytes) -> None:
-    (music / name).write_bytes(content)
+def test_manifests_that_are_no_tables_are_named(library: Path, name: str, content: bytes) -> None:
+    (library / name).write_bytes(content)
     with pytest.raises(SongNetError, match=f"{name}: is not a table of songs: ") as error:
-        list_songs(str(music), None, None)
+        list_songs(str(library), None, None)
     assert "\n" not in str(error.value)
 
 
-def test_two_manifests_are_not_chosen_from(music: Path) -> None:
-    as_csv(ROWS, music)
-    as_jsonl(ROWS, music)
+def test_two_manifests_are_not_chosen_from(library: Path) -> None:
+    as_csv(ROWS, library)
+    as_jsonl(ROWS, library)
     with pytest.raises(SongNetError, match=r"has metadata.csv and metadata.jsonl; remove one"):
-        list_songs(str(music), None, None)
+        list_songs(str(library), None, None)
 
 
 def tagged(path: Path, content: bytes, **tags: str) -> None:
@@ -282,14 +284,14 @@ def test_folders_that_cannot_be_learned_are_named(
     assert "\n" not in str(error.value)
 
 
-def test_write_songs_leaves_the_list_as_it_is_where_nothing_has_changed(music: Path) -> None:
-    path = music.parent / "songs.parquet"
-    write_songs(str(music), None, None, path)
+def test_write_songs_leaves_the_list_as_it_is_where_nothing_has_changed(library: Path) -> None:
+    path = library.parent / "songs.parquet"
+    write_songs(str(library), None, None, path)
     os.utime(path, (1, 1))
-    write_songs(str(music), None, None, path)
+    write_songs(str(library), None, None, path)
     assert path.stat().st_mtime == 1
-    os.utime(music / "Rock/Ann/1.mp3", (2, 2))
-    write_songs(str(music), None, None, path)
+    os.utime(library / "Rock/Ann/1.mp3", (2, 2))
+    write_songs(str(library), None, None, path)
     assert path.stat().st_mtime > 1
 
 
@@ -315,3 +317,23 @@ def test_a_folder_is_a_clip_source(tmp_path: Path) -> None:
     with source.samples(22_050, 1) as read, pytest.raises(SongNetError) as error:
         read(1)
     assert "Folk/B/4 was usable and is not any more (no such file)" in str(error.value)
+
+
+def test_of_a_whole_song_the_middle_counts(tmp_path: Path) -> None:
+    for genre in ("Rock", "Folk"):
+        (tmp_path / genre).mkdir()
+        (tmp_path / genre / "1.wav").write_bytes(wav(20))
+    write_songs(str(tmp_path), None, None, tmp_path / "songs.parquet")
+    source = Folder([str(tmp_path / "songs.parquet")])
+    whole = average_channels(music(20))
+    with source.samples(RATE, 8) as read:
+        np.testing.assert_allclose(read(1), whole[6 * RATE : 14 * RATE], atol=1e-4)
+    with source.samples(RATE, 8, stop=3) as read:  # what pages play and draw is the same part
+        np.testing.assert_allclose(read(1), whole[6 * RATE : 9 * RATE], atol=1e-4)
+    with source.samples(RATE, 30, stop=3) as read:
+        np.testing.assert_allclose(read(1), whole[: 3 * RATE], atol=1e-4)
+    with source.spectrograms([1], MelSpectrogram(), 5, 8) as spectrograms:
+        mel, facts = spectrograms.read(1)
+    assert facts["seconds"] == 8
+    with source.samples(22_050, 8) as read:
+        np.testing.assert_allclose(mel, MelSpectrogram().offline(read(1)), atol=1e-3)
