@@ -42,6 +42,12 @@ def test_preview_counts_the_songs_of_a_folder(here: Path) -> None:
 
 
 def test_preview_tells_what_protocols_lack(here: Path) -> None:
+    for song in "12":  # of a genre that is too small
+        (here / "music/Blues").mkdir(exist_ok=True)
+        (here / "music/Blues" / song).touch()
+    assert look(dataset="folder", audio="music").tracks == 18
+    with pytest.raises(SongNetError, match="'Blues' has 2 usable tracks"):
+        look(dataset="folder", audio="music", genres=["Rock", "Blues"])
     flat = here / "flat"
     for genre in ("Rock", "Folk"):
         (flat / genre).mkdir(parents=True)

@@ -307,6 +307,8 @@ def test_a_folder_is_a_clip_source(tmp_path: Path) -> None:
     assert table["artist_id"].tolist() == ["B", "B", "A", "A", "A"]
     assert table["official_split"].isna().all() and (table["subset"] <= "small").all()
     with pytest.raises(SongNetError, match="'Folk' has 2 usable tracks"):
+        choose_tracks("folder", songs, [songs], "small", ["Folk", "Rock"], None)
+    with pytest.raises(SongNetError, match="'Rock' is the only genre with 3 usable tracks"):
         choose_tracks("folder", songs, [songs], "small", None, None)
     npy, found = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
     write_shard(npy, found, source, [1, 2, 5], MelSpectrogram(), 5, 30)

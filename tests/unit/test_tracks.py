@@ -138,7 +138,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
 @pytest.mark.parametrize(
     ("genres", "message"),
     [
-        (["Rock"] * 3, "'Rock' is the only genre with usable tracks"),
+        (["Rock"] * 3, "'Rock' is the only genre with 3 usable tracks or more"),
         (["Rock"] * 3 + ["predicted"] * 3, "'predicted' would be mistaken for a column"),
     ],
 )
