@@ -80,7 +80,9 @@ def test_a_folder_of_songs_becomes_a_report(
     split = pd.read_parquet(results / "splits/official.parquet")
     assert set(split["split"]) == {"train", "validation"}
     assert len(split) == pytest.approx(2 / 3 * len(tracks), abs=3)
-    assert "those of vectors.parquet; SongNet did not" in (results / "report/results.md").read_text()
+    assert (
+        "those of vectors.parquet; SongNet did not" in (results / "report/results.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(
