@@ -61,6 +61,11 @@ def test_preview_tells_what_protocols_lack(here: Path) -> None:
     pd.DataFrame(rows, columns=columns).to_csv(flat / "metadata.csv", index=False)
     seen = look(dataset="folder", audio="flat")
     assert seen.problems == {"official": "no track of 'Folk' is in the validation subset"}
+    text = (flat / "metadata.csv").read_text().replace("test", "tset")
+    (flat / "metadata.csv").write_text(text)
+    assert not look(dataset="folder", audio="flat", protocols=["random", "artist"]).problems
+    with pytest.raises(SongNetError, match=r"Folk/2 has the split 'tset' \(allowed: training, tr"):
+        look(dataset="folder", audio="flat")
 
 
 def test_preview_remembers_what_has_not_changed(here: Path, monkeypatch: Any) -> None:

@@ -264,7 +264,6 @@ def test_list_songs_by_tags_reads_changed_files_alone(
         ("flat", "none of its 2 files can be used (1.mp3: no folder names its genre); put songs"),
         ("empty", "no file in it"),
         ("one genre", "all songs are of one genre, 'Rock', and a classifier needs two; if the"),
-        ("split", "Rock/1.mp3 has the split 'tset' (allowed: training, train, "),
     ],
 )
 def test_folders_that_cannot_be_learned_are_named(
@@ -274,10 +273,6 @@ def test_folders_that_cannot_be_learned_are_named(
     for name in names.get(change, ["Rock/1.mp3", "Folk/2.mp3"]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    if change == "split":
-        rows = [("Rock/1.mp3", "Rock", "tset"), ("Folk/2.mp3", "Folk", "")]
-        table = pd.DataFrame(rows, columns=["file_name", "genre", "split"])
-        table.to_csv(tmp_path / "metadata.csv", index=False)
     with pytest.raises(SongNetError) as error:
         list_songs(str(tmp_path), None, None)
     assert str(error.value).startswith(f"config key audio: {tmp_path}: {message}")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songnet.data.splits import SUBSETS, check_protocols, split_summary, split_tracks
+from songnet.data.protocols import SUBSETS, check_protocols
+from songnet.data.splits import split_summary, split_tracks
 from songnet.data.subsets import held_out
 from songnet.errors import SongNetError
 

@@ -24,6 +24,7 @@ from studies.fma_like import (
 )
 
 from songnet.data.fma_zip import FmaZip, member_name
+from songnet.data.protocols import SUBSETS
 from songnet.data.selection import (
     index_tracks,
     quarantine_table,
@@ -32,7 +33,7 @@ from songnet.data.selection import (
     wanted_tracks,
 )
 from songnet.data.shard_writer import CLIP_COLUMNS, write_shard
-from songnet.data.splits import SUBSETS, split_summary, split_tracks
+from songnet.data.splits import split_summary, split_tracks
 from songnet.data.tracks import read_tracks
 from songnet.features.mel import MelSpectrogram
 

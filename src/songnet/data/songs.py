@@ -14,7 +14,6 @@ from songnet.data.folder import COLUMNS
 from songnet.data.labels import Layout
 from songnet.data.manifest import SUFFIXES, find_manifest, read_manifest
 from songnet.data.names import one_spelling
-from songnet.data.splits import OFFICIAL
 from songnet.data.tracks import MOST_TRACKS
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.io import replacing
@@ -40,6 +39,8 @@ def write_songs(audio: str, labels: str | None, layout: str | None, path: str | 
         SongNetError: nothing can be read there, or nothing has a label.
     """
     path = Path(path)
+    if path.parent.exists() and not os.access(path.parent, os.W_OK):
+        raise SongNetError(f"{path}: may not be written")
     before = pd.read_parquet(path) if path.exists() else None
     content = list_songs(audio, labels, layout, before).to_parquet(None)
     if before is None or path.read_bytes() != content:
@@ -82,7 +83,8 @@ def list_songs(
         else:
             _add_labels(rows, Layout(layout))
     songs = _table(rows)
-    _check_songs(songs, audio, labels if manifest is None else manifest.name)
+    by_folders = manifest is None and labels != "tags" and layout is None
+    _check_songs(songs, audio, by_folders)
     return songs
 
 
@@ -183,8 +185,8 @@ def _as_utf8(text: Any) -> Any:
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
-def _check_songs(songs: pd.DataFrame, audio: str, labels: str | None) -> None:
-    """Fail where nothing can be learned, or a split has a name that nobody knows."""
+def _check_songs(songs: pd.DataFrame, audio: str, by_folders: bool) -> None:
+    """Fail where there is nothing to tell apart."""
     usable = songs[songs["problem"].isna()]
     where = f"config key audio: {audio}"
     if usable.empty:
@@ -193,17 +195,13 @@ def _check_songs(songs: pd.DataFrame, audio: str, labels: str | None) -> None:
         raise SongNetError(
             f"{where}: none of its {len(songs)} files can be used ({first}: {reason}); {HINT}"
         )
-    for value in sorted(set(usable["split"].dropna()) - set(OFFICIAL)):
-        first = usable["file_name"][usable["split"] == value].iloc[0]
-        raise SongNetError(
-            f"{where}: {first} has the split {value!r} (allowed: {', '.join(OFFICIAL)}, or "
-            "nothing for a track that takes no part)"
-        )
     genres = sorted(usable["genre"].unique())
     if len(genres) == 1:
         below = Path(audio, genres[0])
         hint = (
-            f"if the folders in it are the genres, take audio={below}" if below.is_dir() else HINT
+            f"if the folders in it are the genres, take audio={below}"
+            if by_folders and below.is_dir()
+            else HINT
         )
         raise SongNetError(
             f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two; "
