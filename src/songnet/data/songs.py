@@ -198,12 +198,8 @@ def _check_songs(songs: pd.DataFrame, audio: str, by_folders: bool) -> None:
     genres = sorted(usable["genre"].unique())
     if len(genres) == 1:
         below = Path(audio, genres[0])
-        hint = (
-            f"if the folders in it are the genres, take audio={below}"
-            if by_folders and below.is_dir()
-            else HINT
-        )
+        hint = f"; if the folders in it are the genres, take audio={below}"
         raise SongNetError(
-            f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two; "
-            + hint
+            f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two"
+            + (hint if by_folders and below.is_dir() else "")
         )
