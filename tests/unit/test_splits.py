@@ -165,7 +165,11 @@ def test_judging_subset(tmp_path: Path, subsets: list[str], subset: str) -> None
             ["random", "artist"],
             r"artist: no track names an artist; take 'protocols=\[random\]'",
         ),
-        ({"artist_id": 1.0}, ["artist"], r"artist: 'genre 0' has 1 artists, .*=\[random\]'"),
+        (
+            {"artist_id": 1.0},
+            ["artist"],
+            r"artist: 'genre 0' has too few artists: 1, .*=\[random\]'",
+        ),
         ({"official_split": "holdout"}, ["official"], "official: track 0 has the split 'holdout'"),
         ({"official_split": np.nan}, ["random", "official"], "official: no track has a split of"),
         (

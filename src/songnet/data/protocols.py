@@ -54,7 +54,9 @@ def _artist_problem(tracks: pd.DataFrame) -> str:
         return "no track names an artist"
     artists = tracks.groupby("genre", observed=True)["artist_id"].nunique()
     if len(few := artists[artists < len(SUBSETS)]):
-        return f"{few.index[0]!r} has {few.iloc[0]} artists, and {len(SUBSETS)} are needed"
+        return (
+            f"{few.index[0]!r} has too few artists: {few.iloc[0]}, where {len(SUBSETS)} are needed"
+        )
     return ""
 
 
