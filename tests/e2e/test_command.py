@@ -311,6 +311,14 @@ def test_a_step_is_not_written_where_it_cannot_be(trained: Path, tmp_path: Path)
         assert "Traceback" not in run.stderr.decode()
 
 
+def test_export_makes_no_folders(trained: Path, tmp_path: Path) -> None:
+    target = tmp_path / "no/such/step.onnx"
+    run = songnet("export", target, "--model", trained)
+    assert run.returncode == 1
+    assert f"songnet: error: {target}: no such folder; make it first" in run.stderr.decode()
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_exported_step_hears_the_same(trained: Path, clips: Path, tmp_path: Path) -> None:
     import onnxruntime
 

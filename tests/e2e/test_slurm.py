@@ -131,8 +131,8 @@ def test_results_equal_those_of_a_local_run(survived: Survived, finished: Path) 
 def test_a_job_over_its_memory_gets_more(survived: Survived) -> None:
     shards = [job for job in survived.jobs if "mel" in job.comment]
     assert [(job.state, job.memory) for job in shards] == [
-        ("FAILED", "150M"),
-        ("COMPLETED", "3000M"),
+        ("FAILED", "100M"),
+        ("COMPLETED", "2000M"),
     ]
     logs = list((survived.project / ".snakemake/slurm_logs").rglob(f"{shards[0].number}.log"))
     assert "memory limit" in logs[0].read_text()

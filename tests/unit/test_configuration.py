@@ -54,9 +54,12 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"models": []}, "models: must have at least 1 item, got []"),
         ({"reference": "knn", "models": ["svm"]}, "reference: 'knn' is not among"),
         ({"seeds": []}, "seeds: must have at least 1 item, got []"),
-        ({"seeds": "one"}, "seeds: must be a valid list, got 'one'"),
+        ({"seeds": "one"}, "seeds.0: must be a valid integer, got 'one'"),
+        ({"seeds": {"one": 1}}, "seeds: must be a valid list, got {'one': 1}"),
+        ({"genres": "Rock"}, "genres: must have at least 2 items, got ['Rock']"),
+        ({"models": "svm,knn"}, "models: 'svm,knn' is not known (allowed: random_guess, "),
         ({"seeds": ["one"]}, "seeds.0: must be a valid integer, got 'one'"),
-        ({"seeds": "[1,2"}, "seeds: must be a valid list, got '[1,2'"),
+        ({"seeds": "[1,2"}, "seeds.0: must be a valid integer, got '[1,2'"),
         ({"seeds": [True]}, "seeds.0: must be a valid integer, got True"),
         ({"seeds": [1, 1]}, "seeds: 1 stands twice"),
         ({"seeds": [2**32]}, "seeds.0: must be less than or equal to 4294967295, got 4294967296"),
@@ -92,6 +95,21 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"archives": "/nowhere"}, "archives: dataset=demo makes its own"),
         ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
         ({"dataset": "local", "archives": "/no"}, "archives: /no/fma_metadata.zip: no such file"),
+        (
+            {"dataset": "local", "archives": "~/n"},
+            f"archives: {Path.home()}/n/fma_metadata.zip: no",
+        ),
+        ({"dataset": "folder"}, "audio: dataset=folder needs audio=DIR, a folder of songs"),
+        ({"dataset": "folder", "archives": "x"}, "archives: dataset=folder takes audio=DIR"),
+        ({"dataset": "folder", "audio": "~/n"}, f"audio: {Path.home()}/n: no such file or folder"),
+        ({"audio": "x"}, "audio: dataset=demo has no use for it; songs of your own take dataset="),
+        ({"labels": "tags"}, "labels: dataset=demo has no use for it"),
+        ({"features": "published"}, "features: published: dataset=demo has none"),
+        (
+            {"features": "no.csv"},
+            "features: no.csv: no such file (allowed: computed, published, or",
+        ),
+        ({"features": __file__}, f"features: {__file__}: must end in .csv or .parquet"),
     ],
 )
 def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
@@ -314,6 +332,10 @@ def test_an_estimator_is_found_as_far_as_its_module_tells(path: Path, name: str)
         ({"tracking": {"live": "false"}}, {"tracking": {"live": False}}),
         ({"tracking": {"experiment": "12"}}, {"tracking": {"experiment": "12"}}),
         ({"reference": "null", "archives": "~", "genres": "null", "tracks_per_genre": "null"}, {}),
+        ({"seeds": "3"}, {"seeds": [3]}),
+        ({"seeds": 3, "models": "svm"}, {"seeds": [3], "models": ["svm"]}),
+        ({"protocols": "artist"}, {"protocols": ["artist"]}),
+        ({"excerpt_seconds": 5}, {"excerpt_seconds": [5.0]}),
         ({"tracking": {"experiment": "null"}}, {}),
     ],
 )
@@ -366,4 +388,4 @@ def test_the_conda_environment_has_the_locked_versions_of_what_runs() -> None:
         return {re.split(r"[^\w-]", line)[0].lower() for line in requirements}
 
     assert of(project["project"]["dependencies"]) <= names
-    assert not names & {"librosa", "mypy", "playwright", "pytest", "ruff"}
+    assert not names & {"mypy", "playwright", "pytest", "ruff"}

@@ -69,8 +69,7 @@ with configuration.exit_on_error():
     LEFT_OUT = {name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems}
     config["protocols"] = plan.usable_protocols(config["protocols"], SEEN.problems)
 if workflow.is_main_process:
-    for name, lack in LEFT_OUT.items():
-        print(f"songnet: without the protocol {name}: {lack}", file=sys.stderr)
+    print(*notes.without(LEFT_OUT), sep="\n", end="\n" * bool(LEFT_OUT), file=sys.stderr)
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
 TRACK_TABLE = SOURCES[CLIPS].table

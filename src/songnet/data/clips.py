@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.features.audio import Samples, clip_samples, is_silent
+from songnet.features.audio import (
+    Clip,
+    Samples,
+    check_length,
+    clip_samples,
+    is_silent,
+    resample,
+)
+from songnet.features.excerpt import middle
 from songnet.features.spectrogram import Spectrogram
 
 # What one clip gives: its spectrogram (bands, frames) in dB, and facts for the index.
@@ -72,7 +80,13 @@ class ClipSource(ABC):
 
 
 class AudioSource(ClipSource):
-    """Clips with sound: subclasses say how their bytes are read."""
+    """Clips with sound: subclasses say how their bytes are read.
+
+    Of files that are longer than a clip the beginning counts or, where ``from_middle`` is true, the
+    middle: a whole song may begin with silence or applause.
+    """
+
+    from_middle = False
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Callable[[int], BinaryIO]]:
@@ -93,7 +107,7 @@ class AudioSource(ClipSource):
                 with open_file(track_id) as file:
                     digest = hashlib.file_digest(file, "sha1").hexdigest()  # type: ignore[arg-type]
                     facts: dict[str, Any] = {"sha1": digest}
-                    samples, clip = clip_samples(
+                    samples, clip = self._decoded(
                         file, spectrogram.sample_rate, clip_seconds, min_seconds
                     )
                 used = clip.samples[: int(clip_seconds * clip.sample_rate)]
@@ -117,23 +131,39 @@ class AudioSource(ClipSource):
             yield lambda track_id: self._still(track_id, lambda: open_file(track_id))
 
     @contextmanager
-    def samples(self, sample_rate: int, seconds: float) -> Iterator[Callable[[int], Samples]]:
-        """Give a function that decodes the beginning of a track that was usable before.
+    def samples(
+        self, sample_rate: int, clip_seconds: float, stop: float | None = None
+    ) -> Iterator[Callable[[int], Samples]]:
+        """Give a function that decodes the clip of a track that was usable before.
 
         Args:
             sample_rate: of the samples, Hz.
-            seconds: what follows is cut off.
+            clip_seconds: longer files are cut to it.
+            stop: seconds from the beginning of the clip that are needed; None for all.
 
         Raises:
-            SongNetError: it is not any more.
+            SongNetError: it is not usable any more.
         """
+        stop = clip_seconds if stop is None else min(stop, clip_seconds)
+        decoded_seconds = clip_seconds if self.from_middle else stop
         with self.opened() as open_file:
 
             def read(track_id: int) -> Samples:
                 with open_file(track_id) as file:
-                    return clip_samples(file, sample_rate, seconds)[0]
+                    samples, _ = self._decoded(file, sample_rate, decoded_seconds)
+                    return samples[: int(stop * sample_rate)]
 
             yield lambda track_id: self._still(track_id, lambda: read(track_id))
+
+    def _decoded(
+        self, file: BinaryIO, sample_rate: int, clip_seconds: float, min_seconds: float = 0.0
+    ) -> tuple[Samples, Clip]:
+        """Decode a clip, as `clip_samples` does."""
+        if not self.from_middle:
+            return clip_samples(file, sample_rate, clip_seconds, min_seconds)
+        clip = middle(file, clip_seconds).clip
+        check_length(clip.seconds, min_seconds, clip.lost_seconds)
+        return resample(clip, sample_rate)[: int(clip_seconds * sample_rate)], clip
 
     def _still(self, track_id: int, read: Callable[[], Any]) -> Any:
         try:

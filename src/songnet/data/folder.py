@@ -27,6 +27,8 @@ class Folder(AudioSource):
         paths: of the one songs.parquet.
     """
 
+    from_middle = True
+
     def __init__(self, paths: list[str]) -> None:
         super().__init__(paths)
         (self._path,) = paths

@@ -31,14 +31,14 @@ def find_manifest(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
+def read_manifest(path: Path) -> list[dict[str, str | None]]:
     """Read a manifest.
 
     Args:
         path: of a CSV, Parquet or JSON Lines file.
 
     Returns:
-        Text or None, columns REQUIRED and OPTIONAL; those that the file does not have are empty.
+        For each row REQUIRED and OPTIONAL; None where a column or its value is missing.
 
     Raises:
         SongNetError: it cannot be read, lacks a column, or names no file or one twice.
@@ -55,14 +55,19 @@ def read_manifest(path: Path) -> pd.DataFrame:
             raise SongNetError(
                 f"{path}: has no column {column} (it has: {', '.join(map(str, table.columns))})"
             )
-    table = table.reindex(columns=[*REQUIRED, *OPTIONAL]).map(_text)
-    if table.empty:
+    names = [*REQUIRED, *OPTIONAL]
+    rows = [{name: _text(row.get(name)) for name in names} for row in table.to_dict("records")]
+    if not rows:
         raise SongNetError(f"{path}: lists no file")
-    if (nameless := table["file_name"].isna()).any():
-        raise SongNetError(f"{path}: row {nameless.argmax() + 1} has no file_name")
-    if (twice := table["file_name"].duplicated()).any():
-        raise SongNetError(f"{path}: file_name {table['file_name'][twice].iloc[0]} stands twice")
-    return table
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        name = row["file_name"]
+        if name is None:
+            raise SongNetError(f"{path}: row {number} has no file_name")
+        if name in seen:
+            raise SongNetError(f"{path}: file_name {name} stands twice")
+        seen.add(name)
+    return rows
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

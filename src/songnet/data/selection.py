@@ -13,6 +13,7 @@ from songnet.io import replacing
 
 SHOWN = 8  # genres in an error
 FEWEST_TRACKS = 3  # of a genre, one for each subset of a split
+FEW = f"its genre has fewer than {FEWEST_TRACKS} tracks"
 UNPRINTABLE = f"the name of its genre cannot be printed, or has over {LONGEST_GENRE} characters"
 QUARANTINE = ["track_id", "file_name", "reason"]
 
@@ -47,13 +48,17 @@ def choose_tracks(
     """
     table = read_table(kind, table_file)
     inside = wanted_tracks(table, subset, genres, per_genre)
-    if not clips:
-        check_genres(inside)
-        return Selection(inside.assign(file_name=""), quarantine_table({}))
-    source = clip_source(kind, clips)
-    tracks, problems = select_tracks(inside, table.index, source.track_ids())
-    tracks = tracks.assign(file_name=[source.file_name(i) for i in tracks.index])
+    source = clip_source(kind, clips) if clips else None
+    available = source.track_ids() if source else set(inside.index)
+    tracks, problems = select_tracks(inside, table.index, available)
+    if genres is None:  # those that are named are missed
+        small = tracks.groupby("genre", observed=True)["genre"].transform("size") < FEWEST_TRACKS
+        problems |= dict.fromkeys(tracks.index[small], FEW)
+        tracks = tracks[~small]
     check_genres(tracks)
+    if source is None:
+        return Selection(tracks.assign(file_name=""), quarantine_table({}))
+    tracks = tracks.assign(file_name=[source.file_name(i) for i in tracks.index])
     return Selection(tracks, quarantine_table(source.problems() | problems, source.file_name))
 
 
@@ -184,8 +189,9 @@ def check_genres(tracks: pd.DataFrame) -> None:
         )
     names = sorted(set(tracks["genre"]))
     if len(names) < 2:
+        found = f"{names[0]!r} is the only genre" if names else "there is no genre"
         raise SongNetError(
-            f"config key genres: {names[0]!r} is the only genre with usable tracks, and a "
+            f"config key genres: {found} with {FEWEST_TRACKS} usable tracks or more, and a "
             "classifier needs two"
         )
     for genre, group in tracks.groupby("genre", observed=True):

@@ -14,7 +14,6 @@ from songnet.data.folder import COLUMNS
 from songnet.data.labels import Layout
 from songnet.data.manifest import SUFFIXES, find_manifest, read_manifest
 from songnet.data.names import one_spelling
-from songnet.data.splits import OFFICIAL
 from songnet.data.tracks import MOST_TRACKS
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.io import replacing
@@ -40,6 +39,8 @@ def write_songs(audio: str, labels: str | None, layout: str | None, path: str | 
         SongNetError: nothing can be read there, or nothing has a label.
     """
     path = Path(path)
+    if path.parent.exists() and not os.access(path.parent, os.W_OK):
+        raise SongNetError(f"{path}: may not be written")
     before = pd.read_parquet(path) if path.exists() else None
     content = list_songs(audio, labels, layout, before).to_parquet(None)
     if before is None or path.read_bytes() != content:
@@ -82,7 +83,8 @@ def list_songs(
         else:
             _add_labels(rows, Layout(layout))
     songs = _table(rows)
-    _check_songs(songs, audio, labels if manifest is None else manifest.name)
+    by_folders = manifest is None and labels != "tags" and layout is None
+    _check_songs(songs, audio, by_folders)
     return songs
 
 
@@ -115,13 +117,14 @@ def _row(path: Path, root: Path, is_song: bool) -> Row:
 def _of_manifest(manifest: Path, root: Path, there: Iterable[Path]) -> list[Row]:
     """Files of a manifest with their labels, and those that are there without being named."""
     rows = []
-    for labels in read_manifest(manifest).to_dict("records"):
-        path = Path(os.path.normpath(root / labels["file_name"]))
+    for labels in read_manifest(manifest):
+        name = str(labels["file_name"])
+        path = Path(os.path.normpath(root / name))
         row = _row(path, root, True) | {name: labels[name] for name in LABELS}
         row["title"] = row["title"] or path.stem
         if row["genre"] is None:
             row["problem"] = row["problem"] or f"no genre in {manifest.name}"
-        rows.append(row | {"file_name": labels["file_name"]})
+        rows.append(row | {"file_name": name})
     named = {row["path"] for row in rows}
     others = [path for path in there if path not in named and path != manifest]
     left_out = [_row(path, root, may_be_audio(path)) for path in others]
@@ -155,18 +158,21 @@ def _add_tags(rows: list[Row], before: pd.DataFrame | None) -> None:
         except OSError as error:
             row["problem"] = f"cannot be read: {error.strerror}"
             continue
-        row |= {name: found[name] for name in ("genre", "artist", "title")}
+        text = {name: found[name] for name in ("genre", "artist", "title")}
+        row |= {name: text[name] if isinstance(text[name], str) else None for name in text}
         row["title"] = row["title"] or row["path"].stem
         if row["genre"] is None:
             row["problem"] = "no genre in its tags"
 
 
 def _table(rows: list[Row]) -> pd.DataFrame:
-    songs = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    texts = ("file_name", *LABELS, "problem")
+    plain = [
+        row | {name: _as_utf8(row.get(name)) for name in texts} | {"path": os.fsencode(row["path"])}
+        for row in rows
+    ]
+    songs = pd.DataFrame(plain, columns=COLUMNS)
     songs.index = pd.RangeIndex(1, len(songs) + 1, name="track_id")
-    songs["path"] = songs["path"].map(os.fsencode)
-    for name in ("file_name", *LABELS, "problem"):
-        songs[name] = songs[name].map(_as_utf8).astype(object).where(songs[name].notna(), None)
     for name in ("genre", "artist"):
         songs[name] = one_spelling(songs[name])
     return songs
@@ -179,8 +185,8 @@ def _as_utf8(text: Any) -> Any:
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
-def _check_songs(songs: pd.DataFrame, audio: str, labels: str | None) -> None:
-    """Fail where nothing can be learned, or a split has a name that nobody knows."""
+def _check_songs(songs: pd.DataFrame, audio: str, by_folders: bool) -> None:
+    """Fail where there is nothing to tell apart."""
     usable = songs[songs["problem"].isna()]
     where = f"config key audio: {audio}"
     if usable.empty:
@@ -189,19 +195,11 @@ def _check_songs(songs: pd.DataFrame, audio: str, labels: str | None) -> None:
         raise SongNetError(
             f"{where}: none of its {len(songs)} files can be used ({first}: {reason}); {HINT}"
         )
-    for value in sorted(set(usable["split"].dropna()) - set(OFFICIAL)):
-        first = usable["file_name"][usable["split"] == value].iloc[0]
-        raise SongNetError(
-            f"{where}: {first} has the split {value!r} (allowed: {', '.join(OFFICIAL)}, or "
-            "nothing for a track that takes no part)"
-        )
     genres = sorted(usable["genre"].unique())
     if len(genres) == 1:
         below = Path(audio, genres[0])
-        hint = (
-            f"if the folders in it are the genres, take audio={below}" if below.is_dir() else HINT
-        )
+        hint = f"; if the folders in it are the genres, take audio={below}"
         raise SongNetError(
-            f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two; "
-            + hint
+            f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two"
+            + (hint if by_folders and below.is_dir() else "")
         )

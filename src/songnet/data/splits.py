@@ -10,87 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from songnet.data.protocols import SUBSETS, own_subsets
 from songnet.errors import SongNetError
 
-SUBSETS = ["train", "validation", "test"]
-NO_ARTISTS = "no track names an artist"
 # Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
 ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
-# What a data set calls its own subsets: FMA's names, Hugging Face's, and other common ones.
-OFFICIAL = {
-    "training": "train", "train": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-
-
-def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
-    """Fail where a protocol cannot divide tracks, before any of their clips is decoded.
-
-    Args:
-        tracks: selected tracks; genre, artist_id, official_split.
-        protocols: random, artist, official.
-
-    Raises:
-        SongNetError: names the first such protocol, what it lacks, and the others.
-    """
-    problems = protocol_problems(tracks)
-    able = [name for name in protocols if name not in problems] or ["random"]
-    for protocol in protocols:
-        if protocol in problems:
-            raise SongNetError(
-                f"config key protocols: {protocol}: {problems[protocol]}; take "
-                f"'protocols=[{','.join(able)}]'"
-            )
-
-
-def protocol_problems(tracks: pd.DataFrame) -> dict[str, str]:
-    """What protocols lack that cannot divide tracks.
-
-    Args:
-        tracks: selected tracks; genre, artist_id, official_split.
-
-    Raises:
-        SongNetError: ``official_split`` has a value that no subset is called.
-    """
-    found = {"artist": _artist_problem(tracks), "official": _official_problem(tracks)}
-    return {protocol: problem for protocol, problem in found.items() if problem}
-
-
-def _artist_problem(tracks: pd.DataFrame) -> str:
-    """What the protocol `artist` lacks; empty if nothing."""
-    if tracks["artist_id"].isna().all():
-        return NO_ARTISTS
-    artists = tracks.groupby("genre", observed=True)["artist_id"].nunique()
-    if len(few := artists[artists < len(SUBSETS)]):
-        return f"{few.index[0]!r} has {few.iloc[0]} artists, and {len(SUBSETS)} are needed"
-    return ""
-
-
-def _official_problem(tracks: pd.DataFrame) -> str:
-    """What the protocol `official` lacks; empty if nothing."""
-    subsets = _official(tracks)
-    if subsets.empty:
-        return "no track has a split of its own"
-    for subset in SUBSETS[:2]:  # the test subset may be elsewhere
-        if lacking := sorted(
-            set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])
-        ):
-            return f"no track of {lacking[0]!r} is in the {subset} subset"
-    return ""
-
-
-def _official(tracks: pd.DataFrame) -> pd.Series:
-    """The data set's own subsets, of the tracks that have one."""
-    given = tracks["official_split"].dropna()
-    subsets = given.map(OFFICIAL)
-    if (unknown := subsets.isna()).any():
-        raise SongNetError(
-            f"config key protocols: official: track {unknown.idxmax()} has the split "
-            f"{given[unknown].iloc[0]!r} (allowed: {', '.join(OFFICIAL)}, or nothing for a track "
-            "that takes no part)"
-        )
-    return subsets
 
 
 def split_tracks(
@@ -119,7 +43,7 @@ def split_tracks(
         subsets = _artist(tracks, shares or {}, rng)
         _assert_disjoint(tracks, subsets)
     else:
-        subsets = _official(tracks)
+        subsets = own_subsets(tracks)
     # A data set's own split may leave the test subset out.
     for subset in SUBSETS[:2] if protocol == "official" else SUBSETS:
         lacking = set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])

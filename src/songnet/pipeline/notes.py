@@ -17,6 +17,11 @@ NO_ARTISTS = "No track names an artist, so an artist leak cannot be excluded."
 FEW_ARTISTS = "There is no artist split, so the artist leak is not measured: {}."
 
 
+def without(left_out: dict[str, str]) -> list[str]:
+    """Say which protocols a run goes without, and what each of them lacks."""
+    return [f"songnet: without the protocol {name}: {lack}" for name, lack in left_out.items()]
+
+
 def described(config: Table, dataset: Table, features: str, seen: Preview) -> Table:
     """Return the entry of a data set with the title, genres and note of this run.
 

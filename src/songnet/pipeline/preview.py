@@ -42,7 +42,7 @@ def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Previ
         audio = plan.local_path(config["audio"])
         write_songs(audio, config["labels"], config["layout"], plan.songs_file(config))
     memory = Path(results, "preview.json")
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         found = read_json(memory)
         if not is_main or found.pop("key") == _key(config, dataset):
             return Preview(*(found[name] for name in Preview._fields))
@@ -54,7 +54,7 @@ def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Previ
 
 def _key(config: Table, dataset: Table) -> str:
     """Digest of what is looked at."""
-    settings = [config[name] for name in ("genres", "tracks_per_genre", "features")]
+    settings = [config[name] for name in ("genres", "tracks_per_genre", "features", "protocols")]
     files = plan.archive_paths(config, dataset) + plan.feature_files(config)
     dates = [[stat.st_size, stat.st_mtime_ns] for stat in (Path(file).stat() for file in files)]
     return digest([files, dates, settings, dataset["subset"], dataset["genres"]])
@@ -62,8 +62,8 @@ def _key(config: Table, dataset: Table) -> str:
 
 def _look(config: Table, dataset: Table) -> Preview:
     from songnet.data.feature_tables import read_own
+    from songnet.data.protocols import protocol_problems
     from songnet.data.selection import choose_tracks
-    from songnet.data.splits import protocol_problems
 
     metadata, *clips = plan.archive_paths(config, dataset)
     listed = dataset["files"].get(Path(metadata).name)
@@ -79,4 +79,6 @@ def _look(config: Table, dataset: Table) -> Preview:
     for table in plan.feature_files(config):
         read_own(table, tracks["file_name"])
     has_artists = bool(tracks["artist_id"].notna().any())
-    return Preview(len(tracks), protocol_problems(tracks), has_artists, is_listed)
+    return Preview(
+        len(tracks), protocol_problems(tracks, config["protocols"]), has_artists, is_listed
+    )

@@ -81,10 +81,12 @@ class Excerpts:
 
     Args:
         source: of the clips; only some have sound.
+        clip_seconds: of the longest clip.
     """
 
-    def __init__(self, source: ClipSource) -> None:
+    def __init__(self, source: ClipSource, clip_seconds: float) -> None:
         self._source = source if isinstance(source, AudioSource) else None
+        self._clip_seconds = clip_seconds
 
     @property
     def has_audio(self) -> bool:
@@ -101,7 +103,7 @@ class Excerpts:
         """
         if self._source is None:
             return ""
-        with self._source.samples(EXCERPT_RATE, start + seconds) as read:
+        with self._source.samples(EXCERPT_RATE, self._clip_seconds, start + seconds) as read:
             samples = read(track_id)[int(start * EXCERPT_RATE) :]
         # Clips sound equally loud, and no click starts or ends them.
         samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)
