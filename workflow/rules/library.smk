@@ -59,9 +59,9 @@ rule library_shard:
         f"{LIBRARY}/benchmarks/library_shard/{{part}}.tsv"
     wildcard_constraints:
         part=r"\d{4}",
-    threads: 1
     conda:
         "../../envs/songnet.yaml"
+    threads: 1
     resources:
         mem_mb=memory(1200),
         runtime=minutes(600),
