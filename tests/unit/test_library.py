@@ -279,6 +279,10 @@ def test_what_is_wrong_is_said_in_one_line(music: Path, models: list[str], tmp_p
     (tmp_path / "empty").mkdir()
     with pytest.raises(SongNetError, match=r"empty: no audio files$"):
         tag(tmp_path / "empty", tmp_path / "a.parquet", models[0])
+    assert not list(tmp_path.glob(".*"))  # nothing is left behind
+    both = [str(music), str(tmp_path / "empty")]  # as where a disk is not mounted
+    with pytest.raises(SongNetError, match=r"[^,]*empty: no audio files$"):
+        tag(music, tmp_path / "a.parquet", models[0], paths=both)
     with pytest.raises(SongNetError, match=r"nowhere: no such file or folder$"):
         tag(tmp_path / "nowhere", tmp_path / "a.parquet", models[0])
     with pytest.raises(SongNetError, match=r"a\.txt: the name of a table ends in \.parquet, "):
@@ -340,7 +344,9 @@ def test_the_command_counts_and_shows_progress(
     os.close(follower)
     shown = os.read(leader, 100_000).decode()
     os.close(leader)
-    assert run.stdout == "library.parquet: 8 files, 8 of them listened to now\n"
+    description, counts = run.stdout.splitlines()
+    assert description == "causal_crnn, trained on tests (artist split)."
+    assert counts == "library.parquet: 8 files, 8 of them listened to now"
     assert "8/8" in shown and ("file/s" in shown or "s/file" in shown)
     listed = tmp_path / "list.txt"
     listed.write_text(f"{music}/c.ogg\n{music}/A\n")

@@ -13,7 +13,6 @@ from songnet.commands.options import (
     given_paths,
     share,
 )
-from songnet.commands.streams import silence_libraries
 from songnet.formatting import percent
 
 EXAMPLES = """\
@@ -57,7 +56,6 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tag the files, then do what else is asked for; 1 where a file could not be written."""
-    silence_libraries()
     if options.undo:
         return _undo(options)
     if options.paths or options.lists:
@@ -75,8 +73,9 @@ def _tag(options: argparse.Namespace) -> None:
     from songnet.library.tag import tag_library
 
     counts = tag_library(
-        list(given_paths(options)), options.output, options.model, options.excerpt, options.jobs
-    )
+        list(given_paths(options)), options.output, options.model, options.excerpt, options.jobs,
+        announce=print,
+    )  # fmt: skip
     gone = f"; {counts.dropped:,} that are gone were dropped" if counts.dropped else ""
     print(
         f"{options.output}: {counts.files:,} files, {counts.left:,} of them listened to now{gone}"

@@ -17,7 +17,7 @@ from songnet.io import own
 from songnet.library.columns import ColumnSet, Row, all_columns, rotated_columns
 from songnet.library.journal import Journal, journals, parts, read_journal, table_rows
 from songnet.library.merge import current_rows, is_gone, is_left, merged_rows, side_by_side
-from songnet.library.scan import Found, read_found, scan, write_found
+from songnet.library.scan import Found, absolute, read_found, scan, write_found
 from songnet.library.table_files import check_format, read_columns, read_rows, write_rows
 from songnet.library.workers import Workers
 
@@ -32,8 +32,9 @@ class Counts(NamedTuple):
 
 
 def tag_library(
-    paths: list[str], output: str | Path, model: str | None, excerpt: float | None, jobs: int
-) -> Counts:
+    paths: list[str], output: str | Path, model: str | None, excerpt: float | None, jobs: int,
+    announce: Callable[[str], None] | None = None,
+) -> Counts:  # fmt: skip
     """Write a table with a row for each audio file below folders, or bring one up to date.
 
     Args:
@@ -42,6 +43,7 @@ def tag_library(
         model: file of weights; None for the one that `songnet.load` finds.
         excerpt: seconds from the middle of each file; None for whole files.
         jobs: number of processes.
+        announce: gets a description of the model before its work begins.
 
     Returns:
         What was to be done.
@@ -55,6 +57,8 @@ def tag_library(
         with _work(table) as work, Workers(model, excerpt, jobs) as workers:
             found, left = work / "found.jsonl", work / "left.jsonl"
             rows = work / workers.columns.name
+            if announce:
+                announce(workers.description["description"])
             find(paths, found)
             counts = write_left(table, paths, found, workers.columns, rows, left)
             listen(workers, lambda: read_found(left), rows / "0000")
@@ -71,7 +75,12 @@ def _work(table: Path) -> Iterator[Path]:
     folder = table.with_name(f".{table.name}.work")
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder / "lock"):  # others wait, who would write the same table
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            if not list(folder.glob("*/*/*.jsonl")):  # there is nothing to go on with
+                shutil.rmtree(folder)
+            raise
         shutil.rmtree(folder)
 
 
@@ -79,11 +88,21 @@ def find(paths: list[str], output: Path) -> None:
     """Write the list of the audio files below folders.
 
     Raises:
-        SongNetError: there are none, or a folder cannot be read.
+        SongNetError: there are none below one of them, such as where a disk is not mounted, or a
+            folder cannot be read.
     """
-    progress = tqdm(scan(paths), desc="finding files", unit="file", disable=None, leave=False)
-    if not write_found(progress, output):
-        raise SongNetError(f"{', '.join(paths)}: no audio files")
+    empty = {path: Path(absolute(path)) for path in paths if Path(path).expanduser().is_dir()}
+
+    def files() -> Iterator[Found]:
+        for found in scan(paths):
+            for path in [path for path in empty if Path(found.path).is_relative_to(empty[path])]:
+                del empty[path]
+            yield found
+
+    progress = tqdm(files(), desc="finding files", unit="file", disable=None, leave=False)
+    count = write_found(progress, output)
+    if empty or not count:
+        raise SongNetError(f"{', '.join(empty or paths)}: no audio files")
 
 
 def write_left(
