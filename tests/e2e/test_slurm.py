@@ -172,16 +172,7 @@ def test_a_library_is_tagged_as_by_the_local_command(
     edit_profile(project / "profiles/slurm/config.yaml")
     before = {job.number for job in slurm.queue(environment)}
     settings = [f"library={clips}", f"tagging={{jobs: 3, model: {trained}}}"]
-    arguments = [
-        "--profile",
-        "profiles/slurm",
-        "--slurm-keep-successful-logs",
-        "--verbose",
-        "--config",
-        *settings,
-        "--",
-        "library",
-    ]
+    arguments = ["--profile", "profiles/slurm", "--config", *settings, "--", "library"]
 
     def shares(*states: str) -> list[Job]:
         jobs = [job for job in slurm.queue(environment) if job.number not in before]

@@ -22,9 +22,9 @@ rule library_scan:
     input:
         named_library,
     output:
-        found=temp(f"{LIBRARY}/found.jsonl"),
-        left=temp(f"{LIBRARY}/left.jsonl"),
-        plan=temp(f"{LIBRARY}/plan.json"),
+        found=f"{LIBRARY}/found.jsonl",
+        left=f"{LIBRARY}/left.jsonl",
+        plan=f"{LIBRARY}/plan.json",
     log:
         f"{LIBRARY}/logs/library_scan.log",
     benchmark:
@@ -52,7 +52,7 @@ rule library_shard:
         left=rules.library_scan.output.left,
         plan=rules.library_scan.output.plan,
     output:
-        temp(touch(f"{LIBRARY}/shards/{{part}}")),
+        touch(f"{LIBRARY}/shards/{{part}}"),
     log:
         f"{LIBRARY}/logs/library_shard/{{part}}.log",
     benchmark:
