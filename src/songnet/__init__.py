@@ -8,7 +8,7 @@ Three lines classify music:
 'Rock'
 
 One package a stage, in the order in which data flow: ``features``, ``data``, ``models``,
-``training``, ``evaluation``, ``report``, ``realtime``, ``library``, ``tracking``, ``pipeline``.
+``training``, ``evaluation``, ``report``, ``realtime``, ``tracking``, ``pipeline``.
 Nothing here imports Snakemake.
 """
 

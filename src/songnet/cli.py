@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -72,11 +73,29 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-browser", action="store_true", help="only serve; open nothing")
     serve.set_defaults(run=_serve)
 
+    site = commands.add_parser(
+        "site", help="write that page as static files, for any web server",
+        description="The page runs the networks in the visitors' browsers, offline too.",
+    )  # fmt: skip
+    site.add_argument("folder", metavar="DIR")
+    site.set_defaults(run=_site)
+
     export = commands.add_parser("export", help="write one step of the network as ONNX")
     export.add_argument("output", metavar="FILE.onnx")
     export.set_defaults(run=_export)
 
-    for command in (listen, serve, export):
+    get = commands.add_parser("get", help="fetch a pretrained model, for --model NAME")
+    get.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres, out of 50 tags")
+    get.add_argument("--genres", metavar="FILE.yaml",
+                     help="genres to name, each with a list of tags")  # fmt: skip
+    get.set_defaults(run=_get)
+
+    for command in (serve, site):
+        command.add_argument(
+            "--model", metavar="FILE", action="append",
+            help="network; again for more (default: all that results/*/best.safetensors holds)",
+        )  # fmt: skip
+    for command in (listen, export):
         add_model(command)
     return parser
 
@@ -129,19 +148,18 @@ def _serve(options: argparse.Namespace) -> int:
     import threading
     import webbrowser
 
-    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.classify import description
     from songnet.realtime.server import LOCAL_HOSTS, create_app, serve
+    from songnet.realtime.site import find_models
 
-    model = find_model(options.model)
-    examples = model.path.parent / "examples"
-    complete = (examples / "examples.json").exists()  # a killed job leaves none
+    models = find_models(options.model)
     host = f"[{options.host}]" if ":" in options.host else options.host
     hosts = None if host in LOCAL_HOSTS else ["*"]
-    app = create_app(model, examples if complete else None, hosts=hosts)
+    app = create_app(models, hosts=hosts)
     _check_address(options.host, options.port)
     everywhere = options.host in ("0.0.0.0", "::")
     address = f"http://{'localhost' if everywhere else host}:{options.port}/"
-    print(f"{description(model)}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    print(f"{description(models[0])}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
     if everywhere:
         others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
         print(
@@ -152,6 +170,19 @@ def _serve(options: argparse.Namespace) -> int:
     if not options.no_browser:
         threading.Timer(1, webbrowser.open, [address]).start()
     serve(app, options.host, options.port)
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from songnet.realtime.site import find_models, write_site
+
+    models = find_models(options.model)
+    size = write_site(models, options.folder)
+    print(
+        f"{len(models)} {'network' if len(models) == 1 else 'networks'}, "
+        f"{size / 2**20:.1f} MB for a first visit, written to {options.folder}\n"
+        f"try it: python -m http.server --directory {shlex.quote(options.folder)}"
+    )
     return 0
 
 
@@ -188,6 +219,19 @@ def _check_address(host: str, port: int) -> None:
             if error.errno == errno.EADDRNOTAVAIL:
                 raise SongNetError(f"--host: {host} is no address of this machine") from None
             raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
+
+
+def _get(options: argparse.Namespace) -> int:
+    from songnet.models.pretrained import fetch_musicnn
+    from songnet.pipeline.yaml_files import read_yaml
+    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.installed import data_path
+
+    path = data_path(options.name)
+    fetch_musicnn(path, read_yaml(options.genres) if options.genres else None)
+    print(f"{description(find_model(options.name))}\nwritten to {path}")
+    print(f"try: songnet classify song.mp3 --model {options.name}")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

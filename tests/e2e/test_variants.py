@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from songnet.features.audio import SHORTFALL_SECONDS, decode
 from songnet.realtime.classify import as_row, classify_file
@@ -30,6 +31,7 @@ needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is 
 
 @pytest.fixture(scope="module")
 def model(trained: Path) -> Model:
+    torch.set_num_threads(1)  # as in the server: more threads add in another order
     return load_model(trained)
 
 

@@ -1,57 +1,148 @@
-"""Features from tables of one's own."""
+"""Tables of features that users bring: what is read, what is told, what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from songnet.data.feature_tables import gather_features, read_own
 from songnet.errors import SongNetError
-from songnet.models.baselines import feature_matrix
+from songnet.features.tables import match_feature_table, read_feature_table, write_feature_table
+from songnet.io import read_json
+from songnet.models.baselines import fit_baseline
+from songnet.pipeline.plan import features_of, model_note, selected_models
+from tests.configured import DATASETS, ENCODERS, MODELS, checked
 
 NAMES = pd.Series({3: "Rock/a.mp3", 1: "Folk/b.mp3"})
 
 
-@pytest.mark.parametrize("key", ["track_id", "file_name"])
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_read_own_finds_tracks_by_number_or_name(tmp_path: Path, key: str, suffix: str) -> None:
-    keys = {"track_id": [1, 2, 3], "file_name": ["Folk/b.mp3", "x", "Rock/a.mp3"]}
-    table = pd.DataFrame({"x": [1.0, 2.0, 3.0], key: keys[key], "y": [4, 5, 6]})
-    path = tmp_path / f"vectors{suffix}"
-    if suffix == ".csv":
-        table.to_csv(path, index=False)
-    else:
-        table.set_index(key).to_parquet(path)
-    features = read_own(str(path), NAMES)
-    assert features.index.tolist() == [3, 1]
-    np.testing.assert_array_equal(features.to_numpy(), [[3, 6], [1, 4]])
-    for kind in ("mfcc", "all"):  # it has no parts, so baselines read all of it
-        np.testing.assert_array_equal(feature_matrix(features, kind), [[3, 6], [1, 4]])
-    # As other features, it survives being written.
-    features.to_parquet(tmp_path / "fma.parquet")
-    assert pd.read_parquet(tmp_path / "fma.parquet").columns.equals(features.columns)
-    tracks = NAMES.to_frame("file_name")
-    pd.testing.assert_frame_equal(gather_features("table", [str(path)], "", tracks, 1), features)
+def table(tracks: int = 40, columns: int = 3) -> pd.DataFrame:
+    values = np.random.default_rng(0).normal(size=(tracks, columns))
+    found = pd.DataFrame(values, columns=[f"x{i}" for i in range(columns)])
+    found.insert(0, "track_id", range(100, 100 + tracks))
+    return found
+
+
+def written(folder: Path, content: pd.DataFrame) -> str:
+    path = folder / "mine.parquet"
+    content.to_parquet(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_read_feature_table_takes_track_id_as_column_or_index(
+    tmp_path: Path, as_index: bool
+) -> None:
+    given = table().set_index("track_id") if as_index else table()
+    found = read_feature_table(written(tmp_path, given), "mine")
+    assert list(found.index[:2]) == [100, 101] and found.shape == (40, 3)
+    assert set(found.dtypes) == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        ("id,x\n1,2\n", "has neither a column track_id nor file_name"),
-        ("track_id,x\n1,2\n", "lacks 1 of the tracks (first: 3)"),
-        ("file_name,x\nFolk/b.mp3,2\n", "lacks 1 of the tracks (first: Rock/a.mp3)"),
-        ("track_id,x\n1,2\n3,4\n3,5\n", "has the track_id 3 twice"),
-        ("track_id,x,y\n1,2,3\n3,4,\n", "track_id 3 has no y"),
-        ("track_id,x\n1,a\n3,b\n", "a feature is not a number: "),
-        ("track_id\n1\n3\n", "has no features"),
-        ("", "is not a table of features: "),
+        (lambda t: t.rename(columns={"track_id": "id"}), "lacks a column track_id of integers"),
+        (lambda t: t.astype({"track_id": str}), "lacks a column track_id of integers"),
+        (lambda t: t.assign(x1="loud"), "column x1 is not numeric"),
+        (lambda t: t[["track_id"]], "has no column beside track_id"),
+        (lambda t: pd.concat([t, t[:1]]), "has track 100 twice"),
     ],
 )
-def test_read_own_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "vectors.csv"
-    path.write_text(text)
-    with pytest.raises(SongNetError) as error:
-        read_own(str(path), NAMES)
-    assert str(error.value).startswith(f"{path}: {message}")
+def test_read_feature_table_names_what_is_wrong(tmp_path: Path, change: Any, message: str) -> None:
+    path = written(tmp_path, change(table()))
+    with pytest.raises(SongNetError, match=rf"^config key tables\.mine: {path}: {message}"):
+        read_feature_table(path, "mine")
+
+
+def test_read_feature_table_refuses_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    path.write_text("track_id,x\n1,2\n")
+    with pytest.raises(SongNetError, match="not a Parquet file") as error:
+        read_feature_table(str(path), "mine")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["track_id", "file_name"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_match_feature_table_finds_tracks_by_number_or_name(
+    tmp_path: Path, key: str, suffix: str
+) -> None:
+    keys = {"track_id": [1, 2, 3], "file_name": ["Folk/b.mp3", "x", "Rock/a.mp3"]}
+    given = pd.DataFrame({"x": [1.0, 2.0, 3.0], key: keys[key], "y": [4, 5, 6]})
+    path = tmp_path / f"vectors{suffix}"
+    if suffix == ".csv":
+        given.to_csv(path, index=False)
+    else:
+        given.to_parquet(path)
+    found, missing = match_feature_table(str(path), "mine", NAMES)
+    assert found.index.tolist() == [3, 1] and not missing
+    np.testing.assert_array_equal(found.to_numpy(), [[3, 6], [1, 4]])
+
+
+def test_a_table_of_file_names_needs_files(tmp_path: Path) -> None:
+    path = written(tmp_path, pd.DataFrame({"file_name": ["a"], "x": [1.0]}))
+    with pytest.raises(SongNetError, match=r"lacks a column track_id of integers$"):
+        match_feature_table(path, "mine", pd.Series(["", ""], [1, 2]))
+
+
+def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> None:
+    given = table(60)
+    given.loc[3, "x1"] = np.nan  # a row that is not complete is missing, too
+    path = written(tmp_path, given.drop(index=[59]))
+    ids = pd.RangeIndex(100, 160, name="track_id")
+    names = pd.Series("", ids)
+    output, facts = str(tmp_path / "out.parquet"), str(tmp_path / "out.json")
+    assert write_feature_table(path, "mine", names, output, facts) == [103, 159]
+    assert read_json(facts)["missing"] == [103, 159] and read_json(facts)["columns"] == 3
+    features = pd.read_parquet(output)
+    assert list(features.index) == list(ids)
+    genres = pd.Series(np.where(np.arange(60) % 2, "Pop", "Rock"), ids)
+    subsets = pd.Series(["train"] * 40 + ["validation"] * 20, ids)
+    model = MODELS["logistic_regression"] | {"features": "mine"}
+    fitted = fit_baseline(model, features, genres, subsets, 1)[0]
+    mean = features[subsets == "train"].mean().to_frame().T
+    np.testing.assert_allclose(
+        fitted.predict(features.loc[[159]])[1], fitted.predict(mean)[1], atol=1e-5
+    )
+
+
+def test_a_table_of_other_tracks_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, table())
+    names = pd.Series("", pd.RangeIndex(110, 150))
+    with pytest.raises(SongNetError, match=r"lacks 10 of the 40 tracks \(first: 140, 141, 142\)"):
+        write_feature_table(path, "mine", names, str(tmp_path / "o"), str(tmp_path / "f"))
+
+
+def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
+    path = written(tmp_path, table())
+    config, dataset = checked(tables={"vggish": path}), DATASETS["demo"]
+    models = selected_models(config, dataset, MODELS, ENCODERS)
+    assert {"svm_vggish", "fusion_vggish"} <= set(models)
+    assert features_of(models["svm_vggish"]) == "vggish" and features_of(models["svm"]) == "fma"
+    assert "mine.parquet" in model_note("fusion_vggish", models, config, {})
+    noted = checked(tables={"vggish": {"path": path, "note": "trained on speech"}})
+    note = model_note("svm_vggish", models, noted, {})
+    assert note.endswith("(mine.parquet): trained on speech.")
+    assert not model_note("fusion", models, config, {})
+    assert "svm_vggish" not in selected_models(checked(), dataset, MODELS, ENCODERS)
+    with pytest.raises(SongNetError, match="'svm_vggish' needs the table 'vggish'"):
+        selected_models(checked() | {"models": ["svm_vggish"]}, dataset, MODELS, ENCODERS)
+    with pytest.raises(SongNetError, match=r"tables\.mine: no model reads it"):
+        checked(tables={"mine": path})
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"vggish": "/no.parquet"}, "tables.vggish: /no.parquet: no such file"),
+        ({"mfcc": "x"}, "tables.mfcc.*is the name of FMA's own"),
+        ({"a-b": "x"}, "tables.a-b"),
+        ({"vggish": {"file": "x"}}, "tables.vggish.file is unknown"),
+    ],
+)
+def test_wrong_tables_are_named(tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(SongNetError, match=f"^config key {message}") as error:
+        checked(tables=tables)
     assert "\n" not in str(error.value)

@@ -15,7 +15,7 @@ from songnet.pipeline.plan import (
     usable_protocols,
 )
 from songnet.pipeline.preview import Preview
-from tests.configured import DATASETS, MODELS, checked
+from tests.configured import DATASETS, ENCODERS, MODELS, checked
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,11 @@ def test_models_that_the_data_set_cannot_feed(
 ) -> None:
     config = checked()
     with pytest.raises(SongNetError, match=f"config key models: {message}"):
-        selected_models(config | {"models": models}, DATASETS[dataset], MODELS)
+        selected_models(config | {"models": models}, DATASETS[dataset], MODELS, ENCODERS)
     # A run that names none leaves them out.
-    assert (models[-1] in selected_models(config, DATASETS[dataset], MODELS)) == (dataset == "demo")
-    assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS))
+    selected = selected_models(config, DATASETS[dataset], MODELS, ENCODERS)
+    assert (models[-1] in selected) == (dataset == "demo")
+    assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
 
 
 def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
@@ -44,13 +45,13 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     dataset = DATASETS["demo"]
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
         config = checked() | {"models": named, "reference": None}
-        assert list(selected_models(config, dataset, models)) == selected
+        assert list(selected_models(config, dataset, models, {})) == selected
     # Nor are fusions of them.
     models["f"] = {"family": "fusion", "members": ["a", "b"]}
-    assert list(selected_models(checked(), dataset, models)) == ["a"]
+    assert list(selected_models(checked(), dataset, models, {})) == ["a"]
 
 
-def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
+def test_a_sample_has_few_jobs_and_a_note_of_its_own() -> None:
     small, large = DATASETS["fma_small"], DATASETS["fma_large"]
     assert shard_count(checked(dataset="fma_small"), small) == 64
     assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
@@ -61,12 +62,12 @@ def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
     )
     assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
     # Its features are not FMA's published ones.
-    taste = dataset_note(
+    note = dataset_note(
         checked(dataset="fma_small", tracks_per_genre=50), small, "computed", Preview()
     )
-    assert "untrimmed" not in taste
-    assert "50 tracks" in taste and "features were computed here" in taste
-    # One's own archives may be tasted too.
+    assert "untrimmed" not in note
+    assert "50 tracks" in note and "features were computed here" in note
+    # Own archives may be sampled, too.
     own = {"tracks_per_genre": 5, "archives": "DIR"}
     note = dataset_note(checked() | own, small, "computed", Preview())
     assert note.startswith("A sample: 5 tracks")
@@ -102,8 +103,6 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
     assert "the artist leak is not measured: 'Rock' has too few artists: 2" in dataset_note(
         config, dataset, "computed", seen
     )
-    own = config | {"features": "/data/vectors.parquet"}
-    assert "those of vectors.parquet; SongNet did" in dataset_note(own, dataset, "table", Preview())
 
 
 def test_usable_protocols_are_those_without_a_problem() -> None:

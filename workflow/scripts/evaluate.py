@@ -4,13 +4,18 @@ from songnet.pipeline.job import job
 
 with job(snakemake):
     from songnet.evaluation.evaluate import evaluate_runs
+    from songnet.io import replacing
 
-    evaluate_runs(
+    excerpts = evaluate_runs(
         snakemake.params.predictor,
         snakemake.input.models,
         snakemake.input.data,
         snakemake.input.tracks,
         snakemake.input.splits,
         snakemake.threads,
-        **snakemake.params.evaluation,
+        snakemake.params.evaluation,
+        snakemake.params.seconds,
     )
+    for path in snakemake.output.excerpts:
+        with replacing(path) as temporary:
+            excerpts.to_parquet(temporary, index=False)

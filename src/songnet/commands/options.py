@@ -43,8 +43,9 @@ def excerpt(text: str) -> float | None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument(
-        "--model", metavar="FILE", help="network (default: newest results/*/best.safetensors)"
-    )
+        "--model", metavar="FILE", help="network, or name of one that `songnet get` fetched "
+        "(default: newest results/*/best.safetensors)",
+    )  # fmt: skip
 
 
 def add_excerpt(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import copyfileobj
 from typing import IO, Any
 
 from songnet.errors import SongNetError, UnusableClipError
@@ -17,6 +18,7 @@ from songnet.errors import SongNetError, UnusableClipError
 # zeros in a kilobyte. FMA's clips have up to 1.2 MB, its tracks.csv 0.26 GB, features.csv 0.95 GB.
 CLIP_BYTES = 256 << 20
 TABLE_BYTES = 4 << 30
+PIECE = 1 << 16  # bytes of a member that are unpacked at a time
 # What Python raises for a damaged member, and for one that is encrypted or packed in a way that it
 # cannot read. A disk's OSError is neither.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
@@ -86,8 +88,11 @@ def read_member(archive: zipfile.ZipFile, name: str) -> io.BytesIO:
     if is_twice(archive, name):
         raise UnusableClipError("two files of its name are in the archive")
     try:
-        with io.BufferedReader(_Member(archive, name, CLIP_BYTES)) as file:
-            return io.BytesIO(file.read())
+        with _Member(archive, name, CLIP_BYTES) as file:
+            content = io.BytesIO()
+            copyfileobj(file, content, PIECE)
+            content.seek(0)
+            return content
     except KeyError:
         raise UnusableClipError("not in the archive") from None
     except _TooLargeError as error:
@@ -143,8 +148,6 @@ class _Packed(io.RawIOBase):
 class _Member(io.RawIOBase):
     """A member that is unpacked in small pieces, and never further than the archive promises."""
 
-    SIZE = 4096  # packed bytes at a time: LZMA makes 30 MB of them at most
-
     def __init__(self, archive: zipfile.ZipFile, name: str, limit: int, threads: int = 1) -> None:
         self._info = archive.getinfo(name)
         if self._info.file_size > limit:
@@ -153,7 +156,9 @@ class _Member(io.RawIOBase):
         self._crc = self._count = 0
         self._open = ExitStack()
         self._file: IO[bytes]
+        self._piece = PIECE
         if self._info.compress_type != zipfile.ZIP_BZIP2:
+            self._piece = 4096  # packed bytes: LZMA makes 30 MB of them at most
             self._file = self._open.enter_context(archive.open(name))
             return
         # zipfile unpacks all that it has read, and BZIP2 packs a gigabyte into a kilobyte.
@@ -171,7 +176,7 @@ class _Member(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            piece = self._file.read(min(len(buffer), self.SIZE))
+            piece = self._file.read(min(len(buffer), self._piece))
         except (RuntimeError, ValueError, OSError) as error:  # rapidgzip's, and bz2's OSError
             if isinstance(error, OSError) and error.errno is not None:
                 raise

@@ -1,7 +1,7 @@
 """From shards to batches: random crops for training, whole clips for prediction."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from songnet.errors import SongNetError
 from songnet.features.metadata import metadata_fields
 
 Ids = NDArray[np.int64]
-Mel = NDArray[np.float32]
+Mel = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,25 @@ class Subset:
     track_ids: Ids  # (n,)
     labels: Ids  # (n,) positions of genres
     metadata: NDArray[np.float32]  # (n, fields), nan where unknown
+    # (n, D) what a teacher says of the clips, nan where unknown
+    targets: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @classmethod
-    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Subset":
+    def of(
+        cls, tracks: pd.DataFrame, genres: list[str], targets: pd.DataFrame | None = None
+    ) -> "Subset":
         """Rows of tracks.parquet, index track_id, in their order.
 
         Args:
             tracks: of the subset.
             genres: of all subsets, in alphabetical order.
+            targets: what a teacher says of each track, index track_id; None for no teacher.
         """
         labels = np.searchsorted(genres, tracks["genre"])
-        return cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+        found = cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+        if targets is None:
+            return found
+        return replace(found, targets=targets.loc[tracks.index].to_numpy(np.float32))
 
 
 def random_crops(
@@ -43,7 +51,7 @@ def random_crops(
     frames: int,
     batch_size: int,
     rng: np.random.Generator,
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Yield shuffled batches of one random crop a clip.
 
     The last incomplete batch is left out where there are others, since batch normalisation needs
@@ -57,27 +65,29 @@ def random_crops(
         rng: order and places.
 
     Yields:
-        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields).
+        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields), targets of a
+        teacher (B, D).
     """
     order = rng.permutation(len(subset.track_ids))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         if len(chosen) < batch_size and start:
             return
-        batch = np.empty((len(chosen), shards.bands, frames), np.float32)
+        batch = np.empty((len(chosen), shards.bands, frames), np.float16)
         for row, i in enumerate(chosen):
             batch[row] = _crop(shards, int(subset.track_ids[i]), frames, rng)
         yield (
-            torch.from_numpy(batch),
+            torch.from_numpy(batch).float(),
             torch.from_numpy(subset.labels[chosen]),
             torch.from_numpy(subset.metadata[chosen]),
+            torch.from_numpy(subset.targets[chosen] if len(subset.targets) else subset.targets),
         )
 
 
 def _crop(shards: MelShards, track_id: int, frames: int, rng: np.random.Generator) -> Mel:
     """One random crop (M, frames); a clip shorter than that is repeated."""
     first = int(rng.integers(max(0, shards.frames(track_id) - frames) + 1))
-    mel = shards.mel(track_id, first, first + frames).astype(np.float32)
+    mel = shards.mel(track_id, first, first + frames)
     return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
 
 
@@ -102,7 +112,7 @@ def whole_clips(
         same = np.flatnonzero(lengths == length)
         for places in np.array_split(same, -(-len(same) // batch_size)):
             mels = [shards.mel(int(track_ids[i]), 0, int(length)) for i in places]
-            yield places, torch.from_numpy(np.stack(mels).astype(np.float32))
+            yield places, torch.from_numpy(np.stack(mels)).float()
 
 
 def band_statistics(

@@ -68,9 +68,14 @@ def short_time_spectra(
     """
     frames = sliding_window_view(samples, n_fft)[::hop_length]
     window = hann(n_fft)  # double: single precision's noise fills valleys, and what a bass leaves
+    windowed = np.empty((BLOCK, n_fft))
+    spectra = np.empty((BLOCK, n_fft // 2 + 1), np.complex128)
     for start in range(0, len(frames), BLOCK):
         block = slice(start, start + BLOCK)
-        yield block, rfft(frames[block] * window, overwrite_x=True).astype(np.complex64)
+        count = len(frames[block])
+        np.multiply(frames[block], window, out=windowed[:count])
+        np.fft.rfft(windowed[:count], out=spectra[:count])
+        yield block, spectra[:count].astype(np.complex64)
 
 
 def rough_spectra(

@@ -19,6 +19,7 @@ from songnet.models.configs import CausalCRNNConfig
 
 RANGE = 80.0  # dB below the peak that are told apart
 QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
+MOST_COLUMNS = 4.4  # of a step that the first block leaves
 FALL = 1.0  # dB a second by which the peak falls, so that one bang does not make the rest quiet
 
 
@@ -33,9 +34,9 @@ class CausalConv(nn.Module):
         # Where frames are strided, a window ends with its step.
         self.past = kernel[1] - stride[1]
 
-    def forward(self, x: Tensor, past: Tensor) -> Tensor:
-        """(B, inputs, F, T) after (B, inputs, F, past) -> (B, outputs, F / stride, T / stride)."""
-        return self.convolution(torch.cat([past, x], dim=-1))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, F, past + T) -> (B, outputs, F / stride, T / stride)."""
+        return self.convolution(x)
 
 
 class CausalCRNN(Network):
@@ -43,11 +44,8 @@ class CausalCRNN(Network):
 
     def __init__(self, config: CausalCRNNConfig) -> None:
         super().__init__(config)
-        frames = max(1, round(math.log2(config.step_seconds * config.frames_per_second)))
-        # Fine time is given up first: frames are strided down to four steps' time, then pooled.
-        stride = 2 ** max(0, frames - 2)
-        pools = (2, 2) if frames > 1 else (2, 1)
-        self._frames_per_step = 2**frames
+        stride, pools = _reductions(config.step_seconds * config.frames_per_second)
+        self._frames_per_step = stride * pools[0] * pools[1]
         first, second, third = config.channels
         self.convolutions = nn.Sequential(
             *_block(1, first, (5, stride + 2), (4, stride), (2, 1)),
@@ -95,12 +93,13 @@ class CausalCRNN(Network):
         """Normalised spectrogram, and the peak after it, (B, 1, 1) in dB above QUIETEST."""
         if not self.config.peak_normalise:
             return spectrogram, peak
-        level = spectrogram - QUIETEST
-        loudest = torch.cat([peak, level.amax(dim=1, keepdim=True).clamp_min(0)], dim=-1)
+        level = spectrogram.amax(dim=1, keepdim=True) - QUIETEST
+        loudest = torch.cat([peak, level.clamp_min(0)], dim=-1)
         fall = FALL / self.config.frames_per_second
         fallen = fall * torch.arange(loudest.shape[-1], device=level.device)
         peaks = _running_max(loudest + fallen) - fallen
-        return (level - peaks[..., 1:]).clamp_min(-RANGE), peaks[..., -1:]
+        normalised = (spectrogram - (peaks[..., 1:] + QUIETEST)).clamp_min(-RANGE)
+        return normalised, peaks[..., -1:]
 
     def _forward(
         self, normalised: Tensor, state: Sequence[Tensor], metadata: Tensor | None
@@ -110,11 +109,9 @@ class CausalCRNN(Network):
         new_pasts: list[Tensor] = []
         for layer in self.convolutions:
             if isinstance(layer, CausalConv):
-                past = pasts[len(new_pasts)]
-                new_pasts.append(torch.cat([past, x], dim=-1)[..., -layer.past :])
-                x = layer(x, past)
-            else:
-                x = layer(x)
+                x = torch.cat([pasts[len(new_pasts)], x], dim=-1)
+                new_pasts.append(x[..., -layer.past :])
+            x = layer(x)
         x = self.projection(x.flatten(1, 2).transpose(1, 2))  # (B, steps, features)
         x, hidden = self.recurrence(x, hidden)  # (B, steps, hidden)
         weight = self.attention(x).float().clamp(-8, 8).exp()  # (B, steps, 1)
@@ -198,6 +195,20 @@ class _Metadata(nn.Module):
         return self.layer(torch.cat([values, unknown.to(values)], dim=-1))
 
 
+def _reductions(frames: float) -> tuple[int, tuple[int, int]]:
+    """Stride of the first block in time, and how much the others pool.
+
+    Fine time is given up first, where it costs most: the first block leaves four columns of a step,
+    hardly more at any frame rate.
+
+    Args:
+        frames: of a step, about.
+    """
+    stride = math.ceil(frames / MOST_COLUMNS)
+    halvings = min(2, max(0, round(math.log2(frames / stride))))
+    return stride, ((1, 1), (2, 1), (2, 2))[halvings]
+
+
 def _block(
     inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int],
     pool: tuple[int, int],
@@ -205,6 +216,6 @@ def _block(
     return [
         CausalConv(inputs, outputs, kernel, stride),
         nn.BatchNorm2d(outputs),
-        nn.ReLU(),
         nn.MaxPool2d(pool),
+        nn.ReLU(),  # of the same maximum, on fewer values
     ]

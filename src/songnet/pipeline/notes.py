@@ -47,9 +47,7 @@ def dataset_note(config: Table, dataset: Table, features: str, seen: Preview) ->
     if config["tracks_per_genre"] is not None:
         few = f"{config['tracks_per_genre']} tracks of each genre"
         notes.append(f"A sample: {few}, too few for figures to quote.")
-    if features == "table":
-        notes.append(OWN_FEATURES.format(Path(config["features"]).name))
-    elif features == "published":
+    if features == "published":
         of_fma = dataset["source"] == "download" and seen.is_listed
         notes.append(
             FMA_FEATURES if of_fma else OWN_FEATURES.format("the archives' own features.csv")

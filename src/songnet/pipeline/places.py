@@ -7,12 +7,11 @@ from typing import Any
 from songnet.data.audio_files import LISTS, audio_files
 from songnet.data.labels import Layout
 from songnet.errors import SongNetError
-from songnet.pipeline.plan import archive_names, can_compute
+from songnet.pipeline.plan import archive_names, has_audio
 
 Table = dict[str, Any]
 MANIFESTS = (".csv", ".jsonl", ".parquet")
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-TABLES = (".csv", ".parquet")
 
 
 def check_places(config: Table, dataset: Table) -> None:
@@ -108,13 +107,7 @@ def _hint(folder: Path) -> str:
 def _check_features(config: Table, dataset: Table) -> None:
     given = config["features"]
     where = f"config key features: {given}"
-    if given == "computed" and not can_compute(dataset):
+    if given == "computed" and not has_audio(dataset):
         raise SongNetError(f"{where}: dataset={config['dataset']} has no audio")
     if given == "published" and dataset["source"] in ("synthesis", "folder"):
         raise SongNetError(f"{where}: dataset={config['dataset']} has none")
-    if given in ("computed", "published"):
-        return
-    if not Path(given).is_file():
-        raise SongNetError(f"{where}: no such file (allowed: computed, published, or a table)")
-    if Path(given).suffix.lower() not in TABLES:
-        raise SongNetError(f"{where}: must end in {' or '.join(TABLES)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from songnet.data.archives import open_zip
+from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
@@ -17,10 +18,11 @@ TOP_GENRES = (  # FMA's
     "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
     "Soul-RnB", "Spoken",
 )  # fmt: skip
+FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
 SHARD = range(25, 800)  # clips a job: more than its start costs, and no more than memory holds
 
 
-def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+def selected_models(config: Table, dataset: Table, models: Table, encoders: Table) -> Table:
     """Return the entries of models.yaml that a run trains.
 
     Models that the data set cannot feed are left out when ``models`` is null and refused when
@@ -35,7 +37,16 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)}"
                 + (f"; a list is written 'models=[{name}]')" if "," in name else ")")
             )
-    lacks = {name: _lacks(name, models, config, dataset) for name in models}
+    if both := set(config["tables"]) & set(encoders):
+        raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
+    read = {features_read(model) for model in models.values()}
+    if unread := set(config["tables"]) - read:
+        raise SongNetError(
+            f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
+            f"`features: {min(unread)}`"
+        )
+    given = [*FMA_FEATURES, *config["tables"], *encoders]
+    lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
     wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
@@ -62,16 +73,28 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
     return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
-def _lacks(name: str, models: Table, config: Table, dataset: Table) -> str:
-    """What a model needs and a data set lacks; empty if nothing."""
+def _lacks(name: str, models: Table, dataset: Table, features: list[str], encoders: Table) -> str:
+    """What a model needs and a data set lacks; empty if nothing.
+
+    Args:
+        name: of the model.
+        models: all entries.
+        dataset: entry of datasets.yaml.
+        features: names of features that models can read.
+        encoders: entries of encoders.yaml, whose features are computed from audio.
+    """
     model = models[name]
     for member in model.get("members", []):
-        if lack := _lacks(member, models, config, dataset):
+        if lack := _lacks(member, models, dataset, features, encoders):
             return lack
+    read = features_read(model) or features[0]
+    if read not in features:
+        return f"the table {read!r} (config key tables)"
+    if read in encoders and not has_audio(dataset):
+        return "audio"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
-    few = dataset["features"] == "mels" or config["features"] not in (None, "computed", "published")
-    if few and model.get("features") == "all":
+    if dataset["features"] == "mels" and model.get("features") == "all":
         return "the 518 features"
     if not dataset["metadata"] and model.get("parameters", {}).get("metadata"):
         return "duration, bit rate or year of release"
@@ -94,18 +117,17 @@ def songs_file(config: Table) -> str:
     return f"results/{config['dataset']}/songs.parquet"
 
 
-def feature_files(config: Table) -> list[str]:
-    """Path of the table of features that the configuration names, if it names one."""
-    given = config["features"]
-    return [] if given in (None, "computed", "published") else [local_path(given)]
-
-
 def local_path(path: str) -> str:
     """One path however it is written: another spelling must not rerun everything."""
     found = Path(path).resolve()
     if found.is_relative_to(Path.cwd()):
         found = found.relative_to(Path.cwd())
     return str(found)
+
+
+def has_audio(dataset: Table) -> bool:
+    """Whether the clips of a data set can be listened to."""
+    return bool(dataset["clips"]) and SOURCES[clip_kind(dataset)].has_audio
 
 
 def is_sampled(config: Table, dataset: Table) -> bool:
@@ -137,15 +159,62 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each archive of one's own; None where SongNet fetches or makes files.
-
-    An archive that is replaced by an older file is another one too, but not newer than what was
-    made of the first.
-    """
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them."""
     if config["archives"] is None:
         return None
-    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return file_dates(archive_paths(config, dataset))
+
+
+def features_read(model: Table) -> str | None:
+    """Name of the features that a model reads or, while it learns, is taught by."""
+    found = model.get("encoder") or model.get("teacher") or model.get("features")
+    return found and str(found)
+
+
+def features_of(model: Table) -> str:
+    """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
+    read = str(features_read(model))
+    return "fma" if read in FMA_FEATURES else read
+
+
+def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
+    """Say whose features a model reads, or what it was pretrained on; empty for all others.
+
+    Args:
+        name: of the model; a fusion says what its members say.
+        models: entries of models.yaml.
+        config: from `check`.
+        encoders: entries of encoders.yaml.
+    """
+    model = models[name]
+    notes = [model_note(member, models, config, encoders) for member in model.get("members", [])]
+    read = features_read(model)
+    if read in encoders:
+        pretrained = encoders[read]["pretrained"]
+        taught = f"Taught by {encoders[read]['title']}, which was pretrained on {pretrained}."
+        notes.append(taught if "teacher" in model else f"Pretrained on {pretrained}.")
+    if table := config["tables"].get(read):
+        known = table["note"] or "SongNet does not know what computed them"
+        verb = "Taught by" if "teacher" in model else "Reads"
+        notes.append(f"{verb} features of the user's own ({Path(table['path']).name}): {known}.")
+    return " ".join(dict.fromkeys(filter(None, notes)))
+
+
+def file_dates(paths: list[str]) -> list[list[int]]:
+    """Size and date of each file.
+
+    One that is replaced by an older file is another one too, but not newer than what was made of
+    the first.
+    """
+    files = [Path(path).stat() for path in paths]
     return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
+def tuned_seeds(config: Table, dataset: Table) -> list[int]:
+    """Split seeds of a run on which settings were chosen."""
+    tuning = config["tuning_split_seeds"]
+    known = dataset["tuning_split_seeds"] if tuning is None else tuning
+    return sorted({*config["split_seeds"]} & {*known})
 
 
 def features_source(config: Table, dataset: Table) -> str:
@@ -153,14 +222,9 @@ def features_source(config: Table, dataset: Table) -> str:
 
     Archives of one's own often lack features.csv; the features are computed then.
 
-    Returns:
-        published, computed, mels, or table for one that the configuration names.
-
     Raises:
         SongNetError: there are none, or not those that the configuration asks for.
     """
-    if feature_files(config):
-        return "table"
     kind: str = config["features"] or dataset["features"]
     if kind == "computed":
         return kind
@@ -172,22 +236,17 @@ def features_source(config: Table, dataset: Table) -> str:
         path = archive_paths(config, dataset)[0]
         with open_zip(path) as archive:
             is_there = "fma_metadata/features.csv" in archive.namelist()
-        if not is_there and (config["features"] or not can_compute(dataset)):
+        if not is_there and (config["features"] or not has_audio(dataset)):
             raise SongNetError(
                 f"{path}: has no features.csv, and dataset={config['dataset']} "
                 + (
                     "is told to use it"
-                    if can_compute(dataset)
+                    if has_audio(dataset)
                     else "has no clips to compute features of"
                 )
             )
         return "published" if is_there else "computed"
     return kind
-
-
-def can_compute(dataset: Table) -> bool:
-    """Whether a data set has audio."""
-    return bool(dataset["clips"]) and dataset["source"] != "mels"
 
 
 def shard_count(config: Table, dataset: Table, tracks: int | None = None) -> int:

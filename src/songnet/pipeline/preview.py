@@ -54,16 +54,16 @@ def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Previ
 
 def _key(config: Table, dataset: Table) -> str:
     """Digest of what is looked at."""
-    settings = [config[name] for name in ("genres", "tracks_per_genre", "features", "protocols")]
-    files = plan.archive_paths(config, dataset) + plan.feature_files(config)
-    dates = [[stat.st_size, stat.st_mtime_ns] for stat in (Path(file).stat() for file in files)]
-    return digest([files, dates, settings, dataset["subset"], dataset["genres"]])
+    settings = [config[name] for name in ("genres", "tracks_per_genre", "protocols", "tables")]
+    tables = [table["path"] for table in config["tables"].values()]
+    files = plan.archive_paths(config, dataset) + tables
+    return digest([files, plan.file_dates(files), settings, dataset["subset"], dataset["genres"]])
 
 
 def _look(config: Table, dataset: Table) -> Preview:
-    from songnet.data.feature_tables import read_own
     from songnet.data.protocols import protocol_problems
     from songnet.data.selection import choose_tracks
+    from songnet.features.tables import match_feature_table
 
     metadata, *clips = plan.archive_paths(config, dataset)
     listed = dataset["files"].get(Path(metadata).name)
@@ -76,8 +76,8 @@ def _look(config: Table, dataset: Table) -> Preview:
         config["genres"] or (dataset["genres"] if is_listed else None),
         config["tracks_per_genre"],
     ).tracks
-    for table in plan.feature_files(config):
-        read_own(table, tracks["file_name"])
+    for name, table in config["tables"].items():
+        match_feature_table(table["path"], name, tracks["file_name"])
     has_artists = bool(tracks["artist_id"].notna().any())
     return Preview(
         len(tracks), protocol_problems(tracks, config["protocols"]), has_artists, is_listed

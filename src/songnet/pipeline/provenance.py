@@ -2,19 +2,27 @@
 
 import ast
 import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
+
+from songnet.errors import SongNetError
+from songnet.io import replacing
 
 PACKAGE = Path(__file__).parents[1]
 TEMPLATES = PACKAGE / "report" / "templates"
 LIBRARIES = [
-    "av", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
+    "av", "librosa", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr",
+    "torch",
 ]  # fmt: skip
 
 
@@ -37,9 +45,22 @@ def source_digest(*files: Path, without: tuple[str, ...] = ()) -> str:
     if missing := [path for path in left_out if not path.exists()]:
         raise ValueError(f"no such module: {missing[0]}")
     digest = hashlib.sha256()
+    before = len(_remembered())
     for path in sorted(_reached(files, left_out)):
-        digest.update(_content(path))
+        digest.update(_facts_of(path).content.encode())
+    if len(_remembered()) > before:
+        _remember(_remembered())
     return digest.hexdigest()[:16]
+
+
+class _Facts(NamedTuple):
+    """What the digest needs to know of a file."""
+
+    content: str  # digest of what the file does
+    names: list[str]  # dotted names that it imports, and words that may be names of templates
+
+
+_Known = dict[str, _Facts]  # by the digest of a file's bytes
 
 
 def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
@@ -48,20 +69,77 @@ def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
     while waiting:
         path = waiting.pop()
         reached.add(path)
-        waiting |= _used(path) - reached - without
+        waiting |= _files_of(_facts_of(path).names) - reached - without
     return reached
 
 
-@cache
-def _content(path: Path) -> bytes:
-    """What a file does."""
-    return ast.unparse(_tree(path)).encode() if path.suffix == ".py" else path.read_bytes()
+def _files_of(names: list[str]) -> set[Path]:
+    """Files of SongNet's modules and of templates among some names."""
+    templates = {TEMPLATES / name for name in _templates() & set(names)}
+    modules = {_module(name) for name in names}
+    return templates | {path for path in modules if path.suffix and path.exists()}
+
+
+def _facts_of(path: Path) -> _Facts:
+    content, facts = _read(path), _remembered()
+    key = hashlib.sha256(content).hexdigest()
+    if key not in facts:
+        facts[key] = _python_facts(content) if path.suffix == ".py" else _template_facts(content)
+    return facts[key]
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _template_facts(content: bytes) -> _Facts:
+    names = re.findall(r"(?:extends|import|from|read\() *['\"]([\w.]+)", content.decode())
+    return _Facts(hashlib.sha256(content).hexdigest(), names)
+
+
+def _python_facts(content: bytes) -> _Facts:
+    tree = _tree(content)
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"\w+\.\w+", str(node.value)):
+            names.add(str(node.value))
+    return _Facts(hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), sorted(names))
+
+
+@cache
+def _remembered() -> _Known:
+    """Facts of files that were read before.
+
+    To parse all modules takes longer than everything else that SongNet does at a start.
+    """
+    try:
+        found = json.loads(_memory().read_bytes())
+        return {key: _Facts(*values) for key, values in found.items()}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _remember(facts: _Known) -> None:
+    # The folder may not be writable, as in a container, or the disk full.
+    with suppress(OSError, SongNetError), replacing(_memory()) as temporary:
+        temporary.write_text(json.dumps(facts))
+
+
+def _memory() -> Path:
+    """Beside the compiled modules of Python, whose versions differ in how they write a tree."""
+    version = hashlib.sha256(_read(Path(__file__))).hexdigest()[:8]
+    name = f"sources.{sys.implementation.cache_tag}.{version}.json"
+    return Path(__file__).with_name("__pycache__") / name
+
+
+def _tree(content: bytes) -> ast.Module:
     """Python without docstrings, the words of errors and, as always, without comments."""
-    tree = ast.parse(path.read_bytes())
+    tree = ast.parse(content)
     # Statements alone: other nodes are many, and have none.
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -82,26 +160,6 @@ class _WithoutWords(ast.NodeTransformer):
         if isinstance(node.exc, ast.Call):
             node.exc.args = []
         return node
-
-
-@cache
-def _used(path: Path) -> frozenset[Path]:
-    """Files of the SongNet modules that a file imports, and of templates that it names."""
-    if path.suffix != ".py":
-        names = re.findall(
-            r"(?:extends|import|from|read\() *['\"]([\w.]+)", path.read_text("utf-8")
-        )
-        return frozenset(TEMPLATES / name for name in names)
-    used = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            used |= {_module(alias.name) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            used.add(_module(node.module))
-            used |= {_module(f"{node.module}.{alias.name}") for alias in node.names}
-        elif isinstance(node, ast.Constant) and node.value in _templates():
-            used.add(TEMPLATES / str(node.value))
-    return frozenset(file for file in used if file.suffix and file.exists())
 
 
 def _module(name: str) -> Path:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from songnet.defaults import EXCERPT_SECONDS
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.formatting import percent
+from songnet.formatting import listed, percent
 from songnet.parallel import in_order
+from songnet.realtime.installed import installed
 from songnet.realtime.outputs import of_middle, of_whole
 from songnet.realtime.results import Classification, predict
 from songnet.realtime.stream import Model, load_model
@@ -29,14 +30,15 @@ def find_model(path: str | None) -> Model:
     """Load a network.
 
     Args:
-        path: of a file of weights; None for the newest that `choose_network` kept below
+        path: of a file of weights, or the name of a model that `songnet get` fetched; None for the
+            newest that `choose_network` kept below
             ``results/``, of real music if there is one.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.
     """
     if path is not None:
-        return load_model(path)
+        return load_model(installed(path))
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
     problems = []
     for candidate in sorted(found, key=lambda p: p.parent.name == "demo"):
@@ -182,20 +184,31 @@ def as_row(result: Classification) -> dict[str, Any]:
 
 def about(model: Model) -> dict[str, Any]:
     """What the network is, what it was trained on, and how well it did."""
-    names = ["model", "title", "dataset", "dataset_title", "note", "protocol", "seed", "key"]
+    names = ["model", "title", "dataset", "dataset_title", "note", "protocol", "seed", "key",
+             "pretrained"]  # fmt: skip
     return {name: model.facts.get(name) for name in names} | {
         "genres": model.genres,
         "measured": model.facts.get("measured"),
         "reads_metadata": model.saved.network.reads_metadata,
         "step_seconds": model.step_seconds,
+        "lookahead_seconds": model.lookahead_seconds,
     }
 
 
 def description(model: Model) -> str:
     """Say the same in sentences, and what the accuracy was measured on."""
     facts = model.facts
-    text = f"{facts.get('title') or facts['model']}, trained on "
-    text += f"{facts.get('dataset_title') or facts['dataset']} ({facts['protocol']} split)."
+    text = f"{facts.get('title') or facts['model']}"
+    if facts.get("dataset"):
+        text += f", trained on {facts.get('dataset_title') or facts['dataset']} "
+        text += f"({facts['protocol']} split)."
+    else:
+        text += f", not trained on genres: it groups its own tags to {listed(model.genres, 99)}, "
+        text += "and other music gets one of these names, too."
+    if facts.get("pretrained"):
+        text += f" Pretrained on {facts['pretrained']}."
+    if model.lookahead_seconds:
+        text += f" A prediction waits for {model.lookahead_seconds:.1f} s of music after it."
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (

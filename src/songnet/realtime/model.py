@@ -48,6 +48,11 @@ class Model(NamedTuple):
         return self.saved.facts
 
     @property
+    def lookahead_seconds(self) -> float:
+        """Music after a step that its prediction waits for."""
+        return self.saved.network.lookahead / self.spectrogram.frames_per_second
+
+    @property
     def step_seconds(self) -> float:
         """Music that one step covers."""
         return self.saved.network.frames_per_step / self.spectrogram.frames_per_second
@@ -188,7 +193,9 @@ def load_model(path: str | Path) -> Model:
 
 def _check_facts(facts: dict[str, Any]) -> None:
     """Fail where a fact that is shown is missing; MEASURED is all there, or not at all."""
-    if missing := [name for name in ("model", "dataset", "protocol") if not facts.get(name)]:
+    # One that was only pretrained has no data set.
+    required = ("model",) if facts.get("pretrained") else ("model", "dataset", "protocol")
+    if missing := [name for name in required if not facts.get(name)]:
         raise ValueError(f"lacks {', '.join(missing)}")
     measured = facts.get("measured")
     if measured is not None and (missing := MEASURED - measured.keys()):

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from songnet.features.audio import LOUDEST, Samples, average_channels, is_silent
+from songnet.models.base import Outputs
 from songnet.realtime.model import Model as Model
 from songnet.realtime.model import load_model as load_model
 from songnet.realtime.results import CLOSE_CALL as CLOSE_CALL
@@ -56,8 +57,8 @@ class Stream:
                 sample_rate, model.spectrogram.sample_rate, 1, dtype="float32", quality="HQ"
             )
         self._frames = model.spectrogram.stream()
-        # Frames of an unfinished step.
-        self._waiting = np.empty((model.spectrogram.bands, 0), np.float32)
+        # Frames of an unfinished step, and of steps whose outputs wait for music after them.
+        self._waiting = self._pending = np.empty((model.spectrogram.bands, 0), np.float32)
         self._state = model.saved.network.initial_state(1)
         self._steps = 0
         self._low, self._high = np.inf, -np.inf  # range of the samples
@@ -99,7 +100,10 @@ class Stream:
         rest = np.empty(0, np.float32)
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(rest, last=True)
-        return self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        found = self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        with torch.inference_mode():
+            outputs = self._model.saved.network.finish(self._state)
+        return found + (self._told(outputs) if outputs else [])
 
     @torch.inference_mode()
     def _steps_of(self, frames: NDArray[np.float32]) -> list[Step]:
@@ -114,6 +118,13 @@ class Stream:
         # Training reads spectrograms as float16.
         rounded = torch.from_numpy(whole.astype(np.float16).astype(np.float32))[None]
         outputs, self._state = self._model.saved.network.stream(rounded, self._state)
+        self._pending = np.concatenate([self._pending, whole], axis=1)
+        return self._told(outputs)
+
+    def _told(self, outputs: Outputs) -> list[Step]:
+        """Steps of which the network gave outputs."""
+        size, steps = self._model.saved.network.frames_per_step, outputs.clip_logits.shape[1]
+        frames, self._pending = np.split(self._pending, [steps * size], axis=1)
         of_steps, of_clip = (
             logits[0].exp().numpy() for logits in (outputs.step_logits, outputs.clip_logits)
         )
@@ -125,7 +136,7 @@ class Stream:
                 (first + i + 1) * self._model.step_seconds,
                 of_steps[i],
                 of_clip[i],
-                whole[:, i * size : (i + 1) * size],
+                frames[:, i * size : (i + 1) * size],
                 self.silent,
                 embeddings[i],
             )

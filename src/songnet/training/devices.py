@@ -1,5 +1,6 @@
 """Where networks run: the CPU, or a GPU that no other training holds."""
 
+import ctypes
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from songnet.io import machine_lock
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
+_LARGEST_KEPT = 2**30  # bytes
 
 
 def device() -> torch.device:
@@ -57,6 +61,17 @@ def to_device(tensor: Tensor) -> Tensor:
     if device().type == "cpu":
         return tensor
     return tensor.pin_memory().to(device(), non_blocking=True)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next step, where it is glibc.
+
+    By default it returns large blocks to the kernel, which clears each page that comes back.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST_KEPT)
 
 
 def autocast(mixed_precision: bool | None) -> torch.autocast:
