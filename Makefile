@@ -16,7 +16,7 @@ run: .venv/installed
 test: .venv/installed lint
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
 
-# Kills, full disks, hostile archives: half an hour; writes docs/faults.md, failures and all.
+# Kills, full disks, hostile archives: half an hour; writes tests/faults/results.md, failures and all.
 faults: .venv/installed
 	$(BIN)/pytest tests/faults -m "not short" --junitxml results/faults.xml; tried=$$?; \
 		$(BIN)/python -m tests.faults.matrix results/faults.xml && exit $$tried

@@ -1,61 +1,93 @@
-"""MkDocs: the reference of keys and commands, generated from the code's own definitions."""
+"""MkDocs: tables of keys and commands, generated from the code's own definitions.
+
+A page has a marker such as `<!-- keys -->` where a generated part goes.
+"""
 
 import argparse
-import sys
+import re
 import typing
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from songnet.cli import make_parser
 from songnet.pipeline.settings import Settings
 
-CONFIGURATION = """\
-# Configuration
-
-`config/config.yaml` holds the science of a run; machine settings belong in a
-[profile](../how-to/slurm.md). Every key can be given on the command line, in quotes if it has
-brackets:
-
-```
-snakemake --cores 8 --config dataset=fma_small 'seeds=[1,2]' 'spectrogram={n_mels: 96}'
-```
-
-An unknown key or value stops the run before it begins, with one line that names it.
-
-| key | default | allowed | meaning |
-|---|---|---|---|
-"""
-COMMANDS = "# Command line\n\nEvery command prints this help with `--help`.\n"
+ROOT = Path(__file__).parents[1]
+MARKERS = r"<!-- (keys|commands|benchmarks|\w+\.yaml) -->"
+TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", dict: "keys"}
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages."""
-    keys = CONFIGURATION + "".join(f"| {' | '.join(row)} |\n" for row in _rows(Settings))
-    for name, content in (("configuration", keys), ("cli", COMMANDS + _help(make_parser()))):
-        files.append(File.generated(config, f"reference/{name}.md", content=content))
+    """Add the benchmarks' figure, which lies beside their results."""
+    figure = ROOT / "benchmarks/results.svg"
+    files.append(File.generated(config, "images/benchmarks.svg", abs_src_path=str(figure)))
     return files
 
 
-def _rows(section: type[BaseModel], prefix: str = "") -> typing.Iterator[tuple[str, ...]]:
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _rows(field.annotation, f"{prefix}{name}.")
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Fill in the generated parts."""
+    return re.sub(MARKERS, lambda found: part(found[1]), markdown)
+
+
+def part(name: str) -> str:
+    """Generate a part: the table of keys, help, benchmarks, or a file's opening comment."""
+    if name == "keys":
+        return _key_table()
+    if name == "commands":
+        return _help(make_parser())
+    if name == "benchmarks":
+        return _benchmarks()
+    lines = (ROOT / "config" / name).read_text().splitlines()
+    comment = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    return "```yaml\n" + "\n".join(comment) + "\n```"
+
+
+def _benchmarks() -> str:
+    _, text = (ROOT / "benchmarks/results.md").read_text().split("\n", 1)
+    return text.replace("\n## ", "\n### ").replace("(results.svg)", "(../images/benchmarks.svg)")
+
+
+def _key_table() -> str:
+    meanings = key_comments((ROOT / "config/config.yaml").read_text())
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key, field in Settings.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            rows.append(f"| `{key}` | | | {meanings[key]} |")
+            rows += [_row(f"{key}.{name}", part) for name, part in inner.model_fields.items()]
         else:
-            default = "–" if field.default in (None, [], {}) else f"`{field.default}`"
-            meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
-            yield f"`{prefix}{name}`", default.replace("'", ""), _allowed(field), meaning
+            rows.append(_row(key, field, meanings[key]))
+    return "\n".join(rows)
 
 
-def _allowed(field: FieldInfo) -> str:
+def key_comments(text: str) -> dict[str, str]:
+    """Read what config.yaml's comments say of each key, as cells of a table."""
+    comments: dict[str, str] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            lines.append(re.sub(r"^#   (\w+)  +", r"<br>`\1`: ", line).lstrip("# "))
+        elif key := re.match(r"(\w+):", line):
+            comments[key[1]] = " ".join(lines).replace("|", "\\|")
+            lines = []
+        else:
+            lines = []
+    return comments
+
+
+def _row(key: str, field: FieldInfo, meaning: str = "") -> str:
+    default = "–" if field.default in (None, [], {}) else f"`{field.default}`".replace("'", "")
     limits = " ".join(_limit(limit) for limit in field.metadata if _limit(limit))
-    return _type(field.annotation) + (f" {limits}" if limits else "")
+    allowed = " ".join(filter(None, [_type(field.annotation), limits]))
+    return f"| `{key}` | {default} | {allowed} | {meaning} |"
 
 
 def _type(annotation: Any) -> str:
@@ -66,23 +98,21 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin is list:
         return f"list of {_type(arguments[0])}"
-    if type(None) in arguments:
-        return " or ".join(_type(kind) for kind in arguments if kind is not type(None))
-    names = {str: "text", int: "integer", float: "number", bool: "true or false", dict: "keys"}
-    return names.get(origin or annotation, "")
+    if NoneType in arguments:
+        return " or ".join(_type(kind) for kind in arguments if kind is not NoneType)
+    return TYPES.get(origin or annotation, "")
 
 
 def _limit(limit: Any) -> str:
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = [f"{sign} {getattr(limit, key)}" for key, sign in signs.items()
-             if getattr(limit, key, None) is not None]  # fmt: skip
-    return " ".join(found)
+    found = ((sign, getattr(limit, name, None)) for name, sign in SIGNS.items())
+    return " ".join(f"{sign} {value}" for sign, value in found if value is not None)
 
 
 def _help(parser: argparse.ArgumentParser) -> str:
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    pages = []
-    for name, command in commands.choices.items():
-        command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=90)
-        pages.append(f"\n## songnet {name}\n\n```text\n{command.format_help()}```\n")
-    return "".join(pages)
+    return "\n".join(_page(name, command) for name, command in commands.choices.items())
+
+
+def _page(name: str, command: argparse.ArgumentParser) -> str:
+    command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=90)
+    return f"### songnet {name}\n\n```text\n{command.format_help()}```\n"

@@ -2,10 +2,11 @@
 
 Three lines classify music:
 
->>> import songnet
->>> model = songnet.load()
->>> model.classify("song.mp3").genre
-'Rock'
+Examples:
+    >>> import songnet
+    >>> model = songnet.load()
+    >>> model.classify("song.mp3").genre
+    'Rock'
 
 One package a stage, in the order in which data flow: ``features``, ``data``, ``models``,
 ``training``, ``evaluation``, ``report``, ``realtime``, ``tracking``, ``pipeline``.
@@ -48,9 +49,10 @@ _MODULES = {
 def load(path: str | Path | None = None) -> "Model":
     """Load a trained network.
 
-    >>> model = songnet.load("results/demo/best.safetensors")
-    >>> model.genres
-    ['Electronic', 'Folk', 'Rock']
+    Examples:
+        >>> model = songnet.load("results/demo/best.safetensors")
+        >>> model.genres
+        ['Electronic', 'Folk', 'Rock']
 
     Args:
         path: of a file of weights; None for the newest ``results/*/best.safetensors``, of real

@@ -27,7 +27,7 @@ synthetic music, `snakemake --cores 8 --config dataset=fma_small` on real music.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; 0 where all went well."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
             stream.reconfigure(errors="surrogateescape")
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="songnet", description="Music genres in real time.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

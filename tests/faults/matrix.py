@@ -1,4 +1,4 @@
-"""docs/faults.md from the reports of pytest; the last step of `make faults`."""
+"""tests/faults/results.md from the reports of pytest; the last step of `make faults`."""
 
 import argparse
 import os
@@ -15,26 +15,14 @@ from matplotlib.ticker import MaxNLocator
 
 HEAD = """# Faults
 
-What was done to small runs of the workflow, and how many of the cases it survived: the next run
-ends with the results of an undisturbed one (tables, predictions and spectrograms equal to the bit,
-training times apart), no half file bears a final name, and what a person must know stands in one
-line. `make faults` tries them all and writes this page; a part of them is in `make test`. Kills of
-jobs and full disks come one after the other in the same run, which must be right in the end: if it
-is not, none of its cases counts as survived.
+`make faults` injects these faults into small runs of the workflow and writes this page; `make test`
+tries some of them. A case is survived if the next run ends with the results of an undisturbed run
+(tables, predictions and spectrograms equal bit for bit, training times apart), no partial file has
+a final name, and the message is one line. Kills and full disks happen one after the other in one
+run; if its results are wrong, none of its cases counts as survived.
 
-![Cases tried and survived](images/faults.png)
+![Cases tried and survived](results.png)
 
-"""
-FOUND = """
-## Found and mended
-
-- Jobs behind an `ancient` input were left out when another tracking server was named.
-- A job that outlived its killed Snakemake could mix its file with that of the next run.
-- An archive that was replaced by an older file, and a clock that was set back, left stale results.
-- A read-only results folder and a full disk ended in tracebacks; now one line says what is wrong.
-- A `tracks.csv` of ten million rows took more memory than its job may; a million are the limit.
-- Members that claim sizes, lengths and rates that no clip has were decoded; now each costs a line
-  of the quarantine.
 """
 
 
@@ -60,7 +48,7 @@ def _words(test: str) -> str:
 
 
 def write_matrix(reports: list[ElementTree.Element], folder: Path) -> None:
-    """Write ``faults.md`` and ``images/faults.png``."""
+    """Write ``results.md`` and its figure ``results.png``."""
     cases = pd.concat([read_cases(report) for report in reports])
     counts = cases.groupby(["fault", "case"], sort=False)["outcome"].value_counts().unstack()
     counts = counts.reindex(columns=["survived", "failed", "skipped"]).fillna(0).astype(int)
@@ -69,10 +57,10 @@ def write_matrix(reports: list[ElementTree.Element], folder: Path) -> None:
     text = HEAD + f"{rows['survived'].sum()} of {rows['tried'].sum()} cases survived. "
     text += _origin(reports) + "\n\n" + rows.to_markdown(index=False) + "\n"
     reasons = sorted(set(cases["reason"]) - {""})
-    text += "".join(f"\nSkipped: {reason}\n" for reason in reasons or ["none."]) + FOUND
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    (folder / "faults.md").write_text(text)
-    _figure(rows, folder / "images/faults.png")
+    text += "".join(f"\nSkipped: {reason}\n" for reason in reasons or ["none."])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.md").write_text(text)
+    _figure(rows, folder / "results.png")
 
 
 def _origin(reports: list[ElementTree.Element]) -> str:
@@ -104,7 +92,7 @@ def main() -> None:
     """Merge the reports of one run, or of several that shared the cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reports", nargs="+", type=Path, help="JUnit XML of pytest")
-    parser.add_argument("--to", default="docs", type=Path, help="folder of faults.md")
+    parser.add_argument("--to", default="tests/faults", type=Path, help="folder of results.md")
     arguments = parser.parse_args()
     reports = [ElementTree.parse(path).getroot() for path in arguments.reports]
     write_matrix(reports, arguments.to)

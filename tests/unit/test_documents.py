@@ -13,7 +13,7 @@ import snakemake.exceptions
 import snakemake.workflow
 import yaml
 
-from songnet.cli import _parser
+from songnet.cli import make_parser
 from songnet.data.songs import list_songs
 from songnet.pipeline.yaml_files import read_yaml
 from tests.configured import MODELS, ROOT, checked
@@ -107,7 +107,7 @@ def test_brackets_are_quoted(page: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("songnet ")])
 def test_songnet_commands(command: str) -> None:
-    _parser().parse_args(COMMANDS[command][1:])
+    make_parser().parse_args(COMMANDS[command][1:])
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])

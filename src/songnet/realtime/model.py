@@ -28,9 +28,10 @@ MEASURED = {"subset", "accuracy", "ci_low", "ci_high", "tracks"}
 class Model(NamedTuple):
     """A network that classifies audio, and the spectrogram that it reads.
 
-    >>> model = songnet.load()
-    >>> model.classify("song.mp3").genre
-    'Rock'
+    Examples:
+        >>> model = songnet.load()
+        >>> model.classify("song.mp3").genre
+        'Rock'
     """
 
     saved: Saved
@@ -81,11 +82,12 @@ class Model(NamedTuple):
     ) -> Any:
         """Classify audio files.
 
-        >>> result = model.classify("song.mp3")
-        >>> result.genre, result.unsure
-        ('Rock', False)
-        >>> [found.genre for found in model.classify(["song.mp3", "other.mp3"])]
-        ['Rock', 'Folk']
+        Examples:
+            >>> result = model.classify("song.mp3")
+            >>> result.genre, result.unsure
+            ('Rock', False)
+            >>> [found.genre for found in model.classify(["song.mp3", "other.mp3"])]
+            ['Rock', 'Folk']
 
         Args:
             files: one file, or several.
@@ -130,7 +132,8 @@ class Model(NamedTuple):
     ) -> NDArray[np.float32]:
         """Describe a file by numbers: similar music has similar ones.
 
-        >>> similarity = model.embed("song.mp3") @ model.embed("other.mp3")
+        Examples:
+            >>> similarity = model.embed("song.mp3") @ model.embed("other.mp3")
 
         Args:
             file: audio.
@@ -150,11 +153,12 @@ class Model(NamedTuple):
     def stream(self, sample_rate: int) -> "Stream":
         """Begin to classify a piece of music that arrives in pieces.
 
-        >>> stream = model.stream(44_100)
-        >>> for step in stream.push(np.zeros(44_100, np.float32)):
-        ...     print(f"{step.seconds:.2f} s, silent: {step.silent}")
-        0.37 s, silent: True
-        0.74 s, silent: True
+        Examples:
+            >>> stream = model.stream(44_100)
+            >>> for step in stream.push(np.zeros(44_100, np.float32)):
+            ...     print(f"{step.seconds:.2f} s, silent: {step.silent}")
+            0.37 s, silent: True
+            0.74 s, silent: True
 
         Args:
             sample_rate: of the music, Hz.
