@@ -6,7 +6,7 @@ BIN := .venv/bin
 # One picture of the progress: the bars of single jobs would draw over it.
 SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 
-.PHONY: run test faults fuzz lint format bench lock clean
+.PHONY: run test docs faults fuzz lint format bench lock clean
 
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
@@ -15,6 +15,10 @@ run: .venv/installed
 # Three workers on two cores, since one of them often waits: for SLURM, a server or a browser.
 test: .venv/installed lint
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
+
+# The site, results/site: open index.html.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Kills, full disks, hostile archives: half an hour; writes tests/faults/results.md, failures and all.
 faults: .venv/installed

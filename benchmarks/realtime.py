@@ -1,4 +1,4 @@
-"""Cost and latency of the streaming engine, beside hearing the last seconds anew at each step.
+"""Cost and latency of the streaming engine, and of processing the last seconds again at each step.
 
 Music is noise: the cost does not depend on what is heard.
 """
@@ -16,12 +16,12 @@ from songnet.realtime.stream import Model, Stream, load_model
 
 RATE = 44_100  # Hz
 PIECE = 441  # samples: 10 ms, as a sound card gives them
-WINDOW = 10.0  # seconds that the other way hears anew, as long as a crop in training
+WINDOW = 10.0  # seconds that the other way processes again, as long as a crop in training
 SECONDS = 40  # of music
 
 
 def streaming(model: Model, music: NDArray[np.float32]) -> list[float]:
-    """Hear all; seconds from the last piece of each step to its verdict."""
+    """Stream all; return the seconds from the last piece of each step to its prediction."""
     stream = Stream(model, RATE)
     latencies = []
     for start in range(0, len(music), PIECE):
@@ -31,8 +31,8 @@ def streaming(model: Model, music: NDArray[np.float32]) -> list[float]:
     return latencies
 
 
-def anew(model: Model, music: NDArray[np.float32], steps: int) -> None:
-    """Hear the last seconds anew, so many times."""
+def repeated(model: Model, music: NDArray[np.float32], steps: int) -> None:
+    """Process the last seconds again, `steps` times."""
     size = int(WINDOW * RATE)
     for end in np.linspace(size, len(music), steps).astype(int):
         samples = resample(Clip(music[end - size : end], RATE, 1), model.spectrogram.sample_rate)
@@ -54,26 +54,26 @@ def measure(path: Path, repeats: int) -> list[Section]:
             "streaming": lambda: latencies.append(
                 float(np.quantile(streaming(model, music), 0.95))
             ),
-            "anew": lambda: anew(model, music, steps),
+            "again": lambda: repeated(model, music, steps),
         },
         repeats,
     )
     share = 100 * times["streaming"] / SECONDS
-    again = times["anew"] / times["streaming"]
+    again = times["again"] / times["streaming"]
     rows = {
         "work for a step, % of the music that it covers": spread(share),
-        "last samples of a step to its verdict, 95th percentile, ms": spread(
+        "last samples of a step to its prediction, 95th percentile, ms": spread(
             1e3 * np.array(latencies[1:]), 1
         ),
-        f"last {WINDOW:g} s anew, × streaming": spread(again, 1),
+        f"last {WINDOW:g} s again, × streaming": spread(again, 1),
     }
     title = model.saved.facts["title"]
     return [
         Section(
             "Streaming",
             f"The {title}, {model.step_seconds:.2f} s a step, 44.1 kHz in pieces of 10 ms, one "
-            f"core, against hearing the last {WINDOW:g} s anew at each step.",
+            f"core, compared with processing the last {WINDOW:g} s again at each step.",
             [{"what": name, "value": value} for name, value in rows.items()],
-            {f"a step: last {WINDOW:g} s anew": again},
+            {f"a step: last {WINDOW:g} s again": again},
         )
     ]

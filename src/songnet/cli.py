@@ -163,7 +163,7 @@ def _serve(options: argparse.Namespace) -> int:
     if everywhere:
         others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
         print(
-            f"songnet: warning: everybody in this network can use it, at {others}; browsers give "
+            f"songnet: warning: all devices in this network can use it, at {others}; browsers give "
             "the microphone to pages at localhost or by https only",
             file=sys.stderr,
         )
@@ -217,7 +217,7 @@ def _check_address(host: str, port: int) -> None:
             raise SongNetError(f"--port: {port} is not from 0 to 65535") from None
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise SongNetError(f"--host: {host} is no address of this machine") from None
+                raise SongNetError(f"--host: {host} is not an address of this machine") from None
             raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
 
 

@@ -51,7 +51,7 @@ def test_examples_give_what_they_say(module: Any, folder: Path) -> None:
 
 
 def test_the_page_on_python_gives_what_it_says(folder: Path) -> None:
-    page = Path(__file__).parents[2] / "docs/python.md"
+    page = Path(__file__).parents[2] / "docs/how-to/python.md"
     found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert found.attempted >= 8 and found.failed == 0
 

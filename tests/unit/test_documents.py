@@ -1,11 +1,16 @@
 """Commands and messages in the documents are real; the workflow's own tests run such commands."""
 
 import ast
+import importlib.util
 import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import snakemake.cli
@@ -18,7 +23,9 @@ from songnet.data.songs import list_songs
 from songnet.pipeline.yaml_files import read_yaml
 from tests.configured import MODELS, ROOT, checked
 
-PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("config", "results", "studies", "benchmarks", "tests/faults")
+OUTSIDE = [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).glob("*.md"))]
 
 
 def commands(path: Path) -> list[list[str]]:
@@ -37,6 +44,7 @@ RULES = {
     for file in FILES
     for name in re.findall(r"^ *rule (\w+):$", file.read_text(), re.MULTILINE)
 } | {f"train_{name}" for name, model in MODELS.items() if model["family"] == "baseline"}
+FREE = ("spectrogram", "tables")  # keys whose inner ones are not fixed
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
 
 
@@ -52,7 +60,7 @@ def test_the_recipe_writes_a_manifest_of_gtzan(
         songs = [f"{g}/{g}.0000{i}.wav" for i in numbers for g in ("blues", "jazz")]
         (tmp_path / f"{split}_filtered.txt").write_text("\n".join(songs) + "\n")
     monkeypatch.chdir(tmp_path)
-    manual = (ROOT / "config/README.md").read_text()
+    manual = (ROOT / "docs/tutorials/own-music.md").read_text()
     (recipe,) = re.findall(r"```python\n(from pathlib.*?)```", manual, re.DOTALL)
     exec(recipe, {})
     songs = list_songs("genres", None, None)
@@ -60,6 +68,16 @@ def test_the_recipe_writes_a_manifest_of_gtzan(
     found = ["train", "valid", "test", None]
     assert songs["split"].astype(object).where(songs["split"].notna(), None).tolist() == 2 * found
     assert songs["problem"].isna().all()
+
+
+@pytest.fixture(scope="module")
+def hooks() -> Any:
+    """What fills the generated parts of the site."""
+    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_documents_have_commands() -> None:
@@ -99,7 +117,7 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
     checked(**config)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_brackets_are_quoted(page: Path) -> None:
     """zsh takes bare ones for patterns of file names; every shell splits at a space."""
     assert re.findall(r"(?<!')\b[a-z_]+=[\[{][^`\n]*", page.read_text()) == []
@@ -143,7 +161,7 @@ def messages() -> list[str]:
 
 def test_symptoms_are_what_the_program_says() -> None:
     """The first cells of the page on troubles, but for messages of SLURM and, after …, MLflow."""
-    page = (ROOT / "docs/troubleshooting.md").read_text()
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text()
     symptoms = []
     for section in page.split("\n## "):
         others = ("Invalid account", "…") if section.startswith("MLflow") else "Invalid account"
@@ -157,8 +175,55 @@ def test_symptoms_are_what_the_program_says() -> None:
         assert any(pattern.search(text) for text in said), symptom
 
 
-def test_the_manual_has_every_key() -> None:
-    manual = (ROOT / "config/README.md").read_text()
+def test_the_reference_has_every_key_with_its_meaning(hooks: Any) -> None:
+    table = hooks.part("keys")
     for key, value in checked().items():
-        inner = [f"`{key}.{name}`" for name in value] if isinstance(value, dict) else []
-        assert f"`{key}`" in manual or (inner and all(name in manual for name in inner)), key
+        (row,) = re.findall(rf"^\| `{key}` \|.*\| (.+) \|$", table, re.MULTILINE)
+        assert len(row.split()) > 3, key
+        for inner in value if isinstance(value, dict) and key not in FREE else ():
+            assert f"| `{key}.{inner}` |" in table
+
+
+def test_the_reference_has_defaults_and_limits(hooks: Any) -> None:
+    table = hooks.part("keys")
+    assert re.search(r"`evaluation.resamples` \| `2000` \| integer ≥ 100 ≤ 100000 \|", table)
+    assert re.search(r"`protocols` \|.*<br>`official`: ", table)
+
+
+def test_the_reference_has_every_command(hooks: Any) -> None:
+    commands = hooks.part("commands")
+    assert {"classify", "tag", "serve"} <= set(re.findall(r"^### songnet (\w+)$", commands, re.M))
+    assert "--from-file LIST" in commands
+
+
+def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # Nothing is fetched from elsewhere, search included.
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|iframe|link rel=.stylesheet.)[^>]*https?:", page.read_text()
+        )
+        assert loaded == [], page
+    assert (tmp_path / "search/search_index.js").exists()
+
+
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings, as MkDocs and git hosts give them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    plain = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    return {re.sub(r"[\s-]+", "-", heading) for heading in plain}
+
+
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_outside_the_site_lead_somewhere(page: Path) -> None:
+    found = re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", page.read_text())
+    for link in filter(None, (a or b for a, b in found)):
+        if link.startswith(("http", "../../")):  # the last of a git host's own pages
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

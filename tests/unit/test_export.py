@@ -92,7 +92,7 @@ def test_graph_equals_the_stream(tmp_path: Path, kind: str) -> None:
     )
 
 
-def test_snippet_of_the_readme_runs(
+def test_snippet_of_the_documentation_runs(
     trained: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -102,10 +102,10 @@ def test_snippet_of_the_readme_runs(
     export_onnx(model, tmp_path / "songnet.onnx")
     samples = music(model.spectrogram.sample_rate)
     sf.write(tmp_path / "song.wav", samples, model.spectrogram.sample_rate, subtype="FLOAT")
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/how-to/deploy.md").read_text()
     (code,) = (one for one in re.findall(r"```python\n(.*?)```", text, re.S) if "onnx" in one)
     assert "torch" not in code and len(code.strip().splitlines()) <= 14
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "deploy.md", "exec"), {})
     values = [float(number) for number in re.findall(r"\d\.\d+(?:e-\d+)?", capsys.readouterr().out)]
     np.testing.assert_allclose(values, stream(model, samples)[-1].clip_probabilities, atol=1e-3)

@@ -28,7 +28,9 @@ def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
     for host in ("nonsense.invalid", "a..b"):
         with pytest.raises(SongNetError, match=f"^--host: {host}: "):
             cli._check_address(host, 8765)
-    with pytest.raises(SongNetError, match=r"^--host: 192\.0\.2\.1 is no address of this machine"):
+    with pytest.raises(
+        SongNetError, match=r"^--host: 192\.0\.2\.1 is not an address of this machine"
+    ):
         cli._check_address("192.0.2.1", 8765)  # kept for documents
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -159,7 +159,7 @@ def test_songs_that_a_manifest_does_not_name_are_set_aside(library: Path) -> Non
     [
         ([{"file_name": "a"}], "has no column genre (it has: file_name)"),
         ([{"genre": "a"}], "has no column file_name (it has: genre)"),
-        ([ROWS[0], ROWS[0]], "file_name Rock/Ann/1.mp3 stands twice"),
+        ([ROWS[0], ROWS[0]], "file_name Rock/Ann/1.mp3 is listed twice"),
         ([ROWS[0], ROWS[1] | {"file_name": None}], "row 2 has no file_name"),
     ],
 )

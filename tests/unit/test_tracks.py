@@ -82,8 +82,8 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
             "track_id,set,track\n,split,genre_top\n,,\n1,training,Rock\n",
             "lacks the columns set.subset",
         ),
-        (HEADER + "one,training,small,Rock,1\n", "track_id that is no number"),
-        (HEADER + "1_000,training,small,Rock,1\n", "track_id that is no number"),
+        (HEADER + "one,training,small,Rock,1\n", "track_id that is not a number"),
+        (HEADER + "1_000,training,small,Rock,1\n", "track_id that is not a number"),
         (HEADER + f"{10**20},training,small,Rock,1\n", "no number, or too large"),
         (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
         (b"\xff\xfe\x00garbage", "not a table of tracks"),
@@ -104,7 +104,7 @@ def test_bad_archives_are_named(tmp_path: Path) -> None:
     with pytest.raises(SongNetError, match=r"has no fma_metadata/tracks\.csv"):
         read_tracks(write_metadata(tmp_path / "m.zip", "x", name="other.csv"))
     (tmp_path / "text.zip").write_text("not a zip")
-    with pytest.raises(SongNetError, match="not a sound zip"):
+    with pytest.raises(SongNetError, match="not a valid zip"):
         read_tracks(str(tmp_path / "text.zip"))
 
 
@@ -257,9 +257,9 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
         ({"track_id": np.array([2.5, 3.0])}, "track_id is float64, not whole numbers"),
         ({"track_id": np.array([True, False])}, "track_id is bool, not whole numbers"),
         ({"mel": np.ones((2, 32, 30), np.uint8)}, "mel has 1 frames a second, .*-0.npz has 0.667"),
-        ({"seconds": np.array([30.0])}, "seconds is no length"),
-        ({"seconds": np.array(-1)}, "seconds is no length"),
-        ({"seconds": np.array("long")}, "seconds is no length"),
+        ({"seconds": np.array([30.0])}, "expected seconds to be one length"),
+        ({"seconds": np.array(-1)}, "expected seconds to be one length"),
+        ({"seconds": np.array("long")}, "expected seconds to be one length"),
     ],
 )
 def test_spectrograms_of_another_form_are_named(

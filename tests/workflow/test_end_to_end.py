@@ -82,6 +82,8 @@ def test_pages_of_the_best_network(finished: Path) -> None:
     best = load(finished / "results/local/best.safetensors")
     assert best.facts["protocol"] == "artist"
     assert best.facts["model"] == "causal_crnn"  # of the three the one that needs only music
+    card = (finished / "results/local/best.md").read_text()
+    assert f"{best.facts['measured']['accuracy']:.1%}".replace("%", " %") in card
     models = yaml.safe_load((finished / "config/models.yaml").read_text())
     for name, heading in [("analysis", "Error analysis"), ("filters", "Filters")]:
         page = (report / f"{name}.html").read_text()

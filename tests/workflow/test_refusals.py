@@ -51,7 +51,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         ("key twice", "config/config.yaml: not YAML: seeds is given twice in"),
         ("not YAML", "config/config.yaml: not YAML: while parsing a flow sequence in"),
         ("missing archive", "fma_small.zip: no such file"),
-        ("not a zip", "fma_small.zip: not a sound zip archive"),
+        ("not a zip", "fma_small.zip: not a valid zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),
         ("broken clips", "clips of shard 000 can be used (track "),
         ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 subsets"),

@@ -5,6 +5,7 @@
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
+#   results/{dataset}/best.md                 its model card
 #   results/{dataset}/analysed.safetensors    the best network trained here, which pages show
 #   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
@@ -109,7 +110,8 @@ rule choose_network:
             "metrics.json", CANDIDATES[wildcards.choice], FAIREST_SPLITS
         ),
     output:
-        f"{RESULTS}/{{choice}}.safetensors",
+        weights=f"{RESULTS}/{{choice}}.safetensors",
+        card=f"{RESULTS}/{{choice}}.md",
     log:
         f"{RESULTS}/logs/choose_network/{{choice}}.log",
     benchmark:

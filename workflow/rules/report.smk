@@ -153,8 +153,8 @@ if NETWORKS:
     rule analyse_errors:
         """Write the page on errors, confidence and artists of the best network trained here."""
         input:
-            network=expand(rules.choose_network.output, choice="analysed"),
-            served=expand(rules.choose_network.output, choice="best"),
+            network=expand(rules.choose_network.output.weights, choice="analysed"),
+            served=expand(rules.choose_network.output.weights, choice="best"),
             predictions=run_files("predictions.parquet", NETWORKS, FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -188,7 +188,7 @@ if NETWORKS:
     rule show_filters:
         """Write the page on the filters of the best network trained here."""
         input:
-            network=expand(rules.choose_network.output, choice="analysed"),
+            network=expand(rules.choose_network.output.weights, choice="analysed"),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,

@@ -4,10 +4,12 @@ from songnet.pipeline.job import job
 
 with job(snakemake):
     from songnet.realtime.served import keep_best
+    from songnet.report.card import write_card
 
-    keep_best(
+    run = keep_best(
         snakemake.input.models,
-        snakemake.output[0],
+        snakemake.output.weights,
         snakemake.params.titles,
         snakemake.params.dataset,
     )
+    write_card(snakemake.output.weights, run, snakemake.output.card)

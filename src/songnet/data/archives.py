@@ -32,7 +32,7 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
         with _opened(path) as file:
             yield file
     except (zipfile.BadZipFile, EOFError) as error:
-        raise SongNetError(f"{path}: not a sound zip archive: {error}") from None
+        raise SongNetError(f"{path}: not a valid zip archive: {error}") from None
 
 
 def _opened(path: str | Path) -> zipfile.ZipFile:

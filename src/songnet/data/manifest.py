@@ -65,7 +65,7 @@ def read_manifest(path: Path) -> list[dict[str, str | None]]:
         if name is None:
             raise SongNetError(f"{path}: row {number} has no file_name")
         if name in seen:
-            raise SongNetError(f"{path}: file_name {name} stands twice")
+            raise SongNetError(f"{path}: file_name {name} is listed twice")
         seen.add(name)
     return rows
 

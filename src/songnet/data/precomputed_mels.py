@@ -138,7 +138,7 @@ def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
                 while row := file.read(math.prod(shape)):
                     yield np.frombuffer(row, np.uint8).reshape(shape)
         except (ValueError, *NOT_READABLE) as error:
-            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
+            raise SongNetError(f"{path}: not a valid NPZ file: {error}") from None
 
 
 def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
@@ -177,7 +177,7 @@ def _seconds(path: str) -> NDArray[np.float64]:
         or seconds.dtype.kind not in "iuf"
         or not np.all(np.isfinite(seconds) & (seconds > 0))
     ):
-        raise SongNetError(f"{path}: seconds is no length, nor one for each track_id")
+        raise SongNetError(f"{path}: expected seconds to be one length, or one for each track_id")
     return np.broadcast_to(seconds.astype(np.float64), shape)
 
 
@@ -202,7 +202,7 @@ def _header(path: str, name: str) -> Header:
         except KeyError:
             raise SongNetError(f"{path}: has no array {name}") from None
         except (ValueError, *NOT_READABLE) as error:
-            raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
+            raise SongNetError(f"{path}: not a valid NPZ file: {error}") from None
 
 
 def _read_header(file: IO[bytes]) -> Header:
@@ -222,4 +222,4 @@ def _array(path: str, name: str, default: float | None = None) -> NDArray[Any]:
     except KeyError:
         raise SongNetError(f"{path}: has no array {name}") from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise SongNetError(f"{path}: not a sound NPZ file: {error}") from None
+        raise SongNetError(f"{path}: not a valid NPZ file: {error}") from None

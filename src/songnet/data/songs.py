@@ -21,7 +21,7 @@ from songnet.io import replacing
 LABELS = ("genre", "artist", "title", "license", "split")
 HINT = (
     "put songs into a folder for each genre, write a metadata.csv, or take labels=tags "
-    "(config/README.md, Your own music)"
+    "(docs/tutorials/own-music.md)"
 )
 Row = dict[str, Any]
 

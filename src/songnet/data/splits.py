@@ -163,7 +163,7 @@ def _fill_gaps(
 def _assert_disjoint(tracks: pd.DataFrame, subsets: pd.Series) -> None:
     homes = subsets.groupby(tracks["artist_id"]).nunique()
     if (homes > 1).any():
-        raise AssertionError(f"artist {homes.idxmax()} stands in two subsets")
+        raise AssertionError(f"artist {homes.idxmax()} is in two subsets")
 
 
 def split_summary(

@@ -60,7 +60,7 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
         tracks.index = tracks.index.astype("int64").rename("track_id")
     except (TypeError, ValueError, OverflowError):
         raise SongNetError(
-            f"{metadata_zip}: {name} has a track_id that is no number, or too large"
+            f"{metadata_zip}: {name} has a track_id that is not a number, or too large"
         ) from None
     if tracks.index.has_duplicates:
         twice = tracks.index[tracks.index.duplicated()][0]

@@ -52,7 +52,7 @@ class Family:
     features: str  # what it reads: spectrograms, a table of features, or predictions of others
     # Protocol that the poster's accuracies of such models belong to. Its baselines' are counts on
     # FMA's official test subset. Its C-RNN's is not; we count it to the random split, where
-    # accuracies are highest (docs/reproduction.md).
+    # accuracies are highest (docs/explanation/poster.md).
     poster_protocol: str | None = None
     predictor: str = ""  # class that applies trained models to tracks; a fusion needs none
     mlflow: str = ""  # function that logs a trained model; of a fusion, predictions are all

@@ -152,7 +152,7 @@ def read_models(path: str | Path, training: Table | None = None) -> Table:
     for name, entry in read_yaml(path).items():
         like = entry.pop("like", None) if isinstance(entry, dict) else None
         if like is not None and not (isinstance(like, str) and isinstance(models.get(like), dict)):
-            raise SongNetError(f"{path}: {name}: like: {like!r} is no earlier entry")
+            raise SongNetError(f"{path}: {name}: like: {like!r} is not an earlier entry")
         if like:
             other = {"network", "estimator"} & set(entry)
             base = models[like] | ({"parameters": {}} if other else {})

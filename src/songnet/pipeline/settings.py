@@ -29,7 +29,7 @@ Names = Annotated[list[str], Len(1), Distinct]
 def _axes(axes: str) -> str:
     """Check that each axis of a patch stands once."""
     if any(axes.count(axis) != 1 for axis in "pbt"):
-        raise ValueError(f"p, b and t must stand once in {axes!r}")
+        raise ValueError(f"p, b and t must each occur once in {axes!r}")
     return axes
 
 

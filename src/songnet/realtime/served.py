@@ -12,7 +12,7 @@ from songnet.models.base import load, save
 log = logging.getLogger("songnet")
 
 
-def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: Any) -> None:
+def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: Any) -> Path:
     """Keep the network that is best on validation, of those that need only music, as it plays.
 
     Args:
@@ -20,6 +20,9 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
         output: file of weights, with what the network is and how well it did among its facts.
         titles: of the models.
         dataset: its title and note.
+
+    Returns:
+        Folder of the run that it comes from.
     """
     folders = [Path(path).parent for path in models]
     folder = best_run([folder for folder in folders if _is_servable(folder)] or folders)
@@ -35,6 +38,7 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
         "measured": {"subset": subset} | measured,
     }
     save(network, genres, facts, output)
+    return folder
 
 
 def _is_servable(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from songnet.evaluation.runs import protocol_of
 from songnet.formatting import counted, in_percent, listed, percent, signed_points
 from songnet.report.findings import Findings
 
-# With fewer, bootstrap intervals are too narrow: docs/methods.md has the figures.
+# With fewer, bootstrap intervals are too narrow: docs/explanation/statistics.md has the figures.
 TOO_NARROW_BELOW = 20  # effective artists
 FEW_TRACKS = 10  # of a genre in a split
 ENOUGH_SPLITS = 5

@@ -37,7 +37,7 @@ export function savePicture(piece, model, window) {
   canvas.toBlob((blob) => save(blob, piece, "png"));
 }
 
-/** Where each genre stands in the legend. */
+/** Position of each genre in the legend. */
 function legend(paint, { genres, colours }) {
   paint.font = "13px system-ui, sans-serif";
   let x = MARGIN.left, row = 0;

@@ -4,7 +4,7 @@ import { Microphone } from "./audio/microphone.js";
 import { Piece } from "./piece.js";
 import { element, tell } from "./view.js";
 
-const SILENT = 1e-4; // a level below is no sound
+const SILENT = 1e-4; // a lower level is silence
 const PATIENCE = 3000; // ms without sound
 const LOWEST = -60; // dB, at the left end of the meter
 const TEXTS = {

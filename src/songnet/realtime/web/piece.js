@@ -40,7 +40,7 @@ export class Piece {
 
   /** Forget all steps. @param {object} model what the worker tells of the network. */
   restart(model) {
-    this.id = ++serial; // answers that are still under way belong to nobody
+    this.id = ++serial; // ignore answers to earlier requests
     this.model = model;
     this.state = "waiting"; // then analysing, listening, done, or failed
     this.problem = "";

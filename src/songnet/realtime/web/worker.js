@@ -11,7 +11,7 @@ const PAUSE = 100; // ms between messages to the page, which draws each of them
 
 let model = null;
 const streams = new Map(); // of pieces whose samples come from the page or the microphone
-const stopped = new Set(); // pieces that nobody waits for any more
+const stopped = new Set(); // pieces that are no longer needed
 
 const TASKS = { load, file: analyse, begin, samples, finish, stop: ({ id }) => stop(id) };
 

@@ -19,7 +19,7 @@ export class Microphone {
     try {
       await microphone.connect(onTrouble);
     } catch (error) {
-      microphone.close(); // nobody else knows that it is open
+      microphone.close(); // no one else can close it
       throw error;
     }
     return microphone;

@@ -11,7 +11,7 @@ export async function openOgg(reader) {
   const head = (await packets.next()).value?.data.slice();
   if (head && text(head, 0, 8) === "OpusHead") {
     await packets.next(); // tags
-    // What an encoder put before the music stands in the head, and decoders drop it.
+    // The header tells how many samples the encoder put before the music; decoders drop them.
     return { codec: "opus", sampleRate: OPUS_RATE, channels: head[9], description: head, skip: 0, packets };
   }
   if (head && text(head, 1, 6) === "vorbis") {

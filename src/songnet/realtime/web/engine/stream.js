@@ -6,7 +6,7 @@ import { SpectrogramStream } from "./spectrogram.js";
 import { readWeights } from "./weights.js";
 
 const NETWORKS = { causal_crnn: CausalCRNN };
-const LOUDEST = 2 ** 31; // what is beyond is no sound
+const LOUDEST = 2 ** 31; // larger samples are invalid
 const SILENCE = 1e-4; // half the range of samples that are silence
 const BLOCK = 1024; // samples; silence is decided after each block
 
@@ -62,7 +62,7 @@ export class Stream {
   }
 
   /**
-   * Process more samples; those that are no sound count as 0.
+   * Process more samples; invalid ones count as 0.
    *
    * @param {Float32Array} samples (n,), mono.
    * @returns {object[]} the steps that they complete: `seconds` from the beginning to the end of the
