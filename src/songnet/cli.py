@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Make the command line of all subcommands."""
     parser = argparse.ArgumentParser(
         prog="songnet", description="Music genres in real time.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

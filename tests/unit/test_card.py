@@ -22,9 +22,11 @@ def run(root: Path, seed: int, validation: float, test: dict[str, float] | None)
     """A finished run with one small network, and metrics of the given accuracies."""
     folder = root / f"runs/artist/causal_crnn/{seed}"
     folder.mkdir(parents=True)
-    facts = {"model": "causal_crnn", "dataset": "local", "protocol": "artist", "split_seed": 1,
-             "seed": seed, "spectrogram": describe(MelSpectrogram(n_mels=64)), "commit": "1a2b3c",
-             "archives": {"fma_small.zip": "0a1b"}, "data": {"clips": {"clip_seconds": 30.0}}}  # fmt: skip
+    facts = {
+        "model": "causal_crnn", "dataset": "local", "protocol": "artist", "split_seed": 1,
+        "seed": seed, "spectrogram": describe(MelSpectrogram(n_mels=64)), "commit": "1a2b3c",
+        "archives": {"fma_small.zip": "0a1b"}, "data": {"clips": {"clip_seconds": 30.0}},
+    }  # fmt: skip
     network = CausalCRNN(CausalCRNNConfig(64, 2, 43.0, [4, 4, 4]))
     save(network, GENRES, facts, folder / "model.safetensors")
     subset = {"ci_low": 0.25, "ci_high": 0.875, "tracks": 31}

@@ -19,7 +19,7 @@ RULED_OUT = {
     r"taste": "sample",
     r"anew": "again",
     r"lest": "so that … not",
-    r"(?<!there )(is|are|was|were) no|that (is|are) none|none that": "is not a …",
+    r"(?<!there )(is|are|was|were) no(?! longer)|that (is|are) none|none that": "is not a …",
     r"stands?(?!-in| for| out)": "is, appears",
     r"right on \d": "accuracy",
     r"less (the|those|that of)": "minus, the difference between",
