@@ -84,10 +84,11 @@ def evaluate(request: pytest.FixtureRequest, site: Site) -> Evaluate:
 
 
 def same_music(clips: Path, rate: int, channels: int, seconds: float = 15) -> bytes:
-    """A clip as WAV of floats at a rate, faded in, the channels a little different.
+    """A clip as WAV of floats at a rate, after noise, the channels a little different.
 
-    soxr takes stages of which each begins with silence. In the engine all are one filter, so the
-    first samples of music that is cut off in full swing differ.
+    The noise is too quiet to be amplified. The clip fades in, because soxr resamples in stages, of
+    which each begins with silence: in the engine, where all are one filter, the first samples of
+    music that starts abruptly differ.
     """
     import soxr
 
@@ -95,6 +96,8 @@ def same_music(clips: Path, rate: int, channels: int, seconds: float = 15) -> by
     samples = soxr.resample(clip.samples, clip.sample_rate, rate)[: int(seconds * rate)]
     fade = int(FADE * rate)
     samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
+    noise = np.random.default_rng(1).normal(0, 1e-5, rate).astype(np.float32)
+    samples = np.concatenate([noise, samples])
     if channels > 1:
         samples = np.stack([samples * (1 - 0.3 * i) for i in range(channels)], axis=1)
     file = io.BytesIO()
