@@ -11,6 +11,7 @@ from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
+from songnet.realtime.installed import installed
 
 Table = dict[str, Any]
 TOP_GENRES = (  # FMA's
@@ -313,7 +314,7 @@ def check_library(config: Table) -> None:
 def tagging_model(config: Table) -> str:
     """File of the network that tags a library: the newest of real music; empty where none is."""
     if config["tagging"]["model"] is not None:
-        return local_path(config["tagging"]["model"])
+        return local_path(installed(config["tagging"]["model"]))
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
     return str(min(found, key=lambda path: path.parent.name == "demo", default=""))
 
