@@ -14,10 +14,10 @@ os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL",
 
 from studies.project import copy_project
 
-from benchmarks import extraction, realtime, training_speed, workflow
+from benchmarks import extraction, library, realtime, training_speed, workflow
 from benchmarks.measure import Section, machine, report
 
-NAMES = ["workflow", "extraction", "training", "streaming"]
+NAMES = ["workflow", "extraction", "training", "streaming", "library"]
 
 
 def main() -> None:
@@ -39,14 +39,16 @@ def main() -> None:
             workflow.run(copy_project(project), *workflow.SHORT)
         archives = options.archives or project / "resources/demo"
         results = options.results or project / "results/demo"
+        archive = next(iter(sorted(archives.glob("fma_[!m]*.zip"))), archives / "fma_medium.zip")
         if "extraction" in options.only:
-            archive = next(iter(sorted(archives.glob("fma_[!m]*.zip"))), None)
-            archive = archive or archives / "fma_medium.zip"
             sections += extraction.measure(archive.resolve(), options.repeats)
         if "training" in options.only:
             sections += training_speed.measure(results, options.repeats)
         if "streaming" in options.only:
             sections += realtime.measure(results / "best.safetensors", options.repeats)
+        if "library" in options.only:
+            network = results.resolve() / "best.safetensors"
+            sections += library.measure(archive.resolve(), network, options.repeats)
     # A part does not take the place of the whole.
     whole = set(options.only) == set(NAMES)
     output = options.output or (Path(__file__).parent if whole else Path("results/benchmarks"))

@@ -151,6 +151,7 @@ def small(project: Path, epochs: int = 4) -> Path:
     training = {"epochs": epochs, "min_steps_per_epoch": 0}
     table["local"].update(shards=3, training=training)
     table["local_mels"].update(shards=2, training=training)
+    table["folder"].update(training=training)
     path.write_text(yaml.safe_dump(table, sort_keys=False))
     return project
 

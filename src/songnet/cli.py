@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 from songnet import __version__
-from songnet.commands import classify
+from songnet.commands import classify, similar, tag
 from songnet.commands.options import add_model, positive
 from songnet.errors import SongNetError
 
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
-  songnet classify Music/ --csv > genres.csv
+  songnet tag Music/ --report
   songnet serve
 
 Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classify.add(commands)
+    tag.add(commands)
+    similar.add(commands)
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",
@@ -239,6 +241,8 @@ def _export(options: argparse.Namespace) -> int:
     model = find_model(options.model)
     if Path(options.output).is_dir():
         raise SongNetError(f"{options.output}: a folder, not a file")
+    if not Path(options.output).absolute().parent.is_dir():
+        raise SongNetError(f"{options.output}: no such folder; make it first")
     try:
         export_onnx(model, options.output)
     except OSError as error:

@@ -10,3 +10,7 @@ class SongNetError(Exception):
 
 class UnusableClipError(Exception):
     """A clip that the quarantine lists; the message is the reason."""
+
+
+class NoSpaceError(SongNetError):
+    """A disk is full."""

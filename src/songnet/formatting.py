@@ -1,11 +1,14 @@
-"""How shares of tracks, times and credits are written, in sentences, tables and pages.
+"""How shares of tracks, times, credits and reasons are written, in sentences, tables and pages.
 
 Ours have one decimal, figures of the poster and what stands beside them two, as the poster has.
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -63,6 +66,27 @@ def _known(track: Any, name: str) -> str:
 def shortened(text: str, length: int = 100) -> str:
     """The beginning of a text that is too long to be shown."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def csv_text(text: str) -> str:
+    """Text for a cell of a CSV file; what a spreadsheet would compute gets an apostrophe."""
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+
+
+def from_csv_text(cell: str) -> str:
+    """The text that `csv_text` made a cell of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def markdown_text(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return re.sub(r"([|<`*\\])", r"\\\1", text)
+
+
+def kind_of_reason(reason: str) -> str:
+    """A reason for quarantine without what is different for each track."""
+    reason = re.sub(r"(?<!minimum )\b\d[\d.]* s\b", "… s", reason)
+    return re.sub(r"(?<=byte-identical to ).*", "another file", reason)
 
 
 def counted(number: int, name: str) -> str:

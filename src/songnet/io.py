@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from filelock import FileLock
 
-from songnet.errors import SongNetError
+from songnet.errors import NoSpaceError, SongNetError
 
 log = logging.getLogger("songnet")
 
@@ -91,9 +91,9 @@ def own(temporary: Path) -> IO[bytes]:
         file.close()
 
 
-def no_space(path: Path) -> SongNetError:
+def no_space(path: Path) -> NoSpaceError:
     """Error of a file for which the disk is too full."""
-    return SongNetError(f"{path}: no space left; free some and run again")
+    return NoSpaceError(f"{path}: no space left; free some and run again")
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -311,6 +311,14 @@ def test_a_graph_is_not_written_where_it_cannot_be(trained: Path, tmp_path: Path
         assert "Traceback" not in run.stderr.decode()
 
 
+def test_export_creates_no_folders(trained: Path, tmp_path: Path) -> None:
+    target = tmp_path / "no/such/songnet.onnx"
+    run = songnet("export", target, "--model", trained)
+    assert run.returncode == 1
+    assert f"songnet: error: {target}: no such folder; make it first" in run.stderr.decode()
+    assert not list(tmp_path.iterdir())
+
+
 def test_export_writes_a_graph(trained: Path, tmp_path: Path) -> None:
     run = songnet("export", tmp_path / "songnet.onnx", "--model", trained)
     assert run.returncode == 0 and not run.stderr, run.stderr.decode()  # the exporter is silent

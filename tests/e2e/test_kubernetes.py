@@ -106,8 +106,8 @@ def test_jobs_run_in_pods_as_their_manifests_say(
         wanted.append(
             (limits["memory"], limits["nvidia.com/gpu"], container["resources"]["requests"]["cpu"])
         )
-    # The selection; three shards in a pod, two at a time for --cores 2; a training. Light rules
-    # need no pod.
+    # The selection; two shards in a pod, side by side for --cores 2; a training. Light rules need
+    # no pod.
     assert wanted == [("1000M", "0", "1"), ("1400M", "0", "2"), ("3000M", "1", "1")]
 
 

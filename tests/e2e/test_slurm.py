@@ -12,6 +12,7 @@ import pytest
 import yaml
 from studies.project import copy_project
 
+from songnet.library.tag import tag_library
 from tests.conftest import Snakemake, config, small, start_snakemake
 from tests.e2e import slurm
 from tests.e2e.slurm import Job
@@ -120,8 +121,8 @@ def test_results_equal_those_of_a_local_run(survived: Survived, finished: Path) 
 def test_a_job_over_its_memory_gets_more(survived: Survived) -> None:
     shards = [job for job in survived.jobs if "mel" in job.comment]
     assert [(job.state, job.memory) for job in shards] == [
-        ("FAILED", "150M"),
-        ("COMPLETED", "3000M"),
+        ("FAILED", "100M"),
+        ("COMPLETED", "2000M"),
     ]
     logs = list((survived.project / ".snakemake/slurm_logs").rglob(f"{shards[0].number}.log"))
     assert "memory limit" in logs[0].read_text()
@@ -151,3 +152,27 @@ def test_a_killed_snakemake_starts_again_beside_its_jobs(survived: Survived) -> 
 def test_each_training_has_a_gpu_of_its_own(survived: Survived) -> None:
     assert {job.gpus for job in survived.jobs if "train_crnn" in job.comment} == {"gres:gpu:1"}
     assert {job.gpus for job in survived.jobs if "train_crnn" not in job.comment} == {"N/A"}
+
+
+def test_a_library_is_tagged_as_by_the_local_command(
+    environment: dict[str, str], trained: Path, clips: Path, tmp_path: Path
+) -> None:
+    """Of three shares one is cancelled, and tried again."""
+    project = copy_project(tmp_path / "project")
+    edit_profile(project / "profiles/slurm/config.yaml")
+    before = {job.number for job in slurm.queue(environment)}
+    settings = [f"library={clips}", f"tagging={{jobs: 3, model: {trained}}}"]
+    arguments = ["--profile", "profiles/slurm", "--config", *settings, "--", "library"]
+
+    def shares(*states: str) -> list[Job]:
+        jobs = [job for job in slurm.queue(environment) if job.number not in before]
+        return [job for job in jobs if "library_shard" in job.comment and job.state in states]
+
+    with running(project, environment, arguments) as process:
+        slurm.cancel(environment, wait_for(lambda: shares("PENDING", "RUNNING"), process)[0])
+        assert process.wait(900) == 0, (project / "snakemake.log").read_text()[-5000:]
+    assert (len(shares("COMPLETED")), len(shares("CANCELLED"))) == (3, 1)
+    local = tmp_path / "library.parquet"
+    tag_library([str(clips)], local, str(trained), 30.0, 2)
+    assert (project / "results/library/library.parquet").read_bytes() == local.read_bytes()
+    assert len(pd.read_parquet(local)) == len(list(clips.iterdir()))

@@ -129,5 +129,12 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
     assert timeline(now, model) == [(0.0, "Folk"), (10.0, "Rock")]
+    # No turn is shorter than a second, or two would stand at one time.
+    model.step_seconds = 0.4
+    genres = [1, 0] + [2] * 30 + [0] * 2 + [2] * 3 + [0] * 20
+    short = np.eye(3, dtype=np.float32)[genres]
+    turns = timeline(short, model)
+    assert turns[0] == (0.0, "Rock") and [genre for _, genre in turns] == ["Rock", "Folk"]
+    assert timeline(short[:1], model) == [(0.0, "Pop")]
     table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
     assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

@@ -14,8 +14,7 @@ import snakemake.workflow
 import yaml
 
 from songnet.cli import _parser
-from songnet.data.fma_zip import FmaZip
-from songnet.data.tracks import read_tracks
+from songnet.data.songs import list_songs
 from songnet.pipeline.yaml_files import read_yaml
 from tests.configured import MODELS, ROOT, checked
 
@@ -41,21 +40,26 @@ RULES = {
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
 
 
-def test_the_recipe_packs_music_of_ones_own(
+def test_the_recipe_writes_a_manifest_of_gtzan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("Rock/A, B & C/one.mp3", "Rock/Ümläut/two.wav", "Folk/D/three.flac"):
-        (tmp_path / "music" / name).parent.mkdir(parents=True)
-        (tmp_path / "music" / name).write_bytes(name.encode())
+    for i, genre in enumerate(["blues", "jazz"] * 4):
+        path = tmp_path / f"genres/{genre}/{genre}.{i:05d}.au"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    lists = {"train": "01", "valid": "23", "test": "45"}
+    for split, numbers in lists.items():
+        songs = [f"{g}/{g}.0000{i}.wav" for i in numbers for g in ("blues", "jazz")]
+        (tmp_path / f"{split}_filtered.txt").write_text("\n".join(songs) + "\n")
     monkeypatch.chdir(tmp_path)
     manual = (ROOT / "config/README.md").read_text()
-    (recipe,) = re.findall(r"```python\n(import csv.*?)```", manual, re.DOTALL)
+    (recipe,) = re.findall(r"```python\n(from pathlib.*?)```", manual, re.DOTALL)
     exec(recipe, {})
-    tracks = read_tracks("mine/fma_metadata.zip")
-    assert tracks["genre"].tolist() == ["Folk", "Rock", "Rock"]
-    assert tracks["artist_id"].tolist() == ["D", "A, B & C", "Ümläut"]
-    assert set(tracks["subset"]) == {"small"}
-    assert FmaZip(["mine/fma_small.zip"]).track_ids() == {1, 2, 3} == set(tracks.index)
+    songs = list_songs("genres", None, None)
+    assert songs["genre"].tolist() == ["blues"] * 4 + ["jazz"] * 4
+    found = ["train", "valid", "test", None]
+    assert songs["split"].astype(object).where(songs["split"].notna(), None).tolist() == 2 * found
+    assert songs["problem"].isna().all()
 
 
 def test_documents_have_commands() -> None:
@@ -85,6 +89,8 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
         config["archives"] = str(tmp_path)
         for name in ("fma_metadata.zip", "fma_small.zip", "mels-00.npz"):
             (tmp_path / name).touch()
+    if "audio" in config:
+        config["audio"] = str(tmp_path)
     tables = config.get("tables", {})
     assert isinstance(tables, dict)
     for name in tables:

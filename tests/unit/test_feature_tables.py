@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from songnet.errors import SongNetError
-from songnet.features.tables import read_feature_table, write_feature_table
+from songnet.features.tables import match_feature_table, read_feature_table, write_feature_table
 from songnet.io import read_json
 from songnet.models.baselines import fit_baseline
 from songnet.pipeline.plan import features_of, model_note, selected_models
 from tests.configured import DATASETS, ENCODERS, MODELS, checked
+
+NAMES = pd.Series({3: "Rock/a.mp3", 1: "Folk/b.mp3"})
 
 
 def table(tracks: int = 40, columns: int = 3) -> pd.DataFrame:
@@ -62,13 +64,37 @@ def test_read_feature_table_refuses_other_files(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("key", ["track_id", "file_name"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_match_feature_table_finds_tracks_by_number_or_name(
+    tmp_path: Path, key: str, suffix: str
+) -> None:
+    keys = {"track_id": [1, 2, 3], "file_name": ["Folk/b.mp3", "x", "Rock/a.mp3"]}
+    given = pd.DataFrame({"x": [1.0, 2.0, 3.0], key: keys[key], "y": [4, 5, 6]})
+    path = tmp_path / f"vectors{suffix}"
+    if suffix == ".csv":
+        given.to_csv(path, index=False)
+    else:
+        given.to_parquet(path)
+    found, missing = match_feature_table(str(path), "mine", NAMES)
+    assert found.index.tolist() == [3, 1] and not missing
+    np.testing.assert_array_equal(found.to_numpy(), [[3, 6], [1, 4]])
+
+
+def test_a_table_of_file_names_needs_files(tmp_path: Path) -> None:
+    path = written(tmp_path, pd.DataFrame({"file_name": ["a"], "x": [1.0]}))
+    with pytest.raises(SongNetError, match=r"lacks a column track_id of integers$"):
+        match_feature_table(path, "mine", pd.Series(["", ""], [1, 2]))
+
+
 def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> None:
     given = table(60)
     given.loc[3, "x1"] = np.nan  # a row that is not complete is missing, too
     path = written(tmp_path, given.drop(index=[59]))
     ids = pd.RangeIndex(100, 160, name="track_id")
+    names = pd.Series("", ids)
     output, facts = str(tmp_path / "out.parquet"), str(tmp_path / "out.json")
-    assert write_feature_table(path, "mine", ids, output, facts) == [103, 159]
+    assert write_feature_table(path, "mine", names, output, facts) == [103, 159]
     assert read_json(facts)["missing"] == [103, 159] and read_json(facts)["columns"] == 3
     features = pd.read_parquet(output)
     assert list(features.index) == list(ids)
@@ -84,9 +110,9 @@ def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> No
 
 def test_a_table_of_other_tracks_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, table())
-    ids = pd.RangeIndex(110, 150)
+    names = pd.Series("", pd.RangeIndex(110, 150))
     with pytest.raises(SongNetError, match=r"lacks 10 of the 40 tracks \(first: 140, 141, 142\)"):
-        write_feature_table(path, "mine", ids, str(tmp_path / "o"), str(tmp_path / "f"))
+        write_feature_table(path, "mine", names, str(tmp_path / "o"), str(tmp_path / "f"))
 
 
 def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:

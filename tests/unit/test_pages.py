@@ -25,7 +25,7 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     clip = io.BytesIO()
     sf.write(clip, np.column_stack([samples, samples]), 44_100, format="MP3")
     write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
-    uri = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")])).audio(7, 2.0, 1.0)
+    uri = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]), 30).audio(7, 2.0, 1.0)
     kind, _, content = uri.partition(",")
     assert kind == "data:audio/mpeg;base64"
     cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))
@@ -34,7 +34,7 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     assert np.abs(cut).max() == pytest.approx(0.9, abs=0.1)
     spectrum = np.abs(np.fft.rfft(cut))
     assert np.fft.rfftfreq(len(cut), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
-    assert Excerpts(PrecomputedMels(["mels-00.npz"])).audio(7, 2.0, 1.0) == ""
+    assert Excerpts(PrecomputedMels(["mels-00.npz"]), 30).audio(7, 2.0, 1.0) == ""
 
 
 def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path
     clip = io.BytesIO()
     sf.write(clip, samples, 22_050, format="FLAC")
     write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
-    excerpts = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]))
+    excerpts = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]), 30)
     for start, silent in [(0, True), (11, False)]:
         content = excerpts.audio(7, start, 10).partition(",")[2]
         cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))

@@ -2,18 +2,19 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from songnet.errors import SongNetError
+from songnet.pipeline.notes import dataset_note, described
 from songnet.pipeline.plan import (
     archive_paths,
-    dataset_note,
     features_source,
     selected_models,
     shard_count,
+    usable_protocols,
 )
+from songnet.pipeline.preview import Preview
 from tests.configured import DATASETS, ENCODERS, MODELS, checked
 
 
@@ -43,15 +44,14 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
-        config: dict[str, Any] = {"models": named, "reference": None, "tables": {}}
+        config = checked() | {"models": named, "reference": None}
         assert list(selected_models(config, dataset, models, {})) == selected
     # Nor are fusions of them.
     models["f"] = {"family": "fusion", "members": ["a", "b"]}
-    config = {"models": None, "reference": None, "tables": {}}
-    assert list(selected_models(config, dataset, models, {})) == ["a"]
+    assert list(selected_models(checked(), dataset, models, {})) == ["a"]
 
 
-def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
+def test_a_sample_has_few_jobs_and_a_note_of_its_own() -> None:
     small, large = DATASETS["fma_small"], DATASETS["fma_large"]
     assert shard_count(checked(dataset="fma_small"), small) == 64
     assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
@@ -62,21 +62,54 @@ def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:
     )
     assert shard_count(checked(dataset="fma_large", tracks_per_genre=100), large) == 64
     # Its features are not FMA's published ones.
-    taste = dataset_note(checked(dataset="fma_small", tracks_per_genre=50), small, "computed")
-    assert "untrimmed" not in taste
-    assert "50 tracks" in taste and "features were computed here" in taste
-    # One's own archives may be tasted too.
+    note = dataset_note(
+        checked(dataset="fma_small", tracks_per_genre=50), small, "computed", Preview()
+    )
+    assert "untrimmed" not in note
+    assert "50 tracks" in note and "features were computed here" in note
+    # Own archives may be sampled, too.
     own = {"tracks_per_genre": 5, "archives": "DIR"}
-    assert dataset_note(checked() | own, small, "computed").startswith("A sample: 5 tracks")
+    note = dataset_note(checked() | own, small, "computed", Preview())
+    assert note.startswith("A sample: 5 tracks")
+
+
+def test_shard_count_follows_the_tracks_where_they_are_known() -> None:
+    config, local = checked(), DATASETS["local"]
+    assert [shard_count(config, local, tracks) for tracks in (9, 40, 315, 5000, 20_000)] == [
+        1, 2, 13, 16, 25,
+    ]  # fmt: skip
+    assert shard_count(config, local) == 16
 
 
 @pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])
 def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> None:
     config, dataset = checked(dataset=name), DATASETS[name]
-    note = dataset_note(config, dataset, features_source(config, dataset))
+    note = dataset_note(config, dataset, features_source(config, dataset), Preview())
     assert "untrimmed tracks, not on the 30 s clips" in note
     assert dataset["note"] in note
-    assert "untrimmed" not in dataset_note(config, dataset, "computed")
+    assert "untrimmed" not in dataset_note(config, dataset, "computed", Preview())
+    # Of archives of one's own FMA's words would be wrong.
+    entry = described(config, dataset, "published", Preview(9, is_listed=False))
+    assert "untrimmed" not in entry["note"] and "SongNet did not compute them" in entry["note"]
+    assert entry["title"] == f"{dataset['title']} (own archives)" and entry["genres"] is None
+
+
+def test_dataset_note_says_what_cannot_be_measured() -> None:
+    config, dataset = checked(), DATASETS["local"]
+    seen = Preview(9, {"artist": "no track names an artist"}, has_artists=False)
+    note = dataset_note(config, dataset, "computed", seen)
+    assert note == "No track names an artist, so an artist leak cannot be excluded."
+    seen = Preview(9, {"artist": "'Rock' has too few artists: 2, where 3 are needed"})
+    assert "the artist leak is not measured: 'Rock' has too few artists: 2" in dataset_note(
+        config, dataset, "computed", seen
+    )
+
+
+def test_usable_protocols_are_those_without_a_problem() -> None:
+    problems = {"official": "no track has a split of its own"}
+    assert usable_protocols(["random", "artist", "official"], problems) == ["random", "artist"]
+    with pytest.raises(SongNetError, match=r"official: no track has a split .*; take protocols=r"):
+        usable_protocols(["official"], problems)
 
 
 def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
@@ -84,7 +117,7 @@ def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("fma_metadata/tracks.csv", "")
     dataset = DATASETS["local"] | {"clips": False}
-    config = {"dataset": "mine", "archives": str(tmp_path), "tracks_per_genre": None}
+    config = checked() | {"dataset": "mine", "archives": str(tmp_path)}
     with pytest.raises(SongNetError, match=r"fma_metadata\.zip: has no features\.csv, and data"):
         features_source(config, dataset)
 

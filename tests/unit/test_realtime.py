@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.models.configs import CausalCRNNConfig, CRNNConfig
 from songnet.models.crnn import CRNN
+from songnet.realtime.outputs import of_middle, of_whole
 from songnet.realtime.results import predict
 from songnet.realtime.stream import Model, Step, Stream, load_model
 
@@ -84,6 +86,22 @@ def test_exact_for_all_chunks(model: Model, rate: int, channels: int, size: int)
     mels = np.concatenate([step.spectrogram for step in steps], axis=1)
     mono = resample(Clip(average_channels(samples), rate, 1), MEL.sample_rate)
     np.testing.assert_allclose(mels, MEL.offline(mono)[:, : mels.shape[1]], atol=1e-3)
+
+
+def test_the_middle_of_a_file_gives_what_the_stream_gives(model: Model, tmp_path: Path) -> None:
+    samples = np.round(music(6, 44_100, 2) * 2**15).astype(np.int16)
+    sf.write(tmp_path / "song.wav", samples, 44_100)
+    with (tmp_path / "song.wav").open("rb") as file:
+        found = of_middle(model, file, 4.0)
+        whole = of_whole(model, file)
+    part = samples[44_100 : 5 * 44_100].astype(np.float32) / np.float32(2**15)
+    steps = piecewise(model, part, 44_100, [9_000])
+    np.testing.assert_allclose(found.clip_probabilities, steps[-1].clip_probabilities, atol=1e-4)
+    np.testing.assert_allclose(found.embedding, steps[-1].embedding, atol=1e-3)
+    expected = [step.step_probabilities for step in steps]
+    np.testing.assert_allclose(found.step_probabilities, expected, atol=1e-4)
+    assert found[4:] == pytest.approx((6, 1, 4, 0)) and whole[4:] == pytest.approx((6, 0, 6, 0))
+    assert not np.allclose(found.clip_probabilities, whole.clip_probabilities, atol=1e-3)
 
 
 def test_exact_sample_by_sample(model: Model) -> None:

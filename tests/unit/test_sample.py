@@ -9,7 +9,8 @@ import pytest
 
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
-from songnet.data.tracks import read_tracks, wanted_tracks
+from songnet.data.selection import wanted_tracks
+from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
 from tests.archives import members, write_archive
 from tests.servers import Contents, FaultyServer, serving

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from songnet.data.splits import SUBSETS, check_protocols, split_summary, split_tracks
+from songnet.data.protocols import SUBSETS, check_protocols
+from songnet.data.splits import split_summary, split_tracks
 from songnet.data.subsets import artist_halves, held_out
 from songnet.errors import SongNetError
 
@@ -84,13 +85,28 @@ def test_without_a_test_part_no_share_of_it_leaks() -> None:
     assert summary["artists_per_genre"]["genre 0"]["test"] == 0
 
 
-def test_official_takes_fmas_column() -> None:
+def test_split_tracks_official_takes_the_data_sets_own_column() -> None:
     tracks = make_tracks(7)
     subsets = split_tracks(tracks, "official", SHARES, 1)
     assert (subsets == tracks["official_split"].replace("training", "train")).all()
+    others = {"training": "train", "validation": "valid"}  # as other data sets have them
+    tracks["official_split"] = tracks["official_split"].replace(others)
+    assert split_tracks(tracks, "official", SHARES, 1).equals(subsets)
     tracks.loc[3, "official_split"] = "holdout"
-    with pytest.raises(SongNetError, match="'holdout'"):
+    with pytest.raises(SongNetError, match="track 3 has the split 'holdout'"):
         split_tracks(tracks, "official", SHARES, 1)
+
+
+def test_split_tracks_official_leaves_out_tracks_without_a_split() -> None:
+    tracks = make_tracks(7)
+    tracks.loc[tracks.index[::3], "official_split"] = None
+    subsets = split_tracks(tracks, "official", None, 1)
+    assert subsets.index.equals(tracks.index[tracks["official_split"].notna()])
+    summary = split_summary(tracks, subsets, None)
+    assert sum(summary["tracks"].values()) == len(subsets) < len(tracks)
+    genres = pd.DataFrame(summary["tracks_per_genre"]).T
+    assert genres.sum().to_dict() == summary["tracks"]
+    assert len(split_tracks(tracks, "random", SHARES, 1)) == len(tracks)
 
 
 def test_a_genre_without_enough_artists_is_named() -> None:
@@ -144,14 +160,24 @@ def test_judging_subset(tmp_path: Path, subsets: list[str], subset: str) -> None
 @pytest.mark.parametrize(
     ("change", "protocols", "message"),
     [
-        ({"artist_id": np.nan}, ["random", "artist"], "artist needs artist.id .*=.random.'"),
+        (
+            {"artist_id": np.nan},
+            ["random", "artist"],
+            r"artist: no track names an artist; take 'protocols=\[random\]'",
+        ),
         (
             {"artist_id": 1.0},
             ["artist"],
-            r"genres: 'genre 0' has 1 artists.*'protocols=\[random\]'",
+            r"artist: 'genre 0' has too few artists: 1, .*=\[random\]'",
         ),
-        ({"official_split": "dev"}, ["official"], "official needs set.split .* has 'dev' "),
-        ({"official_split": np.nan}, ["random", "official"], "which has none for some tracks"),
+        ({"official_split": "holdout"}, ["official"], "official: track 0 has the split 'holdout'"),
+        ({"official_split": np.nan}, ["random", "official"], "official: no track has a split of"),
+        (
+            {"official_split": "train"},
+            ["official"],
+            "official: no track of 'genre 0' is in the validation subset",
+        ),
+        ({"official_split": "test"}, ["official"], "official: .* is in the train subset"),
         ({"artist_id": np.nan, "official_split": np.nan}, ["random"], ""),
         ({}, ["random", "artist", "official"], ""),
     ],

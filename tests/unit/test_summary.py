@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from songnet.data.selection import quarantine_table, read_quarantine, write_quarantine
 from songnet.io import write_json
 from songnet.pipeline.summary import failure, success
 
@@ -14,12 +15,12 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     row = "local,artist,svm,0.5,0.4,0.6,0.46375"
     (tmp_path / "report/results.csv").write_text(f"{columns}\n{row}\n")
     data = success(
-        str(tmp_path), "Synthetic music.", STORE, {"select_tracks"}, ["select_tracks"], 2
+        str(tmp_path), "Synthetic music.", STORE, {"select_tracks"}, ["select_tracks"], 2, {}
     )
     assert "Jobs that ran: select_tracks. Skipped, since up to date: 2." in data
     assert "svm" not in data and "Synthetic" not in data and "index.html" not in data
     rules = {"collect_results", "log_runs", "report_page"}
-    everything = success(str(tmp_path), "Synthetic music.", STORE, rules, [], 9)
+    everything = success(str(tmp_path), "Synthetic music.", STORE, rules, [], 9, {})
     for words in (
         "svm",
         "50.0 [40.0, 60.0]",
@@ -31,9 +32,9 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
         assert words in everything
     row = "local,official,svm,,,,,0.471"
     (tmp_path / "report/results.csv").write_text(f"{columns},validation_accuracy\n{row}\n")
-    assert "47.1 (validation)" in success(str(tmp_path), "", STORE, rules, [], 9)
+    assert "47.1 (validation)" in success(str(tmp_path), "", STORE, rules, [], 9, {})
     server = "http://mlflow.example.org:5000"  # which `mlflow ui` would not show
-    shared = success(str(tmp_path), "", server, rules, [], 9)
+    shared = success(str(tmp_path), "", server, rules, [], 9, {})
     assert server in shared and "mlflow ui" not in shared
 
 
@@ -54,3 +55,52 @@ def test_failure_shows_the_runs_that_are_measured(tmp_path: Path) -> None:
         ["svm", "55.0", "(2)"],
     ]
     assert text.endswith("All tables of these: --config 'models=[knn,svm]'")
+
+
+def test_failure_ends_with_each_error_once(tmp_path: Path) -> None:
+    for i in range(40):
+        log = tmp_path / f"logs/mel_shard/{i:03d}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("01:02:03 begun\n01:02:04 error: disk.npy: no space left\n")
+    (tmp_path / "logs/train.log").write_text("01:02:05 error: models.yaml: C is missing\n")
+    (tmp_path / "logs/good.log").write_text("01:02:05 done\n")
+    path = tmp_path / "runs/artist/svm/1/metrics.json"
+    write_json(path, {"validation": {"accuracy": 0.4}})
+    lines = failure(str(tmp_path), 0.0, [], 0, 380, [str(path)]).splitlines()
+    logs = tmp_path / "logs"
+    assert lines[-2:] == [
+        f"  error: disk.npy: no space left (log: {logs / 'mel_shard/000.log'}, and 39 more)",
+        f"  error: models.yaml: C is missing (log: {logs / 'train.log'})",
+    ]
+
+
+def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
+    quarantine = quarantine_table(
+        {
+            1: "not decodable: no audio in it",
+            2: "not decodable: no audio in it",
+            3: "too short: 0.5 s, minimum 5 s",
+            4: "too short: 1.6 s, minimum 5 s; 3.0 s cannot be decoded",
+            5: "too short: 2.0 s, minimum 5 s",
+            6: "not audio, by its name (*.jpg)",
+            7: "byte-identical to a.mp3",
+            8: "byte-identical to b.mp3",
+        },
+        ["", "a.m4a", "b.mp3", "c.mp3", "d.mp3", "=e", "f.jpg", "g.mp3", "h.mp3"].__getitem__,
+    )
+    write_quarantine(quarantine, str(tmp_path / "quarantine.csv"))
+    assert "\n5,'=e,\"too short" in (tmp_path / "quarantine.csv").read_text()
+    assert read_quarantine(str(tmp_path / "quarantine.csv")).equals(quarantine)
+    left_out = {"official": "no track has a split of its own"}
+    text = success(str(tmp_path), "", STORE, {"index_tracks"}, [], 0, left_out)
+    assert "Without the protocol official: no track has a split of its own." in text
+    start = text.index("Set aside: 8 files or tracks")
+    assert text[start:].splitlines()[1:6] == [
+        "  2 × not decodable: no audio in it (.m4a 1, .mp3 1)",
+        "  2 × too short: … s, minimum 5 s",
+        "  2 × byte-identical to another file",
+        "  1 × too short: … s, minimum 5 s; … s cannot be decoded",
+        "  1 × not audio, by its name (*.jpg)",
+    ]
+    # A part of the workflow that reads no clips says nothing of an older run's.
+    assert "Set aside" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, {})

@@ -6,13 +6,16 @@ import pandas as pd
 import pytest
 
 from songnet.evaluation.genre_tables import genre_table
-from songnet.evaluation.table_files import read_table
+from songnet.evaluation.table_files import read_table, write_table
+from songnet.formatting import markdown_text
 from songnet.report.findings import Findings
 from songnet.report.markdown import write_results
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("names", [["1980", "1990"], ["None", "NA"], ["007", "nan"]])
+@pytest.mark.parametrize(
+    "names", [["1980", "1990"], ["None", "NA"], ["007", "nan"], ["=Classical", "'=x|<b>"]]
+)
 def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str]) -> None:
     rows = [
         ("artist", names[0], "test", genre, predicted, tracks)
@@ -35,7 +38,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
         "genres": genre_table(confusions), "confusions": confusions,
     }  # fmt: skip
     for name, table in tables.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        write_table(table, tmp_path / f"{name}.csv")
     read = {name: read_table(tmp_path / f"{name}.csv") for name in tables}
     pd.testing.assert_frame_equal(read["confusions"], confusions)
     assert read["results"]["accuracy_sd"].isna().all()
@@ -54,7 +57,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     )
     write_results(found, None, tmp_path / "results.md")
     page = (tmp_path / "results.md").read_text()
-    assert f"{names[1]} (40 %)" in page
+    assert f"{markdown_text(names[1])} (40 %)" in page
     assert "poster" not in page  # no figure for these data
 
 

@@ -17,15 +17,17 @@ from songnet.data.precomputed_mels import (
     mel_lengths,
     read_mels,
 )
-from songnet.data.shard_writer import write_shard
-from songnet.data.shards import MelShards
-from songnet.data.tracks import (
+from songnet.data.selection import (
     check_genres,
     index_tracks,
-    read_tracks,
+    quarantine_table,
     select_tracks,
+    shared,
     wanted_tracks,
 )
+from songnet.data.shard_writer import write_shard
+from songnet.data.shards import MelShards
+from songnet.data.tracks import read_tracks
 from songnet.demo.archives import BROKEN
 from songnet.errors import SongNetError
 from songnet.features.mel import MelSpectrogram
@@ -57,7 +59,7 @@ def test_subsets_are_ordered(tmp_path: Path) -> None:
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     for subset, expected in [("small", [1]), ("medium", [1, 2]), ("large", [1, 2, 3])]:
         inside = wanted_tracks(tracks, subset, None, None)
-        selected, _ = select_tracks(inside, tracks.index, {1, 2, 3, 4}, 1)
+        selected, _ = select_tracks(inside, tracks.index, {1, 2, 3, 4})
         assert list(selected.index) == expected
 
 
@@ -65,10 +67,10 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
     rows = "".join(f"{i},training,small,{'Rock' if i % 2 else 'Folk'},{i}\n" for i in range(1, 9))
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     inside = wanted_tracks(tracks, "small", ["Rock"], None)
-    selected, unmatched = select_tracks(inside, tracks.index, {1, 2, 3, 5, 7, 99}, 2)
+    selected, problems = select_tracks(inside, tracks.index, {1, 2, 3, 5, 7, 99})
     assert list(selected.index) == [1, 3, 5, 7]
-    assert list(selected["shard"]) == [0, 0, 1, 1]
-    assert dict(unmatched.to_numpy()) == {99: "in the archive, not in tracks.csv"}
+    assert list(shared(selected, 2)["shard"]) == [0, 0, 1, 1]
+    assert problems == {99: "in the archive, not in tracks.csv"}
     with pytest.raises(SongNetError, match="'Jazz'"):
         wanted_tracks(tracks, "small", ["Rock", "Jazz"], None)
 
@@ -108,8 +110,10 @@ def test_bad_archives_are_named(tmp_path: Path) -> None:
 
 def test_index_lists_faults_and_keeps_duplicates_once() -> None:
     selected = pd.DataFrame(
-        {"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0}, index=[1, 2, 3, 4]
-    )
+        {"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0,
+         "file_name": ["1.mp3", "2.mp3", "3.mp3", "4.mp3"]},
+        index=[1, 2, 3, 4],
+    )  # fmt: skip
     clips = pd.DataFrame(
         {
             "file": "000.npy", "row": [0, 1, -1, 2], "frames": [9, 9, np.nan, 9],
@@ -119,22 +123,22 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
         },
         index=[1, 2, 3, 4],
     )  # fmt: skip
-    unmatched = pd.DataFrame({"track_id": [9], "reason": ["in the archive, not in tracks.csv"]})
-    tracks, quarantine = index_tracks(selected, clips, unmatched)
+    set_aside = quarantine_table({9: "in the archive, not in tracks.csv"}, "{}.mp3".format)
+    tracks, quarantine = index_tracks(selected, clips, set_aside)
     assert list(tracks.index) == [1, 2]
-    assert dict(quarantine.to_numpy()) == {
-        3: "empty file",
-        4: "byte-identical to track 1",
-        9: "in the archive, not in tracks.csv",
-    }
-    with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 subsets"):
-        check_genres(tracks)
+    assert quarantine.to_numpy().tolist() == [
+        [3, "3.mp3", "empty file"],
+        [4, "4.mp3", "byte-identical to 1.mp3"],
+        [9, "9.mp3", "in the archive, not in tracks.csv"],
+    ]
+    with pytest.raises(SongNetError, match=r"'b' has 1 usable tracks, fewer .* genres are a, b\)"):
+        check_genres(selected.iloc[[0, 1, 0, 2]])
 
 
 @pytest.mark.parametrize(
     ("genres", "message"),
     [
-        (["Rock"] * 3, "'Rock' alone"),
+        (["Rock"] * 3, "'Rock' is the only genre with 3 usable tracks or more"),
         (["Rock"] * 3 + ["predicted"] * 3, "'predicted' would be mistaken for a column"),
     ],
 )
@@ -151,7 +155,7 @@ def test_nothing_in_common_ends_at_once(tmp_path: Path, subset: str, clips: set[
     table = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     inside = wanted_tracks(table, "small", None, None)
     with pytest.raises(SongNetError, match="no usable track in common"):
-        select_tracks(inside, table.index, clips, 2)
+        select_tracks(inside, table.index, clips)
 
 
 def test_member_names_are_fmas() -> None:
@@ -354,7 +358,7 @@ def test_artists_stay_apart(tmp_path: Path, ids: list[str], artists: list[object
 
 
 def test_nothing_usable_is_an_error() -> None:
-    selected = pd.DataFrame({"genre": ["Rock", "Folk"]}, index=[1, 2])
+    selected = pd.DataFrame({"genre": ["Rock", "Folk"], "file_name": ["", "b"]}, index=[1, 2])
     clips = pd.DataFrame({"problem": ["empty file", "too short"], "sha1": ""}, index=[1, 2])
-    with pytest.raises(SongNetError, match=r"none of the 2 clips .*track 1: empty file"):
-        index_tracks(selected, clips, pd.DataFrame(columns=["track_id", "reason"]))
+    with pytest.raises(SongNetError, match=r"none of the 2 clips can be used \(1: empty file"):
+        index_tracks(selected, clips, quarantine_table({}))

@@ -24,9 +24,17 @@ from studies.fma_like import (
 )
 
 from songnet.data.fma_zip import FmaZip, member_name
+from songnet.data.protocols import SUBSETS
+from songnet.data.selection import (
+    index_tracks,
+    quarantine_table,
+    select_tracks,
+    shared,
+    wanted_tracks,
+)
 from songnet.data.shard_writer import CLIP_COLUMNS, write_shard
-from songnet.data.splits import SUBSETS, split_summary, split_tracks
-from songnet.data.tracks import index_tracks, read_tracks, select_tracks, wanted_tracks
+from songnet.data.splits import split_summary, split_tracks
+from songnet.data.tracks import read_tracks
 from songnet.features.mel import MelSpectrogram
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
@@ -44,8 +52,9 @@ def selected(listed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
     write_metadata(path, listed)
     tracks = read_tracks(str(path))
     inside = wanted_tracks(tracks, "small", None, None)
-    selection, unmatched = select_tracks(inside, tracks.index, set(listed.index), SHARDS)
-    assert unmatched.empty
+    selected, problems = select_tracks(inside, tracks.index, set(listed.index))
+    selection = shared(selected.assign(file_name=""), SHARDS)
+    assert not problems
     return selection
 
 
@@ -71,7 +80,7 @@ def usable(
     for first, second in twins:
         clips.loc[second, "sha1"] = clips.loc[first, "sha1"]
     clips.loc[list(BROKEN), "problem"] = "too short or no audio"
-    return index_tracks(selected, clips, pd.DataFrame(columns=["track_id", "reason"]))
+    return index_tracks(selected, clips, quarantine_table({}))
 
 
 def test_the_list_has_fmas_shape(listed: pd.DataFrame, selected: pd.DataFrame) -> None:

@@ -38,6 +38,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         write_archive(
             audio, {name: clip for name, clip in members(audio).items() if name not in gone}
         )
+        return config(folder, genres="[Rock, Folk]")
     if case == "unknown genre":
         return config(folder, genres="[Rock, Jazz]")
     return config(folder)
@@ -52,9 +53,9 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a sound zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),
-        ("broken clips", "none of the 14 clips of shard 000 can be used"),
+        ("broken clips", "clips of shard 000 can be used (track "),
         ("few tracks", "config key genres: 'Folk' has 2 usable tracks, fewer than the 3 subsets"),
-        ("unknown genre", "config key genres: 'Jazz' has no tracks in the subset small (it has: "),
+        ("unknown genre", "config key genres: 'Jazz' has no tracks (others have: "),
     ],
 )
 def test_bad_input_gets_one_line(

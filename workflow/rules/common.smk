@@ -17,7 +17,8 @@ from songnet.data.sources import SOURCES
 from songnet.evaluation.runs import FAIREST
 from songnet.features.spectrogram import SPECTROGRAMS
 from songnet.models.registry import FAMILIES, class_path
-from songnet.pipeline import configuration, plan, summary
+from songnet.pipeline import configuration, notes, plan, summary
+from songnet.pipeline.preview import preview
 from songnet.pipeline.provenance import source_digest
 from songnet.pipeline.yaml_files import read_yaml
 
@@ -51,11 +52,9 @@ with configuration.exit_on_error():
     MODELS = plan.selected_models(config, DATASET, ALL_MODELS, ENCODERS)
     for name, entry in MODELS.items():
         entry["note"] = plan.model_note(name, MODELS, config, ENCODERS)
-    FEATURES_SOURCE = plan.features_source(config, DATASET)
-    NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
-    DATASET = DATASET | {"note": NOTE}
 
 TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+RESULTS = f"results/{config['dataset']}"
 with configuration.exit_on_error():
     configuration.check_no_braces(
         {
@@ -65,17 +64,25 @@ with configuration.exit_on_error():
             "MLFLOW_TRACKING_URI": TRACKING_URI,
         }
     )
-RESULTS = f"results/{config['dataset']}"
+    FEATURES_SOURCE = plan.features_source(config, DATASET)
+    # Of one's own music: how much it is, and which protocols cannot divide it.
+    SEEN = preview(config, DATASET, RESULTS, workflow.is_main_process)
+    DATASET = notes.described(config, DATASET, FEATURES_SOURCE, SEEN)
+    LEFT_OUT = {name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems}
+    config["protocols"] = plan.usable_protocols(config["protocols"], SEEN.problems)
+if workflow.is_main_process:
+    print(*notes.without(LEFT_OUT), sep="\n", end="\n" * bool(LEFT_OUT), file=sys.stderr)
 CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
+TRACK_TABLE = SOURCES[CLIPS].table
 HAS_AUDIO = SOURCES[CLIPS].has_audio
 # What tables and pages say of the data: another address reruns nothing.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
 # Where archives are fetched to or made; None for one's own.
-FETCHED = None if config["archives"] else str(Path(METADATA_ZIP).parent)
-SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET))]
+FETCHED = None if plan.is_own(config, DATASET) else str(Path(METADATA_ZIP).parent)
+SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET, SEEN.tracks))]
 # Names of the splits, which the wildcard `split` takes: split seed 1 gives the plain ones
 # (splits/artist.parquet), others artist-2, ...
 SPLITS = {
@@ -210,6 +217,9 @@ def described_run(split, model, seed):
         entry |= {"pretrained": encoder.get("pretrained")}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
+    # One that is left out stands nowhere: runs of before it was a key stay what they are.
+    given = ("audio", "labels", "layout", "features")
+    data |= {key: config[key] for key in given if config[key] is not None}
     if protocol != "official":
         data["split"] = config["split"]
     return {

@@ -1,6 +1,7 @@
 # Archives and the selection of tracks.
 #
 #   resources/{demo,fma}/*.zip            archives in FMA's layout
+#   results/folder/songs.parquet          songs of one's own, listed when the workflow starts
 #   results/{dataset}/selection.parquet   tracks of the wanted subset and genres, with their shard
 #   results/{dataset}/archives.json       names and SHA-1 sums of the archives
 
@@ -53,7 +54,7 @@ if SAMPLED:
             runtime=minutes(240),
         params:
             subset=DATASET["subset"],
-            genres=config["genres"] or DATASET["genres"],
+            genres=lambda wildcards: config["genres"] or DATASET["genres"],
             tracks_per_genre=config["tracks_per_genre"],
         script:
             "../scripts/download_sample.py"
@@ -87,7 +88,7 @@ rule select_tracks:
         clips=CLIP_ARCHIVES,
     output:
         selection=f"{RESULTS}/selection.parquet",
-        unmatched=f"{RESULTS}/unmatched.csv",
+        set_aside=f"{RESULTS}/set_aside.csv",
         archives=f"{RESULTS}/archives.json",
     log:
         f"{RESULTS}/logs/select_tracks.log",
@@ -99,13 +100,15 @@ rule select_tracks:
         mem_mb=memory(1000),
         runtime=minutes(120),  # all archives are read, for their SHA-1: FMA-large has 100 GB
     params:
-        kind=CLIPS,
-        subset=DATASET["subset"],
-        genres=config["genres"] or DATASET["genres"],
-        tracks_per_genre=config["tracks_per_genre"],
+        choice=lambda wildcards: {  # a function, since genres may have braces
+            "kind": CLIPS,
+            "subset": DATASET["subset"],
+            "genres": config["genres"] or DATASET["genres"],
+            "per_genre": config["tracks_per_genre"],
+        },
         shards=len(SHARDS),
         dates=plan.archive_dates(config, DATASET),
-        checksums={} if SAMPLED else DATASET["files"],
-        source=source("select_tracks", classes=[CLIP_CLASS]),
+        checksums=DATASET["files"] if SEEN.is_listed and not SAMPLED else {},
+        source=source("select_tracks", classes=[CLIP_CLASS, TRACK_TABLE]),
     script:
         "../scripts/select_tracks.py"

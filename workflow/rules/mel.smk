@@ -39,7 +39,7 @@ rule index_tracks:
     """Keep sound clips, each once; list the others with their reasons."""
     input:
         selection=rules.select_tracks.output.selection,
-        unmatched=rules.select_tracks.output.unmatched,
+        set_aside=rules.select_tracks.output.set_aside,
         clips=expand(rules.mel_shard.output.clips, shard=SHARDS if CLIP_ARCHIVES else []),
         npy=expand(rules.mel_shard.output.npy, shard=SHARDS if CLIP_ARCHIVES else []),
     output:

@@ -5,7 +5,7 @@ from songnet.pipeline.job import job
 with job(snakemake):
     import pandas as pd
 
-    from songnet.data.splits import check_protocols
+    from songnet.data.protocols import check_protocols
     from songnet.io import write_json
 
     check_protocols(pd.read_parquet(snakemake.input.selection), snakemake.params.protocols)

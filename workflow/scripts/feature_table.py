@@ -10,7 +10,7 @@ with job(snakemake) as log:
     missing = write_feature_table(
         snakemake.input.table,
         snakemake.wildcards.table,
-        pd.read_parquet(snakemake.input.tracks, columns=["genre"]).index,
+        pd.read_parquet(snakemake.input.tracks, columns=["file_name"])["file_name"],
         snakemake.output.features,
         snakemake.output.facts,
     )

@@ -4,19 +4,13 @@ from songnet.pipeline.job import job
 
 with job(snakemake) as log:
     from songnet import io
-    from songnet.data import tracks
-    from songnet.data.sources import clip_source
+    from songnet.data import selection
 
-    metadata, clips = snakemake.input.metadata, snakemake.input.clips
-    sums = io.checked_sums([metadata, *clips], snakemake.params.checksums)
-    table = tracks.read_tracks(metadata)
-    params = snakemake.params
-    inside = tracks.wanted_tracks(table, params.subset, params.genres, params.tracks_per_genre)
-    available = clip_source(params.kind, clips).track_ids() if clips else set(inside.index)
-    selection, unmatched = tracks.select_tracks(inside, table.index, available, params.shards)
-    log.info("%d tracks selected, %d unmatched", len(selection), len(unmatched))
+    metadata, clips, params = snakemake.input.metadata, snakemake.input.clips, snakemake.params
+    sums = io.checked_sums([metadata, *clips], params.checksums)
+    chosen = selection.choose_tracks(table_file=metadata, clips=clips, **params.choice)
+    log.info("%d tracks selected, %d set aside", len(chosen.tracks), len(chosen.quarantine))
     with io.replacing(snakemake.output.selection) as temporary:
-        selection.to_parquet(temporary)
-    with io.replacing(snakemake.output.unmatched) as temporary:
-        unmatched.to_csv(temporary, index=False)
+        selection.shared(chosen.tracks, params.shards).to_parquet(temporary)
+    selection.write_quarantine(chosen.quarantine, snakemake.output.set_aside)
     io.write_json(snakemake.output.archives, sums)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from songnet.commands.options import add_excerpt, add_jobs, add_model, add_paths, given_paths
 from songnet.commands.streams import silence_libraries
-from songnet.formatting import clock, percent
+from songnet.formatting import FORMULA, clock, csv_text, percent
 
 if TYPE_CHECKING:
     from songnet.realtime.model import Model
     from songnet.realtime.results import Classification
 
 Write = Callable[["Classification"], None]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 
 
 def add(commands: Any) -> None:
@@ -109,19 +108,14 @@ def _csv(model: "Model") -> Iterator[Write]:
         if result.file.startswith(FORMULA):
             row["file"] = f"./{result.file}"
         if result.prediction:
-            row["prediction"] = _text_cell(result.prediction.genre)
+            row["prediction"] = csv_text(result.prediction.genre)
         shares = {genre: round(p, 6) for genre, p in (result.probabilities or {}).items()}
         writer.writerow([*(row.get(name) for name in names), *map(shares.get, model.genres)])
 
     names = FACTS
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *map(_text_cell, model.genres)])
+    writer.writerow([*names, *map(csv_text, model.genres)])
     yield write
-
-
-def _text_cell(text: str) -> str:
-    """Text that no spreadsheet computes."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 @contextmanager

@@ -4,17 +4,24 @@ Stages that read clips go through it, and know no archive, member's name or file
 """
 
 import hashlib
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.features.audio import Samples, clip_samples, is_silent
+from songnet.features.audio import (
+    Clip,
+    Samples,
+    check_length,
+    clip_samples,
+    is_silent,
+    resample,
+)
+from songnet.features.excerpt import middle
 from songnet.features.spectrogram import Spectrogram
 
 # What one clip gives: its spectrogram (bands, frames) in dB, and facts for the index.
@@ -46,6 +53,14 @@ class ClipSource(ABC):
             SongNetError: what holds the clips is not as it should be.
         """
 
+    def problems(self) -> dict[int, str]:
+        """Files that are known to be unusable before any is decoded, and why."""
+        return {}
+
+    def file_name(self, track_id: int) -> str:
+        """Name of the file of a track, for people; empty where there is none."""
+        return ""
+
     @abstractmethod
     def spectrograms(
         self,
@@ -65,11 +80,17 @@ class ClipSource(ABC):
 
 
 class AudioSource(ClipSource):
-    """Clips with sound: subclasses say how their bytes are read."""
+    """Clips with sound: subclasses say how their bytes are read.
+
+    Of files that are longer than a clip the beginning counts or, where ``from_middle`` is true, the
+    middle: a whole song may begin with silence or applause.
+    """
+
+    from_middle = False
 
     @abstractmethod
-    def opened(self) -> AbstractContextManager[Callable[[int], io.BytesIO]]:
-        """Give a function that reads the file of a track, and raises UnusableClipError."""
+    def opened(self) -> AbstractContextManager[Callable[[int], BinaryIO]]:
+        """Give a function that opens the file of a track, and raises UnusableClipError."""
 
     @contextmanager
     def spectrograms(
@@ -80,14 +101,15 @@ class AudioSource(ClipSource):
         clip_seconds: float,
     ) -> Iterator[Spectrograms]:
         """Decode clips and compute their spectrograms."""
-        with self.opened() as read_file:
+        with self.opened() as open_file:
 
             def read(track_id: int) -> Found:
-                file = read_file(track_id)
-                facts: dict[str, Any] = {"sha1": hashlib.sha1(file.getbuffer()).hexdigest()}
-                samples, clip = clip_samples(
-                    file, spectrogram.sample_rate, clip_seconds, min_seconds
-                )
+                with open_file(track_id) as file:
+                    digest = hashlib.file_digest(file, "sha1").hexdigest()  # type: ignore[arg-type]
+                    facts: dict[str, Any] = {"sha1": digest}
+                    samples, clip = self._decoded(
+                        file, spectrogram.sample_rate, clip_seconds, min_seconds
+                    )
                 used = clip.samples[: int(clip_seconds * clip.sample_rate)]
                 if is_silent(used.min(), used.max()):
                     raise UnusableClipError("silent: nothing above -80 dB")
@@ -99,36 +121,56 @@ class AudioSource(ClipSource):
             yield Spectrograms(read, (spectrogram.bands, spectrogram.frames(clip_seconds)))
 
     @contextmanager
-    def files(self) -> Iterator[Callable[[int], io.BytesIO]]:
-        """Give a function that reads the file of a track that was usable before.
+    def files(self) -> Iterator[Callable[[int], BinaryIO]]:
+        """Give a function that opens the file of a track that was usable before.
 
         Raises:
             SongNetError: it is not any more.
         """
-        with self.opened() as read_file:
-            yield lambda track_id: self._still(track_id, lambda: read_file(track_id))
+        with self.opened() as open_file:
+            yield lambda track_id: self._still(track_id, lambda: open_file(track_id))
 
     @contextmanager
-    def samples(self, sample_rate: int, seconds: float) -> Iterator[Callable[[int], Samples]]:
-        """Give a function that decodes the beginning of a track that was usable before.
+    def samples(
+        self, sample_rate: int, clip_seconds: float, stop: float | None = None
+    ) -> Iterator[Callable[[int], Samples]]:
+        """Give a function that decodes the clip of a track that was usable before.
 
         Args:
             sample_rate: of the samples, Hz.
-            seconds: what follows is cut off.
+            clip_seconds: longer files are cut to it.
+            stop: seconds from the beginning of the clip that are needed; None for all.
 
         Raises:
-            SongNetError: it is not any more.
+            SongNetError: it is not usable any more.
         """
-        with self.opened() as read_file:
-            yield lambda track_id: self._still(
-                track_id, lambda: clip_samples(read_file(track_id), sample_rate, seconds)[0]
-            )
+        stop = clip_seconds if stop is None else min(stop, clip_seconds)
+        decoded_seconds = clip_seconds if self.from_middle else stop
+        with self.opened() as open_file:
+
+            def read(track_id: int) -> Samples:
+                with open_file(track_id) as file:
+                    samples, _ = self._decoded(file, sample_rate, decoded_seconds)
+                    return samples[: int(stop * sample_rate)]
+
+            yield lambda track_id: self._still(track_id, lambda: read(track_id))
+
+    def _decoded(
+        self, file: BinaryIO, sample_rate: int, clip_seconds: float, min_seconds: float = 0.0
+    ) -> tuple[Samples, Clip]:
+        """Decode a clip, as `clip_samples` does."""
+        if not self.from_middle:
+            return clip_samples(file, sample_rate, clip_seconds, min_seconds)
+        clip = middle(file, clip_seconds).clip
+        check_length(clip.seconds, min_seconds, clip.lost_seconds)
+        return resample(clip, sample_rate)[: int(clip_seconds * sample_rate)], clip
 
     def _still(self, track_id: int, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except UnusableClipError as error:
             raise SongNetError(
-                f"{', '.join(self.paths)}: track {track_id} was sound and is not any more "
-                f"({error}); `--forcerun select_tracks` checks all clips again"
+                f"{', '.join(self.paths)}: {self.file_name(track_id) or f'track {track_id}'} was "
+                f"usable and is not any more ({error}); `--forcerun select_tracks` checks all "
+                "clips again"
             ) from None

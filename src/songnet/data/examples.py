@@ -1,5 +1,6 @@
 """A clip of each genre to listen to."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -22,12 +23,16 @@ def write_examples(source: AudioSource, tracks_file: str, split: str, folder: st
     """
     _, tracks = held_out(pd.read_parquet(tracks_file), split)
     examples = []
-    with source.files() as read:
+    with source.files() as opened:
         for genre, group in tracks.groupby("genre"):
             track_id = group.index[0]
-            name = f"{track_id:06d}.mp3"
-            with replacing(Path(folder, name)) as temporary:
-                temporary.write_bytes(read(track_id).getbuffer())
+            name = f"{track_id:06d}{Path(source.file_name(track_id)).suffix}"
+            with (
+                replacing(Path(folder, name)) as temporary,
+                opened(track_id) as clip,
+                temporary.open("wb") as file,
+            ):
+                shutil.copyfileobj(clip, file)
             track = group.loc[track_id]
             examples.append(
                 {"file": name, "genre": genre, "title": track_title(track),

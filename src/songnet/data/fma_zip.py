@@ -1,10 +1,10 @@
 """Clips in an archive of FMA's layout, ``fma_<subset>.zip``."""
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from songnet.data.archives import open_zip, read_member
 from songnet.data.clips import AudioSource
@@ -44,8 +44,12 @@ class FmaZip(AudioSource):
             raise SongNetError(f"{self._path}: has no clip of a name like {example}")
         return numbers
 
+    def file_name(self, track_id: int) -> str:
+        """Name of the clip in the archive."""
+        return member_name(self._subset, track_id)
+
     @contextmanager
-    def opened(self) -> Iterator[Callable[[int], io.BytesIO]]:
-        """Give a function that reads the file of a track."""
+    def opened(self) -> Iterator[Callable[[int], BinaryIO]]:
+        """Give a function that reads the file of a track into memory."""
         with open_zip(self._path) as archive:
             yield lambda track_id: read_member(archive, member_name(self._subset, track_id))

@@ -16,7 +16,8 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from songnet.data.fma_zip import member_name
-from songnet.data.tracks import read_tracks, wanted_tracks
+from songnet.data.selection import wanted_tracks
+from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
 from songnet.io import replacing
 

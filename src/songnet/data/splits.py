@@ -1,7 +1,7 @@
 """Splits of the tracks into training, validation and test subsets.
 
-``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is FMA's own
-column.
+``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is the data
+set's own split.
 """
 
 from typing import Any
@@ -10,55 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from songnet.data.protocols import SUBSETS, own_subsets
 from songnet.errors import SongNetError
 
-SUBSETS = ["train", "validation", "test"]
 # Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
 ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
-OFFICIAL = {"training": "train", "validation": "validation", "test": "test"}
-
-
-def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
-    """Fail where a protocol cannot divide tracks, before any of their clips is decoded.
-
-    Args:
-        tracks: selected tracks; genre, artist_id, official_split.
-        protocols: random, artist, official.
-
-    Raises:
-        SongNetError: ``artist`` without artists, or a genre has fewer artists than subsets exist;
-            ``official`` with other values than FMA's.
-    """
-    others = [name for name in protocols if name != "artist"] or ["random"]
-    instead = f"take 'protocols=[{','.join(others)}]'"
-    if "artist" in protocols:
-        if tracks["artist_id"].isna().all():
-            raise SongNetError(
-                "config key protocols: artist needs artist.id in tracks.csv, which names no "
-                f"artist; {instead}"
-            )
-        for genre, group in tracks.groupby("genre", observed=True):
-            count = group["artist_id"].nunique()
-            if count < len(SUBSETS):
-                raise SongNetError(
-                    f"config key genres: {genre!r} has {count} artists, and the protocol artist "
-                    f"needs {len(SUBSETS)}; leave it out, give more music, or {instead}"
-                )
-    if "official" in protocols:
-        _official(tracks)
-
-
-def _official(tracks: pd.DataFrame) -> pd.Series:
-    """FMA's own subsets."""
-    subsets = tracks["official_split"].map(OFFICIAL)
-    if subsets.isna().any():
-        value = tracks["official_split"][subsets.isna()].iloc[0]
-        found = repr(value) if isinstance(value, str) else "none for some tracks"
-        raise SongNetError(
-            f"config key protocols: official needs set.split in tracks.csv, which has {found} "
-            f"(allowed: {', '.join(OFFICIAL)}); leave it out"
-        )
-    return subsets
 
 
 def split_tracks(
@@ -73,7 +29,8 @@ def split_tracks(
         seed: of the split.
 
     Returns:
-        The subset of each track, index track_id.
+        The subset of each track that takes part, index track_id. Those that the official column
+        gives no subset do not.
 
     Raises:
         SongNetError: a genre has no track in a subset (of the official column, in training or
@@ -86,13 +43,13 @@ def split_tracks(
         subsets = _artist(tracks, shares or {}, rng)
         _assert_disjoint(tracks, subsets)
     else:
-        subsets = _official(tracks)
-    # FMA's column may leave the test subset out.
+        subsets = own_subsets(tracks)
+    # A data set's own split may leave the test subset out.
     for subset in SUBSETS[:2] if protocol == "official" else SUBSETS:
-        lacking = set(tracks["genre"]) - set(tracks["genre"][subsets == subset])
+        lacking = set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])
         if lacking:
             mend = (
-                "leave this protocol out, or change set.split in tracks.csv"
+                "leave this protocol out, or change the split"
                 if protocol == "official"
                 else "it needs more artists or tracks of this genre"
             )
@@ -225,6 +182,7 @@ def split_summary(
         subset); how many tracks of test and training name no artist; the largest deviation of a
         genre's share from the intended one, with its place.
     """
+    tracks = tracks.loc[subsets.index]  # those that take part
     sizes = {subset: int((subsets == subset).sum()) for subset in SUBSETS}
     artists = {subset: set(tracks["artist_id"][subsets == subset].dropna()) for subset in SUBSETS}
     genres = pd.crosstab(tracks["genre"], subsets).reindex(columns=SUBSETS, fill_value=0)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
+from songnet.evaluation.table_files import write_table
 from songnet.evaluation.tables import (
     difference_table,
     leak_table,
@@ -15,7 +16,6 @@ from songnet.evaluation.tables import (
     read_runs,
     results_table,
 )
-from songnet.io import replacing
 
 
 def write_tables(
@@ -52,5 +52,4 @@ def write_tables(
         "confusions": confusions,
     }
     for name, table in tables.items():
-        with replacing(output[name]) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, output[name])

@@ -14,8 +14,9 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.fft import rfft
 
-from songnet.features.spectrogram import Array, Spectrogram
+from songnet.features.spectrogram import Array, Precision, Spectrogram
 
 FLOOR_POWER = 1e-10  # power_to_db's amin
 BLOCK = 64  # frames a block: its spectra fit into the second-level cache
@@ -37,11 +38,12 @@ class MelSpectrogram(Spectrogram):
         """Mel bands."""
         return self.n_mels
 
-    def whole_frames(self, samples: Array) -> Array:
+    def whole_frames(self, samples: Array, precision: Precision = np.float64) -> Array:
         """(samples,) -> (n_mels, frames) in dB."""
         frames = 1 + (len(samples) - self.n_fft) // self.hop_length
         power = np.empty((frames, self.n_mels), np.float32)
-        for block, spectra in short_time_spectra(samples, self.n_fft, self.hop_length):
+        transform = short_time_spectra if precision is np.float64 else rough_spectra
+        for block, spectra in transform(samples, self.n_fft, self.hop_length):
             squares = spectra.real**2 + spectra.imag**2
             mel_bands(squares, self.sample_rate, self.n_mels, out=power[block])
         return self.level(power).T
@@ -74,6 +76,17 @@ def short_time_spectra(
         np.multiply(frames[block], window, out=windowed[:count])
         np.fft.rfft(windowed[:count], out=spectra[:count])
         yield block, spectra[:count].astype(np.complex64)
+
+
+def rough_spectra(
+    samples: Array, n_fft: int, hop_length: int
+) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
+    """Fourier transforms as of `short_time_spectra`, in single precision and half the time."""
+    frames = sliding_window_view(samples, n_fft)[::hop_length]
+    window = hann(n_fft).astype(np.float32)
+    for start in range(0, len(frames), BLOCK):
+        block = slice(start, start + BLOCK)
+        yield block, rfft(frames[block] * window, overwrite_x=True)
 
 
 def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""Tables of features that users bring: any Parquet file with a row for each track."""
+"""Tables of features that users bring: CSV or Parquet files with a row for each track."""
 
 from pathlib import Path
 from typing import Any
@@ -9,84 +9,120 @@ import pandas as pd
 from songnet.errors import SongNetError
 from songnet.io import replacing, sha1, write_json
 
+KEYS = ("file_name", "track_id")  # columns that say which track a row belongs to
 # With more tracks missing, a model would say more about which are missing than about the features.
 MOST_MISSING = 0.05
 NAMED = 3  # missing tracks that an error names
 
 
 def write_feature_table(
-    path: str, name: str, track_ids: pd.Index, output: str, facts: str
-) -> list[int]:
+    path: str, name: str, file_names: pd.Series, output: str, facts: str
+) -> list[int] | list[str]:
     """Bring a user's table into the order of the tracks.
 
     Args:
-        path: of the Parquet file.
+        path: of the table.
         name: of the table, as models name it.
-        track_ids: all tracks of the data set.
+        file_names: of all tracks of the data set, index track_id.
         output: path of the features, float32, index track_id; missing tracks have NaN.
-        facts: path of a JSON file: file, sha1, columns, tracks, missing (track ids).
+        facts: path of a JSON file: file, sha1, columns, tracks, missing.
 
     Returns:
-        The missing tracks.
+        The missing tracks, by what the table names tracks by.
 
     Raises:
-        SongNetError: as `read_feature_table`, or too many tracks are missing.
+        SongNetError: as `match_feature_table`.
     """
-    table = read_feature_table(path, name)
-    missing = [int(i) for i in track_ids[~track_ids.isin(table.index)]]
-    if len(missing) > MOST_MISSING * len(track_ids):
-        first = ", ".join(map(str, missing[:NAMED]))
-        raise SongNetError(
-            f"config key tables.{name}: {path} lacks {len(missing):,} of the {len(track_ids):,} "
-            f"tracks (first: {first}), more than {MOST_MISSING:.0%}: add their rows"
-        )
+    table, missing = match_feature_table(path, name, file_names)
     with replacing(output) as temporary:
-        table.reindex(track_ids).to_parquet(temporary)
+        table.to_parquet(temporary)
     write_json(
         facts,
         {
             "file": Path(path).name,
             "sha1": sha1(path),
             "columns": table.shape[1],
-            "tracks": len(track_ids),
+            "tracks": len(table),
             "missing": missing,
         },
     )
     return missing
 
 
-def read_feature_table(path: str, name: str) -> pd.DataFrame:
-    """Read a Parquet file with ``track_id``, as a column or the index, and numeric columns.
+def match_feature_table(
+    path: str, name: str, file_names: pd.Series
+) -> tuple[pd.DataFrame, list[Any]]:
+    """Find the row of each track in a table.
 
     Args:
-        path: of the file.
+        path: of the table.
         name: of the table.
+        file_names: of all tracks, index track_id; empty texts where tracks have no files.
 
     Returns:
-        float32, index track_id; a row with a value that is not finite is left out.
+        float32, index track_id, a row of NaN for each missing track; and the missing tracks, by
+        what the table names tracks by.
+
+    Raises:
+        SongNetError: as `read_feature_table`, or too many tracks are missing.
+    """
+    table = read_feature_table(path, name, KEYS if file_names.any() else KEYS[1:])
+    keys = file_names if table.index.name == "file_name" else file_names.index.to_series()
+    missing = keys[~keys.isin(table.index)].tolist()
+    if len(missing) > MOST_MISSING * len(keys):
+        first = ", ".join(map(str, missing[:NAMED]))
+        raise SongNetError(
+            f"config key tables.{name}: {path} lacks {len(missing):,} of the {len(keys):,} "
+            f"tracks (first: {first}), more than {MOST_MISSING:.0%}: add their rows"
+        )
+    return table.reindex(keys).set_axis(file_names.index), missing
+
+
+def read_feature_table(path: str, name: str, keys: tuple[str, ...] = KEYS) -> pd.DataFrame:
+    """Read a table with a key, as a column or the index, and numeric columns.
+
+    Args:
+        path: of a CSV file, or of a Parquet file under any other name.
+        name: of the table.
+        keys: columns that may say which track a row belongs to; of several, the first counts.
+
+    Returns:
+        float32, indexed by the key; a row with a value that is not finite is left out.
 
     Raises:
         SongNetError: the file is no such table, or has a track twice.
     """
     where = f"config key tables.{name}: {path}"
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise SongNetError(f"{where}: not a Parquet file: {_first_line(error)}") from None
-    if "track_id" in table:
-        table = table.set_index("track_id")
-    if table.index.name != "track_id" or not pd.api.types.is_integer_dtype(table.index):
-        raise SongNetError(f"{where}: lacks a column track_id of integers")
+    table = _read(path, where)
+    key = next((key for key in keys if key in table), None)
+    if key is None or (key == "track_id" and not pd.api.types.is_integer_dtype(table["track_id"])):
+        raise SongNetError(f"{where}: lacks a column track_id of integers" + _or_names(keys))
+    table = table.set_index(key).drop(columns=list(KEYS), errors="ignore")
     if words := [str(column) for column, kind in table.dtypes.items() if not _is_number(kind)]:
         raise SongNetError(f"{where}: column {words[0]} is not numeric")
     if not table.shape[1]:
-        raise SongNetError(f"{where}: has no column beside track_id")
+        raise SongNetError(f"{where}: has no column beside {key}")
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
         raise SongNetError(f"{where}: has track {twice} twice")
     table = table.astype(np.float32)
     table.columns = [str(column) for column in table.columns]
     return table[np.isfinite(table).all(axis=1)]
+
+
+def _read(path: str, where: str) -> pd.DataFrame:
+    is_csv = Path(path).suffix.lower() == ".csv"
+    try:
+        table = pd.read_csv(path) if is_csv else pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        kind = "CSV" if is_csv else "Parquet"
+        raise SongNetError(f"{where}: not a {kind} file: {_first_line(error)}") from None
+    # An index that has a name is a column like others.
+    return table.reset_index() if table.index.name else table
+
+
+def _or_names(keys: tuple[str, ...]) -> str:
+    return ", or file_name" if "file_name" in keys else ""
 
 
 def _is_number(kind: Any) -> bool:

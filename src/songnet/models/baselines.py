@@ -107,6 +107,7 @@ def _fit(
     model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
+    subsets = subsets.reindex(features.index)  # some tracks may take no part
     train, validation = features[subsets == "train"].dropna(), features[subsets == "validation"]
     # A table may lack tracks: they are predicted as the mean of the training subset.
     pipeline = make_pipeline(SimpleImputer(), StandardScaler(), make_estimator(model, seed))

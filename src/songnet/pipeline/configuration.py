@@ -16,7 +16,8 @@ from songnet.errors import SongNetError
 from songnet.features.spectrogram import SPECTROGRAMS, describe
 from songnet.io import load_class
 from songnet.models.registry import FAMILIES, network_config
-from songnet.pipeline.plan import FMA_FEATURES, TOP_GENRES, archive_names, one_spelling
+from songnet.pipeline.places import check_places
+from songnet.pipeline.plan import FMA_FEATURES, TOP_GENRES, archive_names, local_path
 from songnet.pipeline.settings import DATASET, ENCODER, MODEL, Settings, keys_of
 from songnet.pipeline.validation import validated
 from songnet.pipeline.yaml_files import read_yaml
@@ -58,13 +59,13 @@ def check(config: Table, datasets: Table) -> Table:
     _one_of("dataset", [config["dataset"]], datasets)
     dataset = datasets[config["dataset"]]
     known = dataset["genres"] or (TOP_GENRES if dataset["source"] == "download" else None)
-    if known:  # what others hold only the archives tell
+    if known and config["archives"] is None:  # what others hold only the archives tell
         _one_of("genres", config["genres"] or [], known)
     if dataset["source"] == "mels":
         _check_unused(config, ["spectrogram", "clips.clip_seconds"])
     elif not dataset["clips"]:
         _check_unused(config, ["spectrogram", "clips"])
-    _check_archives(config, dataset)
+    check_places(config, dataset)
     config["tables"] = _tables(dataset["tables"] | config["tables"])
     # In another order, or all of them named, they are the same data set.
     if config["genres"]:
@@ -96,7 +97,7 @@ def _tables(tables: Table) -> Table:
     for name, table in tables.items():
         if not Path(table["path"]).is_file():
             raise SongNetError(f"config key tables.{name}: {table['path']}: no such file")
-    return {name: table | {"path": one_spelling(table["path"])} for name, table in tables.items()}
+    return {name: table | {"path": local_path(table["path"])} for name, table in tables.items()}
 
 
 def _one_of(key: str, names: list[str], table: Iterable[str]) -> None:
@@ -116,22 +117,6 @@ def _check_unused(config: Table, keys: list[str]) -> None:
                 f"config key {key}: dataset={config['dataset']} decodes no clips, so only the "
                 f"default, {default}, is allowed"
             )
-
-
-def _check_archives(config: Table, dataset: Table) -> None:
-    folder = config["archives"]
-    if folder is None and dataset["source"] not in ("archives", "mels"):
-        return
-    if dataset["source"] == "synthesis":
-        raise SongNetError(f"config key archives: dataset={config['dataset']} makes its own")
-    if folder is None:
-        raise SongNetError(
-            f"config key archives: dataset={config['dataset']} needs archives=DIR, a folder with "
-            + " and ".join(archive_names(dataset))
-        )
-    for name in archive_names(dataset):
-        if not list(Path(folder).glob(name)):
-            raise SongNetError(f"config key archives: {Path(folder) / name}: no such file")
 
 
 def check_no_braces(places: dict[str, str | None]) -> None:

@@ -11,6 +11,7 @@ from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
+from songnet.realtime.installed import installed
 
 Table = dict[str, Any]
 TOP_GENRES = (  # FMA's
@@ -18,12 +19,8 @@ TOP_GENRES = (  # FMA's
     "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
     "Soul-RnB", "Spoken",
 )  # fmt: skip
-PUBLISHED_NOTE = (
-    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
-    "not on the 30 s clips."
-)
 FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
-SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
+SHARD = range(25, 800)  # clips a job: more than its start costs, and no more than memory holds
 
 
 def selected_models(config: Table, dataset: Table, models: Table, encoders: Table) -> Table:
@@ -38,7 +35,8 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
     for name in config["models"] or []:
         if name not in models:
             raise SongNetError(
-                f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
+                f"config key models: {name!r} is not known (allowed: {', '.join(models)}"
+                + (f"; a list is written 'models=[{name}]')" if "," in name else ")")
             )
     if both := set(config["tables"]) & set(encoders):
         raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
@@ -106,7 +104,26 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str], encode
 
 def clip_kind(dataset: Table) -> str:
     """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
-    return "mels" if dataset["source"] == "mels" else "fma_zip"
+    source: str = dataset["source"]
+    return source if source in ("mels", "folder") else "fma_zip"
+
+
+def is_own(config: Table, dataset: Table) -> bool:
+    """Whether the music is there already: it can be looked at before any job runs."""
+    return config["archives"] is not None or dataset["source"] == "folder"
+
+
+def songs_file(config: Table) -> str:
+    """Path of the list of a folder's songs."""
+    return f"results/{config['dataset']}/songs.parquet"
+
+
+def local_path(path: str) -> str:
+    """One path however it is written: another spelling must not rerun everything."""
+    found = Path(path).resolve()
+    if found.is_relative_to(Path.cwd()):
+        found = found.relative_to(Path.cwd())
+    return str(found)
 
 
 def has_audio(dataset: Table) -> bool:
@@ -129,9 +146,11 @@ def archive_names(dataset: Table) -> list[str]:
 
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:
-    """Paths of the archives of a data set: metadata, then clips."""
+    """Paths of the files of a data set: its table of tracks, then what holds the clips."""
+    if dataset["source"] == "folder":  # one file has both
+        return [songs_file(config)] * 2
     if config["archives"] is not None:
-        folder = Path(one_spelling(config["archives"]))
+        folder = Path(local_path(config["archives"]))
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
     if is_sampled(config, dataset):
@@ -182,12 +201,6 @@ def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
     return " ".join(dict.fromkeys(filter(None, notes)))
 
 
-def one_spelling(path: str) -> str:
-    """Return one path however it is written: another spelling must not rerun everything."""
-    full = Path(path).resolve()
-    return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
-
-
 def file_dates(paths: list[str]) -> list[list[int]]:
     """Size and date of each file.
 
@@ -209,49 +222,101 @@ def features_source(config: Table, dataset: Table) -> str:
     """Where the baselines' features come from: published, computed or mels.
 
     Archives of one's own often lack features.csv; the features are computed then.
+
+    Raises:
+        SongNetError: there are none, or not those that the configuration asks for.
     """
-    kind: str = dataset["features"]
+    kind: str = config["features"] or dataset["features"]
+    if kind == "computed":
+        return kind
     if is_sampled(config, dataset):
+        if config["features"]:
+            raise SongNetError("config key features: a sample has no published features")
         return "computed"
-    if kind == "published" and dataset["source"] == "archives":
+    if kind == "published" and config["archives"] is not None:
         path = archive_paths(config, dataset)[0]
         with open_zip(path) as archive:
-            if "fma_metadata/features.csv" not in archive.namelist():
-                if not dataset["clips"]:
-                    raise SongNetError(
-                        f"{path}: has no features.csv, and dataset={config['dataset']} no clips "
-                        "of which features could be computed"
-                    )
-                return "computed"
+            is_there = "fma_metadata/features.csv" in archive.namelist()
+        if not is_there and (config["features"] or not has_audio(dataset)):
+            raise SongNetError(
+                f"{path}: has no features.csv, and dataset={config['dataset']} "
+                + (
+                    "is told to use it"
+                    if has_audio(dataset)
+                    else "has no clips to compute features of"
+                )
+            )
+        return "published" if is_there else "computed"
     return kind
 
 
-def dataset_note(config: Table, dataset: Table, features: str) -> str:
-    """Return what goes with every figure.
+def shard_count(config: Table, dataset: Table, tracks: int | None = None) -> int:
+    """Return the number of jobs that share the clips: fewer for few tracks.
 
     Args:
         config: from `check`.
         dataset: entry of datasets.yaml.
-        features: from `features_source`.
+        tracks: number of them, where it is known before any job runs.
     """
-    notes = []
-    if config["tracks_per_genre"] is not None:
-        few = f"{config['tracks_per_genre']} tracks of each genre"
-        notes.append(f"A sample: {few}, too few for figures to quote.")
-    if is_sampled(config, dataset):
-        notes.append("The baselines' features were computed here, on the 30 s clips.")
-    elif features == "published":
-        notes.append(PUBLISHED_NOTE)
-    return " ".join([*notes, dataset["note"]]).strip()
-
-
-def shard_count(config: Table, dataset: Table) -> int:
-    """Return the number of jobs that share the clips: fewer for a sample."""
     most: int = dataset["shards"]
+    if tracks is not None:
+        return max(min(most, _in_parts(tracks, SHARD.start)), _in_parts(tracks, SHARD.stop))
     if config["tracks_per_genre"] is None:
         return most
     genres = config["genres"] or dataset["genres"] or TOP_GENRES
-    return min(most, -(-config["tracks_per_genre"] * len(genres) // SAMPLE_SHARD))
+    return min(most, _in_parts(config["tracks_per_genre"] * len(genres), SHARD.start))
+
+
+def _in_parts(count: int, size: int) -> int:
+    return -(-count // size)
+
+
+def usable_protocols(protocols: list[str], problems: Table) -> list[str]:
+    """Return the protocols that can divide the tracks.
+
+    Args:
+        protocols: that the configuration names.
+        problems: what protocols lack.
+
+    Raises:
+        SongNetError: none is left.
+    """
+    usable = [protocol for protocol in protocols if protocol not in problems]
+    if not usable:
+        reasons = "; ".join(f"{name}: {problems[name]}" for name in protocols)
+        raise SongNetError(f"config key protocols: {reasons}; take protocols=random")
+    return usable
+
+
+def check_library(config: Table) -> None:
+    """Check that a library is named whose files can be tagged.
+
+    Raises:
+        SongNetError: it is not, or its folders or the model are not there.
+    """
+    if config["library"] is None:
+        raise SongNetError(
+            "config key library: name folders: snakemake library --config library=DIR"
+        )
+    for path in config["library"]:
+        if not Path(path).exists():
+            raise SongNetError(f"config key library: {path}: no such file or folder")
+    model = tagging_model(config)
+    if not model:
+        raise SongNetError(
+            "config key tagging.model: no network below results/: train one with `make run`, or "
+            "name one"
+        )
+    if not Path(model).is_file():
+        raise SongNetError(f"config key tagging.model: {model}: no such file")
+
+
+def tagging_model(config: Table) -> str:
+    """File of the network that tags a library: the newest of real music; empty where none is."""
+    if config["tagging"]["model"] is not None:
+        return local_path(installed(config["tagging"]["model"]))
+    found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
+    return str(min(found, key=lambda path: path.parent.name == "demo", default=""))
 
 
 def has_gpu() -> bool:

@@ -22,6 +22,7 @@ Positive = Annotated[float, Gt(0)]
 Distinct = AfterValidator(distinct)
 Addresses = Annotated[list[Annotated[str, Field(pattern="^(https?|file)://")]], Distinct]
 Genres = Annotated[list[str], Len(2), Distinct]
+Place = Annotated[str, AfterValidator(lambda path: str(Path(path).expanduser()))]
 Names = Annotated[list[str], Len(1), Distinct]
 
 
@@ -71,10 +72,18 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
 
 
-class FeatureTable(Section):
-    """A Parquet file with features of one's own."""
+class Tagging(Section):
+    """Tagging of a library."""
 
-    path: Annotated[str, MinLen(1)]
+    jobs: Annotated[int, Ge(1), Le(500)] = 32
+    excerpt: Annotated[float, Ge(1)] | None = 30.0
+    model: Place | None = None
+
+
+class FeatureTable(Section):
+    """A file with features of one's own."""
+
+    path: Annotated[Place, MinLen(1)]
     note: str = ""  # what the features are, and what computed them
 
     @model_validator(mode="before")
@@ -95,7 +104,11 @@ class Settings(Section):
     """config.yaml, which says what each key means."""
 
     dataset: str = "demo"
-    archives: str | None = None
+    archives: Place | None = None
+    audio: Place | None = None
+    labels: Literal["manifest", "path", "tags"] | None = None
+    layout: str | None = None
+    features: Literal["computed", "published"] | None = None
     mirrors: Addresses = []
     genres: Genres | None = None
     tracks_per_genre: Annotated[int, Ge(3)] | None = None
@@ -112,6 +125,8 @@ class Settings(Section):
     excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
     evaluation: Evaluation = Evaluation()
     tracking: Tracking = Tracking()
+    library: Annotated[list[Place], Len(1), Distinct] | None = None
+    tagging: Tagging = Tagging()
 
 
 # models.yaml
@@ -247,7 +262,7 @@ class Data(Section):
     """Keys that all data sets have."""
 
     title: str
-    subset: Literal["small", "medium", "large"]
+    subset: Literal["small", "medium", "large"] = "small"
     genres: Genres | None
     clips: bool = True
     metadata: bool = True
@@ -307,6 +322,15 @@ class Archives(Data):
     features: Literal["computed", "published"]
 
 
+class Folder(Data):
+    """Songs of one's own, as files."""
+
+    source: Literal["folder"]
+    features: Literal["computed"]
+    clips: Literal[True] = True
+    metadata: Literal[False] = False
+
+
 class Mels(Data):
     """Precomputed mel-spectrograms."""
 
@@ -316,5 +340,5 @@ class Mels(Data):
 
 
 DATASET: TypeAdapter[Data] = TypeAdapter(
-    Annotated[Synthesis | Download | Archives | Mels, Field(discriminator="source")]
+    Annotated[Synthesis | Download | Archives | Folder | Mels, Field(discriminator="source")]
 )

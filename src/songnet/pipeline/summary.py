@@ -7,12 +7,20 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from songnet.formatting import in_percent
+from songnet.formatting import from_csv_text, in_percent, kind_of_reason
 from songnet.io import read_json
+
+MOST_REASONS = 6  # for quarantine, or of jobs that failed; the files have all of them
 
 
 def success(
-    results: str, note: str, tracking_uri: str, planned: set[str], done: list[str], kept: int
+    results: str,
+    note: str,
+    tracking_uri: str,
+    planned: set[str],
+    done: list[str],
+    kept: int,
+    left_out: dict[str, str],
 ) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
 
@@ -25,12 +33,18 @@ def success(
         planned: all rules of the run; what was not asked for may be there from an older one.
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
+        left_out: what each protocol lacks that the configuration names and the data do not allow.
     """
     report = Path(results, "report")
     lines = ["SongNet: done.", _jobs(done, kept)]
+    lines += [f"Without the protocol {name}: {lack}." for name, lack in left_out.items()]
+    if "index_tracks" in planned:
+        lines += _set_aside(Path(results, "quarantine.csv"))
     if "collect_results" in planned:
         lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
     lines.append(f"  {results}/   everything that was made")
+    if "library" in planned:
+        lines.append("  results/library/library.parquet   the genres of the library")
     if "log_runs" in planned:
         local = tracking_uri.startswith("sqlite:")
         lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
@@ -45,6 +59,33 @@ def _jobs(done: list[str], kept: int) -> str:
         rule if n == 1 else f"{rule} × {n}" for rule, n in sorted(Counter(done).items())
     )
     return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
+
+
+def _set_aside(path: Path) -> list[str]:
+    """How many tracks were set aside, and why; nothing where there are none."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        return []
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        files.setdefault(kind_of_reason(row["reason"]), []).append(from_csv_text(row["file_name"]))
+    reasons = sorted(files.items(), key=lambda item: -len(item[1]))
+    lines = [f"  {len(names)} × {reason}{_suffixes(reason, names)}" for reason, names in reasons]
+    if len(lines) > MOST_REASONS:
+        others = sum(len(names) for _, names in reasons[MOST_REASONS:])
+        lines[MOST_REASONS:] = [f"  {others} for other reasons"]
+    head = f"Set aside: {len(rows):,} files or tracks, each with its reason in {path}:"
+    return [head, *lines] if rows else []
+
+
+def _suffixes(reason: str, names: list[str]) -> str:
+    """Kinds of files, where they are of several or not the usual one."""
+    kinds = Counter(Path(name).suffix.lower() for name in names if name)
+    if set(kinds) <= {"", ".mp3"} or len(kinds) > MOST_REASONS or "*" in reason:
+        return ""
+    return f" ({', '.join(f'{suffix} {count}' for suffix, count in kinds.most_common() if suffix)})"
 
 
 def _accuracies(path: Path) -> str:
@@ -92,19 +133,31 @@ def failure(
         left: number of jobs that failed or were not reached.
         measured: metrics.json of each run that is measured.
     """
-    lines = []
+    errors: dict[str, list[Path]] = {}
     for log in sorted(Path(results, "logs").rglob("*.log")):
         if log.stat().st_mtime < started:
             continue
         last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         if " error: " in last:
-            lines.append(f"  error: {last.partition(' error: ')[2]} (log: {log})")
+            errors.setdefault(last.partition(" error: ")[2], []).append(log)
     head = "SongNet: stopped. What is finished is kept, and the next run goes on from there."
-    lines = [head, f"{_jobs(done, kept)} Failed or not reached: {left}.", *lines]
+    lines = [head, f"{_jobs(done, kept)} Failed or not reached: {left}."]
     if measured:
         models = ",".join(sorted({Path(path).parts[-3] for path in measured}))
         lines += ["", _measured(measured), "", f"All tables of these: --config 'models=[{models}]'"]
-    return "\n".join(lines)
+    # Last, or what went wrong would be far from where people look.
+    return "\n".join([*lines, *_errors(errors)])
+
+
+def _errors(errors: dict[str, list[Path]]) -> list[str]:
+    """A line for each different error, with the log of the first job that has it."""
+    lines = []
+    for message, logs in errors.items():
+        others = f", and {len(logs) - 1} more" if len(logs) > 1 else ""
+        lines.append(f"  error: {message} (log: {logs[0]}{others})")
+    if len(lines) > MOST_REASONS:
+        lines[MOST_REASONS:] = [f"  and {len(lines) - MOST_REASONS} other errors"]
+    return lines
 
 
 def _measured(paths: list[str]) -> str:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from types import NoneType
-from typing import Any, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -35,7 +35,23 @@ class Section(BaseModel):
         for key in table:
             if key not in known:
                 raise UnknownKeyError(str(key), list(known))
-        return {key: _typed(value, known[key].annotation) for key, value in table.items()}
+        return {
+            key: _as_list(_typed(value, known[key].annotation), known[key].annotation)
+            for key, value in table.items()
+        }
+
+
+def _as_list(value: Any, annotation: Any) -> Any:
+    """Take a single value for a list of one where only a list is allowed."""
+    is_single = isinstance(value, str | int | float)
+    return [value] if is_single and _is_list(annotation) else value
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether a list is allowed, such as by ``Annotated[list[str], ...] | None``."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return any(map(_is_list, get_args(annotation)))
+    return get_origin(annotation) is list
 
 
 def _typed(value: Any, annotation: Any) -> Any:

@@ -22,6 +22,7 @@ from songnet.realtime.results import Classification, predict
 from songnet.realtime.stream import Model, load_model
 
 SMOOTHING_SECONDS = 5.0  # of the timeline
+SHORTEST_TURN_SECONDS = 1.0  # in it: times are shown in whole seconds
 NO_MUSIC = "no music: nothing above -80 dB"
 
 
@@ -151,7 +152,14 @@ def timeline(probabilities: NDArray[np.float32], model: Model) -> list[tuple[flo
     smooth = smoothed(probabilities, max(1, round(SMOOTHING_SECONDS / model.step_seconds)))
     likeliest = smooth.argmax(axis=1)
     turns = np.flatnonzero(np.diff(likeliest, prepend=-1))
-    return [(float(i * model.step_seconds), model.genres[likeliest[i]]) for i in turns]
+    lasts = np.diff(turns, append=len(likeliest)) * model.step_seconds >= SHORTEST_TURN_SECONDS
+    found: list[tuple[float, str]] = []
+    for i in turns[lasts] if lasts.any() else turns[:1]:
+        genre = model.genres[likeliest[i]]
+        if not found or found[-1][1] != genre:
+            # What is heard before the first turn that lasts belongs to it.
+            found.append((float(i * model.step_seconds) if found else 0.0, genre))
+    return found
 
 
 def smoothed(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:

@@ -24,5 +24,5 @@ def installed(model: str) -> str:
         return model
     path = data_path(model)
     if not path.exists():
-        raise SongNetError(f"--model {model}: not fetched yet: run `songnet get {model}`")
+        raise SongNetError(f"model {model}: not fetched yet: run `songnet get {model}`")
     return str(path)

@@ -89,7 +89,7 @@ def picture(step: Step, model: Model) -> RenderableType:
     table.add_row("", Text("now", style="bold"), "", Text("overall", style="bold"), "")
     for i in np.argsort(-step.clip_probabilities):
         table.add_row(
-            model.genres[i],
+            Text(model.genres[i]),
             ProgressBar(total=1, completed=float(step.step_probabilities[i]), width=24),
             f"{percent(step.step_probabilities[i], 0):>5}",
             ProgressBar(total=1, completed=float(step.clip_probabilities[i]), width=24),

@@ -1,6 +1,9 @@
 """A network that classifies audio, through its file: what `songnet.load` returns."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -9,8 +12,9 @@ from numpy.typing import NDArray
 
 from songnet.defaults import EXCERPT_SECONDS
 from songnet.errors import SongNetError
-from songnet.features.spectrogram import Spectrogram, make_spectrogram
+from songnet.features.spectrogram import Spectrogram, describe, make_spectrogram
 from songnet.models.base import Saved, load
+from songnet.models.registry import network_name
 from songnet.parallel import cores
 from songnet.realtime.results import Classification
 
@@ -52,6 +56,17 @@ class Model(NamedTuple):
     def step_seconds(self) -> float:
         """Music that one step covers."""
         return self.saved.network.frames_per_step / self.spectrogram.frames_per_second
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that stand for what shapes its predictions."""
+        network = self.saved.network
+        found = hashlib.sha256()
+        settings = [network_name(network), asdict(network.config), self.genres]
+        found.update(json.dumps([*settings, describe(self.spectrogram)]).encode())
+        for name, tensor in sorted(network.state_dict().items()):
+            found.update(name.encode() + tensor.numpy().tobytes())
+        return found.hexdigest()[:8]
 
     @overload  # text is an iterable of texts, too
     def classify(  # type: ignore[overload-overlap]

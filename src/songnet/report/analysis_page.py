@@ -61,7 +61,10 @@ def write_analysis(
     reliability_figure(reliability, figure)
     neighbours = error_analysis.nearest_artists(known, embeddings[0], tested, embeddings[1])
     artists = error_analysis.artist_errors(predictions, tracks)
-    excerpts, frames = Excerpts(clips), round(SECONDS * shards.frames_per_second)
+    excerpts, frames = (
+        Excerpts(clips, tracks["seconds"].max()),
+        round(SECONDS * shards.frames_per_second),
+    )
     write_page(
         "analysis.html",
         page,

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 
 from songnet.data.subsets import judging_subset
-from songnet.formatting import counted, in_percent, percent, signed, signed_points
+from songnet.formatting import counted, in_percent, kind_of_reason, percent, signed, signed_points
 from songnet.report.findings import Findings
 
 NAMED = 5  # missing tracks that are named
 SUBSETS = {"train": "training", "validation": "validation", "test": "test"}
 PROTOCOLS = {
     "artist": "No artist is in two subsets: accuracy on music by new artists.",
-    "official": "The split column of tracks.csv. FMA's keeps each artist in one subset; that of "
-    "other data need not.",
+    "official": "The data set's own split. FMA's keeps each artist in one subset; that of other "
+    "data need not. Tracks without a subset take no part.",
     "random": "Tracks are split at random. Artists are in several subsets, which "
     "raises the accuracy (the artist leak).",
 }
@@ -292,8 +292,7 @@ def data_facts(found: Findings) -> dict[str, str]:
 
 def quarantine_table(found: Findings) -> pd.DataFrame:
     """Count the reasons for quarantine, most frequent first."""
-    reasons = found.quarantine["reason"].str.replace(r"[\d.]+ s,|track \d+", "…", regex=True)
-    counts = reasons.value_counts()
+    counts = found.quarantine["reason"].map(kind_of_reason).value_counts()
     return pd.DataFrame({"reason": counts.index, "tracks": counts.astype(str)})
 
 

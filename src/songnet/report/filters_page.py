@@ -36,7 +36,7 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
         network, shards, Subset.of(tested, genres), genres, tracks["artist_id"],
         excerpt_seconds=SECONDS,
     )  # fmt: skip
-    excerpts = Excerpts(clips)
+    excerpts = Excerpts(clips, tracks["seconds"].max())
 
     def clip(track_id: int, start: float) -> dict[str, str]:
         first, length = (round(s * shards.frames_per_second) for s in (start, SECONDS))

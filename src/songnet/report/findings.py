@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from songnet.data.selection import read_quarantine
 from songnet.data.subsets import judging_subset, read_subsets
 from songnet.evaluation.choice import best_validated
 from songnet.evaluation.runs import FAIREST
@@ -51,7 +52,7 @@ class Findings:
             **{name: params[name] for name in ("dataset", "models", "confidence", "tuned")},
             **{name: read_table(files[name]) for name in tables},
             tracks=pd.read_parquet(files["tracks"]),
-            quarantine=pd.read_csv(files["quarantine"]),
+            quarantine=read_quarantine(files["quarantine"]),
             archives=read_json(files["archives"]),
             splits={Path(path).stem: read_subsets(path) for path in files["splits"]},
             tables=[read_json(path) for path in files["feature_tables"]],

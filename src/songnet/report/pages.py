@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import soundfile as sf
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from songnet import __version__
 from songnet.data.clips import AudioSource, ClipSource
-from songnet.formatting import percent
+from songnet.formatting import markdown_text, percent
 from songnet.io import replacing
 
 matplotlib.use("Agg")
@@ -45,12 +46,18 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
     }
     environment.filters |= {
         "percent": percent,
-        "markdown": lambda rows: rows.to_markdown(index=False, disable_numparse=True),
+        "markdown": _markdown_table,
         "svg": lambda file: Markup(Path(file).read_text("utf-8")),
     }
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _markdown_table(rows: pd.DataFrame) -> str:
+    """Format a table of text."""
+    escaped = rows.map(markdown_text).rename(columns=markdown_text)
+    return str(escaped.to_markdown(index=False, disable_numparse=True))
 
 
 def _unbroken(value: Any) -> Any:
@@ -78,10 +85,12 @@ class Excerpts:
 
     Args:
         source: of the clips; only some have sound.
+        clip_seconds: of the longest clip.
     """
 
-    def __init__(self, source: ClipSource) -> None:
+    def __init__(self, source: ClipSource, clip_seconds: float) -> None:
         self._source = source if isinstance(source, AudioSource) else None
+        self._clip_seconds = clip_seconds
 
     @property
     def has_audio(self) -> bool:
@@ -98,7 +107,7 @@ class Excerpts:
         """
         if self._source is None:
             return ""
-        with self._source.samples(EXCERPT_RATE, start + seconds) as read:
+        with self._source.samples(EXCERPT_RATE, self._clip_seconds, start + seconds) as read:
             samples = read(track_id)[int(start * EXCERPT_RATE) :]
         # Clips sound equally loud, and no click starts or ends them.
         samples = samples * min(0.9 / max(float(np.abs(samples).max()), 1e-6), 30.0)

@@ -78,6 +78,15 @@ def plain(name: str) -> str:
     return re.sub(r"[^\w /.:-]", "_", name)
 
 
+def plain_names(names: list[str]) -> dict[str, str]:
+    """Replace what MLflow refuses in names; those that become the same get a number."""
+    plains: dict[str, str] = {}
+    for name in names:
+        like = sum(plain(other) == plain(name) for other in plains)
+        plains[name] = plain(name) + (f" {like + 1}" if like else "")
+    return plains
+
+
 def _open_parent(experiment_id: str) -> str:
     """Find or create the run that holds all runs of one invocation of the workflow."""
     started = os.environ.get(INVOCATION) or time.strftime("%Y-%m-%d %H:%M:%S")

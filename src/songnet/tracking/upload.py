@@ -19,7 +19,7 @@ from songnet.io import load_class, sha1
 from songnet.models.registry import FAMILIES
 from songnet.report.figures import confusion_figure
 from songnet.tracking.models import MODEL_ID, has_model, register_best
-from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain
+from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain_names
 from songnet.tracking.store import CURRENT, explain, open_experiment
 
 METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the metrics.json that MLflow holds of it
@@ -97,7 +97,8 @@ def _metrics(run: Run) -> dict[str, float]:
         found = run.metrics[subset]
         names = ("accuracy", "macro_f1", "log_loss", "ci_low", "ci_high")
         values |= {f"{subset}/{name}": found[name] for name in names}
-        values |= {f"{subset}/f1/{plain(g)}": scores["f1"] for g, scores in found["genres"].items()}
+        plain = plain_names(list(found["genres"]))
+        values |= {f"{subset}/f1/{plain[g]}": scores["f1"] for g, scores in found["genres"].items()}
     return values
 
 

@@ -1,0 +1,37 @@
+"""``songnet similar``: songs of a library that sound like another one."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from songnet.commands.options import add_model, positive
+from songnet.commands.streams import silence_libraries
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand to those of a parser."""
+    parser = commands.add_parser("similar", help="list the songs nearest to another one")
+    parser.add_argument("song", metavar="FILE", help="a song, of the library or not")
+    parser.add_argument(
+        "--library", default="library.parquet", metavar="TABLE", type=Path,
+        help="what `songnet tag` wrote (default: library.parquet)",
+    )  # fmt: skip
+    parser.add_argument("-n", "--number", type=positive, default=10, metavar="N")
+    parser.add_argument("--jsonl", action="store_true", help="a line of JSON for each song")
+    add_model(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the songs, the nearest first."""
+    from songnet.library.similar import similar
+
+    silence_libraries()
+    for found in similar(options.song, options.library, options.model, options.number):
+        if options.jsonl:
+            print(json.dumps(found._asdict()))
+        else:
+            names = ": ".join(filter(None, [found.artist, found.title]))
+            print(f"{found.similarity:.3f}  {found.genre}  {found.path}{names and f'  ({names})'}")
+    return 0

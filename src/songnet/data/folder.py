@@ -1,0 +1,76 @@
+"""Music of one's own: songs in a folder or a list, with labels from a manifest, paths or tags."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+
+from songnet.data.clips import AudioSource
+from songnet.data.tracks import OPTIONAL, REQUIRED, SUBSETS
+from songnet.errors import UnusableClipError
+
+# Of songs.parquet, index track_id: name and path of each file (bytes: names need not be UTF-8),
+# its size and date, labels, and what is wrong with it, if anything.
+COLUMNS = [
+    "file_name", "path", "size", "modified", "genre", "artist", "title", "license", "split",
+    "problem",
+]  # fmt: skip
+
+
+class Folder(AudioSource):
+    """Songs that `songnet.data.songs.list_songs` has listed.
+
+    Args:
+        paths: of the one songs.parquet.
+    """
+
+    from_middle = True
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__(paths)
+        (self._path,) = paths
+        self._songs = pd.read_parquet(self._path)
+
+    def track_ids(self) -> set[int]:
+        """Numbers of the songs that have a genre."""
+        return set(self._songs.index[self._songs["problem"].isna()])
+
+    def problems(self) -> dict[int, str]:
+        """Files that are no songs, or without a label."""
+        problems: dict[int, str] = self._songs["problem"].dropna().to_dict()
+        return problems
+
+    def file_name(self, track_id: int) -> str:
+        """Path below the folder of songs."""
+        return str(self._songs.at[track_id, "file_name"])
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[int], BinaryIO]]:
+        """Give a function that opens a song."""
+        yield lambda track_id: _open(os.fsdecode(self._songs.at[track_id, "path"]))
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        raise UnusableClipError("no such file") from None
+    except OSError as error:
+        raise UnusableClipError(f"cannot be read: {error.strerror}") from None
+
+
+def read_songs(path: str) -> pd.DataFrame:
+    """Read songs.parquet as a table of tracks.
+
+    Returns:
+        Songs with a genre, with the columns of `songnet.data.tracks.read_tracks`.
+    """
+    songs = pd.read_parquet(path)
+    songs = songs[songs["problem"].isna()].rename(columns={"split": "official_split"})
+    tracks = songs.assign(artist_id=songs["artist"], top_genres=None)
+    tracks["subset"] = pd.Categorical(["small"] * len(songs), SUBSETS, ordered=True)
+    names = [name for name in (REQUIRED | OPTIONAL).values() if name != "genres_all"]
+    return tracks.reindex(columns=[*names, "top_genres"])

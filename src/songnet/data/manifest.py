@@ -1,0 +1,109 @@
+"""Manifests: tables that say what each audio file is, as Hugging Face's audiofolder has them.
+
+https://huggingface.co/docs/datasets/audio_dataset#audiofolder
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from songnet.errors import SongNetError
+
+NAMES = ("metadata.csv", "metadata.parquet", "metadata.jsonl")
+SUFFIXES = tuple(Path(name).suffix for name in NAMES)
+REQUIRED = ["file_name", "genre"]
+OPTIONAL = ["artist", "title", "license", "split"]
+
+
+def find_manifest(folder: Path) -> Path | None:
+    """Find the manifest of a folder.
+
+    Raises:
+        SongNetError: there are two.
+    """
+    found = [folder / name for name in NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise SongNetError(f"{folder}: has {found[0].name} and {found[1].name}; remove one")
+    return found[0] if found else None
+
+
+def read_manifest(path: Path) -> list[dict[str, str | None]]:
+    """Read a manifest.
+
+    Args:
+        path: of a CSV, Parquet or JSON Lines file.
+
+    Returns:
+        For each row REQUIRED and OPTIONAL; None where a column or its value is missing.
+
+    Raises:
+        SongNetError: it cannot be read, lacks a column, or names no file or one twice.
+    """
+    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
+    try:
+        table = readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise SongNetError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, pa.ArrowException) as error:
+        raise SongNetError(f"{path}: is not a table of songs: {_first_line(error)}") from None
+    for column in REQUIRED:
+        if column not in table:
+            raise SongNetError(
+                f"{path}: has no column {column} (it has: {', '.join(map(str, table.columns))})"
+            )
+    names = [*REQUIRED, *OPTIONAL]
+    rows = [{name: _text(row.get(name)) for name in names} for row in table.to_dict("records")]
+    if not rows:
+        raise SongNetError(f"{path}: lists no file")
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        name = row["file_name"]
+        if name is None:
+            raise SongNetError(f"{path}: row {number} has no file_name")
+        if name in seen:
+            raise SongNetError(f"{path}: file_name {name} stands twice")
+        seen.add(name)
+    return rows
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    names = parquet.read_schema(path).names
+    used = [name for name in (*REQUIRED, *OPTIONAL) if name in names]
+    # Others, such as embedded audio, are not read; without any of ours all names are shown.
+    return parquet.read_table(path, columns=used or names[:20]).to_pandas()
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number}: not an object")
+        rows.append(row)
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _text(value: Any) -> str | None:
+    """A value as text with single spaces; None where it is missing or empty."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of numbers with gaps
+    return " ".join(str(value).split()) or None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

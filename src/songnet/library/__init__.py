@@ -1,0 +1,1 @@
+"""Whole libraries of music: a table of genres, and what people do with it."""

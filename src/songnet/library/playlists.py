@@ -1,0 +1,71 @@
+"""A playlist for each genre of a library."""
+
+import os
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from songnet.errors import SongNetError
+from songnet.io import replacing
+from songnet.library.table_files import read_rows
+
+NEEDED = ["path", "model", "size", "mtime", "duration", "artist", "title", "genre", "unsure",
+          "probability"]  # fmt: skip
+
+
+def write_playlists(table: Path, folder: Path, min_confidence: float) -> dict[str, int]:
+    """Write ``<genre>.m3u8`` for each genre of a table, with paths relative to the folder.
+
+    Args:
+        table: of the library.
+        folder: of the playlists.
+        min_confidence: least probability of a genre; unsure ones are left out anyway.
+
+    Returns:
+        Number of songs in each playlist, by its path.
+
+    Raises:
+        SongNetError: the table cannot be read, or the folder not be written.
+    """
+    counts: dict[str, int] = {}
+    try:
+        with ExitStack() as files:
+            playlists: dict[str, IO[str]] = {}
+            for row in read_rows(table, NEEDED):
+                genre = row["genre"]
+                if genre is None or row["unsure"] or row["probability"] < min_confidence:
+                    continue
+                if genre not in playlists:
+                    path = folder / f"{file_name(genre)}.m3u8"
+                    temporary = files.enter_context(replacing(path))
+                    playlists[genre] = files.enter_context(
+                        temporary.open("w", encoding="utf-8", errors="surrogateescape")
+                    )
+                    playlists[genre].write("#EXTM3U\n")
+                entry = _entry(row["path"], folder)
+                if entry is not None:
+                    playlists[genre].write(f"{_title(row)}\n{entry}\n")
+                    counts[genre] = counts.get(genre, 0) + 1
+    except OSError as error:
+        raise SongNetError(f"{error.filename or folder}: {error.strerror}") from None
+    return {str(folder / f"{file_name(genre)}.m3u8"): n for genre, n in sorted(counts.items())}
+
+
+def file_name(genre: str) -> str:
+    """Name of a genre that every file system takes."""
+    return re.sub(r'\s*[/\\:*?"<>|\x00-\x1f]\s*', " - ", genre).strip(" .-") or "_"
+
+
+def _entry(path: str, folder: Path) -> str | None:
+    """Path as it stands in a playlist, relative to it; None where a line cannot hold it."""
+    found = os.path.relpath(path, folder.absolute())
+    if "\n" in found or "\r" in found:
+        return None
+    return f"./{found}" if found.startswith("#") else found
+
+
+def _title(row: dict[str, object]) -> str:
+    names = [str(row[name]) for name in ("artist", "title") if row.get(name)]
+    title = " - ".join(names) or Path(str(row["path"])).stem
+    return f"#EXTINF:{round(float(str(row['duration'] or -1)))},{' '.join(title.split())}"

@@ -1,0 +1,118 @@
+"""A page about a library that opens offline."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from songnet import __version__
+from songnet.colours import genre_colours
+from songnet.formatting import percent, shortened
+from songnet.library.columns import Row
+from songnet.library.summary import Group, Summary, agreement, largest, summarise, two_likeliest
+from songnet.report.pages import write_page
+
+
+def write_library_page(table: Path, page: Path, min_confidence: float) -> None:
+    """Write the page of a library.
+
+    Args:
+        table: of the library.
+        page: its path.
+        min_confidence: least probability of predictions that tags are compared with.
+
+    Raises:
+        SongNetError: the table cannot be read.
+    """
+    found = summarise(table, min_confidence)
+    write_page(
+        "library.html",
+        page,
+        version=__version__,
+        dataset={"title": "library", "note": ""},
+        table=table.name,
+        found=found,
+        headline=headline(found),
+        facts=facts(found),
+        colours=genre_colours(found.genres),
+        genres=genre_table(found.total),
+        folders=bars(found.folders),
+        artists=bars(found.artists),
+        unknown=bars({t: g for t, g in found.tags.items() if found.known(t) is None}),
+        agreement=agreement_table(found),
+        unsure=[song(row, found) for row in found.unsure.items()],
+        audit=[song(row, found) for row in found.audit.items()],
+        errors=found.errors.most_common(20),
+    )
+
+
+def headline(found: Summary) -> str:
+    """The library in one sentence."""
+    total = found.total
+    if not total.genres:
+        return f"{total.files:,} files, of which none has a sure genre"
+    genre, count = total.genres.most_common(1)[0]
+    sure = sum(total.genres.values())
+    return f"{total.files:,} files, mostly {genre} ({percent(count / sure, 0)} of the sure ones)"
+
+
+def facts(found: Summary) -> dict[str, str]:
+    """Names and values of what is known of the library."""
+    total = found.total
+    return {
+        "folder": found.root,
+        "music": f"{found.seconds / 3600:,.1f} hours",
+        "sure": f"{sum(total.genres.values()):,} files",
+        "unsure": f"{total.unsure:,} files: another genre is nearly as likely",
+        "without a genre": f"{total.errors:,} files",
+        "model": found.model,
+    }
+
+
+def genre_table(total: Group) -> pd.DataFrame:
+    """Files of each genre."""
+    sure = max(1, sum(total.genres.values()))
+    rows = [(genre, f"{n:,}", percent(n / sure)) for genre, n in total.genres.most_common()]
+    return pd.DataFrame(rows, columns=["genre", "files", "share"])
+
+
+def bars(groups: dict[str, Group]) -> list[dict[str, Any]]:
+    """Rows of a table with a bar of genres for each group."""
+    found = [
+        {"name": shortened(name, 60), "shares": group.shares, "group": group}
+        for name, group in largest(groups)
+    ]
+    rest = Group()
+    for _, group in largest(groups, len(groups))[len(found) :]:
+        rest.files += group.files
+        rest.genres += group.genres
+        rest.unsure += group.unsure
+        rest.errors += group.errors
+    if rest.files:
+        name = f"{len(groups) - len(found):,} more"
+        found.append({"name": name, "shares": rest.shares, "group": rest})
+    return found
+
+
+def agreement_table(found: Summary) -> pd.DataFrame:
+    """How often tags and sure predictions agree."""
+    rows = []
+    for row in agreement(found):
+        others = ", ".join(f"{genre} {n:,}" for genre, n in row["others"].most_common(2))
+        share = percent(row["agreeing"] / row["files"], 0)
+        rows.append((row["tag"], f"{row['files']:,}", share, others or "–"))
+    return pd.DataFrame(rows, columns=["tag", "files", "agree", "other predictions"])
+
+
+def song(row: Row, found: Summary) -> dict[str, str]:
+    """A file of a list."""
+    names = ": ".join(filter(None, [row["artist"], row["title"]]))
+    shares = (f"{genre} {percent(p, 0)}" for genre, p in two_likeliest(row, found.genres))
+    path = Path(row["path"])
+    return {
+        "name": shortened(names or path.stem),
+        "path": str(path.relative_to(found.root)),
+        "address": path.as_uri(),
+        "tag": row["tag_genre"] or "",
+        "likeliest": ", ".join(shares),
+    }

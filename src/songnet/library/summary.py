@@ -1,0 +1,180 @@
+"""What a library's table says as a whole: counts, close calls, tags that the model contradicts.
+
+The table is read row by row; only counts and short lists are held.
+"""
+
+import heapq
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from songnet.errors import SongNetError
+from songnet.library.columns import OF_GENRE, Row, genres_of
+from songnet.library.table_files import read_columns, read_rows
+
+LISTED = 200  # most files of a list
+GROUPS = 50  # most folders or artists of a table
+FACTS = [
+    "path", "size", "mtime", "model", "duration", "artist", "title", "tag_genre", "error", "genre",
+    "probability", "unsure",
+]  # fmt: skip
+
+
+@dataclass
+class Group:
+    """Files of a folder, of an artist, or of all."""
+
+    files: int = 0
+    genres: Counter[str] = field(default_factory=Counter)  # of sure predictions
+    unsure: int = 0
+    errors: int = 0
+
+    def add(self, row: Row) -> None:
+        """Count a file."""
+        self.files += 1
+        if row["genre"] is None:
+            self.errors += 1
+        elif row["unsure"]:
+            self.unsure += 1
+        else:
+            self.genres[row["genre"]] += 1
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Shares of the genres among sure predictions."""
+        total = max(1, sum(self.genres.values()))
+        return {genre: count / total for genre, count in sorted(self.genres.items())}
+
+
+class Smallest:
+    """Keeps the few items of a stream whose keys are smallest."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._heap, self.count = most, list[tuple[float, int, Any]](), 0
+
+    def add(self, key: float, item: Any) -> None:
+        """Offer an item."""
+        self.count += 1
+        entry = (-key, -self.count, item)
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def items(self) -> list[Any]:
+        """Items in the order of their keys."""
+        return [item for _, _, item in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))]
+
+
+@dataclass
+class Summary:
+    """All that a page shows of a library."""
+
+    root: str
+    genres: list[str]
+    min_confidence: float
+    total: Group = field(default_factory=Group)
+    seconds: float = 0.0
+    model: str = ""
+    folders: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
+    artists: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
+    tags: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))  # as they stand
+    errors: Counter[str] = field(default_factory=Counter)
+    unsure: Smallest = field(default_factory=lambda: Smallest(LISTED))
+    audit: Smallest = field(default_factory=lambda: Smallest(LISTED))
+
+    def add(self, row: Row) -> None:
+        """Count a file."""
+        self.total.add(row)
+        self.model = self.model or row["model"] or ""
+        self.seconds += row["duration"] or 0
+        self.folders[self._folder(row["path"])].add(row)
+        if row["artist"]:
+            self.artists[row["artist"]].add(row)
+        if row["tag_genre"]:
+            self.tags[row["tag_genre"]].add(row)
+        if row["error"]:
+            self.errors[re.sub(r"\d[\d.]*", "…", row["error"])] += 1
+        elif row["unsure"]:
+            self.unsure.add(row["probability"], row)
+        elif row["probability"] >= self.min_confidence and self.contradicts(row):
+            self.audit.add(-row["probability"], row)
+
+    def _folder(self, path: str) -> str:
+        inside = Path(path).relative_to(self.root).parts
+        return inside[0] if len(inside) > 1 else "."
+
+    def contradicts(self, row: Row) -> bool:
+        """Whether the tag names another genre of the model than the prediction."""
+        tag = self.known(row["tag_genre"])
+        return tag is not None and tag != row["genre"]
+
+    def known(self, tag: str | None) -> str | None:
+        """Genre of the model that a tag names; None where it names none."""
+        return {key(genre): genre for genre in self.genres}.get(key(tag or ""))
+
+
+def key(genre: str) -> str:
+    """Letters and digits of a name: Hip Hop and hip-hop are one genre."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", genre).casefold())
+
+
+def summarise(table: Path, min_confidence: float) -> Summary:
+    """Summarise a table.
+
+    Args:
+        table: of a library.
+        min_confidence: least probability of predictions that tags are compared with.
+
+    Raises:
+        SongNetError: the table cannot be read, or is empty.
+    """
+    folder = None
+    for row in read_rows(table, ["path", "size", "mtime", "model"]):
+        parent = str(Path(row["path"]).parent)
+        folder = parent if folder is None else os.path.commonpath([folder, parent])
+    if folder is None:
+        raise SongNetError(f"{table}: has no rows")
+    genres = genres_of(read_columns(table))
+    found = Summary(folder, genres, min_confidence)
+    for row in read_rows(table, [*FACTS, *(OF_GENRE + genre for genre in genres)]):
+        found.add(row)
+    return found
+
+
+def largest(groups: dict[str, Group], most: int = GROUPS) -> list[tuple[str, Group]]:
+    """Groups of the most files, the largest first."""
+    return heapq.nsmallest(most, groups.items(), key=lambda item: (-item[1].files, item[0]))
+
+
+def agreement(summary: Summary) -> list[dict[str, Any]]:
+    """Of each genre that tags name: files with a sure prediction, and how many agree.
+
+    Returns:
+        tag, files, agreeing, others (Counter of the predictions that do not).
+    """
+    found: dict[str, Group] = defaultdict(Group)
+    for tag, group in summary.tags.items():
+        if (genre := summary.known(tag)) is not None:
+            found[genre].genres.update(group.genres)
+    return [
+        {
+            "tag": genre,
+            "files": sum(group.genres.values()),
+            "agreeing": group.genres[genre],
+            "others": Counter({k: n for k, n in group.genres.items() if k != genre}),
+        }
+        for genre, group in sorted(found.items())
+        if group.genres
+    ]
+
+
+def two_likeliest(row: Row, genres: Iterable[str]) -> list[tuple[str, float]]:
+    """The two likeliest genres of a file, with their probabilities."""
+    shares = ((genre, row[OF_GENRE + genre] or 0.0) for genre in genres)
+    return heapq.nlargest(2, shares, key=lambda item: item[1])

@@ -1,0 +1,226 @@
+"""A library's table as Parquet, CSV or JSON lines, row by row: memory does not grow with it."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from songnet.errors import SongNetError
+from songnet.formatting import csv_text, from_csv_text
+from songnet.io import replacing
+from songnet.library.columns import EMBEDDING, INTEGERS, NUMBERS, OF_GENRE, Row, plain_name
+
+ROWS = 2_000  # of a group of rows
+REPEATED = ("genre", "tag_genre", "artist", "error", "model")  # columns of few different texts
+# Bytes of a name that are not UTF-8 become private characters, since Parquet's texts are UTF-8.
+TO_PRIVATE = {0xDC00 + byte: 0xEF00 + byte for byte in range(0x80, 0x100)}
+FROM_PRIVATE = {private: lone for lone, private in TO_PRIVATE.items()}
+
+
+def kind(column: str) -> type:
+    """Type of the values of a column."""
+    name = plain_name(column)
+    if name in INTEGERS:
+        return int
+    if name in NUMBERS:
+        return float
+    if name == "probability" or name.startswith(OF_GENRE):
+        return np.float32
+    return {"unsure": bool, EMBEDDING: np.ndarray}.get(name, str)
+
+
+def read_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """Read a table.
+
+    Args:
+        path: its suffix tells the format.
+        columns: those that are wanted, if they are there; None for all.
+
+    Raises:
+        SongNetError: it is not such a table.
+    """
+    read = _format(path)[0]
+    try:
+        yield from read(Path(path), columns)
+    except FileNotFoundError:
+        raise SongNetError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, csv.Error) as error:
+        raise _not_a_table(path, error) from None
+
+
+def _not_a_table(path: str | Path, error: Exception) -> SongNetError:
+    return SongNetError(f"{path}: not a table of `songnet tag`: {' '.join(str(error).split())}")
+
+
+def write_rows(rows: Iterable[Row], columns: list[str], path: str | Path) -> None:
+    """Write a table; it is there when it is complete.
+
+    Args:
+        rows: what a row lacks is empty.
+        columns: all of them, in their order.
+        path: its suffix tells the format.
+
+    Raises:
+        SongNetError: the disk is full, or the suffix is not one of FORMATS.
+    """
+    with replacing(path) as temporary:
+        _format(path)[1](rows, columns, temporary)
+
+
+def read_columns(path: str | Path) -> list[str]:
+    """Names of a table's columns.
+
+    Raises:
+        SongNetError: it is not such a table.
+    """
+    if Path(path).suffix == ".parquet":
+        try:
+            return list(pq.read_schema(path).names)
+        except (OSError, pa.ArrowException) as error:
+            raise _not_a_table(path, error) from None
+    return list(next(read_rows(path), {}))
+
+
+def check_format(path: str | Path) -> None:
+    """Fail where the suffix of a path is not one of FORMATS."""
+    _format(path)
+
+
+def _format(path: str | Path) -> tuple[Callable[..., Iterator[Row]], Callable[..., None]]:
+    suffix = Path(path).suffix
+    if suffix not in FORMATS:
+        raise SongNetError(f"{path}: the name of a table ends in {', '.join(FORMATS)}")
+    return FORMATS[suffix]
+
+
+# --- Parquet ---
+
+ARROW = {
+    int: pa.int64(), float: pa.float64(), np.float32: pa.float32(), bool: pa.bool_(),
+    str: pa.string(), np.ndarray: pa.list_(pa.float32()),
+}  # fmt: skip
+
+
+def _read_parquet(path: Path, columns: list[str] | None) -> Iterator[Row]:
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        _check_columns(names)
+        wanted = [name for name in names if columns is None or name in columns]
+        for batch in file.iter_batches(ROWS, columns=wanted):
+            lists = [_values(batch.column(name), kind(name)) for name in batch.schema.names]
+            for values in zip(*lists, strict=True):
+                yield dict(zip(batch.schema.names, values, strict=True))
+
+
+def _values(column: Any, of: type) -> Iterable[Any]:
+    if of is np.ndarray:
+        return [value.values.to_numpy() if value.is_valid else None for value in column]
+    values = column.to_pylist()
+    if of is str:
+        return [value and value.translate(FROM_PRIVATE) for value in values]
+    return values
+
+
+def _write_parquet(rows: Iterable[Row], columns: list[str], path: Path) -> None:
+    schema = pa.schema([(name, ARROW[kind(name)]) for name in columns])
+    repeated = [name for name in columns if plain_name(name) in REPEATED]
+    left = iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeated) as writer:
+        while group := list(islice(left, ROWS)):
+            arrays = [_array([row.get(name) for row in group], kind(name)) for name in columns]
+            writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _array(values: list[Any], of: type) -> Any:
+    if of is str:
+        values = [value and value.translate(TO_PRIVATE) for value in values]
+    return pa.array(values, ARROW[of])
+
+
+# --- CSV ---
+
+
+def _read_csv(path: Path, columns: list[str] | None) -> Iterator[Row]:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        names = [from_csv_text(name) for name in reader.fieldnames or []]
+        _check_columns(names)
+        reader.fieldnames = names
+        for row in reader:
+            yield {
+                name: _parse(text, kind(name))
+                for name, text in row.items()
+                if columns is None or name in columns
+            }
+
+
+def _parse(text: str, of: type) -> Any:
+    if text == "":
+        return None
+    if of is np.ndarray:
+        return np.array(text.split(" "), np.float32)
+    if of is bool:
+        return {"true": True, "false": False}[text]
+    return from_csv_text(text) if of is str else (float if of is np.float32 else of)(text)
+
+
+def _write_csv(rows: Iterable[Row], columns: list[str], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(csv_text, columns))
+        for row in rows:
+            writer.writerow([_text(row.get(name), kind(name)) for name in columns])
+
+
+def _text(value: Any, of: type) -> str:
+    if value is None:
+        return ""
+    if of is np.ndarray:
+        return " ".join(map(str, np.asarray(value, np.float32)))
+    if of is bool:
+        return "true" if value else "false"
+    return csv_text(value) if of is str else str(np.float32(value) if of is np.float32 else value)
+
+
+# --- JSON lines ---
+
+
+def _read_jsonl(path: Path, columns: list[str] | None) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            row = json.loads(line)
+            if number == 0:
+                _check_columns(row)
+            if row.get(EMBEDDING) is not None:
+                row[EMBEDDING] = np.array(row[EMBEDDING], np.float32)
+            yield {name: row[name] for name in row if columns is None or name in columns}
+
+
+def _write_jsonl(rows: Iterable[Row], columns: list[str], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps({name: _json(row.get(name)) for name in columns}) + "\n")
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [float(str(number)) for number in value]
+    return float(str(value)) if isinstance(value, np.float32) else value
+
+
+def _check_columns(names: Iterable[str]) -> None:
+    if missing := {"path", "size", "mtime", "model"} - set(names):
+        raise ValueError(f"lacks {', '.join(sorted(missing))}")
+
+
+FORMATS = {
+    ".parquet": (_read_parquet, _write_parquet),
+    ".csv": (_read_csv, _write_csv),
+    ".jsonl": (_read_jsonl, _write_jsonl),
+}

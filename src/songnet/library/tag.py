@@ -1,0 +1,193 @@
+"""Tag a library: find its files, listen to those that are new, write the table.
+
+What is known between these steps lies in files beside the table, so that the same command goes on
+after a kill.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from songnet.errors import SongNetError
+from songnet.io import own
+from songnet.library.columns import ColumnSet, Row, all_columns, rotated_columns
+from songnet.library.journal import Journal, journals, parts, read_journal, table_rows
+from songnet.library.merge import current_rows, is_gone, is_left, merged_rows, side_by_side
+from songnet.library.scan import Found, absolute, read_found, scan, write_found
+from songnet.library.table_files import check_format, read_columns, read_rows, write_rows
+from songnet.library.workers import Workers
+
+
+class Counts(NamedTuple):
+    """Files of a library."""
+
+    files: int
+    left: int  # that are new or changed, or that this model has not listened to
+    dropped: int  # of which the table has rows, but which are gone
+    is_current: bool  # whether the table is as it should be
+
+
+def tag_library(
+    paths: list[str], output: str | Path, model: str | None, excerpt: float | None, jobs: int,
+    announce: Callable[[str], None] | None = None,
+) -> Counts:  # fmt: skip
+    """Write a table with a row for each audio file below folders, or bring one up to date.
+
+    Args:
+        paths: folders, files, and lists of them.
+        output: the table; `songnet.library.table_files` knows the formats.
+        model: file of weights; None for the one that `songnet.load` finds.
+        excerpt: seconds from the middle of each file; None for whole files.
+        jobs: number of processes.
+        announce: gets a description of the model before its work begins.
+
+    Returns:
+        What was to be done.
+
+    Raises:
+        SongNetError: nothing is found, a folder or the table cannot be read, the disk is full.
+    """
+    table = Path(output)
+    check_format(table)
+    try:
+        with _work(table) as work, Workers(model, excerpt, jobs) as workers:
+            found, left = work / "found.jsonl", work / "left.jsonl"
+            rows = work / workers.columns.name
+            if announce:
+                announce(workers.description["description"])
+            find(paths, found)
+            counts = write_left(table, paths, found, workers.columns, rows, left)
+            listen(workers, lambda: read_found(left), rows / "0000")
+            if not counts.is_current or journals(rows):
+                write_table(table, paths, found, workers.columns, rows)
+    except OSError as error:
+        raise SongNetError(f"{error.filename or table}: {error.strerror or error}") from None
+    return counts
+
+
+@contextmanager
+def _work(table: Path) -> Iterator[Path]:
+    """Give the folder of an unfinished run, and remove it when it is finished."""
+    folder = table.with_name(f".{table.name}.work")
+    folder.mkdir(parents=True, exist_ok=True)
+    with own(folder / "lock"):  # others wait, who would write the same table
+        try:
+            yield folder
+        except BaseException:
+            if not list(folder.glob("*/*/*.jsonl")):  # there is nothing to go on with
+                shutil.rmtree(folder)
+            raise
+        shutil.rmtree(folder)
+
+
+def find(paths: list[str], output: Path) -> None:
+    """Write the list of the audio files below folders.
+
+    Raises:
+        SongNetError: there are none below one of them, such as where a disk is not mounted, or a
+            folder cannot be read.
+    """
+    empty = {path: Path(absolute(path)) for path in paths if Path(path).expanduser().is_dir()}
+
+    def files() -> Iterator[Found]:
+        for found in scan(paths):
+            for path in [path for path in empty if Path(found.path).is_relative_to(empty[path])]:
+                del empty[path]
+            yield found
+
+    progress = tqdm(files(), desc="finding files", unit="file", disable=None, leave=False)
+    count = write_found(progress, output)
+    if empty or not count:
+        raise SongNetError(f"{', '.join(empty or paths)}: no audio files")
+
+
+def write_left(
+    table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path, output: Path
+) -> Counts:
+    """Write the list of the files that neither a table nor journals have rows of.
+
+    Args:
+        table: may not be there yet.
+        paths: that were scanned.
+        found: list of the files there.
+        columns: of the model.
+        rows: folder of journals, as an earlier run may have left it.
+        output: path of the list.
+    """
+    files = dropped = 0
+    needed = ["path", "size", "mtime", "model", "error", f"{columns.name}:model"]
+
+    def left() -> Iterator[Found]:
+        nonlocal files, dropped
+        old, new = _old_rows(table, columns, needed), map(read_journal, journals(rows))
+        for side in side_by_side(read_found(found), old, new):
+            files += side.found is not None
+            dropped += is_gone(side, paths)
+            if side.found and is_left(side, columns.name):
+                yield side.found
+
+    count = write_found(left(), output)
+    is_current = not count and not dropped and plain_sets(table) == {columns.name}
+    return Counts(files, count, dropped, is_current)
+
+
+def listen(workers: Workers, files: Callable[[], Iterable[Found]], folder: Path) -> None:
+    """Listen to files, but for those that the journals of a folder have rows of.
+
+    Args:
+        workers: with the model.
+        files: opens their list, in the order of paths.
+        folder: gets another journal.
+
+    Raises:
+        SongNetError: the disk is full.
+    """
+    earlier = parts(folder)
+
+    def left() -> Iterator[Found]:
+        for side in side_by_side(files(), [], map(read_journal, earlier)):
+            if side.found and side.new is None:
+                yield side.found
+
+    total, count = (sum(1 for _ in some) for some in (files(), left()))
+    if not count:
+        return
+    bar = tqdm(total=total, initial=total - count, unit="file", smoothing=0.05, disable=None)
+    with bar, Journal(folder) as journal:
+        for line in workers.rows(left()):
+            journal.write(line)
+            bar.update()
+
+
+def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path) -> None:
+    """Write a table, with what is left of the one that is there.
+
+    Args:
+        table: its path.
+        paths: that were scanned.
+        found: list of the files there.
+        columns: of the model.
+        rows: folder of journals, which have the rows that the table lacked.
+    """
+    old = read_columns(table) if table.exists() else []
+    others = rotated_columns(old, plain_sets(table), columns)
+    new = [table_rows(read_journal(path), columns) for path in journals(rows)]
+    sides = side_by_side(read_found(found), _old_rows(table, columns), new)
+    write_rows(merged_rows(sides, paths), all_columns(columns, others), table)
+
+
+def plain_sets(table: Path) -> set[str]:
+    """Names of the sets whose columns have plain names in a table: one, if SongNet wrote it."""
+    if not table.exists():
+        return set()
+    return {row["model"] for row in read_rows(table, ["path", "model"])} - {None}
+
+
+def _old_rows(table: Path, columns: ColumnSet, names: list[str] | None = None) -> Iterable[Row]:
+    if not table.exists():
+        return []
+    return current_rows(read_rows(table, names), columns.name, table)

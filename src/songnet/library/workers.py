@@ -1,0 +1,146 @@
+"""Processes that listen to files, one for each core; one that crashes is replaced."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from songnet.errors import SongNetError
+from songnet.library.columns import ColumnSet
+from songnet.library.journal import to_line
+from songnet.library.scan import Found
+from songnet.parallel import in_order
+
+# One thread each, or the processes would get in each other's way.
+THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+AHEAD = 16  # files for each process that are begun before the first of them is finished
+CRASHED = "the decoder crashed on it"
+
+
+class Workers:
+    """Processes with one model.
+
+    Args:
+        model: file of weights; None for the one that `songnet.load` finds.
+        excerpt: seconds from the middle of each file; None for whole files.
+        jobs: number of processes.
+
+    Raises:
+        SongNetError: the model cannot be loaded.
+    """
+
+    def __init__(self, model: str | None, excerpt: float | None, jobs: int) -> None:
+        self._arguments = [model or "", "" if excerpt is None else str(excerpt)]
+        self._jobs = jobs
+        first = _Worker(self._arguments)
+        self._all = [first]
+        self.description = first.description
+        self._arguments[0] = self.description["path"]
+        self.columns = ColumnSet(self.description["set"], tuple(self.description["genres"]))
+
+    def rows(self, files: Iterable[Found]) -> Iterator[str]:
+        """Listen to files.
+
+        Yields:
+            Lines of a journal, in the order of the files.
+        """
+        while len(self._all) < self._jobs:
+            self._all.append(_Worker(self._arguments, is_described=False))
+        free: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._all:
+            free.put(worker)
+
+        def row(found: Found) -> str:
+            worker = free.get()
+            try:
+                return worker.ask(found)
+            finally:
+                free.put(worker)
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            yield from in_order(pool, row, files, AHEAD * self._jobs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        for worker in self._all:
+            worker.stop()
+
+
+class _Worker:
+    """One process, which is started again when it has crashed."""
+
+    def __init__(self, arguments: list[str], is_described: bool = True) -> None:
+        self._arguments = arguments
+        self._process = self._start()
+        self._is_ready = False
+        if is_described:
+            self.description = self._described()
+
+    def ask(self, found: Found) -> str:
+        """Row of a file."""
+        if not self._is_ready:
+            self._described()
+        try:
+            self._write(json.dumps(found))
+            return self._read()
+        except (BrokenPipeError, EOFError):
+            self.stop()
+            self._process, self._is_ready = self._start(), False
+            return _crash_row(found)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "songnet.library.worker", *self._arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | THREADS,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def _described(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._read())
+        except EOFError:
+            raise SongNetError("a process that listens to files ended before it began") from None
+        if "error" in found:
+            raise SongNetError(found["error"])
+        self._is_ready = True
+        return found
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
+            raise EOFError
+        return line[:-1]
+
+
+def _crash_row(found: Found) -> str:
+    nothing = dict.fromkeys([
+        "duration", "artist", "title", "tag_genre", "genre", "probability", "probabilities",
+        "embedding",
+    ])  # fmt: skip
+    return to_line(found._asdict() | nothing | {"error": CRASHED, "unsure": True})

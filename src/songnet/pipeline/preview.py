@@ -1,0 +1,84 @@
+"""What is known of one's own music before any job runs: its size, and what protocols lack.
+
+Importing this loads no pandas, since every start of the workflow does.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from songnet.io import digest, read_json, sha1, write_json
+from songnet.pipeline import plan
+
+Table = dict[str, Any]
+
+
+class Preview(NamedTuple):
+    """What is known of a data set."""
+
+    tracks: int | None = None  # selected ones; None where only a download will tell
+    problems: dict[str, str] = {}  # noqa: RUF012 - what each protocol lacks that cannot be used
+    has_artists: bool = True
+    is_listed: bool = True  # whether the archive of metadata has the SHA-1 that datasets.yaml lists
+
+
+def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Preview:
+    """Look at one's own music, or remember what was seen where nothing has changed.
+
+    Args:
+        config: from `songnet.pipeline.configuration.check`.
+        dataset: entry of datasets.yaml.
+        results: folder of the data set, where the songs of a folder are listed.
+        is_main: whether this is the Snakemake that the user has started; others take its word.
+
+    Raises:
+        SongNetError: no model can be trained on it, or a split has an unknown value.
+    """
+    if not plan.is_own(config, dataset):
+        return Preview()
+    if dataset["source"] == "folder" and is_main:
+        from songnet.data.songs import write_songs
+
+        audio = plan.local_path(config["audio"])
+        write_songs(audio, config["labels"], config["layout"], plan.songs_file(config))
+    memory = Path(results, "preview.json")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read_json(memory)
+        if not is_main or found.pop("key") == _key(config, dataset):
+            return Preview(*(found[name] for name in Preview._fields))
+    seen = _look(config, dataset)
+    with contextlib.suppress(OSError):  # a read-only folder may still be planned for
+        write_json(memory, {"key": _key(config, dataset)} | seen._asdict())
+    return seen
+
+
+def _key(config: Table, dataset: Table) -> str:
+    """Digest of what is looked at."""
+    settings = [config[name] for name in ("genres", "tracks_per_genre", "protocols", "tables")]
+    tables = [table["path"] for table in config["tables"].values()]
+    files = plan.archive_paths(config, dataset) + tables
+    return digest([files, plan.file_dates(files), settings, dataset["subset"], dataset["genres"]])
+
+
+def _look(config: Table, dataset: Table) -> Preview:
+    from songnet.data.protocols import protocol_problems
+    from songnet.data.selection import choose_tracks
+    from songnet.features.tables import match_feature_table
+
+    metadata, *clips = plan.archive_paths(config, dataset)
+    listed = dataset["files"].get(Path(metadata).name)
+    is_listed = listed is None or sha1(metadata) == listed["sha1"]
+    tracks = choose_tracks(
+        plan.clip_kind(dataset),
+        metadata,
+        clips,
+        dataset["subset"],
+        config["genres"] or (dataset["genres"] if is_listed else None),
+        config["tracks_per_genre"],
+    ).tracks
+    for name, table in config["tables"].items():
+        match_feature_table(table["path"], name, tracks["file_name"])
+    has_artists = bool(tracks["artist_id"].notna().any())
+    return Preview(
+        len(tracks), protocol_problems(tracks, config["protocols"]), has_artists, is_listed
+    )

@@ -1,0 +1,98 @@
+# A library of music, tagged by many jobs: `snakemake library --config library=DIR`.
+#
+#   results/library/library.parquet   one row a file, as `songnet tag` writes it
+#   results/library/found.jsonl       all audio files, anew in each run
+#   results/library/left.jsonl        those that are still to be listened to
+#   results/library/shards/{part}     one share of them was listened to
+
+LIBRARY = "results/library"
+LIBRARY_TABLE = f"{LIBRARY}/library.parquet"
+LIBRARY_SHARDS = [f"{i:04d}" for i in range(config["tagging"]["jobs"])]
+
+
+def named_library(wildcards):
+    """No file: a library is named by its folders, and scanned in each run."""
+    with configuration.exit_on_error():
+        plan.check_library(config)
+    return []
+
+
+rule library_scan:
+    """Find the files of the library, and those that its table lacks."""
+    input:
+        named_library,
+    output:
+        found=f"{LIBRARY}/found.jsonl",
+        left=f"{LIBRARY}/left.jsonl",
+        plan=f"{LIBRARY}/plan.json",
+    log:
+        f"{LIBRARY}/logs/library_scan.log",
+    benchmark:
+        f"{LIBRARY}/benchmarks/library_scan.tsv"
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1200),
+        runtime=minutes(120),
+    params:
+        paths=config["library"],
+        table=LIBRARY_TABLE,
+        model=plan.tagging_model(config),
+        excerpt=config["tagging"]["excerpt"],
+        # Folders change without telling.
+        time=STARTED,
+    script:
+        "../scripts/library_scan.py"
+
+
+rule library_shard:
+    """Listen to one share of the files."""
+    input:
+        left=rules.library_scan.output.left,
+        plan=rules.library_scan.output.plan,
+    output:
+        touch(f"{LIBRARY}/shards/{{part}}"),
+    log:
+        f"{LIBRARY}/logs/library_shard/{{part}}.log",
+    benchmark:
+        f"{LIBRARY}/benchmarks/library_shard/{{part}}.tsv"
+    wildcard_constraints:
+        part=r"\d{4}",
+    conda:
+        "../../envs/songnet.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1200),
+        runtime=minutes(600),
+    params:
+        table=LIBRARY_TABLE,
+        shards=len(LIBRARY_SHARDS),
+        model=plan.tagging_model(config),
+        excerpt=config["tagging"]["excerpt"],
+    script:
+        "../scripts/library_shard.py"
+
+
+rule library:
+    """Write the table of the library."""
+    input:
+        found=rules.library_scan.output.found,
+        plan=rules.library_scan.output.plan,
+        shards=expand(rules.library_shard.output, part=LIBRARY_SHARDS),
+    output:
+        update(LIBRARY_TABLE),
+    log:
+        f"{LIBRARY}/logs/library.log",
+    benchmark:
+        f"{LIBRARY}/benchmarks/library.tsv"
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1200),
+        runtime=minutes(120),
+    params:
+        paths=config["library"],
+    script:
+        "../scripts/library.py"

@@ -1,0 +1,9 @@
+"""Files of a library, and those that its table lacks."""
+
+from songnet.pipeline.job import job
+
+with job(snakemake):
+    from songnet.library.shards import scan_library
+
+    params = snakemake.params
+    scan_library(params.paths, params.table, params.model, params.excerpt, snakemake.output)
