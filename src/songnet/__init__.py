@@ -9,7 +9,7 @@ Examples:
     'Rock'
 
 One package a stage, in the order in which data flow: ``features``, ``data``, ``models``,
-``training``, ``evaluation``, ``report``, ``realtime``, ``tracking``, ``pipeline``.
+``training``, ``evaluation``, ``report``, ``realtime``, ``library``, ``tracking``, ``pipeline``.
 Nothing here imports Snakemake.
 """
 
@@ -55,8 +55,8 @@ def load(path: str | Path | None = None) -> "Model":
         ['Electronic', 'Folk', 'Rock']
 
     Args:
-        path: of a file of weights; None for the newest ``results/*/best.safetensors``, of real
-            music if there is one.
+        path: of a file of weights, or the name of a model that ``songnet get`` fetched; None for
+            the newest ``results/*/best.safetensors``, of real music if there is one.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.

@@ -84,15 +84,18 @@ def evaluate(request: pytest.FixtureRequest, site: Site) -> Evaluate:
 
 
 def same_music(clips: Path, rate: int, channels: int, seconds: float = 15) -> bytes:
-    """A clip as WAV of floats at a rate, faded in, the channels a little different.
+    """A clip as WAV of floats at a rate, after noise, the channels a little different.
 
-    soxr takes stages of which each begins with silence. In the engine all are one filter, so the
-    first samples of music that is cut off in full swing differ.
+    The noise is too quiet to be amplified. It fades in, because soxr resamples in stages, of which
+    each begins with silence: in the engine, where all are one filter, the first samples of music
+    that starts abruptly differ.
     """
     import soxr
 
     clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[0].read_bytes()))
     samples = soxr.resample(clip.samples, clip.sample_rate, rate)[: int(seconds * rate)]
+    noise = np.random.default_rng(1).normal(0, 1e-5, rate).astype(np.float32)
+    samples = np.concatenate([noise, samples])
     fade = int(FADE * rate)
     samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
     if channels > 1:

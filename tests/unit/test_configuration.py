@@ -116,7 +116,7 @@ def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
 
 OF_BASELINES, OF_NETWORKS = (
     f"(allowed: title, poster, seeded, on_request, family, {keys})"
-    for keys in ("estimator, features, parameters", "network, parameters, training")
+    for keys in ("estimator, features, parameters", "network, parameters, teacher, training")
 )
 
 

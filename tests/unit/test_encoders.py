@@ -161,6 +161,13 @@ def test_a_genre_has_the_share_of_its_likeliest_tag() -> None:
     torch.testing.assert_close(network._genres(tags).exp()[0, 0], torch.tensor([0.25, 0.75]))
 
 
+@torch.inference_mode()
+def test_the_tagger_embeds_as_its_encoder_does() -> None:
+    network, music = tagger(), levels(24 * 12)
+    embedding = network(music).embeddings[0, -1]
+    torch.testing.assert_close(embedding, network.encoder.embed(music[0]))
+
+
 def test_known_genres_are_groups_of_known_tags() -> None:
     assert all(tag in TAGS for tags in GENRES.values() for tag in tags)
     assert list(GENRES) == sorted(GENRES) and len(TAGS) == 50

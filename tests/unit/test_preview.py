@@ -90,8 +90,8 @@ def test_preview_of_archives(archives: Path, here: Path) -> None:
     assert seen.tracks == 41 and not seen.is_listed
     vectors = here / "vectors.csv"
     vectors.write_text("track_id,x\n2,0.5\n")
-    with pytest.raises(SongNetError, match=r"vectors\.csv: lacks 4\d of the tracks \(first: \d+\)"):
-        look(dataset="local", archives=str(archives), features=str(vectors))
+    with pytest.raises(SongNetError, match=r"vectors\.csv lacks 4\d of the 41 tracks \(first: "):
+        look(dataset="local", archives=str(archives), tables={"vggish": str(vectors)})
 
 
 @pytest.mark.parametrize(

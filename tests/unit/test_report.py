@@ -97,7 +97,13 @@ def findings(**changed: Any) -> Findings:
         genres=genre_table(confusions()).assign(**intervals),
         confusions=confusions(),
         tracks=TRACKS,
-        quarantine=pd.DataFrame({"track_id": [7, 8], "reason": ["short: 2 s,", "short: 3.1 s,"]}),
+        quarantine=pd.DataFrame(
+            {
+                "track_id": [7, 8],
+                "file_name": ["7.mp3", "8.mp3"],
+                "reason": ["short: 2 s", "short: 3.1 s"],
+            }
+        ),
         archives={"fma_small.zip": "0" * 40},
         splits={"artist": SUBSETS, "random": SUBSETS},
         tables=[],
@@ -287,7 +293,7 @@ def test_data_tables() -> None:
         f"the user's own, 128 columns, SHA-1 {'1' * 40}; lacks 1 track (7), predicted as the mean "
         "of the training set"
     )
-    assert cells.quarantine_table(findings()).to_numpy().tolist() == [["short: …", "2"]]
+    assert cells.quarantine_table(findings()).to_numpy().tolist() == [["short: … s", "2"]]
     shares = {"train": 0.2, "validation": 0.2, "test": 0.6}
     summary = split_summary(TRACKS, SUBSETS, shares)
     (row,) = cells.splits_table(findings(summaries={"artist": summary})).to_numpy().tolist()
@@ -358,7 +364,7 @@ def test_page_and_markdown_show_the_same(tmp_path: Path, files: dict[str, Any]) 
     write_results(Findings.read(files, params), None, tmp_path / "results.md")
     page = (tmp_path / "index.html").read_text().replace("\u00a0", " ")
     text = (tmp_path / "results.md").read_text()
-    both = ["C-RNN: 65.0 % accuracy", "40.0 ± 1.2 [50.0, 80.0]", "A note.", "short: …", "33.3 %"]
+    both = ["C-RNN: 65.0 % accuracy", "40.0 ± 1.2 [50.0, 80.0]", "A note.", "short: … s", "33.3 %"]
     for shown in [*both, "−0.032 [−0.040, +0.000]", "0" * 40, "(95 % CI +5.0 to +40.0)"]:
         assert shown in page and shown in text, shown
     for shown in (

@@ -65,7 +65,7 @@ with configuration.exit_on_error():
         }
     )
     FEATURES_SOURCE = plan.features_source(config, DATASET)
-    # Of one's own music: how much it is, and which protocols cannot divide it.
+    # Of the user's own music: how much it is, and which protocols cannot divide it.
     SEEN = preview(config, DATASET, RESULTS, workflow.is_main_process)
     DATASET = notes.described(config, DATASET, FEATURES_SOURCE, SEEN)
     LEFT_OUT = {name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems}
@@ -80,7 +80,7 @@ HAS_AUDIO = SOURCES[CLIPS].has_audio
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
-# Where archives are fetched to or made; None for one's own.
+# Where archives are fetched to or made; None for the user's own.
 FETCHED = None if plan.is_own(config, DATASET) else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET, SEEN.tracks))]
 # Names of the splits, which the wildcard `split` takes: split seed 1 gives the plain ones

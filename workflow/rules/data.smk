@@ -1,7 +1,7 @@
 # Archives and the selection of tracks.
 #
 #   resources/{demo,fma}/*.zip            archives in FMA's layout
-#   results/folder/songs.parquet          songs of one's own, listed when the workflow starts
+#   results/folder/songs.parquet          the user's own songs, listed when the workflow starts
 #   results/{dataset}/selection.parquet   tracks of the wanted subset and genres, with their shard
 #   results/{dataset}/archives.json       names and SHA-1 sums of the archives
 

@@ -1,9 +1,9 @@
 # A library of music, tagged by many jobs: `snakemake library --config library=DIR`.
 #
 #   results/library/library.parquet   one row a file, as `songnet tag` writes it
-#   results/library/found.jsonl       all audio files, anew in each run
-#   results/library/left.jsonl        those that are still to be listened to
-#   results/library/shards/{part}     one share of them was listened to
+#   results/library/found.jsonl       all audio files, listed again in each run
+#   results/library/left.jsonl        those that are still to be classified
+#   results/library/shards/{part}     one share of them was classified
 
 LIBRARY = "results/library"
 LIBRARY_TABLE = f"{LIBRARY}/library.parquet"
@@ -47,7 +47,7 @@ rule library_scan:
 
 
 rule library_shard:
-    """Listen to one share of the files."""
+    """Classify one share of the files."""
     input:
         left=rules.library_scan.output.left,
         plan=rules.library_scan.output.plan,

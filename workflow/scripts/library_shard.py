@@ -3,10 +3,10 @@
 from songnet.pipeline.job import job
 
 with job(snakemake):
-    from songnet.library.shards import listen_to_shard
+    from songnet.library.shards import classify_shard
 
     params = snakemake.params
-    listen_to_shard(
+    classify_shard(
         snakemake.input,
         params.table,
         int(snakemake.wildcards.part),

@@ -52,7 +52,7 @@ def add_excerpt(parser: argparse.ArgumentParser) -> None:
     """Add ``--excerpt``."""
     parser.add_argument(
         "--excerpt", type=excerpt, default=EXCERPT_SECONDS, metavar="SECONDS",
-        help="how much of the middle of each file is listened to, or 'all' (default: 30, on "
+        help="how much of the middle of each file is classified, or 'all' (default: 30, on "
         "which accuracy was measured)",
     )  # fmt: skip
 

@@ -77,9 +77,7 @@ def _tag(options: argparse.Namespace) -> None:
         announce=print,
     )  # fmt: skip
     gone = f"; {counts.dropped:,} that are gone were dropped" if counts.dropped else ""
-    print(
-        f"{options.output}: {counts.files:,} files, {counts.left:,} of them listened to now{gone}"
-    )
+    print(f"{options.output}: {counts.files:,} files, {counts.left:,} of them classified now{gone}")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Music of one's own: songs in a folder or a list, with labels from a manifest, paths or tags."""
+"""The user's own music: songs in a folder or a list, with labels from a manifest, paths or tags."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -19,7 +19,9 @@ from songnet.errors import SongNetError
 from songnet.io import FULL, no_space
 from songnet.library.columns import EMBEDDING, OF_GENRE, ColumnSet, Row
 
-SYNC_SECONDS = 5.0  # after which lines are brought to the disk, lest a power cut takes them
+SYNC_SECONDS = (
+    5.0  # after which lines are brought to the disk, so that a power cut does not take them
+)
 
 
 class Journal:

@@ -58,7 +58,7 @@ def is_same(row: Row, found: Found) -> bool:
 
 
 def is_left(side: Side, current: str) -> bool:
-    """Whether a file is still to be listened to."""
+    """Whether a file is still to be classified."""
     if side.found is None or side.new is not None:
         return False
     row = side.old

@@ -7,7 +7,7 @@ import pandas as pd
 
 from songnet import __version__
 from songnet.colours import genre_colours
-from songnet.formatting import percent, shortened
+from songnet.formatting import counted, percent, shortened
 from songnet.library.columns import Row
 from songnet.library.summary import Group, Summary, agreement, largest, summarise, two_likeliest
 from songnet.report.pages import write_page
@@ -50,7 +50,7 @@ def headline(found: Summary) -> str:
     """The library in one sentence."""
     total = found.total
     if not total.genres:
-        return f"{total.files:,} files, of which none has a sure genre"
+        return f"{counted(total.files, 'file')}, of which none has a sure genre"
     genre, count = total.genres.most_common(1)[0]
     sure = sum(total.genres.values())
     return f"{total.files:,} files, mostly {genre} ({percent(count / sure, 0)} of the sure ones)"
@@ -62,9 +62,9 @@ def facts(found: Summary) -> dict[str, str]:
     return {
         "folder": found.root,
         "music": f"{found.seconds / 3600:,.1f} hours",
-        "sure": f"{sum(total.genres.values()):,} files",
-        "unsure": f"{total.unsure:,} files: another genre is nearly as likely",
-        "without a genre": f"{total.errors:,} files",
+        "sure": counted(sum(total.genres.values()), "file"),
+        "unsure": f"{counted(total.unsure, 'file')}: another genre is nearly as likely",
+        "without a genre": counted(total.errors, "file"),
         "model": found.model,
     }
 

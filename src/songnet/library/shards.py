@@ -1,4 +1,4 @@
-"""Tag a library by many jobs: one finds the files, many listen to their share, one writes.
+"""Tag a library by many jobs: one finds the files, many classify their share, one writes.
 
 What jobs have found stays in journals until the table has it, also where a run fails.
 """
@@ -14,14 +14,14 @@ from songnet.io import own, read_json, write_json
 from songnet.library.columns import ColumnSet
 from songnet.library.journal import journals
 from songnet.library.scan import Found, read_found
-from songnet.library.tag import Counts, find, listen, write_left, write_table
+from songnet.library.tag import Counts, classify_left, find, write_left, write_table
 from songnet.library.workers import Workers
 
 
 def scan_library(
     paths: list[str], table: str, model: str, excerpt: float | None, output: Any
 ) -> None:
-    """Find the files of a library, and those that are still to be listened to.
+    """Find the files of a library, and those that are still to be classified.
 
     Args:
         paths: folders, files, and lists of them.
@@ -42,10 +42,10 @@ def scan_library(
     write_json(output.plan, facts)
 
 
-def listen_to_shard(
+def classify_shard(
     given: Any, table: str, place: int, shards: int, model: str, excerpt: float | None, jobs: int
 ) -> None:
-    """Listen to one share of the files, or to what a killed job has left of it.
+    """Classify one share of the files, or to what a killed job has left of it.
 
     Args:
         given: paths left and plan, of `scan_library`.
@@ -72,7 +72,7 @@ def listen_to_shard(
     with own(folder / "lock"), Workers(model, excerpt, jobs) as workers:
         if workers.columns != columns:
             raise SongNetError(f"{model}: is another model than at the beginning; run again")
-        listen(workers, files, folder)
+        classify_left(workers, files, folder)
 
 
 def gather_library(given: Any, paths: list[str], table: str) -> None:

@@ -33,7 +33,7 @@ def similar(song: str, table: Path, model: str | None, count: int) -> list[Neigh
     Args:
         song: a file, of the library or not.
         table: of the library.
-        model: file of weights, where the song must be listened to; None for the one that
+        model: file of weights, where the song must be classified; None for the one that
             `songnet.load` finds.
         count: most songs.
 
@@ -65,8 +65,8 @@ def _embedding_of(song: str, table: Path, model: str | None) -> NDArray[np.float
         if row["path"] == path and row[EMBEDDING] is not None and _is_there(row):
             return np.asarray(row[EMBEDDING], np.float32)
     if name is None:
-        raise SongNetError(f"{table}: no song in it was listened to")
-    return _listen(song, table, name, model)
+        raise SongNetError(f"{table}: no song in it was classified")
+    return _classified(song, table, name, model)
 
 
 def _is_there(row: Row) -> bool:
@@ -77,7 +77,7 @@ def _is_there(row: Row) -> bool:
     return is_same(row, Found(row["path"], facts.st_size, facts.st_mtime))
 
 
-def _listen(song: str, table: Path, name: str, model: str | None) -> NDArray[np.float32]:
+def _classified(song: str, table: Path, name: str, model: str | None) -> NDArray[np.float32]:
     import songnet
 
     network = songnet.load(model)

@@ -1,4 +1,4 @@
-"""Tag a library: find its files, listen to those that are new, write the table.
+"""Tag a library: find its files, classify those that are new, write the table.
 
 What is known between these steps lies in files beside the table, so that the same command goes on
 after a kill.
@@ -26,7 +26,7 @@ class Counts(NamedTuple):
     """Files of a library."""
 
     files: int
-    left: int  # that are new or changed, or that this model has not listened to
+    left: int  # that are new or changed, or that this model has not classified
     dropped: int  # of which the table has rows, but which are gone
     is_current: bool  # whether the table is as it should be
 
@@ -61,7 +61,7 @@ def tag_library(
                 announce(workers.description["description"])
             find(paths, found)
             counts = write_left(table, paths, found, workers.columns, rows, left)
-            listen(workers, lambda: read_found(left), rows / "0000")
+            classify_left(workers, lambda: read_found(left), rows / "0000")
             if not counts.is_current or journals(rows):
                 write_table(table, paths, found, workers.columns, rows)
     except OSError as error:
@@ -135,8 +135,8 @@ def write_left(
     return Counts(files, count, dropped, is_current)
 
 
-def listen(workers: Workers, files: Callable[[], Iterable[Found]], folder: Path) -> None:
-    """Listen to files, but for those that the journals of a folder have rows of.
+def classify_left(workers: Workers, files: Callable[[], Iterable[Found]], folder: Path) -> None:
+    """Classify files, but for those that the journals of a folder have rows of.
 
     Args:
         workers: with the model.

@@ -1,4 +1,4 @@
-"""A process that listens to files: paths on its standard input, a line of JSON back for each.
+"""A process that classifies files: paths on its standard input, a line of JSON back for each.
 
 It ends with whoever started it, even by a kill, since its input ends then. A decoder that crashes
 takes this process alone with it.

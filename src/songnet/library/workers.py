@@ -1,4 +1,4 @@
-"""Processes that listen to files, one for each core; one that crashes is replaced."""
+"""Processes that classify files, one for each core; one that crashes is replaced."""
 
 import json
 import os
@@ -45,7 +45,7 @@ class Workers:
         self.columns = ColumnSet(self.description["set"], tuple(self.description["genres"]))
 
     def rows(self, files: Iterable[Found]) -> Iterator[str]:
-        """Listen to files.
+        """Classify files.
 
         Yields:
             Lines of a journal, in the order of the files.
@@ -119,7 +119,7 @@ class _Worker:
         try:
             found: dict[str, Any] = json.loads(self._read())
         except EOFError:
-            raise SongNetError("a process that listens to files ended before it began") from None
+            raise SongNetError("a process that classifies files ended before it began") from None
         if "error" in found:
             raise SongNetError(found["error"])
         self._is_ready = True

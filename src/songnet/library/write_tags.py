@@ -50,7 +50,7 @@ def _change(row: Row) -> Change:
     try:
         facts = Path(row["path"]).stat()
         if not is_same(row, Found(row["path"], facts.st_size, facts.st_mtime)):
-            return found._replace(problem="has changed since it was listened to; tag it again")
+            return found._replace(problem="has changed since it was classified; tag it again")
         check_writable(row["path"])
         return found._replace(old=read_genres(row["path"]))
     except OSError as error:

@@ -191,8 +191,10 @@ class MusiCNNTagger(EncoderNetwork):
         pooled = torch.stack([highest, means.nanmean(-1)], dim=-1)  # (B, steps, MAPS, 2)
         penultimate = self.musicnn.penultimate(pooled.flatten(0, 1)).view(*pooled.shape[:2], -1)
         tags = self.musicnn.tags(penultimate).sigmoid()
-        overall, total = _sums(tags, total, count)
-        return Outputs(self._genres(tags), self._genres(overall), penultimate), total
+        latest = means[..., -1]  # the encoder's embeddings of the steps
+        pooled, total = _sums(torch.cat([tags, latest], dim=-1), total, count)
+        overall, embeddings = pooled.split([len(TAGS), self.encoder.size], dim=-1)
+        return Outputs(self._genres(tags), self._genres(overall), embeddings), total
 
     def _genres(self, tags: Tensor) -> Tensor:
         """Log-shares of genres: (B, steps, tags) -> (B, steps, C)."""
@@ -201,7 +203,7 @@ class MusiCNNTagger(EncoderNetwork):
 
     @property
     def _numbers(self) -> tuple[int, int]:
-        return 2 * self.encoder.size, len(TAGS)
+        return 2 * self.encoder.size, len(TAGS) + self.encoder.size
 
 
 class Predictor:

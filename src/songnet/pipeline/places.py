@@ -1,4 +1,4 @@
-"""Where one's own music lies: a wrong key or path gets a line that says what to type."""
+"""Where the user's own music lies: a wrong key or path gets a line that says what to type."""
 
 import os
 from pathlib import Path

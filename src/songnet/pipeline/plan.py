@@ -11,6 +11,7 @@ from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
+from songnet.realtime.installed import installed, model_path
 
 Table = dict[str, Any]
 TOP_GENRES = (  # FMA's
@@ -159,7 +160,7 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each archive of one's own; None where SongNet fetches or makes them."""
+    """Size and date of each own archive; None where SongNet fetches or makes them."""
     if config["archives"] is None:
         return None
     return file_dates(archive_paths(config, dataset))
@@ -220,7 +221,7 @@ def tuned_seeds(config: Table, dataset: Table) -> list[int]:
 def features_source(config: Table, dataset: Table) -> str:
     """Where the baselines' features come from: published, computed or mels.
 
-    Archives of one's own often lack features.csv; the features are computed then.
+    The user's own archives often lack features.csv; the features are computed then.
 
     Raises:
         SongNetError: there are none, or not those that the configuration asks for.
@@ -300,6 +301,7 @@ def check_library(config: Table) -> None:
     for path in config["library"]:
         if not Path(path).exists():
             raise SongNetError(f"config key library: {path}: no such file or folder")
+    installed(config["tagging"]["model"] or "")
     model = tagging_model(config)
     if not model:
         raise SongNetError(
@@ -313,7 +315,7 @@ def check_library(config: Table) -> None:
 def tagging_model(config: Table) -> str:
     """File of the network that tags a library: the newest of real music; empty where none is."""
     if config["tagging"]["model"] is not None:
-        return local_path(config["tagging"]["model"])
+        return local_path(model_path(config["tagging"]["model"]))
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
     return str(min(found, key=lambda path: path.parent.name == "demo", default=""))
 

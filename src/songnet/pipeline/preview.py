@@ -1,4 +1,4 @@
-"""What is known of one's own music before any job runs: its size, and what protocols lack.
+"""What is known of the user's own music before any job runs: its size, and what protocols lack.
 
 Importing this loads no pandas, since every start of the workflow does.
 """
@@ -23,7 +23,7 @@ class Preview(NamedTuple):
 
 
 def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Preview:
-    """Look at one's own music, or remember what was seen where nothing has changed.
+    """Look at the user's own music, or remember what was seen where nothing has changed.
 
     Args:
         config: from `songnet.pipeline.configuration.check`.

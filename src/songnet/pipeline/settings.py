@@ -81,7 +81,7 @@ class Tagging(Section):
 
 
 class FeatureTable(Section):
-    """A file with features of one's own."""
+    """A file with the user's own features."""
 
     path: Annotated[Place, MinLen(1)]
     note: str = ""  # what the features are, and what computed them
@@ -316,14 +316,14 @@ class Download(Data):
 
 
 class Archives(Data):
-    """Archives of one's own."""
+    """The user's own archives."""
 
     source: Literal["archives"]
     features: Literal["computed", "published"]
 
 
 class Folder(Data):
-    """Songs of one's own, as files."""
+    """The user's own songs, as files."""
 
     source: Literal["folder"]
     features: Literal["computed"]

@@ -157,7 +157,7 @@ def timeline(probabilities: NDArray[np.float32], model: Model) -> list[tuple[flo
     for i in turns[lasts] if lasts.any() else turns[:1]:
         genre = model.genres[likeliest[i]]
         if not found or found[-1][1] != genre:
-            # What is heard before the first turn that lasts belongs to it.
+            # Music before the first turn that lasts belongs to it.
             found.append((float(i * model.step_seconds) if found else 0.0, genre))
     return found
 

@@ -82,7 +82,7 @@ export class CausalCRNN {
     const std = this.tensor("std");
     const x = new Float32Array(bands * frames.length);
     frames.forEach((frame, t) => {
-      if (normalise) this.peak = Math.max(this.peak - FALL / rate, Math.max(...frame) - QUIETEST);
+      if (normalise) this.peak = Math.max(this.peak - FALL / rate, Math.max(...frame) - QUIETEST, 0);
       for (let band = 0; band < bands; band++) {
         const level = normalise ? Math.max(frame[band] - QUIETEST - this.peak, -RANGE) : frame[band];
         x[band * frames.length + t] = (level - mean[band]) / std[band];
