@@ -1,6 +1,6 @@
 """Cost and latency of the streaming engine, and of processing the last seconds again at each step.
 
-Music is noise: the cost does not depend on what is heard.
+Music is noise: the cost does not depend on the samples.
 """
 
 import time

@@ -115,7 +115,7 @@ def clip_pool(number: int, source: Path | None, workers: int, seconds: int = 30)
 
     Args:
         number: how many at most.
-        source: an audio archive whose first clips are encoded anew; None composes some.
+        source: an audio archive whose first clips are encoded again; None composes some.
         workers: processes.
         seconds: of each clip; of FMA's they are 30.
     """
@@ -178,7 +178,7 @@ def grow_archive(path: Path, tracks: pd.DataFrame, pool: list[bytes], listed: pd
 
     Args:
         path: ``fma_small.zip``; it need not be there yet.
-        tracks: that the archive shall have.
+        tracks: that the archive should have.
         pool: from `clip_pool`.
         listed: all that it may ever have; their sums are the first member, FMA's ``checksums``.
     """

@@ -58,8 +58,8 @@ def predictions(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> 
     found = np.empty((len(ids), len(CHANGES)), np.int64)
     for places, mel in whole_clips(shards, ids, BATCH):
         for column, change in enumerate(CHANGES.values()):
-            heard = network(change(mel, shards.frames_per_second)).clip_logits[:, -1]
-            found[places, column] = heard.argmax(dim=1).numpy()
+            logits = network(change(mel, shards.frames_per_second)).clip_logits[:, -1]
+            found[places, column] = logits.argmax(dim=1).numpy()
     return pd.DataFrame(found, columns=pd.Index(CHANGES), index=ids)
 
 

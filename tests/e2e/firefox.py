@@ -12,7 +12,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-# Sound plays without a click, and the microphone is a tone that nobody need allow.
+# Sound plays without a click, and the microphone is a tone that needs no permission.
 PREFERENCES = {
     "media.cubeb.force_mock_context": True,  # machines without a sound device
     "media.autoplay.default": 0,

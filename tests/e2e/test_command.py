@@ -211,7 +211,7 @@ def test_a_pipe_hears_what_the_file_holds(
     )  # fmt: skip
     assert run.returncode == 0, run.stderr.decode()
     steps = [json.loads(line) for line in run.stdout.splitlines()]
-    # A file of the same sixteen bits: rounding raises the floor of silence, which networks hear.
+    # A file of the same sixteen bits: rounding raises the noise floor, which changes predictions.
     file = tmp_path / "music.wav"
     sf.write(file, raw, rate, subtype)
     arguments = ("--model", trained, "--json", "--excerpt", "all")

@@ -51,7 +51,7 @@ def survived(
         wait_for(lambda: trainings(environment, "RUNNING"), first)
         first.kill()
     killed = slurm.queue(environment)
-    # Its jobs pause, lest they end before the next snakemake has begun.
+    # Its jobs pause, so that they do not end before the next snakemake begins.
     left = [job for job in killed if job.state == "RUNNING"]
     for job in left:
         slurm.signal(environment, job, "STOP")

@@ -27,7 +27,7 @@ def without(archive: Path, track_id: int) -> None:
 
 
 def test_archive_replaced_by_an_older_file(made: Place, tmp_path: Path) -> None:
-    """Its date is before that of the results, which are made anew all the same."""
+    """Its date is before that of the results, which are computed again all the same."""
     place = made.copy(tmp_path / "project")
     archive = place.archives / "fma_small.zip"
     without(archive, 7)
@@ -44,7 +44,7 @@ def test_two_snakemakes_at_once(empty: Place) -> None:
     while not (begun := processes(first, "mel_shard")):
         assert first.poll() is None, empty.output()
         time.sleep(0.05)
-    begun[0].suspend()  # lest the first run ends before the second has begun
+    begun[0].suspend()  # so that the first run does not end before the second begins
     try:
         second = empty.run("data")
     finally:
@@ -82,7 +82,7 @@ def test_clip_that_turns_unreadable(place: Place, quiet: Place) -> None:
 
 @pytest.mark.faults
 def test_clock_set_back(place: Place) -> None:
-    """All products bear tomorrow's date; one is made anew, then what follows from it."""
+    """All products have tomorrow's date; one is computed again, then what depends on it."""
     for path in place.results.rglob("*"):
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime + 24 * HOUR))
     without(place.archives / "fma_small.zip", 7)

@@ -11,7 +11,7 @@ from tests.faults.conftest import RUNS, Place, errors
 
 REPORT = "results/local/report"
 PAGES = f"figures {REPORT}/excerpts.csv {REPORT}/analysis.html {REPORT}/filters.html"
-# For each stage what is made before the disk is full (separated by spaces), what shall be made
+# For each stage what is made before the disk is full (separated by spaces), what is to be made
 # then, and what the line must name. In the order in which data flow.
 STAGES = {
     "spectrograms": ("results/local/selection.parquet", "results/local/tracks.parquet", "mel/00"),

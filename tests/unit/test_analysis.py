@@ -96,9 +96,9 @@ def test_artists() -> None:
     assert len(error_analysis.artist_errors(seeds, tracks(), min_tracks=3)) == 1
     none = error_analysis.artist_errors(predictions(), tracks(), min_tracks=9)
     assert none.empty and analysis_page.artists_table(none).empty
-    nobody = pd.DataFrame(columns=["rank"])
-    assert analysis_page.artist_facts(none, nobody) == {}
-    (text,) = analysis_page.artist_facts(found, nobody).values()
+    no_artists = pd.DataFrame(columns=["rank"])
+    assert analysis_page.artist_facts(none, no_artists) == {}
+    (text,) = analysis_page.artist_facts(found, no_artists).values()
     assert text == "2: 50.0 % always correct, 0.0 % never"
 
 
@@ -138,8 +138,8 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
     some = tracks().loc[[1, 2, 3, 4]]
     found = error_analysis.nearest_artists(some, embeddings, some, embeddings)
     assert list(zip(found["artist"], found["neighbour"], strict=True)) == [("A", "B"), ("B", "A")]
-    nobody = some.assign(artist_id=None)
-    for known, tested in [(some, nobody), (nobody, some)]:
+    no_artists = some.assign(artist_id=None)
+    for known, tested in [(some, no_artists), (no_artists, some)]:
         found = error_analysis.nearest_artists(known, embeddings, tested, embeddings)
         assert analysis_page.artist_facts(pd.DataFrame(), found) == {}
         assert analysis_page.neighbours_table(found).empty

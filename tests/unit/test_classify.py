@@ -113,10 +113,10 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     )
     assert description(load_model(causal(path, measured=measured))) == of_test
     # Where a split leaves no test subset, the subset that chose the network is what there is.
-    model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A taste."))
+    model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A sample."))
     assert description(model) == (
         of_test.replace("test", "validation")
-        + " They chose the network, so new music may fare worse. A taste."
+        + " They chose the network, so new music may fare worse. A sample."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
     assert description(model).endswith("It also read their metadata, which files do not give it.")

@@ -125,7 +125,7 @@ def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
 def test_archives_have_one_path_however_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else another spelling of the folder would make everything anew."""
+    """Otherwise another spelling of the folder would run everything again."""
     monkeypatch.chdir(tmp_path)
     for name in ("fma_metadata.zip", "fma_small.zip"):
         (tmp_path / "music").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is heard piece by piece equals what is heard at once."""
+"""Streaming in pieces equals the offline model."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Divisions keep their promises on any data."""
+"""Properties of splits on generated data."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ from songnet.tracking.runs import INVOCATION
 from songnet.tracking.store import CURRENT, initialise
 from songnet.tracking.upload import upload_runs
 
-DEAD = "http://127.0.0.1:9"  # the discard port: nobody answers
+DEAD = "http://127.0.0.1:9"  # the discard port: no answer
 EPOCHS = [{"epoch": i, "seconds": 40.0, "validation_accuracy": i / 20} for i in range(1, 7)]
 RECORD = {
     "dataset": "tiny", "protocol": "artist", "split_seed": 1, "model": "svm", "seed": 1,
@@ -224,7 +224,7 @@ def test_register_best_compares_runs_of_the_same_data(run_folder: Path, uri: str
     assert best("knn", 0.7, archives={"a.zip": "third"}) == "knn"
     assert best("svm", 0.6, data={"genres": ["Folk"]}) == "svm"
     assert best("knn", 0.5, dataset="other", data={"genres": ["Folk"]}) == "knn"
-    # A data set of another name takes nobody's place.
+    # A data set of another name replaces none.
     current = [run.data.params["dataset"] for run in runs() if run.data.tags[CURRENT] == "true"]
     assert sorted(current) == ["other", "tiny", "tiny"]
 

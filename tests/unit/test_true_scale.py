@@ -126,7 +126,7 @@ def test_the_official_division_knows_no_artist_twice(
     usable: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     """The invented artists each stand in one subset, so without FMA's list this says only that the
-    division is taken as it is given."""
+    split is taken as it is given."""
     tracks, _ = usable
     subsets = split_tracks(tracks, "official", SHARES, 1)
     assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
@@ -135,14 +135,14 @@ def test_the_official_division_knows_no_artist_twice(
     assert known.sum() > 7800
 
 
-def test_a_taste_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_sample_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
     write_metadata(tmp_path / "fma_metadata.zip", listed)
     tracks = read_tracks(str(tmp_path / "fma_metadata.zip"))
-    taste = wanted_tracks(tracks, "small", None, 50)
-    assert set(taste["genre"].value_counts()) == {50}
-    assert len(taste) == 400
+    sample = wanted_tracks(tracks, "small", None, 50)
+    assert set(sample["genre"].value_counts()) == {50}
+    assert len(sample) == 400
     # Drawn from everywhere, not from the first albums.
-    assert taste["artist_id"].nunique() > 200
+    assert sample["artist_id"].nunique() > 200
 
 
 def encoded(seconds: float, rate: int, channels: int, opposite: bool = False) -> bytes:

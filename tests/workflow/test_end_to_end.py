@@ -357,7 +357,7 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
         assert first.poll() is None, "the training ended before Snakemake could be killed"
         time.sleep(0.02)
     (training,) = processes(first, "train_crnn")
-    training.suspend()  # lest it be through before the second begins
+    training.suspend()  # so that it does not end before the second begins
     first.kill()
     first.wait()
     assert start_snakemake(project, "--unlock", *command).wait() == 0

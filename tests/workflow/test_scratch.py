@@ -30,7 +30,7 @@ def test_two_runs_agree(
 def test_delivered_spectrograms(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, finished: Path
 ) -> None:
-    """The spectrograms of the finished run, delivered without audio."""
+    """The spectrograms of the finished run, given without audio."""
     folder = tmp_path / "mels"
     folder.mkdir()
     shutil.copy(archives / "fma_metadata.zip", folder)
