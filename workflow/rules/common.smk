@@ -278,7 +278,7 @@ def store_is_gone(wildcards):
 
 def job_counts():
     """Rules of the jobs that ran; how many were up to date; how many are left; runs measured."""
-    jobs = {job for job in workflow.dag.jobs if job.output}  # a target is no job
+    jobs = {job for job in workflow.dag.jobs if job.output}  # a target is not a job
     finished = jobs & set(workflow.dag.finished_jobs)
     needed = jobs & set(workflow.dag.needrun_jobs(False))
     return (

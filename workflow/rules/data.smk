@@ -31,7 +31,7 @@ if DATASET["source"] == "synthesis":
             "../scripts/make_demo.py"
 
 
-# Not among the rules' params: another address is no reason to fetch again what has arrived.
+# Not among the rules' params: another address must not cause another download.
 os.environ |= {"SONGNET_URLS": " ".join(config["mirrors"] + DATASET["urls"])}
 
 

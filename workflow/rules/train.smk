@@ -119,7 +119,7 @@ rule train_crnn:
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
-        # No input: another server, one that is back, or none, is no reason to train again. `ancient` would
+        # Not an input: another server, or none, must not cause training again. `ancient` would
         # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
         source=source("train_crnn", ["{model}"], without=REPORTING),
