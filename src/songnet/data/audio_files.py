@@ -136,7 +136,7 @@ class _Walk:
                 is_plain = not (self._files or entry.is_symlink())
                 if is_plain or self.is_new_file(entry.path):
                     yield Path(entry.path)
-            elif entry.is_symlink():  # to nothing: whoever opens it says so
+            elif entry.is_symlink():  # broken: opening it gives the error
                 yield Path(entry.path)
 
     def _entries(self, folder: str | Path) -> Iterator[os.DirEntry[str]]:

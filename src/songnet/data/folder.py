@@ -39,7 +39,7 @@ class Folder(AudioSource):
         return set(self._songs.index[self._songs["problem"].isna()])
 
     def problems(self) -> dict[int, str]:
-        """Files that are no songs, or without a label."""
+        """Files that are not songs, or have no label."""
         problems: dict[int, str] = self._songs["problem"].dropna().to_dict()
         return problems
 

@@ -19,7 +19,7 @@ class Layout:
             are several, as the artist.
 
     Raises:
-        SongNetError: the pattern has no genre, an unknown field, or one that stands twice.
+        SongNetError: the pattern has no genre, an unknown field, or one that occurs twice.
     """
 
     def __init__(self, pattern: str | None = None) -> None:

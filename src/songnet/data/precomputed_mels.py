@@ -152,7 +152,7 @@ def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tup
         wanted: track numbers.
 
     Raises:
-        SongNetError: ``seconds`` has another shape, or values that are no length.
+        SongNetError: ``seconds`` has another shape, or values that are not lengths.
     """
     found: dict[int, tuple[int, float]] = {}
     for path in archives:

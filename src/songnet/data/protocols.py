@@ -41,7 +41,7 @@ def protocol_problems(tracks: pd.DataFrame, protocols: list[str]) -> dict[str, s
         protocols: random, artist, official.
 
     Raises:
-        SongNetError: for ``official``, a value of ``official_split`` is no name of a subset.
+        SongNetError: for ``official``, a value of ``official_split`` is not the name of a subset.
     """
     lacks = {"artist": _artist_problem, "official": _official_problem}
     found = {name: lacks[name](tracks) for name in protocols if name in lacks}

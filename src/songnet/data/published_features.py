@@ -28,7 +28,7 @@ def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> p
         float32, index track_id in the wanted order, 518 columns (feature, statistics, number).
 
     Raises:
-        SongNetError: the archive has no features.csv, or that is no such table, lacks a track or a
+        SongNetError: the archive has no features.csv, or that is not such a table, lacks a track or a
             number, or has a track twice.
     """
     try:
@@ -75,7 +75,7 @@ def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
 def _wanted_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:
     """Lines of the wanted tracks, some megabytes at a time; the others are never parsed."""
     wanted = {str(track_id).encode() for track_id in track_ids}
-    # Three header rows, and one that names the index, whose first field is no number.
+    # Three header rows, and one that names the index, whose first field is not a number.
     rows = (line for line in islice(file, 3, None) if line[: line.find(b",")] in wanted)
     while block := b"".join(islice(rows, LINES)):
         yield block

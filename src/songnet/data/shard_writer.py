@@ -12,7 +12,7 @@ from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.spectrogram import Spectrogram
 from songnet.io import replacing
 
-# So many clips in a row that cannot be used are no accident: the run stops early.
+# This many unusable clips in a row are not a coincidence: stop early.
 SUSPICIOUS = 10
 CLIP_COLUMNS = [
     "file", "row", "frames", "seconds", "lost_seconds", "sample_rate", "channels", "sha1",

@@ -84,8 +84,8 @@ def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
     """
     genres = sorted(tracks["genre"].unique())
     counts = pd.crosstab(tracks["artist_id"], tracks["genre"]).reindex(columns=genres, fill_value=0)
-    nobody = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
-    unknown = nobody.reindex(genres, fill_value=0).to_numpy()
+    unnamed = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
+    unknown = unnamed.reindex(genres, fill_value=0).to_numpy()
     wanted = np.array([shares[subset] for subset in SUBSETS])[:, None]
     best = (len(SUBSETS) * len(genres), np.inf)
     for attempt in range(1, MOST_ORDERS + 1):
