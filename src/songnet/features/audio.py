@@ -34,7 +34,7 @@ WITHOUT_LENGTH = ("aac", "mp3")  # FFmpeg estimates theirs from the bit rate
 MAX_SECONDS = 3600.0
 RATES = range(4_000, 192_001)  # Hz
 MAX_CHANNELS = 8
-LOUDEST = 2.0**31  # float files may hold integers; what is beyond those is no sound
+LOUDEST = 2.0**31  # float files may hold integers; larger samples are invalid
 MARGIN_SECONDS = 1.0  # decoded beyond what is kept, since resampling looks ahead
 BLOCK_SECONDS = 4.0  # decoded at a time, so that memory does not grow with the length
 SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever their mean
@@ -344,7 +344,7 @@ def decoded_frames(
     Args:
         container: the file.
         packet_bytes: sizes of packets are added up here.
-        tags_at: byte from which on there are tags, which are no loss.
+        tags_at: byte from which on there are tags, which are not a loss.
         begin: time from which on packets are decoded, in the stream's unit.
     """
     stream = container.streams.best("audio")

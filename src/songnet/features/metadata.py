@@ -1,6 +1,6 @@
 """What is known of a track before anyone has labelled it.
 
-Genre fields, tags, artist and album are no part of it: they tell the genre, or who plays.
+Genre fields, tags, artist and album are left out: they give the genre or the artist away.
 """
 
 import numpy as np

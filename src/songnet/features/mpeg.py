@@ -85,7 +85,7 @@ def walk(file: BinaryIO) -> Walk | None:
 
 def _count_frames(file: BinaryIO, at: int, first: Frame) -> tuple[int, int]:
     """Number of frames in a row of one format, and the place behind them."""
-    lengths: dict[bytes, int] = {}  # by header; 0 of what is no frame of this format
+    lengths: dict[bytes, int] = {}  # by header; 0 where not a frame of this format
     frames, begin, block = 0, at, b""
     while True:
         header = block[at - begin : at - begin + HEADER_BYTES]

@@ -90,7 +90,7 @@ def read_feature_table(path: str, name: str, keys: tuple[str, ...] = KEYS) -> pd
         float32, indexed by the key; a row with a value that is not finite is left out.
 
     Raises:
-        SongNetError: the file is no such table, or has a track twice.
+        SongNetError: the file is not such a table, or has a track twice.
     """
     where = f"config key tables.{name}: {path}"
     table = _read(path, where)
