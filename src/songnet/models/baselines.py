@@ -94,11 +94,11 @@ def fit_baseline(
         and validation.
 
     Raises:
-        SongNetError: the estimator is no classifier, or refuses its arguments or the features.
+        SongNetError: the estimator is not a classifier, or refuses its arguments or the features.
     """
     try:
         return _fit(model, features, genres, subsets, seed)
-    # scikit-learn looks at an estimator's arguments only here; what is no classifier lacks things.
+    # scikit-learn looks at an estimator's arguments only here; what is not a classifier lacks attributes.
     except (ValueError, TypeError, AttributeError) as error:
         raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
 

@@ -45,7 +45,7 @@ class CausalCRNNConfig(NetworkConfig):
 
 @dataclass(frozen=True)
 class EncoderConfig(NetworkConfig):
-    """A pretrained encoder and the sizes of the head on it; nothing here stands in models.yaml."""
+    """A pretrained encoder and the sizes of the head on it; nothing here is in models.yaml."""
 
     encoder: dict[str, Any]  # from `songnet.models.encoders.describe`
     embedding: Size  # numbers of an embedding
