@@ -33,7 +33,7 @@ V1_BYTES = 128  # of an ID3v1 tag, at the end of a file
 
 
 def read_genres(path: str) -> list[str]:
-    """Genres in a file's tags, as they stand there.
+    """Genres in a file's tags, unchanged.
 
     Raises:
         SongNetError: it cannot be read, or its kind has no genre that can be written.
@@ -68,7 +68,7 @@ def write_genres(
         path: of the file; of a link, that which it points at is written.
         genres: none removes the genre.
         keep_tags: False removes all tags with the genre, where there were none before it.
-        size: bytes that the file shall have, if padding of its tags can bring that about.
+        size: bytes that the file should have, if padding of its tags allows that.
 
     Raises:
         SongNetError: the file is read-only or of another kind, or the disk is full. It is then as

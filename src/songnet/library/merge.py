@@ -100,7 +100,7 @@ def current_rows(rows: Iterable[Row], current: str, path: Path) -> Iterator[Row]
         key = sort_key(row["path"] or "")
         if key <= last:
             raise SongNetError(
-                f"{path}: {row['path']} is not in the order of paths, or stands twice; sort the "
+                f"{path}: {row['path']} is not in the order of paths, or is repeated; sort the "
                 "table as `songnet tag` wrote it, or name another one with -o"
             )
         last = key

@@ -58,7 +58,7 @@ def file_name(genre: str) -> str:
 
 
 def _entry(path: str, folder: Path) -> str | None:
-    """Path as it stands in a playlist, relative to it; None where a line cannot hold it."""
+    """Path as written in a playlist, relative to it; None where a line cannot hold it."""
     found = os.path.relpath(path, folder.absolute())
     if "\n" in found or "\r" in found:
         return None

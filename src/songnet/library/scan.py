@@ -29,7 +29,7 @@ def scan(paths: Iterable[str | Path]) -> Iterator[Found]:
         name = absolute(path)
         try:
             facts = path.stat()
-        except OSError:  # a link to nothing: whoever opens it says so
+        except OSError:  # a broken link: opening it gives the error
             yield Found(name, 0, 0.0)
             continue
         yield Found(name, facts.st_size, facts.st_mtime)

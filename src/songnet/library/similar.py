@@ -57,7 +57,7 @@ def _neighbours(rows: Iterable[Row], to: NDArray[np.float32]) -> Iterable[Neighb
 
 
 def _embedding_of(song: str, table: Path, model: str | None) -> NDArray[np.float32]:
-    """Embedding of a song: of the table, if it stands there as it is now."""
+    """Embedding of a song: of the table, if its row is up to date."""
     path = absolute(song)
     name = None
     for row in read_rows(table, ["path", "size", "mtime", "model", EMBEDDING]):

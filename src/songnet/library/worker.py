@@ -1,6 +1,6 @@
 """A process that classifies files: paths on its standard input, a line of JSON back for each.
 
-It ends with whoever started it, even by a kill, since its input ends then. A decoder that crashes
+It ends with its parent, even if that is killed, since its input ends then. A decoder that crashes
 takes this process alone with it.
 """
 
@@ -36,7 +36,7 @@ def main(model_path: str, excerpt: str) -> None:
     except SongNetError as error:
         answers.write(json.dumps({"error": str(error)}) + "\n")
         return
-    # What libraries of C print shall not stand between the answers.
+    # What C libraries print must not come between the answers.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -20,7 +20,7 @@ class Change(NamedTuple):
     """A genre to be written, or why a file stays as it is."""
 
     path: str
-    old: list[str]  # genres that stand there
+    old: list[str]  # genres in the tags
     new: list[str]
     probability: float
     problem: str = ""
