@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:  # it takes half a second to load
     import pandas as pd
 
-CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no sure prediction
+CLOSE_CALL = 0.1  # a lead of less than this over the second genre is an unsure prediction
 FACTS = [
     "file", "seconds", "start_seconds", "classified_seconds", "lost_seconds", "prediction",
     "unsure", "reason", "error",

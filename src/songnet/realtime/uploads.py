@@ -67,7 +67,7 @@ class Uploads:
         except RefusedError as refused:
             return JSONResponse({"error": str(refused)}, refused.status)
         except ClientDisconnect:
-            return Response(status_code=400)  # that nobody will read
+            return Response(status_code=400)  # not read by a client that has gone
         finally:
             self._count -= 1
 
