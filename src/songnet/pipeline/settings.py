@@ -27,7 +27,7 @@ Names = Annotated[list[str], Len(1), Distinct]
 
 
 def _axes(axes: str) -> str:
-    """Check that each axis of a patch stands once."""
+    """Check that each axis of a patch occurs once."""
     if any(axes.count(axis) != 1 for axis in "pbt"):
         raise ValueError(f"p, b and t must each occur once in {axes!r}")
     return axes

@@ -24,7 +24,7 @@ def success(
 ) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
 
-    Reads results.csv without pandas: a run that has nothing to do shall end at once.
+    Reads results.csv without pandas: a run that has nothing to do ends at once.
 
     Args:
         results: folder of the data set.
