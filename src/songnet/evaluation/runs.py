@@ -8,7 +8,7 @@ FAIREST = ("artist", "official", "random")
 
 
 class RunName(NamedTuple):
-    """Where a run stands: its folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
+    """Place of a run: its folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
 
     split: str
     model: str
