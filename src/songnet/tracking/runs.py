@@ -112,6 +112,6 @@ def log_history(run_id: str, history: pd.DataFrame) -> None:
 
 
 def _metric(column: str) -> str:
-    """Name of a column of history.csv; MLflow groups charts by what stands before the slash."""
+    """Name of a column of history.csv; MLflow groups charts by the part before the slash."""
     subset, _, name = column.partition("_")
     return f"{subset}/{name}" if subset in ("train", "validation") else f"train/epoch_{column}"
