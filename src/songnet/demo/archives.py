@@ -1,6 +1,6 @@
 """The embedded demo data set: synthetic music in FMA's archive layout, made offline.
 
-The same seed gives the same bytes. A few files are broken on purpose and one stands there twice,
+The same seed gives the same bytes. A few files are broken on purpose and one occurs twice,
 so that the quarantine works on every run.
 """
 
