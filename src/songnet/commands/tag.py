@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     uses.add_argument("--write-tags", action="store_true", help="write genres into the files")
     uses.add_argument("--undo", action="store_true", help="take genres back that were written")
     uses.add_argument("--yes", action="store_true", help="write; else it is only shown what would")
-    uses.add_argument("--overwrite", action="store_true", help="replace genres that stand there")
+    uses.add_argument("--overwrite", action="store_true", help="replace genres that are there")
     uses.add_argument(
         "--min-confidence", type=share, default=0.5, metavar="P",
         help="least probability of genres that are written, listed or compared (default: 0.5)",
