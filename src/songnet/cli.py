@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read us has gone
+    except BrokenPipeError:  # the reader has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
@@ -116,7 +116,7 @@ def _listen(options: argparse.Namespace) -> int:
     if options.channels > MAX_CHANNELS:
         raise SongNetError(f"--channels: expected {MAX_CHANNELS} at most, got {options.channels}")
     model = find_model(options.model)
-    # Unbuffered: a step shall not wait until a buffer is full.
+    # Unbuffered, so that a step does not wait until a buffer is full.
     pipe = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     pieces = read_samples(pipe, options.format, options.channels, options.rate)
     steps = listen(model, pieces, options.rate)

@@ -1,6 +1,6 @@
 """How shares of tracks, times, credits and reasons are written, in sentences, tables and pages.
 
-Ours have one decimal, figures of the poster and what stands beside them two, as the poster has.
+Ours have one decimal, the poster's figures and those beside them two, as on the poster.
 """
 
 import math
