@@ -73,3 +73,18 @@ def test_errors_are_one_short_line(message: Message) -> None:
 def test_documents_and_pages_use_the_fields_words(path: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.DOTALL)
     assert ruled_out(text) == []
+
+
+SOURCES = [
+    file
+    for folder in ("src", "workflow", "config", "profiles", "studies", "benchmarks", "tests")
+    for suffix in ("py", "smk", "yaml", "js")
+    for file in (ROOT / folder).rglob(f"*.{suffix}")
+    if file != Path(__file__)
+]
+
+
+def test_comments_and_names_use_the_fields_words() -> None:
+    pattern = re.compile(r"\b(verdicts?|hears?|heard|anew|lest|taste)\b", re.IGNORECASE)
+    found = {str(file.relative_to(ROOT)): pattern.findall(file.read_text()) for file in SOURCES}
+    assert {file: words for file, words in found.items() if words} == {}

@@ -1,6 +1,7 @@
 """The wheel carries what the commands need."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,8 +18,12 @@ from tests.unit.test_card import run
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the installed wheel; the packages that it needs come from elsewhere."""
     folder = tmp_path_factory.mktemp("wheel")
+    project = folder / "project"  # a copy, since setuptools leaves files in it
+    shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, project / name)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    subprocess.run([*build, str(project)], check=True, capture_output=True)
     (wheel,) = folder.glob("songnet-*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "site")
     return folder / "site"

@@ -28,7 +28,7 @@ def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> p
         float32, index track_id in the wanted order, 518 columns (feature, statistics, number).
 
     Raises:
-        SongNetError: the archive has no features.csv, or that is not such a table, lacks a track or a
+        SongNetError: the archive has no features.csv, or that is not a table, lacks a track or a
             number, or has a track twice.
     """
     try:

@@ -98,7 +98,7 @@ def fit_baseline(
     """
     try:
         return _fit(model, features, genres, subsets, seed)
-    # scikit-learn looks at an estimator's arguments only here; what is not a classifier lacks attributes.
+    # scikit-learn checks arguments only here; what is not a classifier lacks attributes.
     except (ValueError, TypeError, AttributeError) as error:
         raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
 
