@@ -114,5 +114,5 @@ def _help(parser: argparse.ArgumentParser) -> str:
 
 
 def _page(name: str, command: argparse.ArgumentParser) -> str:
-    command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=90)
+    command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=74)
     return f"### songnet {name}\n\n```text\n{command.format_help()}```\n"

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line of all subcommands."""
     parser = argparse.ArgumentParser(
-        prog="songnet", description="Music genres in real time.", epilog=EXAMPLES,
+        prog="songnet", description="Classify music by genre.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=__version__)
@@ -60,41 +60,43 @@ def make_parser() -> argparse.ArgumentParser:
         "listen", help="classify raw samples from a pipe as they come",
         description="For example: arecord -t raw -f S16_LE -r 44100 | songnet listen",
     )  # fmt: skip
-    listen.add_argument("--rate", type=positive, default=44_100, metavar="HZ")
-    listen.add_argument("--channels", type=positive, default=1, metavar="N")
-    listen.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le")
-    listen.add_argument("--json", action="store_true", help="one line of JSON for each step")
+    listen.add_argument("--rate", type=positive, default=44_100, metavar="HZ",
+                        help="sample rate (default: 44100)")  # fmt: skip
+    listen.add_argument("--channels", type=positive, default=1, metavar="N", help="default: 1")
+    listen.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le",
+                        help="of the samples (default: s16le)")  # fmt: skip
+    listen.add_argument("--json", action="store_true", help="one line of JSON per step")
     listen.set_defaults(run=_listen)
 
     serve = commands.add_parser("serve", help="open the page that classifies music as it plays")
     serve.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: only this machine)"
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
-    serve.add_argument("--port", type=positive, default=8765, metavar="N")
-    serve.add_argument("--no-browser", action="store_true", help="only serve; open nothing")
+    serve.add_argument("--port", type=positive, default=8765, metavar="N", help="default: 8765")
+    serve.add_argument("--no-browser", action="store_true", help="do not open a browser")
     serve.set_defaults(run=_serve)
 
     site = commands.add_parser(
         "site", help="write that page as static files, for any web server",
-        description="The page runs the networks in the visitors' browsers, offline too.",
+        description="The page runs networks in the visitor's browser, offline too.",
     )  # fmt: skip
-    site.add_argument("folder", metavar="DIR")
+    site.add_argument("folder", metavar="DIR", help="new folder, or one written before")
     site.set_defaults(run=_site)
 
     export = commands.add_parser("export", help="write one step of the network as ONNX")
-    export.add_argument("output", metavar="FILE.onnx")
+    export.add_argument("output", metavar="FILE.onnx", help="file to write")
     export.set_defaults(run=_export)
 
     get = commands.add_parser("get", help="fetch a pretrained model, for --model NAME")
-    get.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres, out of 50 tags")
+    get.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres from 50 tags")
     get.add_argument("--genres", metavar="FILE.yaml",
-                     help="genres to name, each with a list of tags")  # fmt: skip
+                     help="your genres, each with a list of its tags")  # fmt: skip
     get.set_defaults(run=_get)
 
     for command in (serve, site):
         command.add_argument(
             "--model", metavar="FILE", action="append",
-            help="network; again for more (default: all that results/*/best.safetensors holds)",
+            help="network; repeat for several (default: all results/*/best.safetensors)",
         )  # fmt: skip
     for command in (listen, export):
         add_model(command)

@@ -22,16 +22,16 @@ Write = Callable[["Classification"], None]
 
 def add(commands: Any) -> None:
     """Add the subcommand to those of a parser."""
-    parser = commands.add_parser("classify", help="say what audio files are")
+    parser = commands.add_parser("classify", help="classify audio files")
     add_paths(parser)
     add_excerpt(parser)
     add_jobs(parser)
     add_model(parser)
     form = parser.add_mutually_exclusive_group()
     forms = {
-        "csv": "a row for each file",
-        "jsonl": "everything, a line of JSON for each file",
-        "json": "everything, as one JSON document",
+        "csv": "one row per file",
+        "jsonl": "all values, one line of JSON per file",
+        "json": "all values, one JSON document",
     }
     for name, text in forms.items():
         form.add_argument(f"--{name}", action="store_const", dest="form", const=name, help=text)

@@ -43,7 +43,7 @@ def excerpt(text: str) -> float | None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument(
-        "--model", metavar="FILE", help="network, or name of one that `songnet get` fetched "
+        "--model", metavar="FILE", help="network, or the name of one from `songnet get` "
         "(default: newest results/*/best.safetensors)",
     )  # fmt: skip
 
@@ -52,8 +52,8 @@ def add_excerpt(parser: argparse.ArgumentParser) -> None:
     """Add ``--excerpt``."""
     parser.add_argument(
         "--excerpt", type=excerpt, default=EXCERPT_SECONDS, metavar="SECONDS",
-        help="how much of the middle of each file is classified, or 'all' (default: 30, on "
-        "which accuracy was measured)",
+        help="classify this much of the middle of each file, or 'all' (default: 30, as in the "
+        "measurement of accuracy)",
     )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add ``--jobs``."""
     parser.add_argument(
         "--jobs", type=positive, default=cores(), metavar="N",
-        help="files at a time (default: one for each core)",
+        help="files at a time (default: one per core)",
     )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="folders and audio files")
     parser.add_argument(
         "--from-file", action="append", default=[], metavar="LIST", dest="lists",
-        help="a file with a path in each line, '-' for the standard input",
+        help="read paths from a file, one per line; '-' for standard input",
     )  # fmt: skip
 
 

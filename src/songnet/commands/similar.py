@@ -11,14 +11,15 @@ from songnet.commands.streams import silence_libraries
 
 def add(commands: Any) -> None:
     """Add the subcommand to those of a parser."""
-    parser = commands.add_parser("similar", help="list the songs nearest to another one")
-    parser.add_argument("song", metavar="FILE", help="a song, of the library or not")
+    parser = commands.add_parser("similar", help="list the songs most similar to another")
+    parser.add_argument("song", metavar="FILE", help="a song, in the library or not")
     parser.add_argument(
         "--library", default="library.parquet", metavar="TABLE", type=Path,
-        help="what `songnet tag` wrote (default: library.parquet)",
+        help="table of `songnet tag` (default: library.parquet)",
     )  # fmt: skip
-    parser.add_argument("-n", "--number", type=positive, default=10, metavar="N")
-    parser.add_argument("--jsonl", action="store_true", help="a line of JSON for each song")
+    parser.add_argument("-n", "--number", type=positive, default=10, metavar="N",
+                        help="number of songs (default: 10)")  # fmt: skip
+    parser.add_argument("--jsonl", action="store_true", help="one line of JSON per song")
     add_model(parser)
     parser.set_defaults(run=run)
 

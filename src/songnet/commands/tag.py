@@ -17,7 +17,7 @@ from songnet.formatting import percent
 
 EXAMPLES = """\
 for example:
-  songnet tag Music/                       # writes library.parquet; again: new files alone
+  songnet tag Music/                       # writes library.parquet; run again for new files
   songnet tag Music/ -o library.csv --report --playlists Playlists/
   songnet tag --write-tags                 # shows which genres it would write into files
   songnet tag --write-tags --yes           # writes them
@@ -28,28 +28,30 @@ for example:
 def add(commands: Any) -> None:
     """Add the subcommand to those of a parser."""
     parser = commands.add_parser(
-        "tag", help="write a table of the genres of a whole library", epilog=EXAMPLES,
+        "tag", help="classify a whole library into a table", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add_paths(parser)
     parser.add_argument(
         "-o", "--output", default="library.parquet", metavar="TABLE", type=Path,
-        help="a .parquet, .csv or .jsonl file (default: library.parquet); without PATH, one "
-        "that is there",
+        help="a .parquet, .csv or .jsonl file (default: library.parquet); an existing one, if no "
+        "PATH is given",
     )  # fmt: skip
     add_excerpt(parser)
     add_jobs(parser)
     add_model(parser)
     uses = parser.add_argument_group("what to do with the table")
     uses.add_argument("--report", action="store_true", help="write a page about the library")
-    uses.add_argument("--playlists", metavar="DIR", type=Path, help="write one for each genre")
+    uses.add_argument("--playlists", metavar="DIR", type=Path, help="write a playlist per genre")
     uses.add_argument("--write-tags", action="store_true", help="write genres into the files")
-    uses.add_argument("--undo", action="store_true", help="take genres back that were written")
-    uses.add_argument("--yes", action="store_true", help="write; else it is only shown what would")
-    uses.add_argument("--overwrite", action="store_true", help="replace genres that are there")
+    uses.add_argument("--undo", action="store_true", help="restore what --write-tags changed")
+    uses.add_argument("--yes", action="store_true", help="write tags instead of listing them")
+    uses.add_argument(
+        "--overwrite", action="store_true", help="replace genres that files already have"
+    )
     uses.add_argument(
         "--min-confidence", type=share, default=0.5, metavar="P",
-        help="least probability of genres that are written, listed or compared (default: 0.5)",
+        help="ignore less probable genres (default: 0.5)",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
