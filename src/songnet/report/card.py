@@ -21,8 +21,8 @@ def write_card(weights: str | Path, run: str | Path, path: str | Path) -> None:
     measured = facts["measured"]
     write_page(
         "model_card.md", path,
-        weights=str(weights), genres=genres, measured=measured,
-        parameters=sum(tensor.numel() for tensor in network.state_dict().values()),
+        weights=Path(weights).name, genres=genres, measured=measured,
+        parameters=sum(tensor.numel() for tensor in network.parameters()),
         facts={"archives": {}, "note": "", "pretrained": "", "spectrogram": None} | facts,
         protocol=PROTOCOLS[protocol_of(facts["protocol"])],
         scores=read_json(Path(run) / "metrics.json")[measured["subset"]]["genres"],
