@@ -118,9 +118,7 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
         + " They chose the network, so new music may fare worse. A taste."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
-    assert description(model).endswith(
-        "It knew their metadata; of music that it is given to hear, it knows none."
-    )
+    assert description(model).endswith("It also read their metadata, which files do not give it.")
     assert about(model)["reads_metadata"] is True
 
 

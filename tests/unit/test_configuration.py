@@ -368,4 +368,4 @@ def test_the_conda_environment_has_the_locked_versions_of_what_runs() -> None:
         return {re.split(r"[^\w-]", line)[0].lower() for line in requirements}
 
     assert of(project["project"]["dependencies"]) <= names
-    assert not names & {"librosa", "mypy", "playwright", "pytest", "ruff"}
+    assert not names & {"mypy", "playwright", "pytest", "ruff"}

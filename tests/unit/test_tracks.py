@@ -127,7 +127,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
         4: "byte-identical to track 1",
         9: "in the archive, not in tracks.csv",
     }
-    with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 parts"):
+    with pytest.raises(SongNetError, match="'a' has 2 usable tracks, fewer than the 3 subsets"):
         check_genres(tracks)
 
 

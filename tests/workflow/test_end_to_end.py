@@ -135,7 +135,7 @@ def test_mlflow_shows_every_run(finished: Path) -> None:
     assert network.data.metrics["validation/accuracy"] == pytest.approx(accuracy)
     for protocol in ("random", "artist", "official"):
         best = client.get_model_version_by_alias(f"local-{protocol}", "best")
-        assert names[client.get_run(best.run_id).info.run_name].data.tags["protocol"] == protocol
+        assert names[client.get_run(best.run_id).info.run_name].data.params["protocol"] == protocol
     assert network.data.metrics["test/accuracy"] == pytest.approx(metrics["test"]["accuracy"])
     assert network.data.params["training.crop_seconds"] == "10.0"
     assert {"git_commit", "sha1/fma_small.zip"} <= set(network.data.tags)
