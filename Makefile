@@ -6,7 +6,7 @@ BIN := .venv/bin
 # One picture of the progress: the bars of single jobs would draw over it.
 SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 
-.PHONY: run test faults fuzz lint format bench lock clean
+.PHONY: run test faults fuzz lint format bench gpu lock clean
 
 run: .venv/installed
 	$(SNAKEMAKE) --cores $(CORES)
@@ -41,6 +41,11 @@ format: .venv/developer
 # ONLY="extraction streaming", the figures go to results/benchmarks.
 bench: .venv/developer
 	$(BIN)/python -m benchmarks $(if $(ARCHIVES),--archives $(ARCHIVES)) $(if $(RESULTS),--results $(RESULTS)) $(if $(ONLY),--only $(ONLY))
+
+# Training on an NVIDIA GPU: checks and times, within five minutes; results/benchmarks/gpu.md.
+gpu: .venv/developer
+	$(BIN)/pip install --quiet --disable-pip-version-check nvidia-ml-py
+	$(BIN)/python -m benchmarks.gpu
 
 # Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
 # CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
