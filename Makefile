@@ -50,7 +50,7 @@ gpu: .venv/developer
 # Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
 # CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
 # The environment of conda has those that run the workflow, not those that test it: a new linter
-# shall train nothing anew.
+# shall train nothing again.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock: .venv/developer
 	$(BIN)/pip install --quiet uv

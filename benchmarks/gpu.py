@@ -37,7 +37,7 @@ BATCHES = (32, 128, 512)  # the last keeps a large GPU busy
 
 def curves(base: Training) -> Iterator[Row]:
     """Losses of each way beside the CPU's in single precision."""
-    base = replace(base, epochs=3, steps=10, mixed_precision=False)
+    base = replace(base, epochs=3, steps=min(base.steps, 10), mixed_precision=False)
     cpu = [row["train_loss"] for row in replace(base, on_gpu=False).run()]
     variants = [base, replace(base, mixed_precision=True), replace(base, compile=True)]
     for (name, tolerance), variant in zip(TOLERANCES.items(), variants, strict=True):
@@ -73,12 +73,15 @@ def speed(history: list[Row]) -> float:
 
 def ways(base: Training) -> dict[str, Training]:
     """Trainings to compare."""
+    batches = BATCHES if base.on_gpu else (base.batch_size,)
     return {
-        "CPU": replace(base, on_gpu=False, epochs=2, steps=5),
+        "CPU": replace(base, on_gpu=False, epochs=2, steps=min(base.steps, 5)),
         "GPU, single precision": replace(base, mixed_precision=False),
         "GPU, spectrograms on the host": replace(base, resident=False),
-        **{f"GPU, batches of {n}": replace(base, batch_size=n) for n in BATCHES},
-        "GPU, batches of 128, compiled": replace(base, batch_size=128, compile=True),
+        **{f"GPU, batches of {n}": replace(base, batch_size=n) for n in batches},
+        f"GPU, batches of {batches[-1]}, compiled": replace(
+            base, batch_size=batches[-1], compile=True
+        ),
     }
 
 
@@ -171,7 +174,9 @@ def main() -> None:
         sys.exit("songnet: error: torch finds no NVIDIA GPU here (--cpu tries the command itself)")
     name = "no GPU" if options.cpu else torch.cuda.get_device_name()
     with tempfile.TemporaryDirectory() as folder:
-        base = Training(folder, on_gpu=not options.cpu)
+        base = Training(folder)
+        if options.cpu:
+            base = replace(base, on_gpu=False, batch_size=4, steps=2, epochs=3)
         sections = measure(Path(folder), options.tracks, options.seconds, base)
     page = "\n".join(["# Training on a GPU", "", f"{name} · {machine()}", *markdown(sections)])
     options.output.parent.mkdir(parents=True, exist_ok=True)

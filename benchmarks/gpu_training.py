@@ -70,7 +70,7 @@ def train(training: Training) -> None:
         for part in (slice(VALIDATION, None), slice(VALIDATION))
     )
     config = TrainingConfig(
-        epochs=training.epochs, patience=None, batch_size=training.batch_size,
+        epochs=training.epochs, batch_size=training.batch_size,
         min_steps_per_epoch=training.steps, learning_rate=1e-3, label_smoothing=0.1,
         aux_loss_weight=0.3, ema_decay=0.9, mixed_precision=training.mixed_precision,
         compile=training.compile,

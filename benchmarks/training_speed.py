@@ -135,7 +135,7 @@ def anonymous_memory(shards: MelShards, subset: Subset, n_genres: int, times: in
     network.train()
     rng = np.random.default_rng(0)
     frames = round(10 * shards.frames_per_second)
-    for mel, labels, _ in random_crops(shards, many, frames, 32, rng):
+    for mel, labels, *_ in random_crops(shards, many, frames, 32, rng):
         loss = nn.functional.nll_loss(network(mel).clip_logits[:, -1], labels)
         loss.backward()
         look()

@@ -6,7 +6,7 @@ Two tables: intervals over artists, few and many, and intervals over artists and
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation.metrics import Array, artist_bootstrap
+from songnet.evaluation.bootstrap import Bootstrap
 
 TRACKS = 8  # of each artist
 CHANCE = 1.2, 0.8  # of an artist to be recognised: Beta, of mean 0.6
@@ -21,13 +21,12 @@ EFFECTS = {
 
 def covered_by_artists(artists: int, repeats: int, rng: np.random.Generator) -> float:
     """Share of made test subsets whose interval holds the mean chance."""
-    of_tracks = pd.Series(np.repeat(np.arange(artists), TRACKS))
+    bootstrap = Bootstrap(pd.Series(np.repeat(np.arange(artists), TRACKS)), 1000, 0.95)
     truth = CHANCE[0] / sum(CHANCE)
     held = 0
     for _ in range(repeats):
         chances = np.repeat(rng.beta(*CHANCE, artists), TRACKS)
-        correct = (rng.random(len(chances)) < chances).astype(float)
-        low, high = artist_bootstrap(correct, of_tracks, 1000, 0.95)
+        low, high = bootstrap.interval(pd.Series(rng.random(len(chances)) < chances))
         held += low <= truth <= high
     return held / repeats
 
@@ -37,15 +36,14 @@ def covered_by_pairs(
 ) -> float:
     """Share of made comparisons without a difference whose interval holds zero."""
     artists = np.tile(np.repeat(np.arange(ARTISTS), 4), pairs)
+    bootstrap = Bootstrap(pd.Series(artists), 400, 0.95)
     runs = np.repeat(np.arange(pairs), ARTISTS * 4)
     of_run, of_artist, of_track = effects
     held = 0
     for _ in range(repeats):
-        gains: Array = (
-            rng.normal(0, of_run, pairs)[runs] + rng.normal(0, of_artist, ARTISTS)[artists]
-        )
+        gains = rng.normal(0, of_run, pairs)[runs] + rng.normal(0, of_artist, ARTISTS)[artists]
         gains += rng.normal(0, of_track, len(runs))
-        low, high = artist_bootstrap(gains, pd.Series(artists), 400, 0.95, runs=runs)
+        low, high = bootstrap.interval(pd.Series(gains), runs=runs)
         held += low <= 0 <= high
     return held / repeats
 

@@ -139,7 +139,8 @@ def train_on(clips: Path, folder: Path) -> None:
     save(network, genres, facts, folder / "best.safetensors")
     (folder / "examples").mkdir()
     shutil.copy(files[0], folder / "examples/clip.mp3")
-    example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "credit": "A: b (c)"}
+    example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "title": "A: b",
+               "licence": "c", "credit": "A: b (c)"}  # fmt: skip
     write_json(folder / "examples/examples.json", [example])
 
 
@@ -163,23 +164,32 @@ def project(tmp_path: Path) -> Path:
 Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def inherited(**environment: str) -> dict[str, str]:
+    """Environment of a run; MLflow leaves the server of an earlier test in that of the tests."""
+    return {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | environment
+
+
+def start_snakemake(
+    folder: Path, *arguments: str, output: str = os.devnull, **environment: str
+) -> subprocess.Popen[str]:
+    """Start `snakemake` in a folder; its streams go to a file there."""
+    with (folder / output).open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments], cwd=folder, text=True,
+            env=inherited(**environment), stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def snakemake() -> Snakemake:
     """Run `snakemake` in a folder; output and error streams come back together."""
 
     def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        # MLflow leaves the server of an earlier test in the environment.
-        inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         return subprocess.run(
-            command,
-            cwd=folder,
-            env=inherited | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=folder, text=True,
+            env=inherited(**environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=1800,
-        )
+        )  # fmt: skip
 
     return run
 
@@ -188,9 +198,7 @@ def processes(workflow: subprocess.Popen[Any], rule: str) -> list[psutil.Process
     """Processes of a run of Snakemake that execute the script of a rule."""
     try:
         children = psutil.Process(workflow.pid).children(recursive=True)
-        return [
-            p for p in children if any(subset.endswith(f".{rule}.py") for subset in p.cmdline())
-        ]
+        return [p for p in children if any(word.endswith(f".{rule}.py") for word in p.cmdline())]
     except psutil.Error:  # one of them has just ended
         return []
 

@@ -2,25 +2,22 @@
 
 import argparse
 import contextlib
-import csv
 import io
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from songnet import __version__
+from songnet.commands import classify
+from songnet.commands.options import add_model, positive
 from songnet.errors import SongNetError
-from songnet.formatting import clock, percent
 
-if TYPE_CHECKING:  # subcommands load what they need: torch takes a second
-    from songnet.realtime.classify import Classified
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
 EXAMPLES = """\
 for example:
   songnet classify song.mp3
+  songnet classify Music/ --csv > genres.csv
   songnet serve
 
 Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
@@ -54,21 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    classify = commands.add_parser("classify", help="say what audio files are")
-    classify.add_argument("files", nargs="+", metavar="FILE", help="mp3, m4a, flac, ogg, wav, …")
-    classify.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
-                          help="files at a time (default: one for each core)")  # fmt: skip
-    form = classify.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="everything, as JSON")
-    form.add_argument("--csv", action="store_true", help="one row a file")
-    classify.set_defaults(run=_classify)
+    classify.add(commands)
 
     listen = commands.add_parser(
         "listen", help="classify raw samples from a pipe as they come",
         description="For example: arecord -t raw -f S16_LE -r 44100 | songnet listen",
     )  # fmt: skip
-    listen.add_argument("--rate", type=_positive, default=44_100, metavar="HZ")
-    listen.add_argument("--channels", type=_positive, default=1, metavar="N")
+    listen.add_argument("--rate", type=positive, default=44_100, metavar="HZ")
+    listen.add_argument("--channels", type=positive, default=1, metavar="N")
     listen.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le")
     listen.add_argument("--json", action="store_true", help="one line of JSON for each step")
     listen.set_defaults(run=_listen)
@@ -77,85 +67,35 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen at (default: only this machine)"
     )
-    serve.add_argument("--port", type=_positive, default=8765, metavar="N")
+    serve.add_argument("--port", type=positive, default=8765, metavar="N")
     serve.add_argument("--no-browser", action="store_true", help="only serve; open nothing")
     serve.set_defaults(run=_serve)
+
+    site = commands.add_parser(
+        "site", help="write that page as static files, for any web server",
+        description="The page runs the networks in the visitors' browsers, offline too.",
+    )  # fmt: skip
+    site.add_argument("folder", metavar="DIR")
+    site.set_defaults(run=_site)
 
     export = commands.add_parser("export", help="write one step of the network as ONNX")
     export.add_argument("output", metavar="FILE.onnx")
     export.set_defaults(run=_export)
 
-    for command in (classify, listen, serve, export):
+    get = commands.add_parser("get", help="fetch a pretrained model, for --model NAME")
+    get.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres, out of 50 tags")
+    get.add_argument("--genres", metavar="FILE.yaml",
+                     help="genres to name, each with a list of tags")  # fmt: skip
+    get.set_defaults(run=_get)
+
+    for command in (serve, site):
         command.add_argument(
-            "--model", metavar="FILE", help="network (default: newest results/*/best.safetensors)"
-        )
+            "--model", metavar="FILE", action="append",
+            help="network; again for more (default: all that results/*/best.safetensors holds)",
+        )  # fmt: skip
+    for command in (listen, export):
+        add_model(command)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)
-
-
-def _classify(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from songnet.realtime.classify import as_json, classify_files, description, find_model
-
-    model = find_model(options.model)
-    plain = not (options.json or options.csv)
-    if plain:
-        print(f"{description(model)}\n")
-    results: list[Classified] = []
-    jobs = min(options.jobs, len(options.files))
-    found = classify_files(model, options.files, jobs)
-    for result in tqdm(found, total=len(options.files), unit="file", disable=None, leave=False):
-        results.append(result)
-        if result.error:
-            tqdm.write(f"songnet: error: {result.file}: {result.error}", file=sys.stderr)
-        elif plain:
-            tqdm.write(_line(result))
-    if options.json:
-        print(json.dumps(as_json(model, results), indent=2))
-    elif options.csv:
-        _write_csv(results, model.genres)
-    return int(any(result.error for result in results))
-
-
-def _line(result: "Classified") -> str:
-    from songnet.features.audio import SHORTFALL_SECONDS
-
-    head = f"{result.file}  {clock(result.seconds)}"
-    if result.lost_seconds >= SHORTFALL_SECONDS:
-        head += f"  ({result.lost_seconds:.1f} s more could not be decoded)"
-    if result.prediction is None or result.probabilities is None:
-        return f"{head}\n  {result.reason}"
-    top = sorted(result.probabilities.items(), key=lambda item: -item[1])[:3]
-    shares = "  ".join(f"{genre} {percent(share, 0)}" for genre, share in top)
-    turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
-    more = " …" if len(result.timeline) > 12 else ""
-    unsure = "  (unsure)" if result.prediction.unsure else ""
-    return f"{head}\n  {shares}{unsure}\n  {turns}{more}"
-
-
-def _write_csv(results: "list[Classified]", genres: list[str]) -> None:
-    from songnet.realtime.classify import as_row
-
-    names = ["file", "seconds", "lost_seconds", "prediction", "unsure"]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *genres, "reason", "error"])
-    for result in results:
-        row = as_row(result)
-        file = result.file
-        if file.startswith(FORMULA):  # a spreadsheet would compute it
-            file = f"./{file}"
-        shares = result.probabilities or {}
-        writer.writerow(
-            [file, *(row.get(name) for name in names[1:])]
-            + [round(shares[genre], 6) if shares else "" for genre in genres]
-            + [row.get("reason"), row.get("error")]
-        )
 
 
 def _listen(options: argparse.Namespace) -> int:
@@ -206,19 +146,18 @@ def _serve(options: argparse.Namespace) -> int:
     import threading
     import webbrowser
 
-    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.classify import description
     from songnet.realtime.server import LOCAL_HOSTS, create_app, serve
+    from songnet.realtime.site import find_models
 
-    model = find_model(options.model)
-    examples = model.path.parent / "examples"
-    complete = (examples / "examples.json").exists()  # a killed job leaves none
+    models = find_models(options.model)
     host = f"[{options.host}]" if ":" in options.host else options.host
     hosts = None if host in LOCAL_HOSTS else ["*"]
-    app = create_app(model, examples if complete else None, hosts=hosts)
+    app = create_app(models, hosts=hosts)
     _check_address(options.host, options.port)
     everywhere = options.host in ("0.0.0.0", "::")
     address = f"http://{'localhost' if everywhere else host}:{options.port}/"
-    print(f"{description(model)}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    print(f"{description(models[0])}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
     if everywhere:
         others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
         print(
@@ -229,6 +168,19 @@ def _serve(options: argparse.Namespace) -> int:
     if not options.no_browser:
         threading.Timer(1, webbrowser.open, [address]).start()
     serve(app, options.host, options.port)
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from songnet.realtime.site import find_models, write_site
+
+    models = find_models(options.model)
+    size = write_site(models, options.folder)
+    print(
+        f"{len(models)} {'network' if len(models) == 1 else 'networks'}, "
+        f"{size / 2**20:.1f} MB for a first visit, written to {options.folder}\n"
+        f"try it: python -m http.server --directory {shlex.quote(options.folder)}"
+    )
     return 0
 
 
@@ -265,6 +217,19 @@ def _check_address(host: str, port: int) -> None:
             if error.errno == errno.EADDRNOTAVAIL:
                 raise SongNetError(f"--host: {host} is no address of this machine") from None
             raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
+
+
+def _get(options: argparse.Namespace) -> int:
+    from songnet.models.pretrained import fetch_musicnn
+    from songnet.pipeline.yaml_files import read_yaml
+    from songnet.realtime.classify import description, find_model
+    from songnet.realtime.installed import data_path
+
+    path = data_path(options.name)
+    fetch_musicnn(path, read_yaml(options.genres) if options.genres else None)
+    print(f"{description(find_model(options.name))}\nwritten to {path}")
+    print(f"try: songnet classify song.mp3 --model {options.name}")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

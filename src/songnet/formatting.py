@@ -4,6 +4,7 @@ Ours have one decimal, figures of the poster and what stands beside them two, as
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -40,14 +41,38 @@ def clock(seconds: float) -> str:
 
 def credit(track: Any) -> str:
     """Artist, title and licence of a track, as far as they are known, none longer than a line."""
-    artist, title, licence = (
-        shortened(track[name]) if isinstance(track[name], str) else ""
-        for name in ("artist", "title", "license")
+    return f"{track_title(track)} ({licence(track)})"
+
+
+def track_title(track: Any) -> str:
+    """Artist and title of a track, as far as they are known."""
+    return (
+        ": ".join(filter(None, (_known(track, name) for name in ("artist", "title")))) or "unnamed"
     )
-    names = ": ".join(filter(None, [artist, title]))
-    return f"{names or 'unnamed'} ({licence or 'licence not given'})"
+
+
+def licence(track: Any) -> str:
+    """Licence of a track."""
+    return _known(track, "license") or "licence not given"
+
+
+def _known(track: Any, name: str) -> str:
+    return shortened(track[name]) if isinstance(track[name], str) else ""
 
 
 def shortened(text: str, length: int = 100) -> str:
     """The beginning of a text that is too long to be shown."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def counted(number: int, name: str) -> str:
+    """A number of things: 1 track, 2 tracks."""
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Names in a sentence: a, b and c; of more than ``most``, the first and how many others."""
+    shown = list(names)
+    if len(shown) > most:
+        shown = [*shown[:most], f"{len(shown) - most} more"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -143,6 +143,12 @@ def sha1(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha1").hexdigest()
 
 
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, read in blocks."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def checked_sums(paths: list[str], expected: dict[str, dict[str, str]]) -> dict[str, str]:
     """SHA-1 of each file by its name.
 

@@ -1,4 +1,4 @@
-"""A server in a process of its own, and a browser."""
+"""A server in a process of its own, the page as static files, and browsers."""
 
 import contextlib
 import http.client
@@ -13,7 +13,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -22,6 +25,9 @@ import soundfile as sf
 from playwright.sync_api import Browser, sync_playwright
 
 from songnet.features.audio import decode
+from songnet.realtime.site import write_site
+from songnet.realtime.stream import load_model
+from tests.e2e.firefox import Firefox, run_firefox
 
 
 def free_port() -> int:
@@ -52,9 +58,9 @@ class Server:
 
     def wait(self) -> None:
         """Return when it answers."""
-        for _ in range(300):
+        for _ in range(1200):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(f"http://{self.host}/about", timeout=5)
+                urllib.request.urlopen(f"http://{self.host}/site.json", timeout=5)
                 return
             time.sleep(0.1)
         raise AssertionError("the server does not answer")
@@ -88,6 +94,58 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     running.process.terminate()
     output, _ = running.process.communicate(timeout=30)
     assert b"Traceback" not in output, output.decode()
+
+
+class Site:
+    """The page as static files, below a folder of a server that knows nothing of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "below" / "here"
+        handler = partial(_QuietHandler, directory=str(root))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Of the page."""
+        return f"http://127.0.0.1:{self.server.server_port}/below/here/"
+
+    def close(self) -> None:
+        """Answer no more."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def written(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `songnet site` has written."""
+    folder = tmp_path_factory.mktemp("written") / "site"
+    write_site([load_model(trained)], folder)
+    return folder
+
+
+@pytest.fixture
+def site(written: Path, tmp_path: Path) -> Iterator[Site]:
+    """A copy of it on a server; tests may change its files."""
+    site = Site(tmp_path / "served")
+    shutil.copytree(written, site.folder)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """Firefox with one empty page."""
+    executable = shutil.which("firefox-esr") or shutil.which("firefox")
+    if executable is None:
+        pytest.skip("Firefox is not installed")
+    with run_firefox(executable, tmp_path_factory.mktemp("firefox") / "profile") as firefox:
+        yield firefox
 
 
 @pytest.fixture(scope="module")

@@ -1,30 +1,43 @@
 """The page in a real browser."""
 
+import csv
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile as sf
-import uvicorn
-from playwright.sync_api import Browser, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from songnet.realtime.server import Limits, create_app
+from songnet.features.spectrogram import describe
+from songnet.models.causal_crnn import CausalCRNN
+from songnet.realtime.classify import classify_file
+from songnet.realtime.site import write_site
 from songnet.realtime.stream import load_model
-from tests.e2e.conftest import Server, free_port
+from tests.e2e.conftest import Site
+from tests.e2e.firefox import Firefox
+from tests.e2e.test_engine import MEL, PLAIN, untrained
+from tests.variants import ffmpeg, mp3, wav
+
+GENRES = ["Electronic", "Folk", "Rock"]
+SECONDS = "document.getElementById('player').currentTime"
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
+def page(browser: Browser, site: Site) -> Iterator[Page]:
     """The page, freshly opened; its scripts meet no error and fetch nothing from elsewhere."""
     # Playwright waits for conditions by `eval`, which the page itself forbids.
-    context = browser.new_context(viewport={"width": 1100, "height": 1000}, bypass_csp=True)
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 1000}, bypass_csp=True, accept_downloads=True
+    )
     page = context.new_page()
     problems: list[str] = []
     elsewhere: list[str] = []
@@ -33,186 +46,346 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
         "request",
         lambda request: (
             None
-            if request.url.startswith((f"http://{server.host}/", "blob:", "data:"))
+            if request.url.startswith((site.address, "blob:", "data:"))
             else elsewhere.append(request.url)
         ),
     )
-    open_page(page, server)
+    open_page(page, site)
     yield page
     context.close()
     assert not problems
     assert not elsewhere
 
 
-def open_page(page: Page, server: Server) -> None:
-    page.goto(f"http://{server.host}/")
-    expect(page.locator("#about")).to_contain_text("clips of the tests")
+def open_page(page: Page, site: Site) -> None:
+    page.goto(site.address)
+    wait_for(page, "idle")
 
 
-def points(page: Page) -> int:
-    """Steps that the chart shows."""
-    return int(page.evaluate("document.getElementById('chart').data[0].x.length"))
+def wait_for(page: Page, state: str) -> None:
+    """Wait until what is on the stage is in a state."""
+    expect(page.locator("body")).to_have_attribute("data-state", state, timeout=60_000)
 
 
-def wait_for_points(page: Page, count: int) -> None:
-    page.wait_for_function(
-        f"document.getElementById('chart').data[0].x.length >= {count}", timeout=30_000
+def example(page: Page) -> Locator:
+    return page.locator(".examples button").first
+
+
+def pause(page: Page) -> None:
+    page.evaluate("document.getElementById('player').pause()")
+
+
+def pixels(page: Page) -> Any:
+    """Colours of the picture along a line in the upper plot, and one in the lower plot."""
+    return page.evaluate(
+        """() => {
+            const canvas = document.querySelector("#picture canvas");
+            const paint = canvas.getContext("2d");
+            const at = (y) => paint.getImageData(41, y, canvas.width - 54, 1).data;
+            return [0.4, 0.9].map((y) => [...at(Math.round(y * canvas.height))]);
+        }"""
     )
 
 
-def pause(page: Page) -> int:
-    """Stop the music; the number of steps once none comes any more."""
-    page.evaluate("document.getElementById('player').pause()")
-    known = -1
-    while known != (known := points(page)):
-        page.wait_for_timeout(700)
-    return known
-
-
-def test_it_says_what_it_is(page: Page) -> None:
+def test_page_says_what_it_is(page: Page) -> None:
     about = page.locator("#about")
     expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
-    expect(about).to_contain_text("Right on 90.0 % of 30 tracks")
+    expect(about).to_contain_text("90.0 % of 30 tracks")
     expect(about).to_contain_text("The music is synthetic.")
-    expect(about).to_contain_text("Music goes to 127.0.0.1:")
+    expect(page.locator("footer")).to_contain_text("No music leaves this device")
+    expect(example(page)).to_contain_text("A: b")
+    expect(example(page)).to_contain_text("c")
 
 
-def test_a_clip_is_classified_as_it_plays(page: Page, clips: Path, trained: Path) -> None:
+def test_a_file_gets_the_prediction_of_the_command(page: Page, clips: Path, trained: Path) -> None:
     file = sorted(clips.glob("Electronic*.mp3"))[1]
     page.set_input_files("#file", file)
-    wait_for_points(page, 3)
-    few = points(page)
-    assert few < 40  # the chart grows with the music, it is not there at once
-    wait_for_points(page, few + 3)
-    # Jump to the end: all is heard at once, and the prediction is the command's.
-    page.evaluate("document.getElementById('player').currentTime = 29.5")
-    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
+    wait_for(page, "done")
+    expect(page.locator("#title")).to_have_text(file.name)
+    expect(page).to_have_title(f"{file.name} – SongNet")
+    pause(page)
+    page.evaluate(f"{SECONDS} = 29.9")
     run = subprocess.run(
         [sys.executable, "-m", "songnet.cli", "classify", str(file), "--json", "--model",
-         str(trained)], capture_output=True, check=True,
+         str(trained), "--excerpt", "all"], capture_output=True, check=True,
     )  # fmt: skip
     expected = json.loads(run.stdout)["files"][0]
-    assert page.get_attribute("#overall", "data-genre") == expected["prediction"]
+    expect(page.locator("#overall")).to_have_attribute("data-genre", expected["prediction"])
     rows = page.locator("#genres tbody tr")
     for i, probability in enumerate(expected["probabilities"].values()):
         shown = rows.nth(i).locator("td").nth(1).locator("span").inner_text()
-        assert int(shown.split()[0]) == pytest.approx(100 * probability, abs=3)
-    assert points(page) == pytest.approx(expected["seconds"] / 0.3715, abs=1)
+        assert int(shown.split()[0]) == pytest.approx(100 * probability, abs=1)
+    steps = int(page.get_attribute("#picture", "data-steps") or 0)
+    assert steps == pytest.approx(expected["seconds"] / 0.3715, abs=1)
+    result = page.locator("#result")
+    expect(result).to_contain_text(f"0:30 of music: {expected['prediction']}")
+    turns = page.locator("#turns").inner_text()
+    if len(expected["timeline"]) > 1:
+        assert [turn.split()[1] for turn in turns.split(" · ")] == [
+            turn["genre"] for turn in expected["timeline"]
+        ]
 
 
-def test_a_click_seeks(page: Page) -> None:
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 2)
-    box = page.locator("#spectrogram").bounding_box()
+def test_an_example_plays_at_one_click(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    page.wait_for_function(f"{SECONDS} > 0.5")
+    expect(page.locator("#title")).to_have_text("A: b")
+    expect(page.locator("#credit")).to_contain_text("in the data set · c")
+    expect(example(page)).to_have_attribute("aria-current", "true")
+    upper, lower = pixels(page)
+    assert len({tuple(upper[i : i + 4]) for i in range(0, len(upper), 4)}) > 1
+    assert len({tuple(lower[i : i + 4]) for i in range(0, len(lower), 4)}) > 20
+
+
+def test_a_click_and_the_keyboard_seek(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    pause(page)
+    box = page.locator("#picture").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 20)
-    assert page.evaluate("document.getElementById('player').currentTime") == pytest.approx(
-        15, abs=2
-    )
-    wait_for_points(page, 38)
+    page.mouse.click(box["x"] + 40 + 0.5 * (box["width"] - 52), box["y"] + 60)
+    assert page.evaluate(SECONDS) == pytest.approx(15, abs=0.5)
+    page.locator("#picture").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(SECONDS) == pytest.approx(20, abs=0.5)
+    expect(page.locator("#picture")).to_have_attribute("aria-valuetext", re.compile("0:(19|20) of"))
+    page.keyboard.press("Home")
+    assert page.evaluate(SECONDS) == 0
+    page.keyboard.press(" ")
+    page.wait_for_function(f"{SECONDS} > 0.2")
 
 
-def test_now_follows_the_playhead_back(page: Page, clips: Path) -> None:
+def test_now_follows_the_playhead(page: Page, clips: Path) -> None:
     page.set_input_files("#file", sorted(clips.glob("Electronic*.mp3"))[1])
-    wait_for_points(page, 3)
-    page.evaluate("document.getElementById('player').currentTime = 29.5")
-    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
-    page.evaluate("document.getElementById('player').pause()")
-    told = "Array.from(document.querySelectorAll('#genres td:nth-child(2) span'), s => s.innerText)"
-    shown = """i => document.getElementById('chart').data.map(trace =>
-        `${(100 * trace.y.at(i)).toFixed(0)} %`)"""
-    first = page.evaluate(shown, 3)  # 1.6 s are heard at 1 s, which are four steps of 0.37 s
-    assert first != page.evaluate(shown, -1)
-    page.evaluate("document.getElementById('player').currentTime = 1")
-    page.wait_for_function(
-        f"JSON.stringify({told}) === '{json.dumps(first, separators=(',', ':'))}'"
-    )
+    wait_for(page, "done")
+    pause(page)
+    with page.expect_download() as download:
+        page.click("#csv")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    for seconds in (29.0, 1.6, 12.0):
+        page.evaluate(f"{SECONDS} = {seconds}")
+        place = int(seconds / 0.3715)
+        window = rows[max(0, place - 4) : place + 1]  # the slider's 2 s are five steps
+        now = [np.mean([float(row[f"now {genre}"]) for row in window]) for genre in GENRES]
+        overall = [float(rows[place][f"overall {genre}"]) for genre in GENRES]
+        texts = [f"{100 * p:.0f}" for pair in zip(now, overall, strict=True) for p in pair]
+        page.wait_for_timeout(200)
+        cells = page.locator("#genres td span").all_inner_texts()
+        for shown, text in zip(cells, texts, strict=True):
+            assert int(shown.split()[0]) == pytest.approx(int(text), abs=1)
 
 
-def test_two_hours_are_drawn(page: Page) -> None:
-    """The longest clip that is taken; a canvas of one column a frame would stay empty."""
+def test_what_is_not_analysed_yet_is_said_so(page: Page, tmp_path: Path) -> None:
+    noise = np.tile(np.random.default_rng(1).normal(0, 0.1, 48_000), 60 * 40)
+    with sf.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, subtype="PCM_16") as sound:
+        for start in range(0, len(noise), 10**6):
+            sound.write(noise[start : start + 10**6])
+    page.set_input_files("#file", tmp_path / "long.wav")
+    wait_for(page, "analysing")
+    expect(page.locator("#progress")).to_contain_text(re.compile(r"Analysed: \d+:\d\d of 40:00"))
+    page.evaluate(f"{SECONDS} = 39 * 60")
+    expect(page.locator("#now")).to_have_text("not analysed yet")
+    expect(page.locator("#summary")).to_be_hidden()
+    page.evaluate(f"{SECONDS} = 0")
+    expect(page.locator("#now")).to_have_attribute("data-genre", re.compile("."))
+
+
+def test_memory_of_long_music_is_bounded(page: Page) -> None:
+    """Ten hours: the spectrogram gets coarser, and the picture is complete."""
     drawn = page.evaluate(
         """async () => {
-            const { Chart } = await import("./chart.js");
-            const about = await (await fetch("about")).json();
-            const chart = new Chart(about, { onSeek() {} });
-            chart.reset(about.max_seconds);
-            const steps = Math.floor(about.max_seconds / about.step_seconds);
-            const bytes = new Uint8Array(about.bands * about.frames_per_step).fill(255);
-            const spectrogram = btoa(String.fromCharCode(...bytes));
-            for (let i = 0; i < steps; i++) chart.addSpectrogram([{ spectrogram }]);
-            const times = Array.from({ length: steps }, (_, i) => (i + 1) * about.step_seconds);
-            chart.draw(times, times.map(() => about.genres.map(() => 1 / about.genres.length)));
-            const { width } = chart.canvas;
-            const alpha = (x) => chart.paint.getImageData(x, 9, 1, 1).data[3];
-            const alphas = [0, width / 2, width - 2].map(alpha);
-            return { seconds: about.max_seconds, alphas, x: Array.from(chart.chart.data[0].x) };
+            const { Piece } = await import("./piece.js");
+            const { Picture } = await import("./picture.js");
+            const model = { genres: ["a", "b"], bands: 64, framesPerStep: 16, stepSeconds: 0.3715 };
+            const piece = new Piece({ title: "long" });
+            piece.restart(model);
+            const steps = Math.floor(36_000 / model.stepSeconds);
+            for (let i = 0; i < steps; i += 100) {
+                piece.add({
+                    now: new Float32Array(200).fill(0.5), overall: new Float32Array(200).fill(0.5),
+                    silent: new Uint8Array(100), levels: new Uint8ClampedArray(102_400).fill(200),
+                    seconds: (i + 100) * model.stepSeconds,
+                });
+            }
+            piece.state = "done";
+            const canvas = document.createElement("canvas");
+            const picture = new Picture(canvas);
+            picture.resize(800, 300, 1);
+            picture.show(piece, { a: "#ff0000", b: "#0000ff" });
+            const at = (x, y) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
+            return {
+                columns: piece.columns.data.length / 64,
+                upper: [60, 400, 780].map((x) => [at(x, 20), at(x, 180)]),
+                lower: [60, 400, 780].map((x) => at(x, 230)),
+            };
         }"""
     )
-    assert drawn["seconds"] == 7200 and drawn["alphas"] == [255, 255, 255]
-    assert 1000 < len(drawn["x"]) < 2100
-    assert drawn["x"][-1] == pytest.approx(7200, abs=1)
+    assert drawn["columns"] <= 2**14
+    assert drawn["upper"] == [[[0, 0, 255, 255], [255, 0, 0, 255]]] * 3
+    assert drawn["lower"][0] == drawn["lower"][1] == drawn["lower"][2] != [240, 238, 234, 255]
 
 
 def test_smoothing_changes_now(page: Page) -> None:
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 6)
-    pause(page)
-    read = "document.getElementById('chart').data.map(trace => Array.from(trace.y))"
-    before = page.evaluate(read)
+    example(page).click()
+    wait_for(page, "done")
+    before = pixels(page)
     page.locator("#smoothing").fill("0")
-    after = page.evaluate(read)
-    assert before != after
-    assert [y[0] for y in before] == [y[0] for y in after]
+    expect(page.locator("#smoothing-value")).to_have_text("0 s")
+    after = pixels(page)
+    assert before[0] != after[0] and before[1] == after[1]
 
 
-def test_dark_colours_keep_a_finished_chart(page: Page) -> None:
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 6)
-    before = pause(page)
-    ink = "document.getElementById('chart').layout.font.color"
-    light = page.evaluate(ink)
+def test_dark_and_light_keep_the_picture(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    margin = """() => {
+        const canvas = document.querySelector("#picture canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, 40, canvas.height);
+        return [...data].reduce((sum, value, i) => sum + (i % 4 < 3 ? value : 0), 0);
+    }"""
+    light, before = page.evaluate(margin), pixels(page)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ink} !== '{light}'")
-    assert points(page) == before
+    page.wait_for_function(f"({margin})() !== {light}")
+    assert page.evaluate(margin) > light  # labels are lighter, on the page's own ground
+    assert pixels(page)[1] == before[1]
 
 
-def test_the_microphone_is_heard(page: Page) -> None:
-    page.click("#microphone")
-    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
-    wait_for_points(page, 20)
-    assert page.get_attribute("#overall", "data-genre") == "Rock"
-    page.click("#microphone")
-    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
-    page.wait_for_function("document.body.dataset.state === 'ended'", timeout=30_000)
+def test_files_wait_in_a_queue(page: Page, clips: Path, trained: Path, tmp_path: Path) -> None:
+    files = [sorted(clips.glob(f"{genre}*.mp3"))[2] for genre in GENRES]
+    hostile, short = tmp_path / "<img src=x onerror=alert(1)>.mp3", tmp_path / "short.wav"
+    hostile.write_bytes(os.urandom(20_000))
+    sf.write(short, np.ones(2_000) / 2, 22_050)
+    page.set_input_files("#file", [*files, hostile, short])
+    lines = page.locator("#queue li")
+    expect(lines).to_have_count(5)
+    model = load_model(trained)
+    for i, file in enumerate(files):
+        expected = classify_file(model, str(file)).prediction
+        assert expected is not None
+        expect(lines.nth(i)).to_contain_text(file.name)
+        expect(lines.nth(i)).to_contain_text(f"{expected.genre} ", timeout=60_000)
+    expect(lines.nth(3)).to_contain_text("<img src=x onerror=alert(1)>.mp3")
+    expect(lines.nth(3)).to_contain_text("This browser finds no audio in it.")
+    expect(lines.nth(4)).to_contain_text("It is too short: a step takes 0.37 s.")
+    assert page.locator("img").count() == 0
+    expect(page.locator("#next")).to_have_text(f"Next: {files[1].name}")
+    page.click("#next")
+    expect(page.locator("#title")).to_have_text(files[1].name)
+    lines.nth(2).locator("button").click()
+    expect(page.locator("#title")).to_have_text(files[2].name)
+    expect(lines.nth(2).locator("button")).to_have_attribute("aria-current", "true")
+    lines.nth(3).locator("button").click()
+    expect(page.locator("#message")).to_contain_text("This browser finds no audio in it.")
+
+
+@pytest.mark.parametrize("kind", ["webm", "aac", "rates"])
+def test_the_browser_decodes_what_the_worker_cannot(
+    page: Page, trained: Path, tmp_path: Path, kind: str
+) -> None:
+    content = {
+        "webm": lambda: ffmpeg(wav(), ".webm", "-c:a", "libopus"),
+        "aac": lambda: ffmpeg(wav(), ".aac", "-c:a", "aac"),
+        "rates": lambda: mp3(seconds=3) + mp3(rate=48_000),
+    }[kind]()
+    file = tmp_path / f"music.{kind}"
+    file.write_bytes(content)
+    page.set_input_files("#file", file)
+    wait_for(page, "done")
+    expected = classify_file(load_model(trained), str(file)).prediction
+    assert expected is not None
+    expect(page.locator("#result")).to_contain_text(expected.genre)
+
+
+def test_pictures_and_timelines_are_downloaded(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    with page.expect_download() as download:
+        page.click("#png")
+    assert download.value.suggested_filename == "A_ b.png"
+    content = download.value.path().read_bytes()
+    assert content.startswith(b"\x89PNG") and int.from_bytes(content[16:20]) == 2000
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert download.value.suggested_filename == "A_ b.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(rows) == 80
+    for row in rows:
+        for kind in ("now", "overall"):
+            values = [float(row[f"{kind} {genre}"]) for genre in GENRES]
+            assert sum(values) == pytest.approx(1, abs=1e-4)
 
 
 WATCHED = """
-const Socket = window.WebSocket;
-window.WebSocket = class extends Socket {
-  constructor(...given) { super(...given); window.lastSocket = this; }
-};
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (what) => (window.lastMedia = await open(what));
 """
 CLOSED = "window.lastMedia.getTracks().every((track) => track.readyState === 'ended')"
 
 
-def test_the_microphone_is_closed_when_the_connection_is_lost(page: Page, server: Server) -> None:
+def wait_for_steps(page: Page, count: int) -> None:
+    page.wait_for_function(
+        f"Number(document.getElementById('picture').dataset.steps) >= {count}", timeout=30_000
+    )
+
+
+def test_the_microphone_is_classified(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
-    open_page(page, server)
+    open_page(page, site)
     page.click("#microphone")
-    wait_for_points(page, 3)
-    assert not page.evaluate(CLOSED)
-    page.evaluate("window.lastSocket.close()")
-    expect(page.locator("#message")).to_contain_text("The connection to SongNet is lost")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+    wait_for(page, "listening")
+    wait_for_steps(page, 20)
+    expect(page.locator("#listening")).to_have_text("Listening")
+    page.wait_for_function("document.getElementById('meter').value > 0.3")
+    expect(page.locator("#overall")).to_have_attribute("data-genre", "Rock")
+    page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
-    assert page.evaluate(CLOSED) and page.get_attribute("body", "data-state") == "ended"
+    wait_for(page, "done")
+    expect(page.locator("#result")).to_contain_text("Rock")
+    assert page.evaluate(CLOSED)
 
 
-def test_a_microphone_that_cannot_be_heard_is_closed(page: Page, server: Server) -> None:
+def test_a_silent_microphone_is_named(page: Page, site: Site) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => "
+        "new AudioContext().createMediaStreamDestination().stream;"
+    )
+    open_page(page, site)
+    page.click("#microphone")
+    expect(page.locator("#listening")).to_have_text(
+        "The microphone delivers silence. Is it muted?", timeout=15_000
+    )
+    expect(page.locator("#now")).to_have_text("no music: silence")
+
+
+def test_a_microphone_that_gives_nothing_is_named(page: Page, site: Site) -> None:
+    page.add_init_script(
+        "AudioContext.prototype.createMediaStreamSource = () => ({ connect() {} });"
+    )
+    open_page(page, site)
+    page.click("#microphone")
+    expect(page.locator("#listening")).to_contain_text(
+        "The microphone delivers nothing.", timeout=15_000
+    )
+
+
+def test_a_microphone_that_is_unplugged_is_said_so(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
-    open_page(page, server)
+    open_page(page, site)
+    page.click("#microphone")
+    wait_for_steps(page, 3)
+    page.evaluate("window.lastMedia.getTracks()[0].dispatchEvent(new Event('ended'))")
+    expect(page.locator("#message")).to_have_text(
+        "The microphone is gone. What came so far is kept."
+    )
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
+    wait_for(page, "done")
+
+
+def test_a_microphone_that_cannot_be_read_is_closed(page: Page, site: Site) -> None:
+    page.add_init_script(WATCHED)
+    open_page(page, site)
     page.evaluate(
         "() => { window.kept = AudioWorklet.prototype.addModule;"
         "AudioWorklet.prototype.addModule = () => Promise.reject(new Error('gone')); }"
@@ -222,132 +395,206 @@ def test_a_microphone_that_cannot_be_heard_is_closed(page: Page, server: Server)
     assert page.evaluate(CLOSED)
     page.evaluate("() => { AudioWorklet.prototype.addModule = window.kept; }")
     page.click("#microphone")
-    wait_for_points(page, 3)
-
-
-def test_an_example_can_be_chosen_again(page: Page, clips: Path) -> None:
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 3)
-    assert page.evaluate("document.getElementById('examples').selectedIndex") == 1
-    page.set_input_files("#file", sorted(clips.glob("Folk*.mp3"))[3])
-    page.wait_for_function("document.getElementById('examples').selectedIndex === 0")
-    wait_for_points(page, 3)
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 3)
-    assert page.get_attribute("#overall", "data-genre") != "Folk"
+    wait_for_steps(page, 3)
 
 
 def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
-    page.route("**/examples/*", lambda route: route.fulfill(status=404))
-    page.select_option("#examples", index=1)
+    page.route("**/examples/**", lambda route: route.fulfill(status=404))
+    example(page).click()
     expect(page.locator("#message")).to_have_text(
-        "clip.mp3: SongNet does not give it; is it still running?"
+        "A: b: it cannot be fetched. Is this device offline?"
     )
-
-
-def test_the_slider_waits_for_the_first_step(page: Page, server: Server) -> None:
-    page.add_init_script("HTMLMediaElement.prototype.play = () => Promise.reject(new Error())")
-    open_page(page, server)
-    page.select_option("#examples", index=1)
-    expect(page.locator("#player")).to_be_visible()
-    page.locator("#smoothing").fill("0")
-    expect(page.locator("#smoothing-value")).to_have_text("0 s")
-    assert points(page) == 0  # and the fixture knows of no error
-
-
-def test_a_long_pause_ends_no_piece(page: Page, trained: Path) -> None:
-    limits = Limits(idle_seconds=2)
-    app = create_app(load_model(trained), trained.parent / "examples", limits)
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    other = page.context.new_page()
-    while not server.started:
-        other.wait_for_timeout(50)
-    other.goto(f"http://127.0.0.1:{port}/")
-    other.select_option("#examples", index=1)
-    wait_for_points(other, 3)
-    before = pause(other)
-    other.wait_for_timeout(5000)
-    other.evaluate("document.getElementById('player').play()")
-    wait_for_points(other, before + 5)
-    expect(other.locator("#message")).to_be_empty()
-    other.close()
-    server.should_exit = True
-    thread.join(30)
-
-
-def test_page_keeps_to_its_content_security_policy(browser: Browser, server: Server) -> None:
-    page = browser.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    open_page(page, server)
-    page.select_option("#examples", index=1)
-    expect(page.locator("#overall")).to_have_attribute(
-        "data-genre", re.compile("."), timeout=30_000
-    )
-    expect(page.locator("#chart .main-svg").first).to_be_visible()
-    page.close()
-    assert not [text for text in said if "Content Security Policy" in text]
-
-
-def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
-    sf.write(tmp_path / "silent.wav", np.zeros(5 * 44_100), 44_100)
-    page.set_input_files("#file", tmp_path / "silent.wav")
-    expect(page.locator("#overall")).to_have_text("no music: silence", timeout=30_000)
-    assert page.get_attribute("#overall", "data-genre") is None
-    expect(page.locator("#genres tbody td").first).to_have_text("–")
-    shown = "document.getElementById('chart').data.flatMap((trace) => trace.y)"
-    assert {*page.evaluate(shown)} == {None}
-
-
-def test_two_tabs_do_not_mix(page: Page, server: Server, clips: Path) -> None:
-    other = page.context.new_page()
-    open_page(other, server)
-    for tab, genre in ((page, "Folk"), (other, "Rock")):
-        tab.set_input_files("#file", sorted(clips.glob(f"{genre}*.mp3"))[3])
-    for tab in (page, other):
-        tab.evaluate("document.getElementById('player').currentTime = 29.5")
-    for tab, genre in ((page, "Folk"), (other, "Rock")):
-        tab.bring_to_front()
-        tab.wait_for_function("document.body.dataset.state === 'ended'", timeout=60_000)
-        assert tab.get_attribute("#overall", "data-genre") == genre
-
-
-def test_a_reload_in_mid_stream(page: Page, server: Server) -> None:
-    for _ in range(3):
-        page.select_option("#examples", index=1)
-        wait_for_points(page, 3)
-        page.reload()
-        expect(page.locator("#about")).to_contain_text("clips of the tests")
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 3)
 
 
 def test_what_is_no_audio_is_said_so(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "noise.mp3"
     bad.write_bytes(os.urandom(5_000))
     page.set_input_files("#file", bad)
-    expect(page.locator("#message")).to_have_text("noise.mp3: this browser finds no audio in it.")
-    # A good one after it is heard.
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 2)
+    expect(page.locator("#message")).to_have_text("noise.mp3: This browser finds no audio in it.")
+    example(page).click()
+    wait_for(page, "done")
     expect(page.locator("#message")).to_be_empty()
 
 
+def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
+    sf.write(tmp_path / "silent.wav", np.zeros(5 * 44_100), 44_100)
+    page.set_input_files("#file", tmp_path / "silent.wav")
+    wait_for(page, "done")
+    expect(page.locator("#overall")).to_have_text("no music: silence")
+    assert page.get_attribute("#overall", "data-genre") is None
+    expect(page.locator("#genres tbody td").first).to_have_text("–")
+    expect(page.locator("#result")).to_have_text("0:05 of music: no music: silence.")
+    upper, _ = pixels(page)
+    assert len({tuple(upper[i : i + 4]) for i in range(0, len(upper), 4)}) == 1
+
+
+def test_a_network_is_picked(
+    browser: Browser, site: Site, trained: Path, clips: Path, tmp_path: Path
+) -> None:
+    other = untrained(
+        tmp_path / "other.safetensors", CausalCRNN, PLAIN, describe(MEL), title="other"
+    )
+    write_site([load_model(trained), load_model(other)], site.folder)
+    page = browser.new_page(bypass_csp=True)
+    page.goto(site.address)
+    wait_for(page, "idle")
+    file = sorted(clips.glob("Folk*.mp3"))[1]
+    page.set_input_files("#file", file)
+    wait_for(page, "done")
+    expect(page.locator("#result")).to_contain_text("Folk")
+    page.select_option("#network", index=1)
+    expect(page.locator("#genres tbody tr")).to_have_count(8)
+    wait_for(page, "done")
+    expected = classify_file(load_model(other), str(file)).prediction
+    assert expected is not None
+    expect(page.locator("#result")).to_contain_text(expected.genre)
+    expect(page.locator("#examples")).to_be_hidden()
+    page.close()
+
+
+def test_a_network_that_cannot_be_run_is_said_so(browser: Browser, site: Site) -> None:
+    for path in (site.folder / "networks").iterdir():
+        path.write_text("damaged")
+    page = browser.new_page(bypass_csp=True)
+    page.goto(site.address)
+    expect(page.locator("#message")).to_have_text("This is not a network saved by SongNet.")
+    page.close()
+
+
+def test_page_keeps_to_its_content_security_policy(browser: Browser, site: Site) -> None:
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(site.address)
+    wait_for(page, "idle")
+    example(page).click()
+    wait_for(page, "done")
+    page.click("#png")
+    page.click("#microphone")
+    wait_for(page, "listening")
+    page.close()
+    assert not [text for text in said if "Content Security Policy" in text]
+    policy = (site.folder / "index.html").read_text().partition("Security-Policy")[2].split('"')[2]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+
+
+def test_page_works_without_a_connection(browser: Browser, site: Site, clips: Path) -> None:
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+    page.goto(site.address)
+    expect(page.locator("#offline")).to_contain_text("It works offline", timeout=30_000)
+    example(page).click()
+    wait_for(page, "done")
+    site.close()
+    page.reload()
+    wait_for(page, "idle")
+    page.set_input_files("#file", sorted(clips.glob("Folk*.mp3"))[1])
+    wait_for(page, "done")
+    example(page).click()  # played once, kept since
+    wait_for(page, "done")
+    expect(page.locator("#title")).to_have_text("A: b")
+    context.close()
+
+
+def test_a_new_version_replaces_the_old_one(browser: Browser, site: Site, trained: Path) -> None:
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+    page.goto(site.address)
+    expect(page.locator("#offline")).to_contain_text("It works offline", timeout=30_000)
+    style = site.folder / "style.css"
+    worker = site.folder / "sw.js"
+    style.write_text(style.read_text() + "h1 { letter-spacing: 7px; }")
+    worker.write_text(re.sub("songnet-[0-9a-f]+", "songnet-0123", worker.read_text()))
+    spacing = "getComputedStyle(document.querySelector('h1')).letterSpacing"
+    for _ in range(20):
+        page.reload()
+        wait_for(page, "idle")
+        page.wait_for_timeout(300)
+        if page.evaluate(spacing) == "7px":
+            break
+    assert page.evaluate(spacing) == "7px"
+    assert page.evaluate("caches.keys()") == ["songnet-0123"]
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 360])
+def test_axe_finds_nothing_serious(page: Page, clips: Path, scheme: Any, width: int) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    found = Axe().run(page).response["violations"]
+    page.set_input_files("#file", sorted(clips.glob("*.mp3"))[:3])
+    wait_for(page, "done")
+    expect(page.locator("#queue li").nth(2)).to_contain_text("%", timeout=60_000)
+    found += Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious, json.dumps(serious, indent=1)[:3000]
+
+
 def test_the_keyboard_reaches_everything(page: Page) -> None:
-    for name in ("file", "examples", "microphone", "smoothing"):
+    example(page).click()
+    wait_for(page, "done")
+    page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
+    reached = []
+    for _ in range(16):
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.id") == name
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.title"))
+    wanted = ["file", "microphone", "A: b (c)", "player", "picture", "smoothing", "csv", "png"]
+    places = [reached.index(name) for name in wanted]
+    assert places == sorted(places)
+
+
+def test_forced_colours_keep_the_legend(page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+    colours = page.eval_on_selector_all(
+        "#genres .mark", "marks => marks.map((mark) => getComputedStyle(mark).backgroundColor)"
+    )
+    assert len(set(colours)) == 3
+
+
+def test_reduced_motion_moves_the_playhead_by_steps(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    example(page).click()
+    wait_for(page, "done")
+    places = page.evaluate(
+        """async () => {
+            const found = new Set();
+            for (let i = 0; i < 60; i++) {
+                found.add(document.querySelector(".playhead").style.transform);
+                await new Promise(requestAnimationFrame);
+            }
+            return found.size;
+        }"""
+    )
+    assert 1 < places < 10
 
 
 def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.select_option("#examples", index=1)
-    wait_for_points(page, 3)
+    example(page).click()
+    wait_for(page, "done")
     pause(page)
     for place in ("now", "overall"):  # FMA's longest names
-        text = "unsure: Instrumental or International?"
+        text = "Instrumental or International?"
         page.evaluate(f"document.getElementById('{place}').textContent = '{text}'")
+    page.evaluate(
+        "document.querySelector('#genres th[scope=row]').lastChild.textContent = 'Experimental'"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    height = page.eval_on_selector("#genres th[scope=row]", "cell => cell.clientHeight")
+    assert height < 45  # on one line
+
+
+def test_firefox_plays_and_classifies(firefox: Firefox, site: Site, clips: Path) -> None:
+    firefox.goto(site.address)
+    firefox.wait_for("document.body.dataset.state === 'idle'")
+    firefox.set_files("#file", sorted(clips.glob("Folk*.mp3"))[1])
+    firefox.wait_for("document.body.dataset.state === 'done'")
+    assert "Folk" in firefox.evaluate("document.getElementById('result').textContent")
+    firefox.wait_for(f"{SECONDS} > 0.5")
+    firefox.evaluate("document.getElementById('microphone').click()", by_user=True)
+    firefox.wait_for("document.body.dataset.state === 'listening'")
+    firefox.wait_for("document.getElementById('picture').dataset.steps >= 8")
+    assert firefox.evaluate("document.getElementById('listening').textContent") == "Listening"
+    firefox.evaluate("document.getElementById('microphone').click()")
+    firefox.wait_for("document.body.dataset.state === 'done'")

@@ -1,8 +1,6 @@
 """profiles/slurm on a real SLURM: a run that meets a kill, a scancel, a job over its memory."""
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ import pytest
 import yaml
 from studies.project import copy_project
 
-from tests.conftest import Snakemake, config, small
+from tests.conftest import Snakemake, config, small, start_snakemake
 from tests.e2e import slurm
 from tests.e2e.slurm import Job
 
@@ -84,17 +82,9 @@ def edit_profile(path: Path) -> None:
 @contextmanager
 def running(
     project: Path, environment: dict[str, str], arguments: list[str]
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[subprocess.Popen[str]]:
     """Start snakemake; it writes to snakemake.log."""
-    inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    with (project / "snakemake.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=project,
-            env=inherited | environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    process = start_snakemake(project, *arguments, output="snakemake.log", **environment)
     try:
         yield process
     finally:
@@ -108,7 +98,7 @@ def trainings(environment: dict[str, str], *states: str) -> list[Job]:
     return [job for job in jobs if job.comment.startswith("rule_train") and job.state in states]
 
 
-def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[bytes]) -> list[Job]:
+def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[str]) -> list[Job]:
     """Wait until there are such jobs, while snakemake is at work."""
     end = time.monotonic() + 600
     while not (jobs := found()):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from studies.project import copy_project
 
 from songnet.pipeline.provenance import git_commit
-from tests.conftest import Snakemake, once, small
+from tests.conftest import Snakemake, once, small, start_snakemake
 
 SETTINGS = ["models=[knn,causal_crnn]", "protocols=[artist]", "seeds=[1]"]
 RUNS = "results/local/runs/artist"
@@ -56,13 +55,8 @@ class Place:
 
     def start(self, *targets: str) -> subprocess.Popen[str]:
         """Begin a run; its output is in the file `output`."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *self.arguments(*targets)]
-        inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-        with (self.project / "output").open("w") as file:
-            return subprocess.Popen(
-                command, cwd=self.project, env=inherited, stdout=file, stderr=subprocess.STDOUT,
-                text=True,
-            )  # fmt: skip
+        arguments = ["--cores", "2", *self.arguments(*targets)]
+        return start_snakemake(self.project, *arguments, output="output")
 
     def output(self) -> str:
         """What the last run that was started has said."""

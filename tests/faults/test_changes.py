@@ -10,6 +10,7 @@ import pytest
 
 from songnet.data.fma_zip import member_name
 from songnet.io import sha1
+from tests.archives import members, write_archive
 from tests.conftest import processes
 from tests.faults.conftest import Place, errors
 
@@ -18,11 +19,9 @@ HOUR = 3600.0
 
 def without(archive: Path, track_id: int) -> None:
     """Leave one clip out, under a date long before the results."""
-    other = archive.with_name("other")
-    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(other, "w") as target:
-        for name in source.namelist():
-            if name != member_name("small", track_id):
-                target.writestr(name, source.read(name))
+    clips = members(archive)
+    del clips[member_name("small", track_id)]
+    other = write_archive(archive.with_name("other"), clips, zipfile.ZIP_STORED)
     os.utime(other, (time.time() - 1000 * HOUR,) * 2)
     other.replace(archive)
 

@@ -16,6 +16,7 @@ import pytest
 from songnet.data.fma_zip import member_name
 from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
+from tests.archives import members, write_archive
 from tests.faults.conftest import Place
 from tests.faults.fuzz import corpus, fuzz, mutated
 
@@ -28,9 +29,7 @@ BOMB, LIAR, ROTTEN, CURSED, STOLEN, FUZZED = 4, 7, 8, 10, 11, [13, 14, 16, 17, 1
 def make_hostile(archives: Path) -> None:
     """Spoil the archives in every way at once; most clips stay sound."""
     audio, metadata = archives / "fma_small.zip", archives / "fma_metadata.zip"
-    with zipfile.ZipFile(audio) as source:
-        clips = {name: source.read(name) for name in source.namelist()}
-    seeds = corpus()
+    clips, seeds = members(audio), corpus()
     clips |= {member_name("small", t): mutated(seeds, 1, t) for t in FUZZED}
     del clips[member_name("small", STOLEN)]
     with zipfile.ZipFile(audio, "w") as target:
@@ -42,8 +41,7 @@ def make_hostile(archives: Path) -> None:
         target.getinfo(member_name("small", ROTTEN)).CRC ^= 1
         target.getinfo(member_name("small", LIAR)).file_size = 3_000_000_000
     put_bomb(audio, member_name("small", BOMB).encode())
-    with zipfile.ZipFile(metadata) as source:
-        tables = {name: source.read(name).decode() for name in source.namelist()}
+    tables = {name: table.decode() for name, table in members(metadata).items()}
     rows = tables["fma_metadata/tracks.csv"].splitlines(keepends=True)
     for i, row in enumerate(rows):
         if row.startswith(f"{CURSED},"):
@@ -52,9 +50,7 @@ def make_hostile(archives: Path) -> None:
         elif i > 2:
             rows[i] = row.replace("Artist ", f"{SCRIPT} ").rstrip("\n") + f" {SCRIPT}\n"
     tables["fma_metadata/tracks.csv"] = "".join(rows)
-    with zipfile.ZipFile(metadata, "w") as target:
-        for name, text in tables.items():
-            target.writestr(name, text)
+    write_archive(metadata, tables)
 
 
 def put_bomb(path: Path, name: bytes) -> None:
@@ -127,8 +123,7 @@ def test_archives_full_of_harm_to_the_end(empty: Place) -> None:
 
 def endless_table(path: Path, kind: str) -> None:
     """Put a tracks.csv of about a gigabyte into an archive of a few megabytes."""
-    with zipfile.ZipFile(path) as source:
-        rows = source.read("fma_metadata/tracks.csv").splitlines(keepends=True)
+    rows = members(path)["fma_metadata/tracks.csv"].splitlines(keepends=True)
     blocks = {
         "ten million rows": b"".join(rows[3:5] * 50_000),
         "a row without an end": b"x" * 10**7,

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from songnet.evaluation import error_analysis
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.formatting import credit
 from songnet.report import analysis_page
 
@@ -42,21 +43,21 @@ def tracks() -> pd.DataFrame:
 
 
 def test_errors_of_each_genre() -> None:
-    errors = error_analysis.genre_errors(predictions(), GENRES)
+    errors = error_analysis.genre_errors(predictions())
     assert [row["genre"] for row in errors] == ["Pop", "Rock", "Folk"]  # hardest first
     pop, _, folk = errors
     # Pop comes second once in two tracks (0.9, 0.1, 0.0), third once (0.5, 0.3, 0.2).
     assert (pop["recall"], pop["top2"], pop["precision"]) == (0, 0.5, 0)
-    assert pop["called"] == {"Folk": 0.5, "Pop": 0, "Rock": 0.5}
+    assert pop["shares"] == {"Folk": 0.5, "Pop": 0, "Rock": 0.5}
     assert pop["confidence"] == pytest.approx(0.7)
     assert folk["precision"] == pytest.approx(2 / 3)
-    assert error_analysis.top_accuracy(predictions(), GENRES, 1) == 0.5
-    assert error_analysis.top_accuracy(predictions(), GENRES, 2) == pytest.approx(5 / 6)
+    assert error_analysis.top_accuracy(predictions(), 1) == 0.5
+    assert error_analysis.top_accuracy(predictions(), 2) == pytest.approx(5 / 6)
 
 
 def test_calibration() -> None:
-    artists = tracks()["artist_id"]
-    found = error_analysis.reliability(predictions(), GENRES, artists, 500, 0.95, bins=5)
+    bootstrap = Bootstrap(tracks()["artist_id"], 500, 0.95)
+    found = error_analysis.reliability(predictions(), bootstrap, bins=5)
     # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
@@ -75,24 +76,25 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     """One artist in two is right on all ten tracks: as sure as ten tosses, not as a hundred."""
     truth = np.repeat(np.tile(["Folk", "Pop"], 5), 10)
     table = pd.DataFrame({"track_id": range(100), "genre": truth, "predicted": "Folk"})
+    table.insert(1, "split", "test")
     table = table.assign(Folk=0.55, Pop=0.45, Rock=0.0)
-    artists = pd.Series(np.arange(100) // 10)
-    (row,) = error_analysis.reliability(table, GENRES, artists, 2000, 0.95).itertuples()
+    bootstrap = Bootstrap(pd.Series(np.arange(100) // 10), 2000, 0.95)
+    (row,) = error_analysis.reliability(table, bootstrap).itertuples()
     assert (row.predictions, row.accuracy) == (100, 0.5)
     assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles of ten
 
 
 def test_artists() -> None:
-    found = error_analysis.artist_errors(predictions(), tracks(), least=2)
+    found = error_analysis.artist_errors(predictions(), tracks(), min_tracks=2)
     assert found.to_dict("records") == [
         {"artist": "B", "genre": "Pop", "predictions": 3, "accuracy": pytest.approx(1 / 3),
-         "called": "Rock", "share": pytest.approx(1 / 3)},
-        {"artist": "A", "genre": "Folk", "predictions": 2, "accuracy": 1.0, "called": "",
+         "mistaken_for": "Rock", "share": pytest.approx(1 / 3)},
+        {"artist": "A", "genre": "Folk", "predictions": 2, "accuracy": 1.0, "mistaken_for": "",
          "share": 0},
     ]  # fmt: skip
     seeds = pd.concat([predictions()] * 3)  # predictions of three runs make no track more
-    assert len(error_analysis.artist_errors(seeds, tracks(), least=3)) == 1
-    none = error_analysis.artist_errors(predictions(), tracks(), least=9)
+    assert len(error_analysis.artist_errors(seeds, tracks(), min_tracks=3)) == 1
+    none = error_analysis.artist_errors(predictions(), tracks(), min_tracks=9)
     assert none.empty and analysis_page.artists_table(none).empty
     nobody = pd.DataFrame(columns=["rank"])
     assert analysis_page.artist_facts(none, nobody) == {}
@@ -108,10 +110,10 @@ def test_artists_without_a_name_bear_their_number() -> None:
 
 
 def test_nearest_artists() -> None:
-    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]].assign(artist_id=30)
+    known, tested = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]].assign(artist_id=30)
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     found = error_analysis.nearest_artists(
-        known, embeddings, heard, np.array([[0.6, 0.8]], np.float32)
+        known, embeddings, tested, np.array([[0.6, 0.8]], np.float32)
     )
     # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
     assert list(found["neighbour"]) == ["A", "B"]
@@ -121,11 +123,11 @@ def test_nearest_artists() -> None:
 
 
 def test_artists_of_one_name_stay_apart() -> None:
-    known, heard = tracks().loc[[1, 2, 3, 4]], tracks().loc[[3, 5]]
-    heard = heard.assign(artist="Same", genre="Pop", artist_id=[30, 31])
+    known, tested = tracks().loc[[1, 2, 3, 4]], tracks().loc[[3, 5]]
+    tested = tested.assign(artist="Same", genre="Pop", artist_id=[30, 31])
     embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
     points = np.array([[1, 0.5], [0.5, 1]], np.float32)
-    found = error_analysis.nearest_artists(known, embeddings, heard, points, neighbours=1)
+    found = error_analysis.nearest_artists(known, embeddings, tested, points, neighbours=1)
     assert analysis_page.neighbours_table(found).to_numpy().tolist() == [
         ["Same", "Pop", "A (Folk, 0.89)"], ["Same", "Pop", "B (Pop, 0.89)"],
     ]  # fmt: skip
@@ -137,18 +139,18 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
     found = error_analysis.nearest_artists(some, embeddings, some, embeddings)
     assert list(zip(found["artist"], found["neighbour"], strict=True)) == [("A", "B"), ("B", "A")]
     nobody = some.assign(artist_id=None)
-    for known, heard in [(some, nobody), (nobody, some)]:
-        found = error_analysis.nearest_artists(known, embeddings, heard, embeddings)
+    for known, tested in [(some, nobody), (nobody, some)]:
+        found = error_analysis.nearest_artists(known, embeddings, tested, embeddings)
         assert analysis_page.artist_facts(pd.DataFrame(), found) == {}
         assert analysis_page.neighbours_table(found).empty
 
 
 def test_secondary_labels() -> None:
-    found = error_analysis.secondary_labels(predictions(), tracks(), GENRES)
-    # Track 3 bears Pop and Rock and is called Rock; track 5 bears Folk beside its Rock.
+    found = error_analysis.secondary_labels(predictions(), tracks())
+    # Track 3 bears Pop and Rock and is predicted as Rock; track 5 bears Folk beside its Rock.
     assert (found.predictions, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
-    facts = analysis_page.error_facts(predictions(), GENRES, tracks())
+    facts = analysis_page.error_facts(predictions(), tracks())
     assert facts["errors naming another label"] == "1 of 3 (33.3 %)"
     assert (facts["accuracy"], facts["top-2 accuracy"]) == ("50.0 %", "83.3 %")
 
@@ -158,27 +160,26 @@ def test_secondary_labels() -> None:
 )
 def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
     """`check_genres` refuses the columns of predictions.parquet alone."""
-    genres = ["Folk", "Pop", name]
     named = predictions().replace("Rock", name).rename(columns={"Rock": name})
     known = tracks().replace("Rock", name)
     known["top_genres"] = [
         labels and [name if label == "Rock" else label for label in labels]
         for labels in known["top_genres"]
     ]
-    wrong = error_analysis.surely_wrong(named, known, genres, count=1)
+    wrong = error_analysis.confident_errors(named, known, count=1)
     assert wrong == [
         {"track_id": 3, "genre": "Pop", "predicted": name, "probability": 0.9, "artist": "B",
          "title": "song 3", "license": "CC BY"}
     ]  # fmt: skip
-    artists = error_analysis.artist_errors(named, known, least=2)
-    assert list(artists["called"]) == [name, ""]
-    labels = error_analysis.secondary_labels(named, known, genres)
+    artists = error_analysis.artist_errors(named, known, min_tracks=2)
+    assert list(artists["mistaken_for"]) == [name, ""]
+    labels = error_analysis.secondary_labels(named, known)
     assert (labels.predictions, labels.wrong, labels.excused) == (2, 3, 1)
-    errors = error_analysis.genre_errors(named, genres)
+    errors = error_analysis.genre_errors(named)
     assert [row["genre"] for row in errors] == ["Pop", name, "Folk"]
 
 
-def test_surely_wrong_comes_first() -> None:
-    found = error_analysis.surely_wrong(predictions(), tracks(), GENRES, count=2)
+def test_confident_errors_come_first() -> None:
+    found = error_analysis.confident_errors(predictions(), tracks(), count=2)
     assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]
     assert credit(found[0]) == "B: song 3 (CC BY)"

@@ -16,6 +16,7 @@ from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.models.configs import CausalCRNNConfig, CRNNConfig
 from songnet.models.crnn import CRNN
+from songnet.realtime import outputs
 from songnet.realtime.classify import (
     NO_MUSIC,
     about,
@@ -26,7 +27,7 @@ from songnet.realtime.classify import (
     smoothed,
     timeline,
 )
-from songnet.realtime.stream import Step, Stream, load_model
+from songnet.realtime.stream import load_model
 
 FACTS = {
     "model": "causal_crnn", "title": "causal C-RNN", "dataset": "local", "protocol": "artist",
@@ -69,7 +70,7 @@ def test_a_network_that_is_passed_over_is_named(
 def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def push(self: Stream, samples: Any) -> list[Any]:
+    def resample(clip: Any, rate: int) -> Any:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     sf.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 22_050), 22_050)
@@ -81,7 +82,7 @@ def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     (tmp_path / "text.mp3").write_text("no sound")
     found = classify_file(model, str(tmp_path / "text.mp3"))
     assert found.error == "not decodable: no audio in it"
-    monkeypatch.setattr(Stream, "push", push)
+    monkeypatch.setattr(outputs, "resample", resample)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         classify_file(model, str(tmp_path / "noise.wav"))
 
@@ -127,9 +128,6 @@ def test_the_timeline_tells_where_the_music_turns() -> None:
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
-    steps = [
-        Step(i + 1.0, row, row, np.empty((0, 0), np.float32), False) for i, row in enumerate(now)
-    ]
-    assert timeline(steps, model) == [(0.0, "Folk"), (10.0, "Rock")]
+    assert timeline(now, model) == [(0.0, "Folk"), (10.0, "Rock")]
     table = np.array([[0.0], [3.0], [6.0], [0.0], [9.0]], np.float32)
     assert smoothed(table, 3).ravel().tolist() == [1.5, 3.0, 3.0, 5.0, 4.5]

@@ -8,11 +8,9 @@ import pty
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,77 +18,20 @@ import pytest
 
 from songnet.data.download import download
 from songnet.errors import SongNetError
+from tests.servers import FaultyServer, serving
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA1 = hashlib.sha1(CONTENT).hexdigest()
 
 
-class Server(ThreadingHTTPServer):
-    """Serves CONTENT with Range; the first `faults` answers go wrong in a given way."""
-
-    def __init__(self, fault: str, faults: int) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.fault, self.faults, self.sent = fault, faults, 0
-        self.random = np.random.default_rng(1)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        fault = self.server.fault if self.server.faults > 0 else ""
-        self.server.faults -= 1
-        if fault in ("503", "429", "404", "400"):
-            return self.send_error(int(fault))
-        start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
-        if "ignores range" in fault:
-            start = 0
-        if start >= len(CONTENT):
-            return self.send_error(416)
-        body = CONTENT[start:]
-        if fault == "wrong byte":
-            body = body[:-1] + bytes([body[-1] ^ 1])
-        length = len(body) + {"says more": 1000, "says less": -1000}.get(fault, 0)
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(length))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        self.end_headers()
-        if fault in ("cut", "stall"):
-            body = body[: self.server.random.integers(len(body))]
-        if fault.startswith("half"):
-            body = body[: len(body) // 2]
-        self.wfile.write(body)
-        self.wfile.flush()
-        self.server.sent += len(body)
-        if fault == "stall":
-            time.sleep(6)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-Serve = Callable[..., Server]
+Serve = Callable[..., FaultyServer]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    servers = []
-
-    def start(fault: str = "", faults: int = 0) -> Server:
-        server = Server(fault, faults)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Start servers of CONTENT; the first ``faults`` answers of each go wrong in a given way."""
+    with serving() as start:
+        yield lambda fault="", faults=0: start(lambda path: CONTENT, fault, lambda n: n <= faults)
 
 
 @pytest.mark.parametrize(
@@ -122,26 +63,17 @@ def test_resumes_what_lies_there(tmp_path: Path, serve: Serve) -> None:
     assert server.sent == 1_000_000
 
 
-def test_starts_anew_where_the_server_cannot_resume(tmp_path: Path, serve: Serve) -> None:
-    server = serve("ignores range", 100)
-    (tmp_path / "a.zip.part").write_bytes(CONTENT[:2_000_000])
-    download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
+@pytest.mark.parametrize(
+    ("fault", "part"), [("ignores range", 2_000_000), ("half, ignores range", 0), ("404", 0)]
+)
+def test_starts_again_or_asks_a_mirror(tmp_path: Path, serve: Serve, fault: str, part: int) -> None:
+    """Where the server cannot resume, a line that breaks ends; the next address steps in."""
+    server = serve(fault, 10**6)
+    (tmp_path / "a.zip.part").write_bytes(CONTENT[:part])
+    urls = [server.url] if part else [server.url, serve().url]
+    download("a.zip", urls, SHA1, tmp_path / "a.zip", pause=0.001)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
-
-
-def test_a_line_that_breaks_where_the_server_cannot_resume_ends(
-    tmp_path: Path, serve: Serve
-) -> None:
-    broken, whole = serve("half, ignores range", 10**6), serve()
-    download("a.zip", [broken.url, whole.url], SHA1, tmp_path / "a.zip", pause=0.001)
-    assert (tmp_path / "a.zip").read_bytes() == CONTENT
-    assert broken.sent <= 5 * len(CONTENT)
-
-
-def test_a_mirror_steps_in(tmp_path: Path, serve: Serve) -> None:
-    dead, alive = serve("404", 100), serve()
-    download("a.zip", [dead.url, alive.url], SHA1, tmp_path / "a.zip", pause=0.01)
-    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.sent <= 5 * len(CONTENT)
 
 
 @pytest.mark.parametrize("fault", ["wrong byte", "says less"])
@@ -161,22 +93,24 @@ def test_a_server_that_never_gives_is_named(tmp_path: Path, serve: Serve, fault:
     assert not (tmp_path / "a.zip").exists()
 
 
-def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
-    server = serve("stall", 1)
+def interrupted(folder: Path, server: FaultyServer, patience: int) -> subprocess.Popen[bytes]:
+    """A download in a process of its own, which has fetched something."""
     program = "import sys; from songnet.data.download import download; download(*eval(sys.argv[1]))"
-    arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip")))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, arguments],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    part = tmp_path / "a.zip.part"
+    arguments = repr(("a.zip", [server.url], SHA1, str(folder / "a.zip"), 0.01, patience))
+    process = subprocess.Popen([sys.executable, "-c", program, arguments], start_new_session=True)
+    part = folder / "a.zip.part"
     while not part.exists() or not part.stat().st_size:
         time.sleep(0.05)
         assert process.poll() is None
+    return process
+
+
+def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
+    server = serve("stall", 1)
+    process = interrupted(tmp_path, server, 60)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = part.stat().st_size
+    kept = (tmp_path / "a.zip.part").stat().st_size
     assert not (tmp_path / "a.zip").exists()
     server.sent = 0
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
@@ -198,15 +132,10 @@ def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Se
 
 def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve) -> None:
     server = serve("stall", 1)
-    program = "import sys; from songnet.data.download import download; download(*eval(sys.argv[1]))"
-    arguments = repr(("a.zip", [server.url], SHA1, str(tmp_path / "a.zip"), 0.01, 3))
-    process = subprocess.Popen([sys.executable, "-c", program, arguments])
-    part = tmp_path / "a.zip.part"
-    while not part.exists() or not part.stat().st_size:
-        time.sleep(0.05)
-        assert process.poll() is None
+    process = interrupted(tmp_path, server, 3)
     process.kill()
     process.wait()
+    part = tmp_path / "a.zip.part"
     with part.open("ab") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # curl is still there
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)

@@ -1,20 +1,20 @@
 """Metrics equal scikit-learn's; the interval covers what it should."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import confusion_matrix as sklearn_confusion
-from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, log_loss
 
-from songnet.evaluation.metrics import (
-    artist_bootstrap,
-    effective_artists,
-    genre_scores,
-    subset_metrics,
-)
+from songnet.evaluation.bootstrap import Bootstrap, effective_artists
+from songnet.evaluation.metrics import genre_scores, subset_metrics
 from songnet.models.predictions import prediction_table
 
 GENRES = ["Folk", "Pop", "Rock"]
+Values = NDArray[Any]
 
 
 @pytest.fixture
@@ -27,98 +27,84 @@ def table() -> pd.DataFrame:
     return prediction_table(tracks, predicted, probabilities, GENRES)
 
 
-def test_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
-    artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
-    found = subset_metrics(table, artists, GENRES, resamples=500, confidence=0.95)
+def test_subset_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
+    found = subset_metrics(table, GENRES, Bootstrap(pd.Series(np.arange(200) // 4), 500, 0.95))
     truth, predicted = table["genre"], table["predicted"]
     assert found["accuracy"] == pytest.approx((truth == predicted).mean())
-    assert found["confusion"] == sklearn_confusion(truth, predicted, labels=GENRES).tolist()
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, predicted, labels=GENRES
-    )
-    for i, genre in enumerate(GENRES):
-        expected = {
-            "precision": precision[i],
-            "recall": recall[i],
-            "f1": f1[i],
-            "tracks": support[i],
-        }
-        assert found["genres"][genre] == pytest.approx(expected)
-    assert found["macro_f1"] == pytest.approx(f1.mean())
+    assert found["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert found["confusion"][0][1] == ((truth == "Folk") & (predicted == "Pop")).sum()
+    assert found["genres"]["Folk"]["tracks"] == (truth == "Folk").sum()
+    assert found["genres"]["Folk"]["recall"] == (predicted[truth == "Folk"] == "Folk").mean()
     assert found["log_loss"] == pytest.approx(log_loss(truth, table[GENRES]), rel=1e-5)
     assert found["ci_low"] < found["accuracy"] < found["ci_high"]
 
 
 def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None:
-    artists = pd.Series(np.arange(200) // 4, index=np.arange(200))
     rows = table[(table["genre"] != "Pop") & (table["predicted"] != "Pop")]
-    found = subset_metrics(rows, artists, GENRES, resamples=10, confidence=0.95)
+    found = subset_metrics(rows, GENRES, Bootstrap(pd.Series(np.arange(200) // 4), 100, 0.95))
     expected = f1_score(rows["genre"], rows["predicted"], average="macro")
     assert found["macro_f1"] == pytest.approx(expected)
     assert found["genres"]["Pop"] == {"precision": 0, "recall": 0, "f1": 0, "tracks": 0}
 
 
-def test_scores_are_missing_where_nothing_is_to_be_said() -> None:
-    scores = genre_scores(np.array([[3, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
+def test_scores_are_missing_where_undefined() -> None:
+    truth, predicted = pd.Series(list("AABC")), pd.Series(list("ABAC"))
+    scores = genre_scores(truth, predicted, list("ABCD"), pd.Series([3, 1, 2, 0]))
     np.testing.assert_allclose(scores["precision"], [3 / 5, 0, np.nan, np.nan])
     np.testing.assert_allclose(scores["recall"], [3 / 4, 0, np.nan, np.nan])
     np.testing.assert_allclose(scores["f1"], [2 / 3, 0, np.nan, np.nan])
+    assert scores["predictions"].tolist() == [4, 2, 0, 0]
+
+
+def covered(draw: Callable[[], Values], truth: float, *given: tuple[Values, Any]) -> Values:
+    """Share of 200 samples whose interval holds the truth, for each choice of artists and runs."""
+    held = np.zeros(len(given))
+    for _ in range(200):
+        values = pd.Series(draw())
+        for i, (artists, runs) in enumerate(given):
+            low, high = Bootstrap(pd.Series(artists), 400, 0.95).interval(values, runs=runs)
+            held[i] += low <= truth <= high
+    return held / 200
 
 
 def test_interval_covers_the_truth() -> None:
     """Artists are right or wrong as a whole: the artist bootstrap covers, one over tracks fails."""
     rng = np.random.default_rng(5)
-    artists = pd.Series(np.repeat(np.arange(60), 8))
-    by_artist = by_track = 0
-    for _ in range(200):
-        correct = np.repeat((rng.random(60) < 0.6).astype(float), 8)
-        low, high = artist_bootstrap(correct, artists, 400, 0.95)
-        by_artist += low <= 0.6 <= high
-        low, high = artist_bootstrap(correct, pd.Series(np.arange(480)), 400, 0.95)
-        by_track += low <= 0.6 <= high
-    assert by_artist / 200 > 0.9
-    assert by_track / 200 < 0.75
+    artists = np.repeat(np.arange(60), 8)
+    by_artist, by_track = covered(
+        lambda: np.repeat(rng.random(60) < 0.6, 8), 0.6, (artists, None), (np.arange(480), None)
+    )
+    assert by_artist > 0.9 and by_track < 0.75
 
 
-def test_runs_vary_too() -> None:
+def test_interval_with_runs_covers_the_truth() -> None:
     """Each run is better or worse as a whole: drawing them covers, drawing artists alone fails."""
     rng = np.random.default_rng(6)
-    artists = pd.Series(np.tile(np.repeat(np.arange(50), 4), 9))
-    runs = np.repeat(np.arange(9), 200)
-    with_runs = without = 0
-    for _ in range(200):
+    artists, runs = np.tile(np.repeat(np.arange(50), 4), 9), np.repeat(np.arange(9), 200)
+
+    def draw() -> Values:
         gains = rng.normal(0, 0.05, 9)[runs] + rng.normal(0, 0.05, 50)[artists]
-        gains += rng.normal(0, 0.3, len(runs))
-        low, high = artist_bootstrap(gains, artists, 400, 0.95, runs=runs)
-        with_runs += low <= 0 <= high
-        low, high = artist_bootstrap(gains, artists, 400, 0.95)
-        without += low <= 0 <= high
-    assert with_runs / 200 > 0.9
-    assert without / 200 < 0.75
+        return gains + rng.normal(0, 0.3, len(runs))
+
+    with_runs, without = covered(draw, 0, (artists, runs), (artists, None))
+    assert with_runs > 0.9 and without < 0.75
 
 
-def test_of_one_run_there_is_none_to_draw() -> None:
-    rng = np.random.default_rng(8)
-    correct, artists = rng.random(60), pd.Series(np.arange(60) // 3)
-    one = artist_bootstrap(correct, artists, 700, 0.95, runs=np.zeros(60, np.int64))
-    assert one == artist_bootstrap(correct, artists, 700, 0.95)
+def test_interval_of_one_run_draws_none() -> None:
+    correct = pd.Series(np.random.default_rng(8).random(60))
+    bootstrap = Bootstrap(pd.Series(np.arange(60) // 3), 700, 0.95)
+    one = bootstrap.interval(correct, runs=np.zeros(60, np.int64))
+    assert one == bootstrap.interval(correct)
 
 
-def test_unknown_artists_count_for_themselves() -> None:
-    correct = np.tile([0.0, 1.0], 100)
-    unknown = pd.Series(np.full(200, np.nan))
-    assert artist_bootstrap(correct, unknown, 500, 0.95) == artist_bootstrap(
-        correct, pd.Series(np.arange(200)), 500, 0.95
+def test_interval_counts_unknown_artists_and_tracks_for_themselves() -> None:
+    correct, unknown = pd.Series(np.tile([0.0, 1.0], 100)), pd.Series(np.full(200, np.nan))
+    bootstrap = Bootstrap(unknown, 500, 0.95)
+    assert bootstrap.interval(correct) == Bootstrap(pd.Series(np.arange(200)), 500, 0.95).interval(
+        correct
     )
-
-
-def test_several_predictions_on_a_track_are_no_more_artists() -> None:
-    rng = np.random.default_rng(7)
-    correct = rng.integers(0, 2, 40).astype(float)
-    unknown = pd.Series([np.nan] * 40, index=np.arange(100, 140))
-    once = artist_bootstrap(correct, unknown, 500, 0.95)
-    twice = artist_bootstrap(np.tile(correct, 2), pd.concat([unknown, unknown]), 500, 0.95)
-    assert once == twice
+    # Several predictions on a track are no more artists.
+    assert bootstrap.interval(pd.concat([correct, correct])) == bootstrap.interval(correct)
 
 
 def test_one_artist_with_half_of_the_tracks_leaves_four() -> None:

@@ -50,15 +50,16 @@ def test_svg_is_small_text_in_the_ink_of_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "svm.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_training_figure_marks_the_chosen_epoch(drawn: list[Any]) -> None:
+def test_training_figure_has_a_line_for_each_run(drawn: list[Any]) -> None:
     history = pd.DataFrame(
-        {"epoch": [1, 2, 3], "kept": [1, 2, 2], "train_loss": [2.0, 1.0, 0.5],
+        {"epoch": [1, 2, 3], "train_loss": [2.0, 1.0, 0.5],
          "validation_loss": [1.9, 1.2, 1.1], "validation_accuracy": [0.2, 0.6, 0.5]}
     )  # fmt: skip
-    figures.training_figure({RunName("artist", "crnn", "1"): history}, "C-RNN", "training.svg")
-    for axes, height in zip(drawn[0].axes, (1.2, 60.0), strict=True):
-        (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
-        assert (*dot.get_xdata(), *dot.get_ydata()) == (2, height)
+    runs = {RunName("artist", "crnn", seed): history for seed in ("1", "2")}
+    figures.training_figure(runs, "C-RNN", "training.svg")
+    left, right = drawn[0].axes
+    assert [list(line.get_ydata()) for line in left.lines[:2]] == [[2, 1, 0.5], [1.9, 1.2, 1.1]]
+    assert [list(line.get_ydata()) for line in right.lines[:2]] == [[20, 60, 50]] * 2
 
 
 def test_accuracy_figure_without_test_set_shows_validation(drawn: list[Any]) -> None:

@@ -13,8 +13,8 @@ from songnet.data.shards import MelShards
 from songnet.evaluation.filters import (
     _of_different_genres,
     layer_activities,
+    selective_filters,
     silenced,
-    telling_filters,
 )
 from songnet.models.base import Network, Outputs
 from songnet.models.causal_crnn import CausalCRNN
@@ -56,7 +56,7 @@ def network(request: pytest.FixtureRequest) -> Network:
     return net.eval()
 
 
-def test_a_filter_that_never_answers_takes_no_place() -> None:
+def test_a_filter_without_a_response_takes_no_place() -> None:
     strength = np.array([[1, 1, 0, 0], [0, 0, 2, 0]], np.float32)  # the last one is dead
     statistic = np.array([50.0, 40.0, 30.0, 0.0])
     assert _of_different_genres(strength, np.array([0, 1]), statistic, 3) == [0, 2, 1]
@@ -68,7 +68,7 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
     assert len(layers) == 3
     for activity in layers:
         assert activity.strength.shape == activity.start.shape == (12, 8)
-    found = telling_filters(
+    found = selective_filters(
         network, shards, subset, ["quiet", "loud"], pd.Series(1.0, index=subset.track_ids),
         filters=2, excerpts=3, excerpt_seconds=1.0,
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
     network = Loudness(NetworkConfig(32, 2, FPS))
     assert network.layers == []
     artists = pd.Series(1.0, index=subset.track_ids)
-    assert telling_filters(network, shards, subset, ["quiet", "loud"], artists) == []
+    assert selective_filters(network, shards, subset, ["quiet", "loud"], artists) == []
 
 
 class OneFilter(Loudness):
@@ -133,7 +133,7 @@ def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
     shards, subset = planted(tmp_path)
     artists = pd.Series(range(12), index=subset.track_ids)
     network = OneFilter(NetworkConfig(32, 2, FPS))
-    found = telling_filters(network, shards, subset, ["quiet", "loud"], artists)
+    found = selective_filters(network, shards, subset, ["quiet", "loud"], artists)
     # Silenced, all are taken for quiet ones: half of the clips are lost.
     assert [(filter.number, filter.accuracy_lost) for filter in found] == [(1, 0.5), (2, 0.0)]
 
@@ -143,7 +143,7 @@ def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Networ
     two = Subset(subset.track_ids[:2], subset.labels[:2], subset.metadata[:2])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = telling_filters(
+        found = selective_filters(
             network, shards, two, ["quiet", "loud"], pd.Series(1.0, index=two.track_ids), filters=2
         )
     assert [filter.f_statistic for filter in found] == [0.0] * 6
@@ -154,15 +154,14 @@ def test_networks_follow_the_clips_to_the_device(
 ) -> None:
     """Saved networks are read to the CPU. `meta`, a device without numbers, stands for a GPU."""
     shards, subset = planted(tmp_path)
-    for module in ("evaluation.filters", "training.predict"):
-        monkeypatch.setattr(f"songnet.{module}.device", lambda: torch.device("meta"))
-        monkeypatch.setattr(f"songnet.{module}.to_device", lambda tensor: tensor.to("meta"))
-    for heard in (
+    monkeypatch.setattr("songnet.training.predict.device", lambda: torch.device("meta"))
+    monkeypatch.setattr("songnet.training.predict.to_device", lambda tensor: tensor.to("meta"))
+    for process in (
         lambda: layer_activities(network, shards, subset, 1.0),
         lambda: embed_clips(network, shards, subset.track_ids, subset.metadata),
     ):
         with pytest.raises(NotImplementedError, match="copy out of meta"):
-            heard()
+            process()
 
 
 def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: Network) -> None:
@@ -171,11 +170,11 @@ def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: 
     with torch.no_grad():
         before = network(mel).clip_logits
         for layer in network.layers:
-            heard: list[torch.Tensor] = []
+            outputs: list[torch.Tensor] = []
             with silenced(layer, 3):
-                hook = layer.register_forward_hook(lambda m, i, out, h=heard: h.append(out))
+                hook = layer.register_forward_hook(lambda m, i, out, seen=outputs: seen.append(out))
                 network(mel)
                 hook.remove()
-            assert heard[0][:, 3].abs().max() == 0
-            assert heard[0].abs().max() > 0
+            assert outputs[0][:, 3].abs().max() == 0
+            assert outputs[0].abs().max() > 0
         torch.testing.assert_close(network(mel).clip_logits, before, rtol=0, atol=0)

@@ -7,6 +7,7 @@ import pytest
 from songnet.models.fusion import fit_weights, fuse, fuse_runs
 
 GENRES = ["Folk", "Pop", "Rock"]
+ARTISTS = pd.Series(range(300)) // 5
 
 
 def test_pool_is_the_normalised_product_of_powers() -> None:
@@ -59,7 +60,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
     clock = iter([1.0, 3.5, 0.0, 0.0])
     monkeypatch.setattr("songnet.models.fusion.time.perf_counter", lambda: next(clock))
     runs = {"a": [table(1, 0.4), table(2, 0.4)], "b": [table(3, 0.4)]}
-    fusion = fuse_runs(runs, 60.0)
+    fusion = fuse_runs(runs, ARTISTS, 60.0)
     assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)
     assert set(fusion.weights) == {"a", "b"}
     # Without its members' training there would be no fusion.
@@ -67,4 +68,29 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
     for tables in runs.values():
         for one in tables:
             one.loc[one["split"] == "test", "genre"] = "Folk"
-    assert fuse_runs(runs, 0.0).weights == fusion.weights
+    assert fuse_runs(runs, ARTISTS, 0.0).weights == fusion.weights
+
+
+def test_validation_accuracy_of_a_fusion_is_not_flattered_by_its_weights() -> None:
+    """Of members that know nothing, weights fitted on the very tracks would beat chance."""
+    members = [noise(seed) for seed in range(1000, 1300, 6)]
+    fusions = [fuse_runs(runs, ARTISTS, 0.0) for runs in members]
+    measured = [fusion.history["validation_accuracy"].item() for fusion in fusions]
+    flattered = [
+        fitted_on_all(fusion.predictions, runs)
+        for fusion, runs in zip(fusions, members, strict=True)
+    ]
+    assert np.mean(measured) == pytest.approx(1 / 3, abs=0.02)
+    assert np.mean(flattered) > 1 / 3 + 0.02
+
+
+def noise(seed: int) -> dict[str, list[pd.DataFrame]]:
+    return {f"m{i}": [table(seed + i, 0.0)] for i in range(6)}
+
+
+def fitted_on_all(predictions: pd.DataFrame, runs: dict[str, list[pd.DataFrame]]) -> float:
+    validation = (predictions["split"] == "validation").to_numpy()
+    members = [tables[0].loc[validation, GENRES].to_numpy() for tables in runs.values()]
+    truth = np.searchsorted(GENRES, predictions["genre"][validation])
+    fused = fuse(members, fit_weights(members, truth))
+    return float(np.mean(fused.argmax(axis=1) == truth))

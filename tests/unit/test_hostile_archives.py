@@ -19,21 +19,15 @@ from songnet.data.fma_zip import FmaZip
 from songnet.data.tracks import read_tracks, select_tracks, wanted_tracks
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.audio import decode
+from tests.archives import write_archive
 
 HEADER = "track_id,set,set,track,artist,track\n,split,subset,genre_top,id,title\n,,,,,\n"
 CLIP = "fma_small/000/000002.mp3"
 
 
-def archive_of(path: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
 def metadata_of(path: Path, rows: str | bytes) -> str:
     content = HEADER.encode() + (rows.encode() if isinstance(rows, str) else rows)
-    return str(archive_of(path, {"fma_metadata/tracks.csv": content}))
+    return str(write_archive(path, {"fma_metadata/tracks.csv": content}))
 
 
 def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> Path:
@@ -48,7 +42,7 @@ def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> 
 def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
     names = ["../../000007.mp3", "/etc/000008.mp3", "fma_small/../../000009.mp3", "a/²/².mp3",
              "fma_small/000/2.mp3", "fma_small/000/000002.mp3/000010.mp3", CLIP]  # fmt: skip
-    path = archive_of(tmp_path / "fma_small.zip", dict.fromkeys(names, b"x"))
+    path = write_archive(tmp_path / "fma_small.zip", dict.fromkeys(names, b"x"))
     assert FmaZip([str(path)]).track_ids() == {2}
     path.rename(tmp_path / "fma_large.zip")
     with pytest.raises(SongNetError, match=r"no clip of a name like fma_large/000/000002\.mp3"):
@@ -57,7 +51,7 @@ def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
 
 def damaged(path: Path, case: str) -> Path:
     """An archive whose one clip cannot be read, for a reason."""
-    archive_of(path, {CLIP: bytes(2000)})
+    write_archive(path, {CLIP: bytes(2000)})
     if case == "too large":
         return patched(path, 24, struct.pack("<I", 3_000_000_000))
     if case == "its CRC-32 is wrong":
@@ -85,7 +79,7 @@ def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
-    path = archive_of(tmp_path / "a.zip", {CLIP: b"first", "table": b"x"})
+    path = write_archive(tmp_path / "a.zip", {CLIP: b"first", "table": b"x"})
     with zipfile.ZipFile(path, "a") as archive:
         for name in (CLIP, "table"):
             archive.writestr(name, b"second")
@@ -99,7 +93,7 @@ def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "gone", "x"), RuntimeError("no thread")])
 def test_an_error_elsewhere_is_not_the_archives(tmp_path: Path, error: Exception) -> None:
-    path = archive_of(tmp_path / "a.zip", {"table": b"x"})
+    path = write_archive(tmp_path / "a.zip", {"table": b"x"})
     with pytest.raises(type(error), match=str(error.args[-1])):  # noqa: SIM117
         with open_zip(path) as archive, open_member(archive, "table") as file:
             assert file.read() == b"x"
@@ -114,8 +108,7 @@ def test_a_folder_is_no_archive(tmp_path: Path) -> None:
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     """200 MB of zeros in 200 bytes, whose header promises 1000 bytes."""
     path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(CLIP, bz2.compress(bytes(2 * 10**8)))
+    write_archive(path, {CLIP: bz2.compress(bytes(2 * 10**8))}, zipfile.ZIP_STORED)
     for header, method, size in [(b"PK\1\2", 10, 24), (b"PK\3\4", 8, 22)]:
         patched(path, method, struct.pack("<H", zipfile.ZIP_BZIP2), header)
         patched(path, size, struct.pack("<I", 1000), header)
@@ -133,9 +126,7 @@ def unpack_some(path: str, threads: int) -> None:
 
 def test_a_bomb_of_a_table_is_unpacked_little_further_than_it_is_read(tmp_path: Path) -> None:
     """400 MB of zeros in 400 bytes; a thread unpacks a block of 46 MB of them at once."""
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
-        archive.writestr("table", bytes(400 * 10**6))
+    path = write_archive(tmp_path / "a.zip", {"table": bytes(400 * 10**6)})
     one, two = (measured(unpack_some, str(path), threads)[2] for threads in (1, 2))
     assert two < one + 300
 

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src/songnet"
 # From the bottom up. Modules of one line may know one another only inside a package.
 LAYERS = [
-    {"errors", "colours", "formatting"},
+    {"errors", "colours", "defaults", "formatting", "parallel"},
     {"io"},
     {"features"},
     {"data"},
@@ -16,8 +16,10 @@ LAYERS = [
     {"training"},
     {"evaluation"},
     {"realtime", "report"},
+    {"library"},
     {"tracking"},
     {"pipeline"},
+    {"commands"},
     {"cli"},
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
@@ -139,20 +139,20 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> N
     """
     path = tmp_path / "old.safetensors"
     save(network("causal_crnn"), ["a", "b", "c"], {}, path)
-    with safe_open(path, "pt") as file:
-        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    config = json.loads(metadata["config"])
-    if config.pop(setting, None) is None:
-        config[setting] = 0.1
-    write_bundle(path, {**read_metadata(metadata), "config": config}, tensors)
+    metadata, tensors = read_bundle(path)
+    if metadata["config"].pop(setting, None) is None:
+        metadata["config"][setting] = 0.1
+    write_bundle(path, metadata, tensors)
     with pytest.raises(SongNetError, match=rf"old\.safetensors: .* settings differ: {setting}$"):
         load(path)
 
 
-def read_metadata(metadata: dict[str, str]) -> dict[str, Any]:
-    found = {name: json.loads(value) for name, value in metadata.items()}
-    del found["checksum"]
-    return found
+def read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read what a file of weights says, without its checksum, and its tensors."""
+    with safe_open(path, "pt") as file:
+        metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+    del metadata["checksum"]
+    return metadata, load_file(path)
 
 
 def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
@@ -169,7 +169,8 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
         ({"genres": ["a", "b", "b"]}, "3 genres for 3 outputs, which must differ"),
         (
             {"network": "os.system"},
-            "'os.system' is not a network of SongNet (known: crnn, causal_crnn)",
+            "'os.system' is not a network of SongNet (known: crnn, causal_crnn, "
+            "encoder_classifier, musicnn_tagger)",
         ),
         ({"facts": None}, "facts are not a table"),
         ({"genres": {"a": 1, "b": 2, "c": 3}}, "genres are not a list of names"),
@@ -182,9 +183,7 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
 def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reason: str) -> None:
     path = tmp_path / "model.safetensors"
     save(network("crnn"), ["a", "b", "c"], {}, path)
-    with safe_open(path, "pt") as file:
-        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    written = read_metadata(metadata)
+    written, tensors = read_bundle(path)
     if isinstance(change, dict):
         written |= change
     written.pop(change if change == "config" else "", None)
@@ -214,7 +213,7 @@ def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
-def test_streaming_equals_hearing_at_once(rate: float) -> None:
+def test_streaming_equals_the_whole_at_once(rate: float) -> None:
     model = network("causal_crnn", 64, rate)
     assert model.is_causal() and not network("crnn", 64, rate).is_causal()
     mel = torch.randn(2, 64, 12 * model.frames_per_step)
@@ -226,3 +225,16 @@ def test_streaming_equals_hearing_at_once(rate: float) -> None:
         pieces.append(predictions)
     for at_once, piecewise in zip(whole, zip(*pieces, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(piecewise, dim=1), at_once, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("rate", [2.0, 4.27, 8.0, 12.9, 21.5, 43.07, 62.5, 86.1])
+def test_a_second_costs_alike_at_every_frame_rate(rate: float) -> None:
+    """The first block, whose columns are what training costs, leaves eleven of a second at most."""
+    model: Any = network("causal_crnn", rate=rate)
+    seconds = model.frames_per_step / rate
+    assert 0.24 < seconds < 0.6
+    frames = 20 * model.frames_per_step
+    columns: list[int] = []
+    model.convolutions[0].register_forward_hook(lambda *given: columns.append(given[2].shape[-1]))
+    assert model(torch.zeros(1, 64, frames)).clip_logits.shape[1] == 20
+    assert columns[0] / (frames / rate) <= 11

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from songnet.colours import genre_colours
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.precomputed_mels import PrecomputedMels
 from songnet.report.pages import Excerpts, spectrogram_image, write_page
+from tests.archives import write_archive
 
 
 def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
@@ -24,17 +24,16 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     samples[2 * 44_100 : 3 * 44_100] = 0.2 * np.sin(2 * np.pi * 440 * time)
     clip = io.BytesIO()
     sf.write(clip, np.column_stack([samples, samples]), 44_100, format="MP3")
-    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
-        archive.writestr(member_name("small", 7), clip.getvalue())
+    write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
     uri = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")])).audio(7, 2.0, 1.0)
     kind, _, content = uri.partition(",")
     assert kind == "data:audio/mpeg;base64"
-    heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
-    assert (rate, heard.ndim) == (22_050, 1)
-    assert len(heard) / rate == pytest.approx(1.0, abs=0.1)
-    assert np.abs(heard).max() == pytest.approx(0.9, abs=0.1)
-    spectrum = np.abs(np.fft.rfft(heard))
-    assert np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
+    cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+    assert (rate, cut.ndim) == (22_050, 1)
+    assert len(cut) / rate == pytest.approx(1.0, abs=0.1)
+    assert np.abs(cut).max() == pytest.approx(0.9, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(cut))
+    assert np.fft.rfftfreq(len(cut), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=2)
     assert Excerpts(PrecomputedMels(["mels-00.npz"])).audio(7, 2.0, 1.0) == ""
 
 
@@ -43,14 +42,13 @@ def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path
     samples[: 12 * 22_050] = 0
     clip = io.BytesIO()
     sf.write(clip, samples, 22_050, format="FLAC")
-    with zipfile.ZipFile(tmp_path / "fma_small.zip", "w") as archive:
-        archive.writestr(member_name("small", 7), clip.getvalue())
+    write_archive(tmp_path / "fma_small.zip", {member_name("small", 7): clip.getvalue()})
     excerpts = Excerpts(FmaZip([str(tmp_path / "fma_small.zip")]))
     for start, silent in [(0, True), (11, False)]:
         content = excerpts.audio(7, start, 10).partition(",")[2]
-        heard, rate = sf.read(io.BytesIO(base64.b64decode(content)))
-        assert len(heard) / rate == pytest.approx(10, abs=0.1)
-        assert bool(np.abs(heard).max() < 1e-3) is silent
+        cut, rate = sf.read(io.BytesIO(base64.b64decode(content)))
+        assert len(cut) / rate == pytest.approx(10, abs=0.1)
+        assert bool(np.abs(cut).max() < 1e-3) is silent
 
 
 def test_spectrograms_stand_upright() -> None:
@@ -73,7 +71,7 @@ FILTERS = {
 
 def test_filters_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    write_page("filters.html", page, version="1", **FILTERS)
+    write_page("filters.html", page, **FILTERS)
     text = page.read_text()
     assert "This network has no convolutional layers." in text and "F statistic" not in text
     assert "&lt;b&gt;" in text and "<b>" not in text
@@ -83,23 +81,23 @@ def test_filters_page(tmp_path: Path) -> None:
          "effect": "changes no accuracy", "excerpts": []}
         for number, statistic in ((3, 12.34), (5, 0.0))
     ]  # fmt: skip
-    write_page("filters.html", page, version="1", **FILTERS | {"layers": {1: filters}})
+    write_page("filters.html", page, **FILTERS | {"layers": {1: filters}})
     first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
     assert "F = 12.3. Silenced" in first and "F is undefined. Silenced" in second
     with pytest.raises(UndefinedError):
-        write_page("filters.html", page, version="1")
+        write_page("filters.html", page)
 
 
 def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
     rows = pd.DataFrame({"model": ["<script>"], "accuracy": ["54.3 ± 1.2 [50.1, 58.2]"]})
     page = tmp_path / "page.html"
     analysis: dict[str, Any] = {
-        key: {} for key in ("genres", "nearest", "surely_wrong", "facts", "colours")
+        key: {} for key in ("genres", "nearest", "confident_errors", "facts", "colours")
     }
     figure = tmp_path / "figure.svg"
     figure.write_text("<svg></svg>")
     values = {"artists": rows, "neighbours": rows, "figure": figure, "level": 0.95, "served": True}
-    write_page("analysis.html", page, version="1", **FILTERS | analysis | values)
+    write_page("analysis.html", page, **FILTERS | analysis | values)
     text = page.read_text()
     assert "<td>&lt;script&gt;</td><td>54.3\u00a0±\u00a01.2 [50.1,\u00a058.2]</td>" in text
     assert "Bars: 95\u00a0% CIs" in text and "<svg></svg>" in text

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from songnet.pipeline.plan import (
     selected_models,
     shard_count,
 )
-from tests.configured import DATASETS, MODELS, checked
+from tests.configured import DATASETS, ENCODERS, MODELS, checked
 
 
 @pytest.mark.parametrize(
@@ -31,21 +32,23 @@ def test_models_that_the_data_set_cannot_feed(
 ) -> None:
     config = checked()
     with pytest.raises(SongNetError, match=f"config key models: {message}"):
-        selected_models(config | {"models": models}, DATASETS[dataset], MODELS)
+        selected_models(config | {"models": models}, DATASETS[dataset], MODELS, ENCODERS)
     # A run that names none leaves them out.
-    assert (models[-1] in selected_models(config, DATASETS[dataset], MODELS)) == (dataset == "demo")
-    assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS))
+    selected = selected_models(config, DATASETS[dataset], MODELS, ENCODERS)
+    assert (models[-1] in selected) == (dataset == "demo")
+    assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
 
 
 def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
-        config = {"models": named, "reference": None}
-        assert list(selected_models(config, dataset, models)) == selected
+        config: dict[str, Any] = {"models": named, "reference": None, "tables": {}}
+        assert list(selected_models(config, dataset, models, {})) == selected
     # Nor are fusions of them.
     models["f"] = {"family": "fusion", "members": ["a", "b"]}
-    assert list(selected_models({"models": None, "reference": None}, dataset, models)) == ["a"]
+    config = {"models": None, "reference": None, "tables": {}}
+    assert list(selected_models(config, dataset, models, {})) == ["a"]
 
 
 def test_a_taste_has_few_jobs_and_a_note_of_its_own() -> None:

@@ -12,6 +12,7 @@ from studies.published_features import make_metadata, measured
 from songnet.data.published_features import NAME, read_features
 from songnet.errors import SongNetError
 from songnet.features.fma518 import columns
+from tests.archives import write_archive
 
 
 @pytest.fixture
@@ -19,9 +20,7 @@ def published(tmp_path: Path) -> tuple[str, pd.DataFrame]:
     """500 tracks as FMA writes them: three header rows and one that names the index."""
     values = np.random.default_rng(0).normal(size=(500, 518))
     table = pd.DataFrame(values, columns=columns(), index=pd.RangeIndex(2, 502, name="track_id"))
-    path = tmp_path / "fma_metadata.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
-        archive.writestr("fma_metadata/features.csv", table.to_csv())
+    path = write_archive(tmp_path / "fma_metadata.zip", {NAME: table.to_csv()})
     return str(path), table
 
 
@@ -41,9 +40,7 @@ def test_a_table_whose_index_is_not_named(
 ) -> None:
     path, table = published
     lines = table.to_csv().splitlines(keepends=True)
-    unnamed = tmp_path / "unnamed.zip"
-    with zipfile.ZipFile(unnamed, "w") as archive:
-        archive.writestr("fma_metadata/features.csv", "".join(lines[:3] + lines[4:]))
+    unnamed = write_archive(tmp_path / "unnamed.zip", {NAME: "".join(lines[:3] + lines[4:])})
     wanted = pd.Index([2, 501])
     pd.testing.assert_frame_equal(read_features(str(unnamed), wanted), read_features(path, wanted))
 
@@ -131,8 +128,8 @@ def test_bad_tables_are_named(
 ) -> None:
     path, table = published
     rows = table[:20].to_csv().splitlines(keepends=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(NAME, "".join(change(rows)).encode(errors="surrogateescape"))
+    content = "".join(change(rows)).encode(errors="surrogateescape")
+    write_archive(Path(path), {NAME: content})
     with pytest.raises(
         SongNetError, match=rf"^{path}: {NAME} (is not a table of features: )?{message}"
     ) as error:
@@ -141,9 +138,7 @@ def test_bad_tables_are_named(
 
 
 def test_an_archive_without_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "fma_metadata.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("fma_metadata/tracks.csv", "")
+    path = write_archive(tmp_path / "fma_metadata.zip", {"fma_metadata/tracks.csv": ""})
     with pytest.raises(SongNetError, match=r"has no fma_metadata/features\.csv"):
         read_features(str(path), pd.Index([2]))
 

@@ -18,7 +18,8 @@ from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.models.configs import CausalCRNNConfig, CRNNConfig
 from songnet.models.crnn import CRNN
-from songnet.realtime.stream import Model, Step, Stream, load_model, predict
+from songnet.realtime.results import predict
+from songnet.realtime.stream import Model, Step, Stream, load_model
 
 MEL = MelSpectrogram(n_mels=64)
 GENRES = ["Folk", "Pop", "Rock"]

@@ -13,6 +13,7 @@ from songnet.evaluation.genre_tables import genre_table
 from songnet.io import write_json
 from songnet.report import cells
 from songnet.report.findings import Findings
+from songnet.report.headline import headline
 from songnet.report.markdown import write_results
 from songnet.report.page import provenance, write_report
 from tests.configured import checked
@@ -60,6 +61,12 @@ def differences() -> pd.DataFrame:
     return pd.DataFrame([names | interval | losses | {"splits_won": 1, "splits": 1, "pairs": 3}])
 
 
+def choice() -> pd.DataFrame:
+    names = {"protocol": "artist", "model": ["knn", "svm"], "reference": "crnn"}
+    counts = {"tracks": 700, "effective_artists": 90.1}
+    return pd.DataFrame(names | {"ci_low": [-0.01, 0.2]} | counts)
+
+
 def leaks() -> pd.DataFrame:
     columns = ["model", "random", "artist", "leak", "ci_low", "ci_high"]
     return pd.DataFrame([(model, 0.5, 0.4, -0.1, -0.2, 0.05) for model in CORRECT], columns=columns)
@@ -84,6 +91,8 @@ def findings(**changed: Any) -> Findings:
         confidence=0.95,
         results=results(),
         differences=differences(),
+        choice=choice(),
+        tuned=[],
         leaks=leaks(),
         genres=genre_table(confusions()).assign(**intervals),
         confusions=confusions(),
@@ -91,34 +100,72 @@ def findings(**changed: Any) -> Findings:
         quarantine=pd.DataFrame({"track_id": [7, 8], "reason": ["short: 2 s,", "short: 3.1 s,"]}),
         archives={"fma_small.zip": "0" * 40},
         splits={"artist": SUBSETS, "random": SUBSETS},
+        tables=[],
         summaries={"artist": split_summary(TRACKS, SUBSETS, None)},
     )
     return replace(found, **changed)
 
 
 def test_headline_is_chosen_on_validation() -> None:
-    found = cells.headline(findings(), None)
+    found = headline(findings(), None)
     assert found.title == "C-RNN: 65.0 % accuracy (artist split)"
     assert found.facts == {
         "test accuracy": "65.0 % (95 % CI 50.0 to 80.0)",
         # A track without an artist counts as one of its own.
         "measured on": "3 test tracks by 2 artists and 1 without an artist over 1 split "
         "(3 effective artists; with so few, intervals are too narrow)",
+        "chosen by": "validation accuracy, 80.0 % on 700 tracks (90 effective artists); not "
+        "significantly better there than kNN",
         "chance": "50.0 %",
         # kNN is the best baseline on validation, though SVM is better on test.
         "best baseline": "kNN, 40.0 %",
         "C-RNN − kNN": "+25.0 points (95 % CI +5.0 to +40.0)",
         "artist leak": "−10.0 points (95 % CI −20.0 to +5.0), random − artist",
+        "advice": "a genre has only 1 test track in a split, so another split may change "
+        "accuracies by many points: run several, e.g. 'split_seeds=[101,102,103,104,105]'",
     }
 
 
+def test_headline_may_be_of_any_family() -> None:
+    better = results()
+    better.loc[better["model"] == "svm", "validation_accuracy"] = 0.9
+    found = findings(results=better, differences=differences().iloc[:0])
+    assert headline(found, None).model == "SVM"
+    assert "best baseline" not in headline(found, None).facts
+
+
+def test_headline_says_when_the_choice_says_little() -> None:
+    facts = headline(findings(choice=choice().assign(effective_artists=9.4)), None).facts
+    assert facts["chosen by"].endswith("(9 effective artists); with so few, the choice says little")
+    nothing = differences().iloc[:0]
+    facts = headline(findings(differences=nothing), "svm").facts
+    assert facts["chosen by"] == "the configuration (key reference)"
+    sure = choice().assign(ci_low=0.01)
+    assert headline(findings(choice=sure), None).facts["chosen by"].endswith("artists)")
+
+
+def test_headline_names_split_seeds_that_chose_settings() -> None:
+    assert "tuning" not in headline(findings(), None).facts
+    text = headline(findings(tuned=[1, 3]), None).facts["tuning"]
+    assert text.startswith("split_seeds 1 and 3 took part in choosing the networks' settings")
+
+
+def test_advice_ends_with_enough_splits_or_tracks() -> None:
+    many = {f"artist-{i}": SUBSETS for i in range(5)} | {"random": SUBSETS}
+    assert "advice" not in headline(findings(splits=many), None).facts
+    tracks = pd.DataFrame({"genre": ["Folk", "Rock"] * 20, "artist_id": range(40)})
+    subsets = pd.Series("test", tracks.index)
+    splits = {"artist": subsets, "random": subsets}
+    assert "advice" not in headline(findings(tracks=tracks, splits=splits), None).facts
+
+
 def test_headline_counts_tracks_of_several_splits_once() -> None:
-    tracks = pd.DataFrame({"artist_id": range(40)})
+    tracks = pd.DataFrame({"genre": "Folk", "artist_id": range(40)})
     subsets = pd.Series("test", tracks.index)
     found = findings(
         tracks=tracks, splits={"artist": subsets, "artist-2": subsets, "random": subsets}
     )
-    assert cells.headline(found, None).facts["measured on"] == (
+    assert headline(found, None).facts["measured on"] == (
         "40 test tracks by 40 artists over 2 splits (40 effective artists)"
     )
 
@@ -129,19 +176,19 @@ def test_headline_without_test_set_shows_validation() -> None:
         results=missing, differences=differences().iloc[:0], leaks=leaks().iloc[:0],
         confusions=confusions(("validation",)), genres=genre_table(confusions(("validation",))),
     )  # fmt: skip
-    headline = cells.headline(found, None)
-    assert headline.title == "C-RNN: 80.0 % accuracy (artist split, validation)"
-    assert headline.facts["validation accuracy"] == "80.0 %"
-    assert "artist leak" not in headline.facts
-    assert cells.headline(found, "svm").model == "SVM"
+    first = headline(found, None)
+    assert first.title == "C-RNN: 80.0 % accuracy (artist split, validation)"
+    assert first.facts["validation accuracy"] == "80.0 %"
+    assert "artist leak" not in first.facts
+    assert headline(found, "svm").model == "SVM"
     table = cells.results_table(found)
     assert list(table["artist % (validation)"]) == ["70.0", "30.0", "80.0"]
-    assert "expect less" in cells.caption(found)
+    assert "of the best one, expect" in cells.caption(found)
 
 
 def test_headline_quotes_the_poster_for_its_own_model() -> None:
     claimed = findings(results=results().assign(poster_accuracy=[0.36, 0.46, 0.65] * 2))
-    facts = cells.headline(claimed, None).facts
+    facts = headline(claimed, None).facts
     assert facts["poster's C-RNN"] == "65.00 % (random); here 65.0 % (artist), 75.0 % (random)"
 
 
@@ -201,6 +248,8 @@ def test_poster_table_counts(
         # A genre without tracks is not the hardest.
         ([[3, 0, 1], [0, 0, 0], [2, 0, 2]], ["75", "–", "50", "Rock", "Folk (50 %)"]),
         ([[3, 0, 0], [0, 1, 0], [0, 0, 2]], ["100", "100", "100", "–", "–"]),
+        # Of several that are equally hard none is named.
+        ([[1, 1, 0], [0, 2, 0], [1, 0, 1]], ["50", "100", "50", "–", "–"]),
     ],
 )
 def test_recall_table_names_the_hardest_genre(counts: list[list[int]], expected: list[str]) -> None:
@@ -233,6 +282,11 @@ def test_data_tables() -> None:
         "(tracks.parquet, lost_seconds)",
         "fma_small.zip": f"SHA-1 {'0' * 40}",
     }
+    table = {"file": "mine.parquet", "sha1": "1" * 40, "columns": 128, "tracks": 5, "missing": [7]}
+    assert cells.data_facts(findings(tables=[table]))["table mine.parquet"] == (
+        f"the user's own, 128 columns, SHA-1 {'1' * 40}; lacks 1 track (7), predicted as the mean "
+        "of the training set"
+    )
     assert cells.quarantine_table(findings()).to_numpy().tolist() == [["short: …", "2"]]
     shares = {"train": 0.2, "validation": 0.2, "test": 0.6}
     summary = split_summary(TRACKS, SUBSETS, shares)
@@ -245,6 +299,13 @@ def test_data_tables() -> None:
     untested = split_summary(TRACKS, SUBSETS.replace("test", "train"), None)
     (row,) = cells.splits_table(findings(summaries={"a": untested})).to_numpy().tolist()
     assert row[3:5] == ["0 (0)", "–"]
+
+
+def test_models_on_other_features_are_marked() -> None:
+    note = "Reads features of the user's own (mine.parquet): VGGish."
+    found = findings(models=MODELS | {"svm": MODELS["svm"] | {"note": note}})
+    assert list(cells.results_table(found)["model"]) == ["kNN", "SVM †", "C-RNN"]
+    assert cells.notes(found) == [f"† SVM: {note}"] and not cells.notes(findings())
 
 
 @pytest.mark.parametrize(
@@ -265,7 +326,7 @@ def test_provenance_lists_all_commits_and_versions() -> None:
 def files(tmp_path: Path) -> dict[str, Any]:
     """The files of a run without networks."""
     found = findings()
-    names = ("results", "differences", "leaks", "genres", "confusions", "quarantine")
+    names = ("results", "differences", "choice", "leaks", "genres", "confusions", "quarantine")
     for name in names:
         getattr(found, name).to_csv(tmp_path / f"{name}.csv", index=False)
     TRACKS.to_parquet(tmp_path / "tracks.parquet")
@@ -273,26 +334,25 @@ def files(tmp_path: Path) -> dict[str, Any]:
     write_json(tmp_path / "artist.json", found.summaries["artist"])
     write_json(tmp_path / "archives.json", found.archives)
     write_json(tmp_path / "params.json", {"commit": "c0ffee", "versions": {"torch": "2"}})
-    confusion = [tmp_path / f"{p}/{m}.svg" for p in ("random", "artist") for m in MODELS]
-    for figure in [*confusion, tmp_path / "accuracy.svg"]:
-        figure.parent.mkdir(exist_ok=True)
+    confusion = [f"confusion/{p}/{m}.svg" for p in ("random", "artist") for m in MODELS]
+    figures = [tmp_path / name for name in ["accuracy.svg", *confusion]]
+    for figure in figures:
+        figure.parent.mkdir(parents=True, exist_ok=True)
         figure.write_text(f"<svg>{figure.relative_to(tmp_path)}</svg>")
     return {name: tmp_path / f"{name}.csv" for name in names} | {
         "tracks": tmp_path / "tracks.parquet",
         "archives": tmp_path / "archives.json",
         "splits": [tmp_path / "artist.parquet"],
         "summaries": [tmp_path / "artist.json"],
+        "feature_tables": [],
         "params": [tmp_path / "params.json"],
-        "accuracy": tmp_path / "accuracy.svg",
-        "confusion": [str(path) for path in confusion],
-        "training": [],
-        "excerpts": [],
+        "figures": figures,
     }
 
 
 def test_page_and_markdown_show_the_same(tmp_path: Path, files: dict[str, Any]) -> None:
     found = findings()
-    params = {name: getattr(found, name) for name in ("dataset", "models", "confidence")}
+    params = {name: getattr(found, name) for name in ("dataset", "models", "confidence", "tuned")}
     settings = {"config": checked(), "benchmarks": tmp_path, "neighbours": ["filters.html"]}
     write_report(files, params | settings, "f00d", tmp_path / "index.html")
     write_results(Findings.read(files, params), None, tmp_path / "results.md")
@@ -310,6 +370,6 @@ def test_page_and_markdown_show_the_same(tmp_path: Path, files: dict[str, Any]) 
         'href="filters',
     ):
         assert shown in page, shown
-    assert page.count("<svg>") == 7 and "<svg>artist/svm.svg</svg>" in page
+    assert page.count("<svg>") == 7 and "<svg>confusion/artist/svm.svg</svg>" in page
     assert "Training</h2>" not in page and "poster" not in text
     assert "src=" not in page and "<link" not in page

@@ -1,90 +1,37 @@
 """Clips out of remote archives: from a real server that counts bytes and misbehaves."""
 
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copyfile
 
-import numpy as np
 import pytest
 
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.sample import ATTEMPTS, BODIES, METADATA, fetch_sample
 from songnet.data.tracks import read_tracks, wanted_tracks
 from songnet.errors import SongNetError
+from tests.archives import members, write_archive
+from tests.servers import Contents, FaultyServer, serving
+
+Serve = Callable[..., FaultyServer]
 
 
-class Server(ThreadingHTTPServer):
-    """Serves a folder with Range, counts, and lets every n-th answer go wrong in a given way."""
-
-    def __init__(self, folder: Path, fault: str, every: int) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.fault, self.every = folder, fault, every
-        self.answers = self.sent = 0
-        self.random = np.random.default_rng(1)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.answers += 1
-        fault = self.server.fault if self.server.answers % self.server.every == 0 else ""
-        file = self.server.folder / self.path.strip("/")
-        if fault.isdigit() or not file.exists():
-            return self.send_error(int(fault) if fault else 404)
-        content = file.read_bytes()
-        first, _, last = self.headers.get("Range", "bytes=0-")[6:].partition("-")
-        start = int(first) if first else max(0, len(content) - int(last))
-        stop = int(last) + 1 if first and last else len(content)
-        body = content[start:stop]
-        if self.server.fault == "whole files":
-            body = content
-        self.send_response(200 if self.server.fault == "whole files" else 206)
-        self.send_header("Content-Length", str(len(body)))
-        if self.server.fault != "whole files":
-            self.send_header(
-                "Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(content)}"
-            )
-        self.end_headers()
-        if fault == "cut":
-            body = body[: self.server.random.integers(len(body))]
-        if fault == "wrong byte":
-            middle = len(body) // 2
-            body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
-        self.server.sent += len(body)
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-Serve = Callable[..., Server]
+def folder_contents(folder: Path) -> Contents:
+    """The files of a folder."""
+    return lambda path: (folder / path).read_bytes() if (folder / path).exists() else None
 
 
 @pytest.fixture
 def serve(archives: Path) -> Iterator[Serve]:
-    servers = []
-
-    def start(fault: str = "", every: int = 3, folder: Path = archives) -> Server:
-        server = Server(folder, fault, every)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Start servers of a folder; every n-th answer of each goes wrong in a given way."""
+    with serving() as start:
+        yield lambda fault="", every=3, folder=archives: start(
+            folder_contents(folder), fault, lambda n: n % every == 0
+        )
 
 
-def fetch(server: Server, folder: Path, pause: float = 0.01) -> None:
+def fetch(server: FaultyServer, folder: Path, pause: float = 0.01) -> None:
     fetch_sample(
         [server.url], "small", None, 4, folder / "fma_metadata.zip", folder / "fma_small.zip", pause
     )
@@ -95,13 +42,9 @@ def check(archives: Path, folder: Path) -> None:
     wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
     assert set(wanted["genre"].value_counts()) == {4}
     assert FmaZip([str(folder / "fma_small.zip")]).track_ids() == set(wanted.index)
-    with (
-        zipfile.ZipFile(archives / "fma_small.zip") as whole,
-        zipfile.ZipFile(folder / "fma_small.zip") as part,
-    ):
-        for track_id in wanted.index:
-            name = member_name("small", track_id)
-            assert part.read(name) == whole.read(name)
+    whole, sample = (members(path / "fma_small.zip") for path in (archives, folder))
+    for name in (member_name("small", track_id) for track_id in wanted.index):
+        assert sample[name] == whole[name]
     assert {path.name for path in folder.iterdir()} == {"fma_metadata.zip", "fma_small.zip"}
 
 
@@ -138,10 +81,8 @@ def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve)
     fetch(server, tmp_path)
     full = server.sent
     (tmp_path / "fma_small.zip.parts").mkdir()
-    with zipfile.ZipFile(tmp_path / "fma_small.zip") as archive:
-        for info in archive.infolist()[:6]:
-            part = tmp_path / "fma_small.zip.parts" / Path(info.filename).name
-            part.write_bytes(archive.read(info))
+    for name, clip in list(members(tmp_path / "fma_small.zip").items())[:6]:
+        (tmp_path / "fma_small.zip.parts" / Path(name).name).write_bytes(clip)
     (tmp_path / "fma_small.zip").unlink()
     again = serve()
     fetch(again, tmp_path)
@@ -150,7 +91,7 @@ def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve)
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"), [("whole files", "leave tracks_per_genre out"), ("404", "answers 404")]
+    ("fault", "reason"), [("ignores range", "leave tracks_per_genre out"), ("404", "answers 404")]
 )
 def test_what_cannot_be_overcome_is_one_line(
     tmp_path: Path, serve: Serve, fault: str, reason: str
@@ -177,8 +118,7 @@ def test_an_archive_without_the_clips_gives_way_to_the_next(
     other.mkdir()
     mine.mkdir()
     copyfile(archives / "fma_metadata.zip", other / "fma_metadata.zip")
-    with zipfile.ZipFile(other / "fma_small.zip", "w") as archive:
-        archive.writestr("fma_small/README.txt", "none")
+    write_archive(other / "fma_small.zip", {"fma_small/README.txt": "none"})
     empty = serve(folder=other)
     with pytest.raises(SongNetError, match=r"fma_small\.zip holds none of the wanted clips$"):
         fetch(empty, mine)

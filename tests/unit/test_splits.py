@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songnet.data.splits import SUBSETS, check_protocols, split_summary, split_tracks
-from songnet.data.subsets import held_out
+from songnet.data.subsets import artist_halves, held_out
 from songnet.errors import SongNetError
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
@@ -165,3 +165,14 @@ def test_check_protocols_wants_what_they_need(
         return
     with pytest.raises(SongNetError, match=f"^config key .*{message}"):
         check_protocols(tracks, protocols)
+
+
+def test_artist_halves_keep_artists_together_and_are_balanced() -> None:
+    artists = pd.Series([1] * 5 + [2] * 3 + [3] * 2 + [None] * 4 + ["x"], range(50, 65))
+    half = artist_halves(artists)
+    assert half.sum() in (7, 8)
+    for name in (1, 2, 3):
+        assert half[(artists == name).to_numpy()].std() == 0
+    assert 0 < half[artists.isna().to_numpy()].sum() < 4  # each stands alone
+    assert (artist_halves(artists.iloc[::-1])[::-1] == half).all()
+    assert artist_halves(pd.Series(["a", "a"])).all()  # one artist has no second half

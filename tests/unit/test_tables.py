@@ -31,7 +31,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     differences = pd.DataFrame(columns=["protocol", "model", "reference"])
     leaks = pd.DataFrame(columns=["model"])
     tables = {
-        "results": results, "differences": differences, "leaks": leaks,
+        "results": results, "differences": differences, "choice": differences, "leaks": leaks,
         "genres": genre_table(confusions), "confusions": confusions,
     }  # fmt: skip
     for name, table in tables.items():
@@ -42,11 +42,13 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     found = Findings(
         dataset={"title": "Years", "note": ""},
         models={names[0]: {"title": "a model", "family": "crnn"}},
-        tracks=pd.DataFrame({"artist_id": [1, 2], "lost_seconds": 0.0}),
+        tracks=pd.DataFrame({"genre": names, "artist_id": [1, 2], "lost_seconds": 0.0}),
         quarantine=pd.DataFrame({"track_id": [], "reason": pd.Series([], dtype=str)}),
         archives={},
         splits={"artist": pd.Series(["test", "test"])},
         summaries={},
+        tables=[],
+        tuned=[],
         confidence=0.95,
         **read,
     )

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from songnet.errors import SongNetError
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import write_evaluation
 from songnet.features.fma518 import columns
 from songnet.io import read_json, write_json
@@ -56,7 +57,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     predicted = baseline.predict(features.loc[evaluated])
     table = prediction_table(pd.DataFrame(facts), *predicted, baseline.genres)
     files = folder / "predictions.parquet", folder / "metrics.json"
-    write_evaluation(*files, table, pd.Series(range(40)), resamples=100, confidence=0.95)
+    write_evaluation(*files, table, Bootstrap(pd.Series(range(40)), 100, 0.95))
     write_json(folder / "params.json", RECORD)
     return folder
 
@@ -146,7 +147,7 @@ def test_upload_runs_sends_all_files_once(
     assert set(best.predict(np.zeros((3, 140), np.float32))) <= {"Folk", "Rock"}
     assert mlflow.models.get_model_info("models:/tiny-artist@best").signature is not None
 
-    for name in ("log_history", "log_model"):
+    for name in ("log_history", "load_class"):
         monkeypatch.delattr(upload, name)
     assert upload_runs(uri, "tiny", [run_folder]) == {str(run_folder): run.info.run_id}
     assert len(mlflow.MlflowClient().search_model_versions("name = 'tiny-artist'")) == 1

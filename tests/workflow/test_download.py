@@ -16,7 +16,8 @@ from songnet.data.tracks import read_tracks
 from songnet.features.fma518 import columns
 from songnet.io import read_json, sha1
 from tests.conftest import Snakemake
-from tests.unit.test_sample import Server
+from tests.servers import serving
+from tests.unit.test_sample import folder_contents
 
 NAMES = ("fma_metadata.zip", "fma_small.zip")
 GENRES = "genres=[Rock,Folk,Electronic]"
@@ -87,20 +88,19 @@ def test_an_address_that_does_not_answer(
     assert not (project / "resources/fma/fma_metadata.zip").exists()
 
 
-def test_a_taste_is_fetched_clip_by_clip(
+def test_a_sample_is_fetched_clip_by_clip(
     project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     expect(project, archives)
-    server = Server(archives, "", 1)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    settings = [
-        "--config", "dataset=fma_small", GENRES, f"mirrors=[{server.url}]", "tracks_per_genre=4",
-        "models=[svm]", "protocols=[random]",
-    ]  # fmt: skip
-    plan = snakemake(project, *settings, "-n")
-    assert "fma_features_shard" in plan.stdout  # not read from features.csv, which is not fetched
-    run = snakemake(project, *settings, "--", "data")
-    server.shutdown()
+    with serving() as start:
+        server = start(folder_contents(archives), "", lambda number: False)
+        settings = [
+            "--config", "dataset=fma_small", GENRES, f"mirrors=[{server.url}]",
+            "tracks_per_genre=4", "models=[svm]", "protocols=[random]",
+        ]  # fmt: skip
+        plan = snakemake(project, *settings, "-n")
+        assert "fma_features_shard" in plan.stdout  # features.csv is not fetched
+        run = snakemake(project, *settings, "--", "data")
     assert run.returncode == 0, run.stdout[-3000:]
     tracks = pd.read_parquet(project / "results/fma_small/tracks.parquet")
     quarantine = pd.read_csv(project / "results/fma_small/quarantine.csv")

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +16,16 @@ from safetensors.torch import load_file
 
 from songnet.evaluation.tables import COLUMNS
 from songnet.models.base import load
-from tests.conftest import GENRES, Snakemake, config, copy_finished, planned_jobs, processes, small
+from tests.conftest import (
+    GENRES,
+    Snakemake,
+    config,
+    copy_finished,
+    planned_jobs,
+    processes,
+    small,
+    start_snakemake,
+)
 
 TOY = '''"""The nearest neighbour alone."""
 
@@ -321,10 +328,7 @@ def test_a_killed_training_resumes(
 
 def kill_a_training(project: Path, command: list[str], rng: random.Random) -> None:
     """Start the workflow and kill -9 its training at a random moment after its next epoch."""
-    arguments = [sys.executable, "-m", "snakemake", "--cores", "1", *command]
-    workflow = subprocess.Popen(
-        arguments, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    workflow = start_snakemake(project, "--cores", "1", *command)
     begun = time.time()
     folder = project / "results/local/checkpoints"
     while not any(path.stat().st_mtime > begun for path in folder.glob("[!.]*.pt")):
@@ -344,11 +348,8 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
     project = copy_finished(finished, tmp_path / "outlived")
     small(project, epochs=20)
     model = project / "results/local/runs/artist/causal_crnn/1/model.safetensors"
-    command = [
-        sys.executable, "-m", "snakemake", "--cores", "1", *config(archives),
-        "--", str(model.relative_to(project)),
-    ]  # fmt: skip
-    first = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
+    command = ["--cores", "1", *config(archives), "--", str(model.relative_to(project))]
+    first = start_snakemake(project, *command)
     checkpoints = project / "results/local/checkpoints"
     while not list(checkpoints.glob("[!.]*.pt")):
         assert first.poll() is None, "the training ended before Snakemake could be killed"
@@ -357,9 +358,8 @@ def test_a_training_that_outlives_snakemake_is_not_made_twice(
     training.suspend()  # lest it be through before the second begins
     first.kill()
     first.wait()
-    unlock = [*command[:3], "--unlock", *command[3:]]
-    subprocess.run(unlock, cwd=project, check=True, stdout=subprocess.DEVNULL)
-    second = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
+    assert start_snakemake(project, "--unlock", *command).wait() == 0
+    second = start_snakemake(project, *command)
     while not any(map(waits_for_a_lock, processes(second, "train_crnn"))):
         assert second.poll() is None, "it did not wait for the first training"
         time.sleep(0.02)

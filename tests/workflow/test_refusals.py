@@ -2,13 +2,13 @@
 
 import re
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from songnet.data.fma_zip import member_name
 from songnet.data.tracks import read_tracks
+from tests.archives import members, write_archive
 from tests.configured import MODELS
 from tests.conftest import Snakemake, config, planned_jobs, small
 
@@ -29,23 +29,15 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     if case == "not a zip":
         audio.write_bytes(b"<html>not found</html>")
     if case == "no tracks.csv":
-        with zipfile.ZipFile(metadata, "w") as archive:
-            archive.writestr("fma_metadata/genres.csv", "genre_id\n")
+        write_archive(metadata, {"fma_metadata/genres.csv": "genre_id\n"})
     if case == "broken clips":
-        with zipfile.ZipFile(audio) as archive:
-            names = archive.namelist()
-        with zipfile.ZipFile(audio, "w") as archive:
-            for name in names:
-                archive.writestr(name, b"broken")
+        write_archive(audio, dict.fromkeys(members(audio), b"broken"))
     if case == "few tracks":
         table = read_tracks(str(metadata))
         gone = {member_name("small", i) for i in table.index[table["genre"] == "Folk"][2:]}
-        with (
-            zipfile.ZipFile(archives / "fma_small.zip") as source,
-            zipfile.ZipFile(audio, "w") as kept,
-        ):
-            for name in set(source.namelist()) - gone:
-                kept.writestr(name, source.read(name))
+        write_archive(
+            audio, {name: clip for name, clip in members(audio).items() if name not in gone}
+        )
     if case == "unknown genre":
         return config(folder, genres="[Rock, Jazz]")
     return config(folder)
@@ -55,7 +47,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     ("case", "message"),
     [
         ("unknown key", "config key protocol is unknown"),
-        ("key twice", "config/config.yaml: not YAML: seeds stands twice in"),
+        ("key twice", "config/config.yaml: not YAML: seeds is given twice in"),
         ("not YAML", "config/config.yaml: not YAML: while parsing a flow sequence in"),
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a sound zip archive"),

@@ -1,13 +1,14 @@
 """Runs from nothing: one that repeats a finished one, one from spectrograms alone."""
 
+import io
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from studies.project import copy_project
 
+from tests.archives import members, write_archive
 from tests.conftest import Snakemake, config, small
 
 
@@ -57,14 +58,11 @@ def test_music_without_artists_runs_where_no_protocol_needs_them(
     folder = tmp_path / "nameless"
     folder.mkdir()
     (folder / "fma_small.zip").symlink_to(archives / "fma_small.zip")
-    with (
-        zipfile.ZipFile(archives / "fma_metadata.zip") as source,
-        source.open("fma_metadata/tracks.csv") as table,
-    ):
-        tracks = pd.read_csv(table, header=[0, 1], index_col=0)
-    with zipfile.ZipFile(folder / "fma_metadata.zip", "w") as archive:
-        named = tracks.drop(columns=["artist", "album"], level=0)
-        archive.writestr("fma_metadata/tracks.csv", named.to_csv())
+    name = "fma_metadata/tracks.csv"
+    table = io.BytesIO(members(archives / "fma_metadata.zip")[name])
+    tracks = pd.read_csv(table, header=[0, 1], index_col=0)
+    named = tracks.drop(columns=["artist", "album"], level=0)
+    write_archive(folder / "fma_metadata.zip", {name: named.to_csv()})
     settings = config(folder, models="[svm]")
     refused = snakemake(small(project), *settings)
     assert refused.returncode != 0 and "Traceback" not in refused.stdout, refused.stdout[-3000:]

@@ -40,14 +40,17 @@ configfile: "config/config.yaml"
 
 with configuration.exit_on_error():
     for path in workflow.configfiles:
-        read_yaml(path)  # Snakemake keeps the last of a key that stands twice
+        read_yaml(path)  # Snakemake keeps the last of a key that is given twice
     DATASETS = configuration.check_datasets(read_yaml(ROOT / "config" / "datasets.yaml"))
     config = configuration.check(config, DATASETS)
     DATASET = DATASETS[config["dataset"]]
     ALL_MODELS = configuration.check_models(
         configuration.read_models(ROOT / "config" / "models.yaml", DATASET["training"])
     )
-    MODELS = plan.selected_models(config, DATASET, ALL_MODELS)
+    ENCODERS = configuration.check_encoders(read_yaml(ROOT / "config" / "encoders.yaml"))
+    MODELS = plan.selected_models(config, DATASET, ALL_MODELS, ENCODERS)
+    for name, entry in MODELS.items():
+        entry["note"] = plan.model_note(name, MODELS, config, ENCODERS)
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     NOTE = plan.dataset_note(config, DATASET, FEATURES_SOURCE)
     DATASET = DATASET | {"note": NOTE}
@@ -157,9 +160,20 @@ def predicted_models():
     return [model for model in MODELS if family(model).predictor]
 
 
-def family_models(family):
-    """Models of a family."""
-    return [model for model, entry in MODELS.items() if entry["family"] == family]
+def trained_by(rule_name):
+    """Models that a rule trains."""
+    return [model for model in MODELS if family(model).rule == rule_name]
+
+
+# Models that read spectrograms; pages and excerpts are about them.
+NETWORKS = [model for model in MODELS if family(model).features == "spectrograms"]
+
+
+# Models that classify music as it plays.
+STREAMING = [
+    *NETWORKS,
+    *(name for name in trained_by("train_heads") if MODELS[name]["encoder"] in ENCODERS),
+]
 
 
 def model_files(models, path):
@@ -184,11 +198,16 @@ def run_params(wildcards):
 def described_run(split, model, seed):
     """What shapes a run, as far as the configuration says; a new title retrains nothing."""
     protocol, split_seed = SPLITS[split]
-    words = ("title", "poster", "on_request")
+    words = ("title", "poster", "on_request", "note")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
-    if entry["family"] == "crnn":
+    if model in NETWORKS:
         # A network that learned from precomputed spectrograms cannot classify audio.
         entry |= {"spectrogram": config["spectrogram"] if HAS_AUDIO else None}
+    if entry["family"] == "encoder":
+        # One of a table cannot classify audio either.
+        encoder = ENCODERS.get(entry["encoder"], {})
+        entry |= {"spectrogram": encoder.get("spectrogram")}
+        entry |= {"pretrained": encoder.get("pretrained")}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
     if protocol != "official":
@@ -208,7 +227,7 @@ def fusion_runs(wildcards):
     split = wildcards.split
     return [
         described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
-        for model in family_models("fusion")
+        for model in trained_by("fuse")
         for seed in model_seeds(model)
     ]
 
@@ -240,6 +259,13 @@ def member_predictions(split, model, seed):
     }
 
 
+def store_is_gone(wildcards):
+    """Whether mlflow.db was deleted after an upload: then everything is uploaded again."""
+    store = TRACKING_URI.removeprefix("sqlite:///")
+    uploaded = store != TRACKING_URI and Path(f"{RESULTS}/mlflow/runs.json").exists()
+    return uploaded and not Path(store).exists()
+
+
 def job_counts():
     """Rules of the jobs that ran; how many were up to date; how many are left; runs measured."""
     jobs = {job for job in workflow.dag.jobs if job.output}  # a target is no job
@@ -256,3 +282,25 @@ def job_counts():
             if Path(path).name == "metrics.json"
         ],
     )
+
+
+def features_file(model):
+    """The features that a baseline reads."""
+    return f"{RESULTS}/features/{plan.features_of(MODELS[model])}.parquet"
+
+
+def reads_spectrograms(model):
+    """Whether a model predicts excerpts, too."""
+    return family(model).features == "spectrograms"
+
+
+def model_data(model):
+    """What a model reads of the tracks."""
+    return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
+
+
+def encoder_weights(encoder):
+    """The file of an encoder: fetched here, or the user's own; of a table, none."""
+    if encoder not in ENCODERS:
+        return []
+    return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]

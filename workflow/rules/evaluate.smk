@@ -5,23 +5,17 @@
 #       track_id, split (validation, test), genre, predicted, a probability for each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
 #   results/{dataset}/best.safetensors        the served network: see choose_network
+#   results/{dataset}/analysed.safetensors    the best network trained here, which pages show
 #   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
 #   results/{dataset}/report/results.csv      one row for each protocol and model
 #   results/{dataset}/report/differences.csv  one model against every other
+#   results/{dataset}/report/choice.csv       the same on validation: how sure the choice is
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
 #   results/{dataset}/report/confusions.csv   counts of true and predicted genres
 
 
-FEATURES = {
-    "table": rules.fma_features.output,
-    "spectrograms": [rules.index_tracks.output.mel, *rules.index_tracks.input.npy],
-}
+MEL_SHARDS = [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
 EXCERPTS = f"{RESULTS}/excerpts/{{model}}.parquet"
-
-
-def reads_spectrograms(model):
-    """Whether a model predicts excerpts, too."""
-    return family(model).features == "spectrograms"
 
 
 # One job for all runs of a model: loading the libraries takes longer than predicting, and models that
@@ -34,7 +28,12 @@ for model in predicted_models():
             f"evaluate_{model}"
         input:
             models=run_files(family(model).file, [model]),
-            data=FEATURES[family(model).features],
+            validation=(
+                run_files("validation.parquet", [model])
+                if MODELS[model]["family"] == "encoder"
+                else []
+            ),
+            data=model_data(model),
             tracks=rules.index_tracks.output.tracks,
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
         output:
@@ -60,7 +59,7 @@ for model in predicted_models():
             "../scripts/evaluate.py"
 
 
-if family_models("fusion"):
+if trained_by("fuse"):
 
     rule fuse:
         """Fuse models by their predictions; only the validation subset decides on the weights."""
@@ -73,11 +72,11 @@ if family_models("fusion"):
                 str(Path(path).with_name("history.csv")) for path in fused_predictions(wildcards)
             ],
         output:
-            params=model_files(family_models("fusion"), f"{RUN}/params.json"),
-            history=model_files(family_models("fusion"), f"{RUN}/history.csv"),
-            model=model_files(family_models("fusion"), f"{RUN}/model.json"),
-            predictions=model_files(family_models("fusion"), f"{RUN}/predictions.parquet"),
-            metrics=model_files(family_models("fusion"), f"{RUN}/metrics.json"),
+            params=model_files(trained_by("fuse"), f"{RUN}/params.json"),
+            history=model_files(trained_by("fuse"), f"{RUN}/history.csv"),
+            model=model_files(trained_by("fuse"), f"{RUN}/model.json"),
+            predictions=model_files(trained_by("fuse"), f"{RUN}/predictions.parquet"),
+            metrics=model_files(trained_by("fuse"), f"{RUN}/metrics.json"),
         log:
             f"{RESULTS}/logs/fuse/{{split}}.log",
         benchmark:
@@ -96,31 +95,41 @@ if family_models("fusion"):
             "../scripts/fuse.py"
 
 
-if family_models("crnn"):
+# What is served is the best of all that stream; the pages look into the best network trained here.
+CANDIDATES = {"best": STREAMING, "analysed": NETWORKS}
 
-    rule choose_network:
-        """Keep the network that is best on the validation subset, for the pages and for use."""
-        input:
-            models=run_files("model.safetensors", family_models("crnn"), FAIREST_SPLITS),
-            metrics=run_files("metrics.json", family_models("crnn"), FAIREST_SPLITS),
-        output:
-            f"{RESULTS}/best.safetensors",
-        log:
-            f"{RESULTS}/logs/choose_network.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/choose_network.tsv"
-        localrule: True
-        conda:
-            "../../envs/songnet.yaml"
-        resources:
-            mem_mb=memory(500),
-            runtime=minutes(10),
-        params:
-            dataset=DATASET_WORDS,
-            titles={model: MODELS[model]["title"] for model in family_models("crnn")},
-            source=source("choose_network", family_models("crnn")),
-        script:
-            "../scripts/choose_network.py"
+
+rule choose_network:
+    """Keep the network that is best on validation, of those that need only music, as it plays."""
+    input:
+        models=lambda wildcards: run_files(
+            "model.safetensors", CANDIDATES[wildcards.choice], FAIREST_SPLITS
+        ),
+        metrics=lambda wildcards: run_files(
+            "metrics.json", CANDIDATES[wildcards.choice], FAIREST_SPLITS
+        ),
+    output:
+        f"{RESULTS}/{{choice}}.safetensors",
+    log:
+        f"{RESULTS}/logs/choose_network/{{choice}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/choose_network/{{choice}}.tsv"
+    wildcard_constraints:
+        choice="|".join(CANDIDATES),
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        dataset=DATASET_WORDS,
+        titles=lambda wildcards: {
+            model: MODELS[model]["title"] for model in CANDIDATES[wildcards.choice]
+        },
+        source=source("choose_network", STREAMING),
+    script:
+        "../scripts/choose_network.py"
 
 
 rule collect_results:
@@ -144,6 +153,7 @@ rule collect_results:
             category="Results",
             labels={"what": "one model against the others"},
         ),
+        choice=f"{RESULTS}/report/choice.csv",
         leaks=f"{RESULTS}/report/leaks.csv",
         genres=report(
             f"{RESULTS}/report/genres.csv",

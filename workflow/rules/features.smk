@@ -1,8 +1,10 @@
-# The baselines' features, as FMA names them.
+# Features of tracks: the baselines', as FMA names them, and tables that users bring.
 #
 #   results/{dataset}/features/fma.parquet   float32, one row a track, columns
 #                                            (feature, statistics, number): 518, or
 #                                            the 140 MFCC ones of precomputed mels
+#   results/{dataset}/features/{table}.parquet  a table of the user's (config key tables)
+#   results/{dataset}/features/{table}.json     whose it is, and which tracks it lacks
 
 
 rule fma_features_shard:
@@ -60,3 +62,29 @@ rule fma_features:
         source=source("fma_features"),
     script:
         "../scripts/fma_features.py"
+
+
+rule feature_table:
+    """Bring a user's table of features into the order of the tracks."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        table=lambda wildcards: config["tables"][wildcards.table]["path"],
+    output:
+        features=f"{RESULTS}/features/{{table}}.parquet",
+        facts=f"{RESULTS}/features/{{table}}.json",
+    log:
+        f"{RESULTS}/logs/feature_table/{{table}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/feature_table/{{table}}.tsv"
+    wildcard_constraints:
+        table="|".join(config["tables"]) or "-",  # an empty one would mean any
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(30),
+    params:
+        dates=lambda wildcards: plan.file_dates([config["tables"][wildcards.table]["path"]]),
+        source=source("feature_table"),
+    script:
+        "../scripts/feature_table.py"

@@ -9,8 +9,13 @@
 #   results/{dataset}/report/filters.html     its filters
 #   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
 
-# Pages on networks; the report comes after them.
-NETWORK_PAGES = []
+# Tables of the user's that models of this run read.
+TABLES_READ = sorted(
+    set(config["tables"]) & {plan.features_read(entry) for entry in MODELS.values()}
+)
+TUNED = plan.tuned_seeds(config, DATASET)
+# The served network, and pages on networks; the report comes after them.
+NETWORK_PAGES = expand(rules.choose_network.output, choice="best") if STREAMING else []
 
 
 rule results_table:
@@ -18,6 +23,7 @@ rule results_table:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -26,6 +32,7 @@ rule results_table:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
     output:
         report(
             f"{RESULTS}/report/results.md",
@@ -47,18 +54,19 @@ rule results_table:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         reference=config["reference"],
         source=source("results_table"),
     script:
         "../scripts/results_table.py"
 
 
-if family_models("crnn"):
+if NETWORKS:
 
     rule excerpt_table:
         """Measure accuracy by excerpt length."""
         input:
-            predictions=expand(EXCERPTS, model=family_models("crnn")),
+            predictions=expand(EXCERPTS, model=NETWORKS),
             tracks=rules.index_tracks.output.tracks,
         output:
             f"{RESULTS}/report/excerpts.csv",
@@ -84,8 +92,8 @@ rule figures:
     input:
         results=rules.collect_results.output.results,
         confusions=rules.collect_results.output.confusions,
-        histories=run_files("history.csv", family_models("crnn")),
-        excerpts=rules.excerpt_table.output if family_models("crnn") else [],
+        histories=run_files("history.csv", NETWORKS),
+        excerpts=rules.excerpt_table.output if NETWORKS else [],
     output:
         accuracy=report(
             f"{RESULTS}/report/accuracy.svg",
@@ -111,7 +119,7 @@ rule figures:
                 category="Training",
                 labels={"what": MODELS[model]["title"]},
             )
-            for model in family_models("crnn")
+            for model in NETWORKS
         ],
         excerpts=[
             report(
@@ -120,7 +128,7 @@ rule figures:
                 category="Results",
                 labels={"what": "accuracy by excerpt length"},
             )
-            for _ in family_models("crnn")[:1]
+            for _ in NETWORKS[:1]
         ],
     log:
         f"{RESULTS}/logs/figures.log",
@@ -140,13 +148,14 @@ rule figures:
         "../scripts/figures.py"
 
 
-if family_models("crnn"):
+if NETWORKS:
 
     rule analyse_errors:
-        """Write the page on errors, confidence and artists of the served network."""
+        """Write the page on errors, confidence and artists of the best network trained here."""
         input:
-            network=rules.choose_network.output,
-            predictions=run_files("predictions.parquet", family_models("crnn"), FAIREST_SPLITS),
+            network=expand(rules.choose_network.output, choice="analysed"),
+            served=expand(rules.choose_network.output, choice="best"),
+            predictions=run_files("predictions.parquet", NETWORKS, FAIREST_SPLITS),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
@@ -157,7 +166,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/analysis.html",
                 caption="../report/analysis.rst",
                 category="Results",
-                labels={"what": "errors of the served network"},
+                labels={"what": "errors of the best network"},
             ),
             reliability=f"{RESULTS}/report/reliability.svg",
         log:
@@ -172,14 +181,14 @@ if family_models("crnn"):
         params:
             kind=CLIPS,
             evaluation=config["evaluation"],
-            source=source("analyse_errors", family_models("crnn"), classes=[CLIP_CLASS]),
+            source=source("analyse_errors", NETWORKS, classes=[CLIP_CLASS]),
         script:
             "../scripts/analyse_errors.py"
 
     rule show_filters:
-        """Write the page on the filters of the served network."""
+        """Write the page on the filters of the best network trained here."""
         input:
-            network=rules.choose_network.output,
+            network=expand(rules.choose_network.output, choice="analysed"),
             tracks=rules.index_tracks.output.tracks,
             split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
             mel=rules.index_tracks.output.mel,
@@ -190,7 +199,7 @@ if family_models("crnn"):
                 f"{RESULTS}/report/filters.html",
                 caption="../report/filters.rst",
                 category="Results",
-                labels={"what": "filters of the served network"},
+                labels={"what": "filters of the best network"},
             ),
         log:
             f"{RESULTS}/logs/show_filters.log",
@@ -203,7 +212,7 @@ if family_models("crnn"):
             runtime=minutes(120),
         params:
             kind=CLIPS,
-            source=source("show_filters", family_models("crnn"), classes=[CLIP_CLASS]),
+            source=source("show_filters", NETWORKS, classes=[CLIP_CLASS]),
         script:
             "../scripts/show_filters.py"
 
@@ -245,6 +254,7 @@ rule report_page:
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
+        choice=rules.collect_results.output.choice,
         leaks=rules.collect_results.output.leaks,
         genres=rules.collect_results.output.genres,
         confusions=rules.collect_results.output.confusions,
@@ -253,11 +263,9 @@ rule report_page:
         archives=rules.select_tracks.output.archives,
         splits=expand(rules.split_tracks.output.split, split=SPLITS),
         summaries=expand(rules.split_tracks.output.summary, split=SPLITS),
+        feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
         params=run_files("params.json"),
-        accuracy=rules.figures.output.accuracy,
-        confusion=rules.figures.output.confusion,
-        training=rules.figures.output.training,
-        excerpts=rules.figures.output.excerpts,
+        figures=rules.figures.output,
         # Pages that it links to; their jobs are then among those whose time it shows.
         pages=[rules.results_table.output, NETWORK_PAGES],
     output:
@@ -280,6 +288,7 @@ rule report_page:
         dataset=DATASET_WORDS,
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
+        tuned=TUNED,
         config=config,
         neighbours=[Path(page).name for page in NETWORK_PAGES if page.endswith(".html")],
         benchmarks=f"{RESULTS}/benchmarks",

@@ -8,13 +8,6 @@
 EXPERIMENT = config["tracking"]["experiment"] or config["dataset"]
 
 
-def store_is_gone(wildcards):
-    """Whether mlflow.db was deleted after an upload: then everything is uploaded again."""
-    store = TRACKING_URI.removeprefix("sqlite:///")
-    uploaded = store != TRACKING_URI and Path(f"{RESULTS}/mlflow/runs.json").exists()
-    return uploaded and not Path(store).exists()
-
-
 rule init_tracking:
     """Prepare the store before any run: its first use in parallel would break it."""
     output:

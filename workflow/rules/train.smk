@@ -3,11 +3,12 @@
 #   results/{dataset}/runs/{split}/{model}/{seed}/
 #       params.json   everything that shapes the run
 #       history.csv   one row an epoch (baselines: one row)
-#       model.*       joblib (baselines) or safetensors (C-RNN)
+#       model.*       joblib (baselines) or safetensors (C-RNN, heads on encoders)
+#       validation.parquet  heads: log-probabilities of validation tracks, cross-fitted
 
 
 # One job for all runs of a baseline: loading scikit-learn takes longer than most fits.
-for baseline in family_models("baseline"):
+for baseline in trained_by("train_baseline"):
 
     rule:
         """Fit a baseline, a scikit-learn estimator, with each seed under each protocol."""
@@ -15,7 +16,7 @@ for baseline in family_models("baseline"):
             f"train_{baseline}"
         input:
             tracks=rules.index_tracks.output.tracks,
-            features=rules.fma_features.output[0],
+            features=features_file(baseline),
             splits=expand(rules.split_tracks.output.split, split=SPLITS),
             archives=rules.select_tracks.output.archives,
         output:
@@ -44,6 +45,47 @@ for baseline in family_models("baseline"):
             "../scripts/train_baseline.py"
 
 
+# One job for all runs of a model, as of baselines.
+for head in trained_by("train_heads"):
+
+    rule:
+        """Fit heads on frozen embeddings and keep the best on validation, for each run."""
+        name:
+            f"train_{head}"
+        input:
+            tracks=rules.index_tracks.output.tracks,
+            features=features_file(head),
+            weights=encoder_weights(MODELS[head]["encoder"]),
+            splits=expand(rules.split_tracks.output.split, split=SPLITS),
+            archives=rules.select_tracks.output.archives,
+        output:
+            params=run_files("params.json", [head]),
+            histories=run_files("history.csv", [head]),
+            models=run_files("model.safetensors", [head]),
+            validation=run_files("validation.parquet", [head]),
+        log:
+            f"{RESULTS}/logs/train_{head}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/train_{head}.tsv"
+        priority: FIRST
+        conda:
+            "../../envs/songnet.yaml"
+        resources:
+            mem_mb=memory(3000),
+            runtime=minutes(720),
+        params:
+            # In the order of the files.
+            runs=[
+                (split, described_run(split, head, seed))
+                for seed in model_seeds(head)
+                for split in SPLITS
+            ],
+            encoder=ENCODERS.get(MODELS[head]["encoder"]),
+            source=source("train_heads", without=REPORTING),
+        script:
+            "../scripts/train_heads.py"
+
+
 rule train_crnn:
     """Train a network with one seed; a killed training resumes from its last epoch."""
     input:
@@ -52,6 +94,9 @@ rule train_crnn:
         npy=rules.index_tracks.input.npy,
         split=rules.split_tracks.output.split,
         archives=rules.select_tracks.output.archives,
+        teacher=lambda wildcards: (
+            [features_file(wildcards.model)] if MODELS[wildcards.model].get("teacher") else []
+        ),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",
@@ -61,7 +106,7 @@ rule train_crnn:
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{split}}/{{model}}/{{seed}}.tsv"
     wildcard_constraints:
-        model="|".join(family_models("crnn") or ["-"]),  # an empty one would mean any
+        model="|".join(trained_by("train_crnn") or ["-"]),  # an empty one would mean any
     priority: FIRST
     conda:
         "../../envs/songnet.yaml"

@@ -1,4 +1,4 @@
-"""Write the page on errors, confidence and artists of the served network."""
+"""Write the page on errors, confidence and artists of the best network trained here."""
 
 from songnet.pipeline.job import job
 

@@ -12,5 +12,5 @@ with job(snakemake):
         snakemake.params.posters,
         snakemake.params.dataset,
         snakemake.params.reference,
-        **snakemake.params.evaluation,
+        snakemake.params.evaluation,
     )

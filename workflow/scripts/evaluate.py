@@ -13,8 +13,8 @@ with job(snakemake):
         snakemake.input.tracks,
         snakemake.input.splits,
         snakemake.threads,
+        snakemake.params.evaluation,
         snakemake.params.seconds,
-        **snakemake.params.evaluation,
     )
     for path in snakemake.output.excerpts:
         with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""Write the page on the filters of the served network."""
+"""Write the page on the filters of the best network trained here."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Divide the tracks by one protocol."""
+"""Split the tracks under one protocol."""
 
 from songnet.pipeline.job import job
 
@@ -10,7 +10,7 @@ with job(snakemake):
 
     tracks = pd.read_parquet(snakemake.input.tracks)
     protocol, shares = snakemake.params.protocol, snakemake.params.shares
-    parts = split_tracks(tracks, protocol, shares, snakemake.params.seed)
+    subsets = split_tracks(tracks, protocol, shares, snakemake.params.seed)
     with replacing(snakemake.output.split) as temporary:
-        parts.reset_index().to_parquet(temporary, index=False)
-    write_json(snakemake.output.summary, split_summary(tracks, parts, shares))
+        subsets.reset_index().to_parquet(temporary, index=False)
+    write_json(snakemake.output.summary, split_summary(tracks, subsets, shares))

@@ -1,7 +1,7 @@
 """From shards to batches: random crops for training, whole clips for prediction."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -24,17 +24,25 @@ class Subset:
     track_ids: Ids  # (n,)
     labels: Ids  # (n,) positions of genres
     metadata: NDArray[np.float32]  # (n, fields), nan where unknown
+    # (n, D) what a teacher says of the clips, nan where unknown
+    targets: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @classmethod
-    def of(cls, tracks: pd.DataFrame, genres: list[str]) -> "Subset":
+    def of(
+        cls, tracks: pd.DataFrame, genres: list[str], targets: pd.DataFrame | None = None
+    ) -> "Subset":
         """Rows of tracks.parquet, index track_id, in their order.
 
         Args:
             tracks: of the subset.
             genres: of all subsets, in alphabetical order.
+            targets: what a teacher says of each track, index track_id; None for no teacher.
         """
         labels = np.searchsorted(genres, tracks["genre"])
-        return cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+        found = cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+        if targets is None:
+            return found
+        return replace(found, targets=targets.loc[tracks.index].to_numpy(np.float32))
 
 
 def random_crops(
@@ -44,7 +52,7 @@ def random_crops(
     batch_size: int,
     rng: np.random.Generator,
     resident: ResidentClips | None = None,
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Yield shuffled batches of one random crop a clip.
 
     The last incomplete batch is left out where there are others, since batch normalisation needs
@@ -59,7 +67,8 @@ def random_crops(
         resident: the subset's spectrograms on a device, which then cuts the same crops.
 
     Yields:
-        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields).
+        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields), targets of a
+        teacher (B, D).
     """
     order = rng.permutation(len(subset.track_ids))
     for start in range(0, len(order), batch_size):
@@ -75,6 +84,7 @@ def random_crops(
             else _crops(shards, track_ids, firsts, frames),
             torch.from_numpy(subset.labels[chosen]),
             torch.from_numpy(subset.metadata[chosen]),
+            torch.from_numpy(subset.targets[chosen] if len(subset.targets) else subset.targets),
         )
 
 

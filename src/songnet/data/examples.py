@@ -6,7 +6,7 @@ import pandas as pd
 
 from songnet.data.clips import AudioSource
 from songnet.data.subsets import held_out
-from songnet.formatting import credit
+from songnet.formatting import credit, licence, track_title
 from songnet.io import replacing, write_json
 
 
@@ -17,7 +17,8 @@ def write_examples(source: AudioSource, tracks_file: str, split: str, folder: st
         source: of the clips.
         tracks_file: tracks.parquet.
         split: file of the split.
-        folder: output: the clips, and examples.json with file, genre and credit of each.
+        folder: output: the clips, and examples.json with file, genre, title, licence and credit
+            of each.
     """
     _, tracks = held_out(pd.read_parquet(tracks_file), split)
     examples = []
@@ -27,6 +28,9 @@ def write_examples(source: AudioSource, tracks_file: str, split: str, folder: st
             name = f"{track_id:06d}.mp3"
             with replacing(Path(folder, name)) as temporary:
                 temporary.write_bytes(read(track_id).getbuffer())
-            about = {"file": name, "genre": genre, "credit": credit(group.loc[track_id])}
-            examples.append(about)
+            track = group.loc[track_id]
+            examples.append(
+                {"file": name, "genre": genre, "title": track_title(track),
+                 "licence": licence(track), "credit": credit(track)}
+            )  # fmt: skip
     write_json(Path(folder, "examples.json"), examples)

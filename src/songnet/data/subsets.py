@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 def read_subsets(split: str | Path) -> pd.Series:
@@ -14,6 +16,30 @@ def read_subsets(split: str | Path) -> pd.Series:
 def judging_subset(subsets: Iterable[str]) -> str:
     """Subset that judges models: test, or validation where there is no test subset."""
     return "test" if "test" in set(subsets) else "validation"
+
+
+def artist_halves(artists: pd.Series) -> NDArray[np.bool_]:
+    """Divide tracks into two halves of nearly equal size, no artist in both.
+
+    What is chosen or fitted on one half is measured on the other (cross-fitting), so that the
+    figure of the validation subset is not flattered by the choice.
+
+    Args:
+        artists: artist of each track, index track_id; a track without one counts for itself.
+
+    Returns:
+        (n,) whether a track is in the first half.
+    """
+    own = [f"track {track_id}" for track_id in artists.index]
+    known = artists.astype(object).where(artists.notna(), own).astype(str)
+    sizes = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    first, totals = set(), [0, 0]
+    for name, size in sizes.items():
+        half = int(totals[1] < totals[0])
+        totals[half] += size
+        if half == 0:
+            first.add(name)
+    return known.isin(first).to_numpy()
 
 
 def held_out(tracks: pd.DataFrame, split: str | Path) -> tuple[str, pd.DataFrame]:

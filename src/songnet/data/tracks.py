@@ -139,7 +139,7 @@ def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
         with open_member(archive, name) as file:
             table = pd.read_csv(file, index_col="genre_id", nrows=MOST_TRACKS)
         if table.index.has_duplicates:
-            raise ValueError("a genre_id stands twice")
+            raise ValueError("a genre_id is given twice")
         return table["top_level"].map(table["title"]).dropna().to_dict()
     except (KeyError, TypeError, ValueError) as error:
         raise SongNetError(

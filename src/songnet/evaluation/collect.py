@@ -1,10 +1,12 @@
 """All tables of a data set's runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
 from songnet.evaluation.tables import (
     difference_table,
@@ -23,31 +25,30 @@ def write_tables(
     posters: dict[str, float | None],
     dataset: dict[str, Any],
     reference: str | None,
-    resamples: int,
-    confidence: float,
+    evaluation: Mapping[str, Any],
 ) -> None:
     """Read all runs and write the tables.
 
     Args:
         metrics: metrics.json of each run; its other files lie beside it.
         tracks_file: tracks.parquet.
-        output: paths results, differences, leaks, genres and confusions.
+        output: paths results, differences, choice, leaks, genres and confusions.
         posters: the poster's accuracy of each model that it has.
         dataset: its title, source and note.
         reference: model that the others are compared with; None for the best.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
+        evaluation: resamples and confidence of the bootstrap.
     """
     runs = read_runs([Path(path).parent for path in metrics])
     tracks = pd.read_parquet(tracks_file, columns=["artist_id", "genre"])
     known = posters if poster_applies(dataset, tracks["genre"]) else {}
-    given = (runs, tracks["artist_id"], resamples, confidence)
+    bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
     confusions = confusion_table(runs)
     tables = {
-        "results": results_table(*given, known),
-        "differences": difference_table(*given, reference),
-        "leaks": leak_table(*given),
-        "genres": genre_table(confusions).merge(recall_intervals(*given), how="left"),
+        "results": results_table(runs, bootstrap, known),
+        "differences": difference_table(runs, bootstrap, reference),
+        "choice": difference_table(runs, bootstrap, subset="validation"),
+        "leaks": leak_table(runs, bootstrap),
+        "genres": genre_table(confusions).merge(recall_intervals(runs, bootstrap), how="left"),
         "confusions": confusions,
     }
     for name, table in tables.items():

@@ -1,4 +1,8 @@
-"""Where a model errs, how sure it is of it, and whose music it mistakes for whose."""
+"""Where a model errs, how well its confidence fits, and whose music it confuses.
+
+Predictions are rows of `songnet.models.predictions.prediction_table`, tracks those of
+tracks.parquet.
+"""
 
 from typing import Any, NamedTuple
 
@@ -6,114 +10,73 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from songnet.evaluation.metrics import (
-    NO_INTERVAL_BELOW,
-    artist_bootstrap,
-    confusion_matrix,
-    effective_artists,
-    genre_scores,
-)
+from songnet.evaluation.bootstrap import Bootstrap
+from songnet.evaluation.metrics import genre_scores, truth_probabilities
+from songnet.models.predictions import genres_of
 
-# What a prediction says, without the columns of probabilities: these bear the names of genres,
-# which may be those of columns that a table of tracks has.
-VERDICT = ["track_id", "genre", "predicted"]
-
-# Predictions below are rows of `songnet.models.predictions.prediction_table`, tracks of
-# tracks.parquet.
+# A prediction without its probabilities, whose columns may be named as those of tracks.
+PREDICTION = ["track_id", "genre", "predicted"]
 
 
-def genre_errors(predictions: pd.DataFrame, genres: list[str]) -> list[dict[str, Any]]:
+def genre_errors(predictions: pd.DataFrame) -> list[dict[str, Any]]:
     """How each genre fares.
 
     Returns:
-        One row a genre, hardest first: genre, predictions, recall, top2 (share whose two likeliest
-        genres hold the right one), precision (NaN where the genre is never predicted), confidence
-        (mean probability of the predicted genre), and called, the share of predictions of each
-        genre.
+        One row a genre, hardest first: genre, precision (NaN where the genre is never predicted),
+        recall, f1, predictions, top2 (share whose two likeliest genres hold the right one),
+        confidence (mean probability of the predicted genre), and shares, those of its predictions
+        for each genre.
     """
-    confusion = confusion_matrix(predictions["genre"], predictions["predicted"], genres)
-    scores, counts = genre_scores(confusion), confusion.sum(axis=1)
-    judged = predictions.assign(
-        top2=_rank_of_truth(predictions, genres) < 2, confidence=predictions[genres].max(axis=1)
-    )
-    means = judged.groupby("genre")[["top2", "confidence"]].mean().reindex(genres)
-    shares = confusion / np.maximum(counts, 1)[:, None]
-    table = pd.DataFrame(
-        {
-            "predictions": counts,
-            "recall": scores["recall"],
-            "top2": means["top2"],
-            "precision": scores["precision"],
-            "confidence": means["confidence"],
-            "called": [dict(zip(genres, row, strict=True)) for row in shares.tolist()],
-        },
-        index=pd.Index(genres, name="genre"),
-    )
-    found = table[table["predictions"] > 0].reset_index().sort_values("recall").to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in found]
+    genres = genres_of(predictions)
+    truth, predicted = predictions["genre"], predictions["predicted"]
+    top2, confidence = _rank_of_truth(predictions) < 2, predictions[genres].max(axis=1)
+    means = pd.DataFrame({"top2": top2, "confidence": confidence}).groupby(truth).mean()
+    shares = pd.crosstab(truth, predicted, normalize="index").reindex(columns=genres, fill_value=0)
+    table = genre_scores(truth, predicted, genres).join(means, how="inner")
+    rows = table.sort_values("recall").reset_index().to_dict("records")
+    return [{**row, "shares": shares.loc[row["genre"]].to_dict()} for row in rows]
 
 
-def top_accuracy(predictions: pd.DataFrame, genres: list[str], top: int) -> float:
+def top_accuracy(predictions: pd.DataFrame, top: int) -> float:
     """Share of predictions whose ``top`` likeliest genres hold the right one."""
-    return float((_rank_of_truth(predictions, genres) < top).mean())
+    return float((_rank_of_truth(predictions) < top).mean())
 
 
-def _rank_of_truth(predictions: pd.DataFrame, genres: list[str]) -> NDArray[np.int64]:
-    """How many genres each track was thought to be rather than its own, (n,)."""
-    probabilities = predictions[genres].to_numpy()
-    truth = predictions["genre"].map({genre: i for i, genre in enumerate(genres)}).to_numpy()
-    of_truth = probabilities[np.arange(len(truth)), truth][:, None]
-    return np.asarray((probabilities > of_truth).sum(axis=1))
+def _rank_of_truth(predictions: pd.DataFrame) -> pd.Series:
+    """How many genres are more probable than each track's own, (n,)."""
+    probabilities = predictions[genres_of(predictions)]
+    return probabilities.gt(truth_probabilities(predictions), axis=0).sum(axis=1)
 
 
-def reliability(
-    predictions: pd.DataFrame,
-    genres: list[str],
-    artists: pd.Series,
-    resamples: int,
-    level: float,
-    bins: int = 10,
-) -> pd.DataFrame:
+def reliability(predictions: pd.DataFrame, bootstrap: Bootstrap, bins: int = 10) -> pd.DataFrame:
     """Accuracy against confidence, the probability of the predicted genre.
 
     Args:
         predictions: of the test subset.
-        genres: names.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        level: of the intervals, e.g. 0.95.
+        bootstrap: over artists.
         bins: number of them.
 
     Returns:
         One row for each of equally wide bins of confidence that holds predictions: low, high,
-        confidence and accuracy (means), predictions, and ci_low and ci_high of the accuracy, NaN
-        below NO_INTERVAL_BELOW effective artists.
+        confidence and accuracy (means), predictions, and ci_low and ci_high of the accuracy, as
+        `Bootstrap.interval_of_enough`.
     """
-    confidence = predictions[genres].max(axis=1)
-    edges = np.linspace(0, 1, bins + 1)
     table = pd.DataFrame(
         {
-            "track_id": predictions["track_id"],
-            "bin": np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1),
-            "confidence": confidence,
-            "accuracy": (predictions["genre"] == predictions["predicted"]).astype(float),
+            "confidence": predictions[genres_of(predictions)]
+            .max(axis=1)
+            .clip(upper=1)
+            .astype(float),
+            "correct": (predictions["genre"] == predictions["predicted"]).astype(float),
         }
-    )
-    found = table.groupby("bin").agg(
-        confidence=("confidence", "mean"),
-        accuracy=("accuracy", "mean"),
-        predictions=("bin", "size"),
-    )
-    found.insert(0, "low", edges[found.index])
-    found.insert(1, "high", edges[found.index + 1])
-    found[["ci_low", "ci_high"]] = np.nan
-    for at, rows in table.groupby("bin"):
-        of_tracks = artists.loc[rows["track_id"]]
-        if effective_artists(of_tracks) >= NO_INTERVAL_BELOW:
-            found.loc[at, ["ci_low", "ci_high"]] = artist_bootstrap(
-                rows["accuracy"].to_numpy(), of_tracks, resamples, level
-            )
-    return found.reset_index(drop=True)
+    ).set_axis(predictions["track_id"])
+    rows = []
+    edges = np.linspace(0, 1, bins + 1)
+    for between, group in table.groupby(pd.cut(table["confidence"], edges), observed=True):
+        interval = bootstrap.interval_of_enough(group["correct"])
+        rows.append((between.left, between.right, *group.mean(), len(group), *interval))
+    columns = ["low", "high", "confidence", "accuracy", "predictions", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def calibration_error(reliability: pd.DataFrame) -> float:
@@ -125,35 +88,32 @@ def calibration_error(reliability: pd.DataFrame) -> float:
     return float(np.average(gaps, weights=reliability["predictions"]))
 
 
-def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 3) -> pd.DataFrame:
+def artist_errors(
+    predictions: pd.DataFrame, tracks: pd.DataFrame, min_tracks: int = 3
+) -> pd.DataFrame:
     """Artists with several test tracks, those most often mistaken first.
 
     Args:
         predictions: of the test subset.
         tracks: of the data set.
-        least: test tracks that an artist must have.
+        min_tracks: test tracks that an artist must have.
 
     Returns:
-        artist, genre (most frequent), predictions, accuracy, called (most frequent wrong genre),
-        share (of predictions that it makes).
+        artist, genre (most frequent), predictions, accuracy, mistaken_for (most frequent wrong
+        genre), share (of predictions that it makes).
     """
-    table = predictions[VERDICT].join(tracks[["artist_id", "artist"]], on="track_id")
+    artists = tracks[["artist_id"]].assign(artist=_artist_names(tracks))
+    table = predictions[PREDICTION].join(artists, on="track_id")
     rows = []
-    for artist_id, group in table.dropna(subset="artist_id").groupby("artist_id"):
-        if group["track_id"].nunique() < least:
+    for _, group in table.groupby("artist_id"):
+        if group["track_id"].nunique() < min_tracks:
             continue
-        wrong = group[group["genre"] != group["predicted"]]["predicted"].value_counts()
-        rows.append(
-            {
-                "artist": _artist_name(artist_id, group),
-                "genre": group["genre"].mode()[0],
-                "predictions": len(group),
-                "accuracy": (group["genre"] == group["predicted"]).mean(),
-                "called": wrong.index[0] if len(wrong) else "",
-                "share": wrong.iloc[0] / len(group) if len(wrong) else 0.0,
-            }
-        )
-    columns = ["artist", "genre", "predictions", "accuracy", "called", "share"]
+        right = group["genre"] == group["predicted"]
+        wrong = group["predicted"][~right].value_counts()
+        mistake = (wrong.index[0], wrong.iloc[0] / len(group)) if len(wrong) else ("", 0.0)
+        name, genre = group["artist"].iloc[0], group["genre"].mode()[0]
+        rows.append((name, genre, len(group), right.mean(), *mistake))
+    columns = ["artist", "genre", "predictions", "accuracy", "mistaken_for", "share"]
     found = pd.DataFrame(rows, columns=columns)
     return found.sort_values(["share", "predictions"], ascending=False, ignore_index=True)
 
@@ -161,19 +121,19 @@ def artist_errors(predictions: pd.DataFrame, tracks: pd.DataFrame, least: int = 
 def nearest_artists(
     known: pd.DataFrame,
     known_embeddings: NDArray[np.float32],
-    heard: pd.DataFrame,
-    heard_embeddings: NDArray[np.float32],
+    tested: pd.DataFrame,
+    tested_embeddings: NDArray[np.float32],
     neighbours: int = 3,
 ) -> pd.DataFrame:
-    """For each heard artist the known artists whose music is nearest in embedding space.
+    """For each tested artist the known artists whose music is nearest in embedding space.
 
-    An artist stands where the mean of the tracks' embeddings points; nearness is the cosine.
+    An artist's embedding is the mean of those of the tracks; nearness is the cosine.
 
     Args:
         known: rows of tracks (training subset).
         known_embeddings: (len(known), H).
-        heard: rows of tracks (test subset).
-        heard_embeddings: (len(heard), H).
+        tested: rows of tracks (test subset).
+        tested_embeddings: (len(tested), H).
         neighbours: number of known artists for each.
 
     Returns:
@@ -181,56 +141,41 @@ def nearest_artists(
         No artist is its own neighbour; empty where either subset names none.
     """
     columns = ["artist_id", "artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
-    if known["artist_id"].isna().all() or heard["artist_id"].isna().all():
+    if known["artist_id"].isna().all() or tested["artist_id"].isna().all():
         return pd.DataFrame(columns=columns)
-    there, places = _artist_places(known, known_embeddings)
-    here, points = _artist_places(heard, heard_embeddings)
-    cosines = points @ places.T
-    cosines[here["artist_id"].to_numpy()[:, None] == there["artist_id"].to_numpy()] = -np.inf
-    nearest = np.argsort(-cosines, axis=1)[:, :neighbours]
-    return pd.DataFrame(
-        [
-            {
-                "artist_id": here["artist_id"].iloc[i],
-                "artist": here["artist"].iloc[i],
-                "genre": here["genre"].iloc[i],
-                "neighbour": there["artist"].iloc[j],
-                "neighbour_genre": there["genre"].iloc[j],
-                "rank": rank,
-                "cosine": float(cosines[i, j]),
-            }
-            for i, row in enumerate(nearest)
-            for rank, j in enumerate(row, start=1)
-            if np.isfinite(cosines[i, j])
-        ],
-        columns=columns,
-    )
+    from sklearn.neighbors import NearestNeighbors
+
+    there, known_means = _artist_embeddings(known, known_embeddings)
+    here, tested_means = _artist_embeddings(tested, tested_embeddings)
+    count = min(neighbours + 1, len(there))  # one may be the artist itself
+    search = NearestNeighbors(n_neighbors=count, metric="cosine").fit(known_means)
+    distances, nearest = search.kneighbors(tested_means)
+    pairs = here.loc[here.index.repeat(count)].reset_index()
+    found = there.iloc[nearest.ravel()].reset_index().add_prefix("neighbour_")
+    table = pairs.join(found.rename(columns={"neighbour_artist": "neighbour"}))
+    table["cosine"] = 1 - distances.ravel()
+    table = table[table["artist_id"] != table["neighbour_artist_id"]]
+    rank = table.groupby("artist_id").cumcount() + 1
+    return table.assign(rank=rank).loc[rank <= neighbours, columns].reset_index(drop=True)
 
 
-def _artist_places(
+def _artist_embeddings(
     tracks: pd.DataFrame, embeddings: NDArray[np.float32]
-) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Artist, name, most frequent genre and mean direction of each."""
-    groups = list(tracks.assign(row=np.arange(len(tracks))).groupby("artist_id"))
-    names = pd.DataFrame(
-        [
-            {
-                "artist_id": artist_id,
-                "artist": _artist_name(artist_id, group),
-                "genre": group["genre"].mode()[0],
-            }
-            for artist_id, group in groups
-        ]
-    )
-    means = np.array([embeddings[group["row"]].mean(axis=0) for _, group in groups], np.float64)
-    return names, means / np.linalg.norm(means, axis=1, keepdims=True)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Name and most frequent genre of each artist, and the mean embedding; index artist_id."""
+    named = tracks.assign(artist=_artist_names(tracks)).groupby("artist_id")
+    about = named.agg(artist=("artist", "first"), genre=("genre", lambda genres: genres.mode()[0]))
+    means = pd.DataFrame(embeddings, dtype=float).groupby(tracks["artist_id"].to_numpy()).mean()
+    return about, means
 
 
-def _artist_name(artist_id: float | str, tracks: pd.DataFrame) -> str:
-    name = tracks["artist"].iloc[0]
-    if isinstance(name, str):
-        return name
-    return artist_id if isinstance(artist_id, str) else f"artist {artist_id:.0f}"
+def _artist_names(tracks: pd.DataFrame) -> pd.Series:
+    """Name of each track's artist; where it has none, what identifies the artist."""
+
+    def unnamed(artist_id: float | str) -> str:
+        return artist_id if isinstance(artist_id, str) else f"artist {artist_id:.0f}"
+
+    return tracks["artist"].fillna(tracks["artist_id"].map(unnamed, na_action="ignore"))
 
 
 class SecondaryLabels(NamedTuple):
@@ -242,38 +187,33 @@ class SecondaryLabels(NamedTuple):
     pairs: list[tuple[str, str, int]]  # genre, further label, predictions; most frequent first
 
 
-def secondary_labels(
-    predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str]
-) -> SecondaryLabels:
+def secondary_labels(predictions: pd.DataFrame, tracks: pd.DataFrame) -> SecondaryLabels:
     """Compare predictions with all labels that a track bears."""
-    table = predictions[VERDICT].join(tracks["top_genres"], on="track_id")
-    labels = [set(row) if row is not None else set() for row in table["top_genres"]]
-    others = [
-        (row & set(genres)) - {genre} for row, genre in zip(labels, table["genre"], strict=True)
-    ]
-    wrong = (table["genre"] != table["predicted"]).to_numpy()
-    excused = [p in other for p, other in zip(table["predicted"], others, strict=True)]
-    counts = pd.Series(
-        [(genre, label) for genre, other in zip(table["genre"], others, strict=True)
-         for label in sorted(other)], dtype=object,
-    ).value_counts()  # fmt: skip
-    pairs = [(genre, label, int(count)) for (genre, label), count in counts.items()]
+    table = predictions[PREDICTION].join(tracks["top_genres"], on="track_id")
+    further = table.reset_index(drop=True).explode("top_genres").rename_axis("row").reset_index()
+    further = further[further["top_genres"].isin(genres_of(predictions))]
+    further = further.query("genre != top_genres").drop_duplicates(["row", "top_genres"])
+    pairs = further.groupby(["genre", "top_genres"]).size()
+    pairs = pairs.sort_values(ascending=False, kind="stable")
     return SecondaryLabels(
-        sum(map(bool, others)), int(wrong.sum()), int((wrong & np.array(excused)).sum()), pairs
+        further["row"].nunique(),
+        int((table["genre"] != table["predicted"]).sum()),
+        int((further["predicted"] == further["top_genres"]).sum()),
+        [(*pair, int(count)) for pair, count in pairs.items()],
     )
 
 
-def surely_wrong(
-    predictions: pd.DataFrame, tracks: pd.DataFrame, genres: list[str], count: int = 20
+def confident_errors(
+    predictions: pd.DataFrame, tracks: pd.DataFrame, count: int = 20
 ) -> list[dict[str, Any]]:
     """The tracks whose wrong predictions are the most probable, in the mean over runs.
 
     Returns:
         track_id, artist, title, license, genre, predicted, probability.
     """
-    means = predictions.groupby(["track_id", "genre"])[genres].mean()
+    means = predictions.groupby(["track_id", "genre"])[genres_of(predictions)].mean()
     table = means.assign(predicted=means.idxmax(axis=1), probability=means.max(axis=1))
-    table = table.reset_index()[[*VERDICT, "probability"]]
+    table = table.reset_index()[[*PREDICTION, "probability"]]
     table = table.query("genre != predicted").nlargest(count, "probability")
     table = table.join(tracks[["artist", "title", "license"]], on="track_id")
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

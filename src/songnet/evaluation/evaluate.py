@@ -1,12 +1,14 @@
 """Evaluation of trained models on validation and test tracks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from songnet.data.subsets import read_subsets
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.excerpts import EXCERPT_COLUMNS, excerpt_predictions
 from songnet.evaluation.metrics import write_evaluation
 from songnet.evaluation.runs import RunName
@@ -21,9 +23,8 @@ def evaluate_runs(
     tracks_file: str,
     splits: list[str],
     threads: int,
+    evaluation: Mapping[str, Any],
     seconds: list[float],
-    resamples: int,
-    confidence: float,
 ) -> pd.DataFrame:
     """Write predictions.parquet and metrics.json beside trained models.
 
@@ -34,14 +35,14 @@ def evaluate_runs(
         tracks_file: tracks.parquet.
         splits: ``splits/{split}.parquet`` of every split.
         threads: of the predictor.
+        evaluation: resamples and confidence of the bootstrap.
         seconds: lengths of excerpts, ascending; none for models that read no spectrograms.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
 
     Returns:
         Predictions of the excerpts, columns as in `EXCERPT_COLUMNS`.
     """
     tracks = pd.read_parquet(tracks_file)
+    bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
     kind = load_class(predictor)
     excerpts = [pd.DataFrame(columns=EXCERPT_COLUMNS)]
     for split, paths in by_split(models, splits):
@@ -52,10 +53,8 @@ def evaluate_runs(
             genres, predicted, probabilities = apply.predict(path)
             table = prediction_table(wanted.reset_index(), predicted, probabilities, genres)
             folder = Path(path).parent
-            write_evaluation(
-                folder / "predictions.parquet", folder / "metrics.json", table,
-                tracks["artist_id"], resamples, confidence,
-            )  # fmt: skip
+            files = folder / "predictions.parquet", folder / "metrics.json"
+            write_evaluation(*files, table, bootstrap)
             if seconds:
                 excerpts.append(excerpt_predictions(apply, path, wanted, seconds))
     return pd.concat([table for table in excerpts if len(table)] or excerpts)

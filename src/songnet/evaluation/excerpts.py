@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.data.subsets import judging_subset
-from songnet.evaluation.metrics import artist_bootstrap
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.runs import RunName, protocol_of
 
 EXCERPT_COLUMNS = [
@@ -42,16 +42,12 @@ def excerpt_predictions(
     return pd.concat(tables[1:] or tables)
 
 
-def excerpt_table(
-    predictions: pd.DataFrame, artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
+def excerpt_table(predictions: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     """Accuracy by excerpt length.
 
     Args:
         predictions: protocol, split, model, seed, subset, seconds, track_id, correct.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
+        bootstrap: over artists.
 
     Returns:
         protocol, model, subset, seconds, accuracy over all runs, ci_low, ci_high, predictions.
@@ -59,8 +55,6 @@ def excerpt_table(
     columns = ["protocol", "model", "subset", "seconds"]
     rows = []
     for key, table in predictions.groupby(columns, sort=False):
-        correct = table["correct"].to_numpy(float)
-        of_tracks = artists.loc[table["track_id"]]
-        interval = artist_bootstrap(correct, of_tracks, resamples, confidence)
-        rows.append((*key, correct.mean(), *interval, len(table)))
+        correct = table.set_index("track_id")["correct"].astype(float)
+        rows.append((*key, correct.mean(), *bootstrap.interval(correct), len(table)))
     return pd.DataFrame(rows, columns=[*columns, "accuracy", "ci_low", "ci_high", "predictions"])

@@ -1,38 +1,37 @@
-"""What the convolutions hear: the filters that tell genres apart, and the music that drives them.
+"""What the convolutions respond to: filters that tell genres apart, and the music that drives them.
 
 (The idea of listening to what drives a filter most: Dieleman, "Recommending music on Spotify with
 deep learning", 2014, section "What is it learning?".)
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from scipy.stats import f_oneway
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 from torch.nn.functional import avg_pool1d
+from torch.utils.hooks import RemovableHandle
 
-from songnet.data.batches import Subset, whole_clips
+from songnet.data.batches import Subset
 from songnet.data.shards import MelShards
-from songnet.formatting import percent
 from songnet.models.base import Network
-from songnet.training.devices import device, to_device
-from songnet.training.predict import BATCH_SIZE, predict_clips
+from songnet.training.predict import clip_outputs, predict_clips
+
+Labels = NDArray[np.int64]
 
 
 class Activity(NamedTuple):
-    """How strongly the filters of one layer answer to each of n clips."""
+    """How strongly the filters of one layer respond to each of n clips."""
 
     strength: NDArray[np.float32]  # (n, filters) mean over the excerpt that drives it most
     start: NDArray[np.float32]  # (n, filters) where that excerpt begins, seconds
 
 
 class Excerpt(NamedTuple):
-    """A part of a clip that drives a filter."""
+    """An excerpt of a clip that drives a filter."""
 
     track_id: int
     start: float  # seconds
@@ -49,38 +48,30 @@ class Filter(NamedTuple):
     excerpts: list[Excerpt]
 
 
-@torch.no_grad()
 def layer_activities(
     network: Network, shards: MelShards, subset: Subset, excerpt_seconds: float
 ) -> list[Activity]:
-    """Listen to every filter of every layer while the network hears whole clips."""
-    outputs: dict[int, Tensor] = {}
-    hooks = [
-        layer.register_forward_hook(
-            lambda module, inputs, output, i=i: outputs.__setitem__(i, output)
-        )
-        for i, layer in enumerate(network.layers)
+    """Measure every filter of every layer while the network processes whole clips."""
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        outputs[layer] = output.cpu()
+
+    places, batches = [], []
+    with ExitStack() as hooks:
+        for layer in network.layers:
+            hooks.enter_context(layer.register_forward_hook(keep))
+        for at, _ in clip_outputs(network, shards, subset.track_ids, subset.metadata):
+            seconds = shards.frames(int(subset.track_ids[at[0]])) / shards.frames_per_second
+            places.append(at)
+            batches.append(
+                [_loudest(outputs[layer], seconds, excerpt_seconds) for layer in network.layers]
+            )
+    order = np.argsort(np.concatenate(places))
+    return [
+        Activity(*(cat(values).numpy()[order] for values in zip(*layer, strict=True)))
+        for layer in zip(*batches, strict=True)
     ]
-    network.to(device()).eval()
-    found: list[list[tuple[NDArray[np.int64], Tensor, Tensor]]] = [[] for _ in hooks]
-    try:
-        for places, mel in whole_clips(shards, subset.track_ids, BATCH_SIZE):
-            network(to_device(mel))
-            seconds = mel.shape[2] / shards.frames_per_second
-            for i, output in outputs.items():
-                strength, start = _loudest(output.cpu(), seconds, excerpt_seconds)
-                found[i].append((places, strength, start))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    activities = []
-    for layer in found:
-        at, strengths, starts = zip(*layer, strict=True)
-        order = np.argsort(np.concatenate(at))
-        activities.append(
-            Activity(torch.cat(strengths).numpy()[order], torch.cat(starts).numpy()[order])
-        )
-    return activities
 
 
 def _loudest(output: Tensor, seconds: float, excerpt_seconds: float) -> tuple[Tensor, Tensor]:
@@ -92,23 +83,18 @@ def _loudest(output: Tensor, seconds: float, excerpt_seconds: float) -> tuple[Te
     return strength, at * (seconds / T)
 
 
-@contextmanager
-def silenced(layer: nn.Module, number: int) -> Iterator[None]:
-    """Make one filter of a layer give nothing; ``number`` from 0."""
+def silenced(layer: nn.Module, number: int) -> RemovableHandle:
+    """Zero the output of one filter of a layer within a ``with`` statement; ``number`` from 0."""
 
     def silence(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         output = output.clone()
         output[:, number] = 0
         return output
 
-    hook = layer.register_forward_hook(silence)
-    try:
-        yield
-    finally:
-        hook.remove()
+    return layer.register_forward_hook(silence)
 
 
-def telling_filters(
+def selective_filters(
     network: Network,
     shards: MelShards,
     subset: Subset,
@@ -143,24 +129,17 @@ def telling_filters(
     whole = accuracy()
     found = []
     activities = layer_activities(network, shards, subset, excerpt_seconds)
-    for i, (layer, activity) in enumerate(zip(network.layers, activities, strict=True)):
-        # A filter that never answers has no variance, hence no statistic; nor have genres of one
-        # clip each a variance within.
-        answers = np.ptp(activity.strength, axis=0) > 0
-        statistic = np.zeros(len(answers))
-        strengths = activity.strength[:, answers]
-        groups = [strengths[subset.labels == label] for label in np.unique(subset.labels)]
-        if len(strengths) > len(groups):
-            statistic[answers] = f_oneway(*groups).statistic
-        for number in _of_different_genres(activity.strength, subset.labels, statistic, filters):
+    for i, (layer, (strength, start)) in enumerate(zip(network.layers, activities, strict=True)):
+        statistic = _f_statistic(strength, subset.labels)
+        for number in _of_different_genres(strength, subset.labels, statistic, filters):
             with silenced(layer, number):
                 lost = whole - accuracy()
-            strength, start = activity.strength[:, number], activity.start[:, number]
-            order = np.argsort(-strength, kind="stable")
-            top = subset.labels[order[: max(1, len(order) // 10)]]
-            shares = np.bincount(top, minlength=len(genres)) / len(top)
-            chosen = _one_per_artist(subset.track_ids[order], artists)[:excerpts]
-            row = {int(track_id): i for i, track_id in enumerate(subset.track_ids)}
+            order = np.argsort(-strength[:, number], kind="stable")
+            strongest = subset.labels[order[: max(1, len(order) // 10)]]
+            shares = np.bincount(strongest, minlength=len(genres)) / len(strongest)
+            known = artists.loc[subset.track_ids[order]]
+            # Unknown artists are all different.
+            chosen = order[(known.isna() | ~known.duplicated()).to_numpy()][:excerpts]
             found.append(
                 Filter(
                     i + 1,
@@ -168,45 +147,31 @@ def telling_filters(
                     float(statistic[number]),
                     lost,
                     dict(zip(genres, shares.tolist(), strict=True)),
-                    [Excerpt(t, float(start[row[t]])) for t in chosen],
+                    [Excerpt(int(subset.track_ids[k]), float(start[k, number])) for k in chosen],
                 )
             )
     return found
 
 
+def _f_statistic(strength: NDArray[np.float32], labels: Labels) -> NDArray[np.float64]:
+    """F statistic of each filter between genres, (filters,); 0 where undefined."""
+    # A filter without a response has no variance, nor have genres of one clip each one within.
+    responds = np.ptp(strength, axis=0) > 0
+    statistic = np.zeros(len(responds))
+    groups = [strength[labels == k][:, responds].astype(float) for k in np.unique(labels)]
+    if len(strength) > len(groups):
+        statistic[responds] = f_oneway(*groups).statistic
+    return statistic
+
+
 def _of_different_genres(
-    strength: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    statistic: NDArray[np.float64],
-    count: int,
+    strength: NDArray[np.float32], labels: Labels, statistic: NDArray[np.float64], count: int
 ) -> list[int]:
     """Filters of the highest statistic, first of all those that prefer different genres."""
     order = [int(i) for i in np.argsort(-statistic, kind="stable")]
     means = np.stack([strength[labels == label].mean(axis=0) for label in np.unique(labels)])
     preferred = means.argmax(axis=0)
-    # A filter that never answers prefers none.
+    # A filter without a response prefers none.
     first = {int(preferred[i]): i for i in reversed(order) if statistic[i] > 0}
     leaders = sorted(first.values(), key=order.index)
     return (leaders + [i for i in order if i not in leaders])[:count]
-
-
-def _one_per_artist(track_ids: NDArray[np.int64], artists: pd.Series) -> list[int]:
-    """Tracks in their order, only the first of each artist; unknown artists are all different."""
-    known = artists.loc[track_ids]
-    first = known.isna() | ~known.duplicated()
-    return [int(i) for i in track_ids[first.to_numpy()]]
-
-
-def filter_text(shares: dict[str, float]) -> str:
-    """Genres of the clips that drive a filter most, most frequent first."""
-    top = sorted(shares, key=lambda genre: -shares[genre])[:3]
-    return ", ".join(f"{percent(shares[genre])} {genre}" for genre in top if shares[genre])
-
-
-def effect_text(accuracy_lost: float, clips: int) -> str:
-    """What silencing a filter costs."""
-    changed = round(abs(accuracy_lost) * clips)
-    if not changed:
-        return "changes no accuracy"
-    points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
-    return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"

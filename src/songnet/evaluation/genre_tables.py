@@ -3,12 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from songnet.evaluation.metrics import (
-    NO_INTERVAL_BELOW,
-    artist_bootstrap,
-    effective_artists,
-    genre_scores,
-)
+from songnet.evaluation.bootstrap import Bootstrap
+from songnet.evaluation.metrics import genre_scores
 from songnet.evaluation.tables import Run, groups
 
 
@@ -36,45 +32,34 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
     Args:
         confusions: from `confusion_table`.
     """
-    tables = []
-    columns = ["protocol", "model", "subset"]
-    for key, rows in confusions.groupby(columns, sort=False):
-        matrix = rows.pivot(index="genre", columns="predicted", values="predictions")
-        scores = pd.DataFrame(genre_scores(matrix.to_numpy()), index=matrix.index)
-        table = scores.assign(
-            predictions=matrix.sum(axis=1), **dict(zip(columns, key, strict=True))
-        )
-        tables.append(table.reset_index())
-    scores = ["precision", "recall", "f1", "predictions"]
-    return pd.concat(tables, ignore_index=True)[[*columns, "genre", *scores]]
+
+    def scores(rows: pd.DataFrame) -> pd.DataFrame:
+        genres = sorted(set(rows["genre"]))
+        return genre_scores(rows["genre"], rows["predicted"], genres, rows["predictions"])
+
+    by_model = confusions.groupby(["protocol", "model", "subset"], sort=False)
+    return by_model[["genre", "predicted", "predictions"]].apply(scores).reset_index()
 
 
-def recall_intervals(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
+def recall_intervals(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
     """How sure the recall of each genre is: a few artists with many tracks may decide it.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
+        bootstrap: over artists.
 
     Returns:
-        protocol, model, subset, genre, recall_low, recall_high, effective_artists. Of fewer than
-        NO_INTERVAL_BELOW there is no interval.
+        protocol, model, subset, genre, recall_low, recall_high, effective_artists; the
+        interval as `Bootstrap.interval_of_enough`.
     """
     rows = []
     for (_, protocol, model), group in groups(runs).items():
         predictions = pd.concat([run.predictions for run in group])
         evaluated = predictions[predictions["split"].isin(["validation", "test"])]
         for (subset, genre), table in evaluated.groupby(["split", "genre"], sort=False):
-            correct = (table["predicted"] == genre).to_numpy(float)
-            of_tracks = artists.loc[table["track_id"]]
-            low, high = artist_bootstrap(correct, of_tracks, resamples, confidence)
-            effective = effective_artists(of_tracks)
-            if effective < NO_INTERVAL_BELOW:
-                low = high = np.nan
-            rows.append((protocol, model, subset, genre, low, high, round(effective, 1)))
+            correct = (table.set_index("track_id")["predicted"] == genre).astype(float)
+            interval = bootstrap.interval_of_enough(correct)
+            effective = round(bootstrap.effective_artists(correct), 1)
+            rows.append((protocol, model, subset, genre, *interval, effective))
     intervals = ["recall_low", "recall_high", "effective_artists"]
     return pd.DataFrame(rows, columns=["protocol", "model", "subset", "genre", *intervals])

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.choice import best_validated
-from songnet.evaluation.metrics import (
-    artist_bootstrap,
-    effective_artists,
-    log_losses,
-)
+from songnet.evaluation.metrics import log_losses
 from songnet.io import read_json
 
 COLUMNS = [
@@ -69,33 +66,15 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
     return dataset["source"] != "synthesis" and set(genres) == POSTER_GENRES
 
 
-def poster_protocol(model: dict[str, Any]) -> str:
-    """Protocol that the poster's figure of a model belongs to; under others it is no measure.
-
-    Its baselines' are counts on FMA's official test subset. Its C-RNN's is not; we count it to the
-    random split, where figures are highest (docs/reproduction.md).
-
-    Args:
-        model: entry of models.yaml.
-    """
-    return "official" if model["family"] == "baseline" else "random"
-
-
 def results_table(
-    runs: list[Run],
-    artists: pd.Series,
-    resamples: int,
-    confidence: float,
-    posters: dict[str, float | None],
+    runs: list[Run], bootstrap: Bootstrap, posters: dict[str, float | None]
 ) -> pd.DataFrame:
     """One row for each protocol and model.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
+        bootstrap: over artists.
         posters: the poster's accuracy of each model that it has.
-        resamples: of the bootstrap over artists.
-        confidence: of the interval.
 
     Returns:
         COLUMNS: training seeds and splits, which make as many runs as their product; accuracy
@@ -121,12 +100,9 @@ def results_table(
             accuracies = [test["accuracy"] for test in tests]
             row["accuracy_sd"] = np.std(accuracies, ddof=1) if len(tests) > 1 else None
             correct = _tested(group)
-            of_tracks = artists.loc[correct.index]
             row["accuracy"] = correct.mean()
-            row["ci_low"], row["ci_high"] = artist_bootstrap(
-                correct.to_numpy(), of_tracks, resamples, confidence
-            )
-            row["effective_artists"] = round(effective_artists(of_tracks), 1)
+            row["ci_low"], row["ci_high"] = bootstrap.interval(correct)
+            row["effective_artists"] = round(bootstrap.effective_artists(correct), 1)
             row["macro_f1"] = np.mean([test["macro_f1"] for test in tests])
         row["poster_accuracy"] = posters.get(model)
         row["train_seconds"] = round(np.mean([run.history["seconds"].sum() for run in group]), 3)
@@ -141,16 +117,12 @@ def _tested(runs: list[Run]) -> pd.Series:
     return (tested["genre"] == tested["predicted"]).astype(float)
 
 
-def leak_table(
-    runs: list[Run], artists: pd.Series, resamples: int, confidence: float
-) -> pd.DataFrame:
+def leak_table(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
     """What models gain under `random` over `artist`, where training has the test artists.
 
     Args:
         runs: of one data set.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap, which draws artists for both protocols at once.
-        confidence: of the interval.
+        bootstrap: over artists, drawn for both protocols at once.
 
     Returns:
         model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
@@ -163,66 +135,60 @@ def leak_table(
             continue
         random, artist = (_tested(found[protocol, model]) for protocol in ("random", "artist"))
         both = pd.concat([random, artist])
-        interval = artist_bootstrap(
-            both.to_numpy(), artists.loc[both.index], resamples, confidence,
-            less=np.arange(len(both)) >= len(random),
-        )  # fmt: skip
+        interval = bootstrap.interval(both, subtracted=np.arange(len(both)) >= len(random))
         rows.append((model, random.mean(), artist.mean(), random.mean() - artist.mean(), *interval))
     return pd.DataFrame(rows, columns=["model", "random", "artist", "leak", "ci_low", "ci_high"])
 
 
 def difference_table(
-    runs: list[Run],
-    artists: pd.Series,
-    resamples: int,
-    confidence: float,
-    reference: str | None = None,
+    runs: list[Run], bootstrap: Bootstrap, reference: str | None = None, subset: str = "test"
 ) -> pd.DataFrame:
-    """Compare models on the same test tracks: a paired difference says more than two intervals.
+    """Compare models on the same tracks: a paired difference says more than two intervals.
 
     Args:
         runs: of one data set, all models on the same splits.
-        artists: artist of each track, index track_id.
-        resamples: of the bootstrap over artists and, where there are several, pairs of runs.
-        confidence: of the intervals.
-        reference: model to compare with; None for the network (if there is none, the baseline)
-            of the best mean validation accuracy.
+        bootstrap: over artists and, where there are several, pairs of runs.
+        reference: model to compare with; None for that of the best mean validation accuracy.
+        subset: of the tracks. On validation, where the reference was the best of many, it is how
+            sure the choice was.
 
     Returns:
-        protocol, model, reference; of the reference less the model, the means over pairs of runs
-        and tracks: difference of accuracy, ci_low, ci_high, log_loss (less is better),
-        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs.
+        protocol, model, reference; of reference − model, the means over pairs of runs and tracks:
+        difference of accuracy, ci_low, ci_high, log_loss (lower is better),
+        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs;
+        tracks, each counted once, and effective_artists.
     """
     columns = [
         "protocol", "model", "reference", "difference", "ci_low", "ci_high",
         "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits", "pairs",
+        "tracks", "effective_artists",
     ]  # fmt: skip
     rows = []
     for protocol in dict.fromkeys(run.params["protocol"] for run in runs):
         group = [run for run in runs if run.params["protocol"] == protocol]
-        if not all("test" in run.metrics for run in group):
+        if not all(subset in run.metrics for run in group):
             continue
         by_model = {key[2]: its_runs for key, its_runs in groups(group).items()}
         compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
         for model in by_model:
             if model == compared:
                 continue
-            gains = _gains(by_model[compared], by_model[model])
-            of_tracks = artists.loc[gains["track_id"]]
+            gains = _gains(by_model[compared], by_model[model], subset)
             pair = gains["pair"].to_numpy()
             figures: list[float] = []
             for measure in ("correct", "log_loss"):
-                values = gains[measure].to_numpy()
-                interval = artist_bootstrap(values, of_tracks, resamples, confidence, runs=pair)
-                figures += [values.mean(), *interval]
+                interval = bootstrap.interval(gains[measure], runs=pair)
+                figures += [gains[measure].to_numpy().mean(), *interval]
             splits = gains.groupby("split_seed")["correct"].mean()
             won = int((splits > 0).sum())
-            rows.append((protocol, model, compared, *figures, won, len(splits), pair[-1] + 1))
+            known = gains.index.nunique(), round(bootstrap.effective_artists(gains), 1)
+            counts = won, len(splits), pair[-1] + 1, *known
+            rows.append((protocol, model, compared, *figures, *counts))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
-    """What runs of one model have over those of another on each test track: correct, log_loss.
+def _gains(ones: list[Run], others: list[Run], subset: str) -> pd.DataFrame:
+    """What runs of one model have over those of another on each track: correct, log_loss.
 
     Runs of one split and seed are a pair; where a model has one run on a split, as without
     random numbers or as an ensemble of all seeds, it is paired with each of the other's.
@@ -236,40 +202,21 @@ def _gains(ones: list[Run], others: list[Run]) -> pd.DataFrame:
         and (single or one.params["seed"] == other.params["seed"])
     ]
     return pd.concat(
-        (_outcomes(one) - _outcomes(other))
-        .reset_index()
-        .assign(pair=i, split_seed=one.params["split_seed"])
+        (_outcomes(one, subset) - _outcomes(other, subset)).assign(
+            pair=i, split_seed=one.params["split_seed"]
+        )
         for i, (one, other) in enumerate(pairs)
     )
 
 
-def _outcomes(run: Run) -> pd.DataFrame:
-    """Of each test track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
-    test = run.predictions[run.predictions["split"] == "test"]
-    correct = (test["genre"] == test["predicted"]).astype(float)
-    figures = {"correct": correct, "log_loss": log_losses(test)}
-    return pd.DataFrame(figures).set_index(test["track_id"])
+def _outcomes(run: Run, subset: str) -> pd.DataFrame:
+    """Of each track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
+    rows = run.predictions[run.predictions["split"] == subset]
+    correct = (rows["genre"] == rows["predicted"]).astype(float)
+    figures = {"correct": correct, "log_loss": log_losses(rows)}
+    return pd.DataFrame(figures).set_index(rows["track_id"])
 
 
 def _validated(run: Run) -> dict[str, Any]:
     accuracy = run.metrics["validation"]["accuracy"]
-    return {key: run.params[key] for key in ("family", "model")} | {"validation_accuracy": accuracy}
-
-
-def runtime_table(benchmarks: str | Path) -> pd.DataFrame:
-    """Jobs, seconds and peak memory of each rule, from Snakemake's benchmark files.
-
-    Args:
-        benchmarks: folder whose first level names the rules.
-
-    Returns:
-        Index rule, the quickest first: jobs, seconds (of all jobs), peak (MB, of the largest job;
-        0 where a job ended before Snakemake could measure it). Empty where there are no files.
-    """
-    tables = []
-    for file in sorted(Path(benchmarks).rglob("*.tsv")):
-        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        tables.append(pd.read_csv(file, sep="\t", na_values="-").assign(rule=rule))
-    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["rule", "s", "max_rss"])
-    columns = {"jobs": ("s", "size"), "seconds": ("s", "sum"), "peak": ("max_rss", "max")}
-    return rows.groupby("rule").agg(**columns).fillna(0).sort_values("seconds")
+    return {"model": run.params["model"], "validation_accuracy": accuracy}

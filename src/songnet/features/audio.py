@@ -159,17 +159,14 @@ def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip
             declared = sound.frames / sound.samplerate
             blocks = _libsndfile_blocks(stack.enter_context(sound))
         else:
-            container = stack.enter_context(_open_container(file))
-            declared = _declared_seconds(container, walk)
-            blocks = _ffmpeg_blocks(container, declared, _promised_share(file), walk)
+            container = stack.enter_context(open_container(file))
+            declared = declared_seconds(container, walk)
+            blocks = _ffmpeg_blocks(container, declared, promised_share(file), walk)
         if declared > max_seconds:
             raise too_long
         count = 0
         for block in blocks:
-            # One pass each, which also tells of what is not a number.
-            low, high = block.samples.min(initial=0), block.samples.max(initial=0)
-            if not -LOUDEST <= low <= high <= LOUDEST:
-                raise UnusableClipError("samples that are not finite, or beyond any scale")
+            check_samples(block.samples)
             count += len(block.samples)
             if count > max_seconds * block.sample_rate:
                 raise too_long
@@ -186,12 +183,20 @@ def average_channels(samples: Samples) -> Samples:
     return samples @ np.full(samples.shape[1], 1 / samples.shape[1], np.float32)
 
 
-def _check_format(sample_rate: int, channels: int) -> None:
+def check_samples(samples: Samples) -> None:
+    """Fail where samples are not finite, or beyond any scale."""
+    # One pass each, which also tells of what is not a number.
+    if not -LOUDEST <= samples.min(initial=0) <= samples.max(initial=0) <= LOUDEST:
+        raise UnusableClipError("samples that are not finite, or beyond any scale")
+
+
+def check_format(sample_rate: int, channels: int) -> None:
+    """Fail where no music has such a rate in Hz or number of channels."""
     if sample_rate not in RATES or not 0 < channels <= MAX_CHANNELS:
         raise UnusableClipError(f"not music: {channels} channels at {sample_rate} Hz")
 
 
-def _nameless(file: BinaryIO) -> Any:
+def nameless(file: BinaryIO) -> Any:
     """Hide the name of a file from libraries that would believe it."""
     names = ("read", "readinto", "seek", "tell")
     return SimpleNamespace(**{name: getattr(file, name) for name in names})
@@ -200,36 +205,46 @@ def _nameless(file: BinaryIO) -> Any:
 # --- Clean MP3s: libsndfile ---
 
 
-class _Forward(sf.SoundFile):
-    """A file that is read from start to end.
+class Forward(sf.SoundFile):
+    """A file that is read from some place to its end.
 
     soundfile seeks after each read of a seekable file, which makes libsndfile's MP3 decoder forget
     what the next frame needs: every block would begin with a gap.
     """
 
-    def seekable(self) -> bool:
+    def seekable(self) -> bool:  # noqa: D102
         return False
+
+
+def open_mp3(file: BinaryIO) -> sf.SoundFile | None:
+    """Open an MP3 by libsndfile; None where it cannot."""
+    file.seek(0)
+    try:
+        return Forward(nameless(file))
+    except sf.LibsndfileError:
+        return None
 
 
 def _clean_mp3(file: BinaryIO, walk: mpeg.Walk) -> sf.SoundFile | None:
     """Open an MP3; None where libsndfile expects another length than its frames add up to."""
-    file.seek(0)
-    try:
-        sound = _Forward(_nameless(file))
-    except sf.LibsndfileError:
-        return None
-    # What an encoder put before and behind the music is trimmed; a damaged header may claim more.
-    trimmed = walk.seconds - sound.frames / sound.samplerate
-    same_rate = sound.samplerate == walk.sample_rate
-    if same_rate and -walk.frame_seconds / 2 < trimmed < SHORTFALL_SECONDS:
+    sound = open_mp3(file)
+    if sound is None or is_as_long(sound, walk):
         return sound
     sound.close()
     return None
 
 
+def is_as_long(sound: sf.SoundFile, walk: mpeg.Walk) -> bool:
+    """Whether libsndfile expects the length that the frames of an MP3 add up to."""
+    # What an encoder put before and behind the music is trimmed; a damaged header may claim more.
+    trimmed = walk.seconds - sound.frames / sound.samplerate
+    same_rate = sound.samplerate == walk.sample_rate
+    return same_rate and -walk.frame_seconds / 2 < trimmed < SHORTFALL_SECONDS
+
+
 def _libsndfile_blocks(sound: sf.SoundFile) -> Iterator[Clip]:
     left, rate = sound.frames, sound.samplerate
-    _check_format(rate, sound.channels)
+    check_format(rate, sound.channels)
     while len(samples := sound.read(int(BLOCK_SECONDS * rate), dtype="float32")):
         left -= len(samples)
         yield Clip(average_channels(samples), rate, sound.channels)
@@ -240,21 +255,23 @@ def _libsndfile_blocks(sound: sf.SoundFile) -> Iterator[Clip]:
 # --- Everything else: FFmpeg ---
 
 
-def _open_container(file: BinaryIO) -> Any:
+def open_container(file: BinaryIO) -> Any:
+    """Open a file by FFmpeg, as one of FORMATS; one that holds no audio is unusable."""
     file.seek(0)
     options = {"format_whitelist": ",".join(FORMATS)}
     try:
-        container = av.open(_nameless(file), options=options, metadata_errors="ignore")
+        container = av.open(nameless(file), options=options, metadata_errors="ignore")
     except av.FFmpegError:
         raise UnusableClipError(NO_AUDIO) from None
     stream = container.streams.best("audio")
     if stream is None or stream.codec_context is None:  # none, or none that FFmpeg can decode
         container.close()
         raise UnusableClipError(NO_AUDIO)
+    stream.codec_context.thread_count = 1
     return container
 
 
-def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
+def declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
     """Length that the header of a file promises, 0 where it promises none."""
     name = container.format.name
     if name in WITHOUT_LENGTH:
@@ -268,7 +285,7 @@ def _declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
     return seconds or (container.duration or 0) / av.time_base
 
 
-def _promised_share(file: BinaryIO) -> float:
+def promised_share(file: BinaryIO) -> float:
     """How many times as many bytes of samples as there are the header of a WAV promises.
 
     FFmpeg goes by those that are there. 1 for other files, and where a program that wrote to a pipe
@@ -297,13 +314,13 @@ def _ffmpeg_blocks(
 ) -> Iterator[Clip]:
     packet_bytes = {"decoded": 0, "lost": 0}
     tags_at = walk.end if walk and walk.has_only_tags else None
-    frames = _frames(container, packet_bytes, tags_at)
+    frames = decoded_frames(container, packet_bytes, tags_at)
     first = next(frames, None)
     if first is None:
         raise UnusableClipError(NO_AUDIO)
     rate, channels = first.sample_rate, first.layout.nb_channels
     seconds = lost = 0.0
-    for samples in _in_blocks(_at_rate(chain([first], frames), rate), int(BLOCK_SECONDS * rate)):
+    for samples in _in_blocks(at_rate(chain([first], frames), rate), int(BLOCK_SECONDS * rate)):
         seconds += len(samples) / rate
         # A packet that cannot be decoded does not tell its length, but what others need for theirs.
         found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
@@ -316,8 +333,11 @@ def _ffmpeg_blocks(
         yield Clip(np.empty(0, np.float32), rate, channels, missing)
 
 
-def _frames(
-    container: Any, packet_bytes: dict[str, int], tags_at: int | None = None
+def decoded_frames(
+    container: Any,
+    packet_bytes: dict[str, int],
+    tags_at: int | None = None,
+    begin: float = -np.inf,
 ) -> Iterator[Any]:
     """Decode the frames of a file, past what cannot be decoded.
 
@@ -325,13 +345,15 @@ def _frames(
         container: the file.
         packet_bytes: sizes of packets are added up here.
         tags_at: byte from which on there are tags, which are no loss.
+        begin: time from which on packets are decoded, in the stream's unit.
     """
     stream = container.streams.best("audio")
-    stream.codec_context.thread_count = 1
     end = 0
     try:
         for packet in container.demux(stream):
             end = max(end, (packet.pos or 0) + packet.size)
+            if packet.pts is not None and packet.pts < begin:
+                continue
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -344,12 +366,12 @@ def _frames(
         packet_bytes["lost"] += max(0, container.size - end)
 
 
-def _at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
+def at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
     """Mono samples of frames whose format may change on the way."""
     packed = _Packed()
     current, resampler = rate, None
     for frame in frames:
-        _check_format(frame.sample_rate, frame.layout.nb_channels)
+        check_format(frame.sample_rate, frame.layout.nb_channels)
         if frame.sample_rate != current:
             if resampler is not None:
                 yield resampler.resample_chunk(np.empty(0, np.float32), last=True)

@@ -16,6 +16,7 @@ BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 SAMPLE_RATES = (44_100, 48_000, 32_000)  # Hz, of version 1
 DIVISORS = {3: 1, 2: 2, 0: 4}  # of the sample rate, by the version's two bits: 1, 2 and 2.5
 HEADER_BYTES, ADTS_BYTES = 4, 7
+BLOCK_BYTES = 2**18  # read at a time
 FRAMES_IN_A_ROW = 3  # that chance does not bring about
 XING_FRAMES = 1  # flag: the header has the number of frames
 
@@ -67,10 +68,7 @@ def walk(file: BinaryIO) -> Walk | None:
     if first is None:
         return None
     declared = _xing_frames(file, at, first)
-    frames = 0
-    while (frame := _header_at(file, at)) and frame[1:] == first[1:]:
-        frames += 1
-        at += frame.length
+    frames, at = _count_frames(file, at, first)
     has_only_tags = at == _tags_begin(file)
     frames -= declared is not None  # the Xing header's own frame has no sound
     frame_seconds = first.samples / first.sample_rate
@@ -83,6 +81,26 @@ def walk(file: BinaryIO) -> Walk | None:
         has_only_tags,
         has_only_tags and declared in (None, frames),
     )
+
+
+def _count_frames(file: BinaryIO, at: int, first: Frame) -> tuple[int, int]:
+    """Number of frames in a row of one format, and the place behind them."""
+    lengths: dict[bytes, int] = {}  # by header; 0 of what is no frame of this format
+    frames, begin, block = 0, at, b""
+    while True:
+        header = block[at - begin : at - begin + HEADER_BYTES]
+        if len(header) < HEADER_BYTES:
+            file.seek(at)
+            begin, block = at, file.read(BLOCK_BYTES)
+            header = block[:HEADER_BYTES]
+        length = lengths.get(header)
+        if length is None:
+            frame = read_header(header)
+            length = lengths[header] = frame.length if frame and frame[1:] == first[1:] else 0
+        if not length:
+            return frames, at
+        frames += 1
+        at += length
 
 
 def _header_at(file: BinaryIO, at: int) -> Frame | None:

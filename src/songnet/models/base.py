@@ -79,8 +79,15 @@ class Network(nn.Module):
     def stream(
         self, spectrogram: Tensor, state: State, metadata: Tensor | None = None
     ) -> tuple[Outputs, State]:
-        """Outputs for whole steps (B, M, steps * frames_per_step), and the state after them."""
+        """Outputs for whole steps (B, M, steps * frames_per_step), and the state after them.
+
+        Where a network looks ahead, they are those of steps that these frames complete.
+        """
         raise NotImplementedError
+
+    def finish(self, state: State) -> Outputs | None:
+        """Outputs of the steps that waited for music after them; here, none wait."""
+        return None
 
     def initial_state(self, batch: int) -> State:
         """State before the first step: zeros."""
@@ -100,6 +107,11 @@ class Network(nn.Module):
     def frames_per_step(self) -> int:
         """Frames that one step covers; no shorter clip gives a step."""
         raise NotImplementedError
+
+    @property
+    def lookahead(self) -> int:
+        """Frames after a step that its outputs depend on: `stream` gives them so much later."""
+        return 0
 
     @property
     def layers(self) -> list[nn.Module]:

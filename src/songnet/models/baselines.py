@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -45,7 +46,7 @@ class Baseline:
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
-    """Columns of a kind of features: ``mfcc`` (140) or ``all`` (518)."""
+    """Columns of a kind of features: of FMA's, ``mfcc`` (140) or all; every column of a table."""
     table = features["mfcc"] if kind == "mfcc" else features
     return table.to_numpy(np.float32)
 
@@ -106,8 +107,9 @@ def _fit(
     model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
-    train, validation = features[subsets == "train"], features[subsets == "validation"]
-    pipeline = make_pipeline(StandardScaler(), make_estimator(model, seed))
+    train, validation = features[subsets == "train"].dropna(), features[subsets == "validation"]
+    # A table may lack tracks: they are predicted as the mean of the training subset.
+    pipeline = make_pipeline(SimpleImputer(), StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
     names = [str(genre) for genre in pipeline.classes_]
     baseline = Baseline(pipeline, names, model["features"])
@@ -116,7 +118,7 @@ def _fit(
         if getattr(pipeline[-1], "decision_function_shape", "ovr") != "ovr":
             raise ValueError("decision_function_shape must be ovr, a score for each genre")
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
-        baseline.temperature = _fit_temperature(scores, truth)
+        baseline.temperature = fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
     for subset, table in [("train", train), ("validation", validation)]:
         predicted, probabilities = baseline.predict(table)
@@ -127,7 +129,9 @@ def _fit(
     return baseline, history
 
 
-def _fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
+def fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
+    """Divisor of scores (n, genres) that minimises the log-loss of true genres (n,)."""
+
     def loss(log_temperature: float) -> float:
         logs = log_softmax(scores / np.exp(log_temperature), axis=1)
         return float(-logs[np.arange(len(truth)), truth].mean())

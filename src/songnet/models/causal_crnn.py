@@ -19,6 +19,7 @@ from songnet.models.configs import CausalCRNNConfig
 
 RANGE = 80.0  # dB below the peak that are told apart
 QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
+MOST_COLUMNS = 4.4  # of a step that the first block leaves
 FALL = 1.0  # dB a second by which the peak falls, so that one bang does not make the rest quiet
 
 
@@ -43,11 +44,8 @@ class CausalCRNN(Network):
 
     def __init__(self, config: CausalCRNNConfig) -> None:
         super().__init__(config)
-        frames = max(1, round(math.log2(config.step_seconds * config.frames_per_second)))
-        # Fine time is given up first: frames are strided down to four steps' time, then pooled.
-        stride = 2 ** max(0, frames - 2)
-        pools = (2, 2) if frames > 1 else (2, 1)
-        self._frames_per_step = 2**frames
+        stride, pools = _reductions(config.step_seconds * config.frames_per_second)
+        self._frames_per_step = stride * pools[0] * pools[1]
         first, second, third = config.channels
         self.convolutions = nn.Sequential(
             *_block(1, first, (5, stride + 2), (4, stride), (2, 1)),
@@ -195,6 +193,20 @@ class _Metadata(nn.Module):
         unknown = metadata.isnan()
         values = ((metadata - self.mean) / self.std).clamp(-3, 3).masked_fill(unknown, 0)
         return self.layer(torch.cat([values, unknown.to(values)], dim=-1))
+
+
+def _reductions(frames: float) -> tuple[int, tuple[int, int]]:
+    """Stride of the first block in time, and how much the others pool.
+
+    Fine time is given up first, where it costs most: the first block leaves four columns of a step,
+    hardly more at any frame rate.
+
+    Args:
+        frames: of a step, about.
+    """
+    stride = math.ceil(frames / MOST_COLUMNS)
+    halvings = min(2, max(0, round(math.log2(frames / stride))))
+    return stride, ((1, 1), (2, 1), (2, 2))[halvings]
 
 
 def _block(

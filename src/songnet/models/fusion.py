@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import softmax
 
+from songnet.data.subsets import artist_halves
 from songnet.models.predictions import genres_of, prediction_table
 
 Array = NDArray[np.float64]
@@ -26,12 +27,17 @@ class Fusion:
     history: pd.DataFrame  # one row: epoch, seconds, validation_loss and _accuracy
 
 
-def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
+def fuse_runs(runs: dict[str, list[pd.DataFrame]], artists: pd.Series, seconds: float) -> Fusion:
     """Fuse models; the validation subset of their predictions gives the weights.
+
+    Validation tracks themselves are predicted with weights fitted on the half of the validation
+    subset that has none of their artist, so that the fusion's validation accuracy is as unbiased
+    as that of its members.
 
     Args:
         runs: prediction tables of each member's runs, all of the same tracks in the same order.
             Runs of one member are averaged.
+        artists: artist of each track, index track_id.
         seconds: that all these runs were trained for; the fusion's own time is added.
     """
     start = time.perf_counter()
@@ -42,6 +48,10 @@ def fuse_runs(runs: dict[str, list[pd.DataFrame]], seconds: float) -> Fusion:
     truth = np.searchsorted(genres, first["genre"])
     weights = fit_weights([member[validation] for member in members], truth[validation])
     probabilities = fuse(members, weights)
+    halves = artist_halves(artists.loc[first["track_id"][validation]])
+    probabilities[validation] = _cross_fitted(
+        [member[validation] for member in members], truth[validation], halves
+    )
     predicted = np.array(genres)[probabilities.argmax(axis=1)]
     table = prediction_table(first, predicted, probabilities, genres)
     history = {
@@ -61,6 +71,18 @@ def fuse(members: list[Array], weights: Array) -> Array:
     """
     logs = np.log(np.maximum(np.stack(members), FLOOR))
     return softmax(np.tensordot(weights, logs, axes=1), axis=1)
+
+
+def _cross_fitted(
+    members: list[Array], truth: NDArray[np.int64], halves: NDArray[np.bool_]
+) -> Array:
+    """Fuse each half with weights fitted on the other, (n, genres); of one half, on itself."""
+    fused = np.empty_like(members[0])
+    for part in (halves, ~halves):
+        other = ~part if part.any() and not part.all() else part
+        weights = fit_weights([member[other] for member in members], truth[other])
+        fused[part] = fuse([member[part] for member in members], weights)
+    return fused
 
 
 def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:

@@ -16,14 +16,14 @@ from songnet.errors import SongNetError
 from songnet.features.spectrogram import SPECTROGRAMS, describe
 from songnet.io import load_class
 from songnet.models.registry import FAMILIES, network_config
-from songnet.pipeline.plan import TOP_GENRES, archive_names
-from songnet.pipeline.settings import DATASET, MODEL, Settings, keys_of
+from songnet.pipeline.plan import FMA_FEATURES, TOP_GENRES, archive_names, one_spelling
+from songnet.pipeline.settings import DATASET, ENCODER, MODEL, Settings, keys_of
 from songnet.pipeline.validation import validated
 from songnet.pipeline.yaml_files import read_yaml
 
 T = TypeVar("T")
 Table = dict[str, Any]
-MODELS, DATASETS = "models.yaml: ", "datasets.yaml: "
+MODELS, DATASETS, ENCODERS = "models.yaml: ", "datasets.yaml: ", "encoders.yaml: "
 DEFAULT_SPECTROGRAM = "mel"
 
 
@@ -65,6 +65,7 @@ def check(config: Table, datasets: Table) -> Table:
     elif not dataset["clips"]:
         _check_unused(config, ["spectrogram", "clips"])
     _check_archives(config, dataset)
+    config["tables"] = _tables(dataset["tables"] | config["tables"])
     # In another order, or all of them named, they are the same data set.
     if config["genres"]:
         config["genres"].sort()
@@ -75,17 +76,28 @@ def check(config: Table, datasets: Table) -> Table:
     return config
 
 
-def _spectrogram(given: Table) -> Table:
+def _spectrogram(given: Table, where: str = "config key spectrogram") -> Table:
     """Check the keys of a spectrogram's class and fill in its defaults."""
     values = dict(given)
     kind = values.pop("kind", DEFAULT_SPECTROGRAM)
-    _one_of("spectrogram.kind", [kind], SPECTROGRAMS)
+    if kind not in SPECTROGRAMS:
+        raise SongNetError(
+            f"{where}.kind: {kind!r} is not known (allowed: {', '.join(SPECTROGRAMS)})"
+        )
     found = load_class(SPECTROGRAMS[kind])
-    keys = validated(keys_of(found).model_validate, values, "config key spectrogram.")
+    keys = validated(keys_of(found).model_validate, values, f"{where}.")
     try:
         return describe(found(**keys.model_dump(exclude_unset=True)))
     except ValueError as error:
-        raise SongNetError(f"config key spectrogram: {error}") from None
+        raise SongNetError(f"{where}: {error}") from None
+
+
+def _tables(tables: Table) -> Table:
+    """Check that the files of tables are there."""
+    for name, table in tables.items():
+        if not Path(table["path"]).is_file():
+            raise SongNetError(f"config key tables.{name}: {table['path']}: no such file")
+    return {name: table | {"path": one_spelling(table["path"])} for name, table in tables.items()}
 
 
 def _one_of(key: str, names: list[str], table: Iterable[str]) -> None:
@@ -203,6 +215,25 @@ def check_models(models: Table) -> Table:
                 raise SongNetError(f"{MODELS}{name}.members: {member!r} is not a trained model")
         if (other := titles.setdefault(model["title"], name)) != name:
             raise SongNetError(f"{MODELS}{name}.title: {other} has the same, {model['title']!r}")
+    return checked
+
+
+def check_encoders(encoders: Table) -> Table:
+    """Check encoders.yaml.
+
+    Returns:
+        A complete copy; ``spectrogram`` describes what each encoder reads.
+
+    Raises:
+        SongNetError: an entry lacks a key, has an unknown one or a value that is not allowed.
+    """
+    checked: Table = {}
+    for name, entry in _entries(ENCODER, encoders, ENCODERS):
+        if name in (*FMA_FEATURES, "fma"):
+            raise SongNetError(f"{ENCODERS}{name}: is the name of FMA's own features")
+        encoder = checked[name] = entry.model_dump()
+        given = encoder.get("spectrogram", {"kind": "log_mel"})
+        encoder["spectrogram"] = _spectrogram(given, f"{ENCODERS}{name}.spectrogram")
     return checked
 
 

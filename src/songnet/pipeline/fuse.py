@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import write_evaluation
 from songnet.io import replacing, sha1, write_json
 from songnet.models.fusion import fuse_runs
@@ -25,17 +26,17 @@ def fuse_all(
         source: digest of the code.
     """
     artists = pd.read_parquet(given.tracks)["artist_id"]
+    bootstrap = Bootstrap(artists, **evaluation)
     for i, run in enumerate(runs):
         paths = run.pop("predictions")
         fused = [path for name in paths for path in paths[name]]
         seconds = [pd.read_csv(Path(path).with_name("history.csv"))["seconds"] for path in fused]
         fusion = fuse_runs(
             {name: [pd.read_parquet(path) for path in paths[name]] for name in paths},
+            artists,
             float(pd.concat(seconds).sum()),
         )
-        write_evaluation(
-            output.predictions[i], output.metrics[i], fusion.predictions, artists, **evaluation
-        )
+        write_evaluation(output.predictions[i], output.metrics[i], fusion.predictions, bootstrap)
         with replacing(output.history[i]) as temporary:
             fusion.history.to_csv(temporary, index=False)
         write_json(output.model[i], {"weights": fusion.weights})

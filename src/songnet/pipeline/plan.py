@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from songnet.data.archives import open_zip
+from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
@@ -21,10 +22,11 @@ PUBLISHED_NOTE = (
     "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
     "not on the 30 s clips."
 )
+FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
 SAMPLE_SHARD = 25  # clips a job, so that its start costs less than they do
 
 
-def selected_models(config: Table, dataset: Table, models: Table) -> Table:
+def selected_models(config: Table, dataset: Table, models: Table, encoders: Table) -> Table:
     """Return the entries of models.yaml that a run trains.
 
     Models that the data set cannot feed are left out when ``models`` is null and refused when
@@ -38,7 +40,16 @@ def selected_models(config: Table, dataset: Table, models: Table) -> Table:
             raise SongNetError(
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)})"
             )
-    lacks = {name: _lacks(name, models, dataset) for name in models}
+    if both := set(config["tables"]) & set(encoders):
+        raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
+    read = {features_read(model) for model in models.values()}
+    if unread := set(config["tables"]) - read:
+        raise SongNetError(
+            f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
+            f"`features: {min(unread)}`"
+        )
+    given = [*FMA_FEATURES, *config["tables"], *encoders]
+    lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
     wanted = config["models"] or _wanted(models, lacks)
     for name in wanted:
         if lacks[name]:
@@ -65,12 +76,25 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
     return [name for name in wanted if set(models[name].get("members", [])) <= set(wanted)]
 
 
-def _lacks(name: str, models: Table, dataset: Table) -> str:
-    """What a model needs and a data set lacks; empty if nothing."""
+def _lacks(name: str, models: Table, dataset: Table, features: list[str], encoders: Table) -> str:
+    """What a model needs and a data set lacks; empty if nothing.
+
+    Args:
+        name: of the model.
+        models: all entries.
+        dataset: entry of datasets.yaml.
+        features: names of features that models can read.
+        encoders: entries of encoders.yaml, whose features are computed from audio.
+    """
     model = models[name]
     for member in model.get("members", []):
-        if lack := _lacks(member, models, dataset):
+        if lack := _lacks(member, models, dataset, features, encoders):
             return lack
+    read = features_read(model) or features[0]
+    if read not in features:
+        return f"the table {read!r} (config key tables)"
+    if read in encoders and not has_audio(dataset):
+        return "audio"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":
@@ -83,6 +107,11 @@ def _lacks(name: str, models: Table, dataset: Table) -> str:
 def clip_kind(dataset: Table) -> str:
     """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
     return "mels" if dataset["source"] == "mels" else "fma_zip"
+
+
+def has_audio(dataset: Table) -> bool:
+    """Whether the clips of a data set can be listened to."""
+    return bool(dataset["clips"]) and SOURCES[clip_kind(dataset)].has_audio
 
 
 def is_sampled(config: Table, dataset: Table) -> bool:
@@ -102,10 +131,7 @@ def archive_names(dataset: Table) -> list[str]:
 def archive_paths(config: Table, dataset: Table) -> list[str]:
     """Paths of the archives of a data set: metadata, then clips."""
     if config["archives"] is not None:
-        # One path however it is written: another spelling must not rerun everything.
-        folder = Path(config["archives"]).resolve()
-        if folder.is_relative_to(Path.cwd()):
-            folder = folder.relative_to(Path.cwd())
+        folder = Path(one_spelling(config["archives"]))
         return [str(path) for name in archive_names(dataset) for path in sorted(folder.glob(name))]
     folder = Path("resources", "demo" if dataset["source"] == "synthesis" else "fma")
     if is_sampled(config, dataset):
@@ -115,15 +141,68 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each archive of one's own; None where SongNet fetches or makes them.
-
-    An archive that is replaced by an older file is another one too, but not newer than what was
-    made of the first.
-    """
+    """Size and date of each archive of one's own; None where SongNet fetches or makes them."""
     if config["archives"] is None:
         return None
-    files = [Path(path).stat() for path in archive_paths(config, dataset)]
+    return file_dates(archive_paths(config, dataset))
+
+
+def features_read(model: Table) -> str | None:
+    """Name of the features that a model reads or, while it learns, is taught by."""
+    found = model.get("encoder") or model.get("teacher") or model.get("features")
+    return found and str(found)
+
+
+def features_of(model: Table) -> str:
+    """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
+    read = str(features_read(model))
+    return "fma" if read in FMA_FEATURES else read
+
+
+def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
+    """Say whose features a model reads, or what it was pretrained on; empty for all others.
+
+    Args:
+        name: of the model; a fusion says what its members say.
+        models: entries of models.yaml.
+        config: from `check`.
+        encoders: entries of encoders.yaml.
+    """
+    model = models[name]
+    notes = [model_note(member, models, config, encoders) for member in model.get("members", [])]
+    read = features_read(model)
+    if read in encoders:
+        pretrained = encoders[read]["pretrained"]
+        taught = f"Taught by {encoders[read]['title']}, which was pretrained on {pretrained}."
+        notes.append(taught if "teacher" in model else f"Pretrained on {pretrained}.")
+    if table := config["tables"].get(read):
+        known = table["note"] or "SongNet does not know what computed them"
+        verb = "Taught by" if "teacher" in model else "Reads"
+        notes.append(f"{verb} features of the user's own ({Path(table['path']).name}): {known}.")
+    return " ".join(dict.fromkeys(filter(None, notes)))
+
+
+def one_spelling(path: str) -> str:
+    """Return one path however it is written: another spelling must not rerun everything."""
+    full = Path(path).resolve()
+    return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
+
+
+def file_dates(paths: list[str]) -> list[list[int]]:
+    """Size and date of each file.
+
+    One that is replaced by an older file is another one too, but not newer than what was made of
+    the first.
+    """
+    files = [Path(path).stat() for path in paths]
     return [[file.st_size, file.st_mtime_ns] for file in files]
+
+
+def tuned_seeds(config: Table, dataset: Table) -> list[int]:
+    """Split seeds of a run on which settings were chosen."""
+    tuning = config["tuning_split_seeds"]
+    known = dataset["tuning_split_seeds"] if tuning is None else tuning
+    return sorted({*config["split_seeds"]} & {*known})
 
 
 def features_source(config: Table, dataset: Table) -> str:

@@ -21,7 +21,8 @@ from songnet.io import replacing
 PACKAGE = Path(__file__).parents[1]
 TEMPLATES = PACKAGE / "report" / "templates"
 LIBRARIES = [
-    "av", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr", "torch",
+    "av", "librosa", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr",
+    "torch",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, Field, TypeAdapter, create_model, model_validator
 
 from songnet.models.configs import NetworkConfig
+from songnet.models.musicnn_tags import PRETRAINED
 from songnet.models.registry import NETWORKS
 from songnet.pipeline.validation import Section, distinct
 from songnet.training.config import TrainingConfig
@@ -22,6 +23,20 @@ Distinct = AfterValidator(distinct)
 Addresses = Annotated[list[Annotated[str, Field(pattern="^(https?|file)://")]], Distinct]
 Genres = Annotated[list[str], Len(2), Distinct]
 Names = Annotated[list[str], Len(1), Distinct]
+
+
+def _axes(axes: str) -> str:
+    """Check that each axis of a patch stands once."""
+    if any(axes.count(axis) != 1 for axis in "pbt"):
+        raise ValueError(f"p, b and t must stand once in {axes!r}")
+    return axes
+
+
+def _not_fma(name: str) -> str:
+    """Check that a table does not take the name of FMA's features."""
+    if name in ("mfcc", "all", "fma"):  # features/fma.parquet and what models read of it
+        raise ValueError(f"{name!r} is the name of FMA's own features")
+    return name
 
 
 # config.yaml
@@ -56,7 +71,22 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
 
 
+class FeatureTable(Section):
+    """A Parquet file with features of one's own."""
+
+    path: Annotated[str, MinLen(1)]
+    note: str = ""  # what the features are, and what computed them
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, given: Any) -> Any:
+        return {"path": given} if isinstance(given, str) else given
+
+
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$"), AfterValidator(_not_fma)]
+Tables = dict[TableName, FeatureTable]
 Protocol = Literal["random", "artist", "official"]
+SplitSeed = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
 Seeds = Annotated[list[Seed], Len(1), Distinct]
 Seconds = Annotated[list[Positive], Len(1), Distinct]
@@ -72,12 +102,14 @@ class Settings(Section):
     tracks_per_genre: Annotated[int, Ge(3)] | None = None
     protocols: Annotated[list[Protocol], Len(1), Distinct] = ["random", "artist", "official"]
     split: Split = Split()
-    split_seeds: Annotated[list[Annotated[int, Ge(0)]], Len(1), Distinct] = [1]
+    split_seeds: Annotated[list[SplitSeed], Len(1), Distinct] = [1]
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] | None = None
     models: Names | None = None
     reference: str | None = None
     seeds: Seeds | None = None  # the data set's own
     clips: Clips = Clips()
     spectrogram: dict[Any, Any] = {}  # kind, and keys of its class, checked after the others
+    tables: Tables = {}
     excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
     evaluation: Evaluation = Evaluation()
     tracking: Tracking = Tracking()
@@ -129,7 +161,7 @@ class Baseline(Entry):
 
     family: Literal["baseline"]
     estimator: Annotated[str, AfterValidator(_importable)]
-    features: Literal["mfcc", "all"]
+    features: str  # mfcc, all, or the name of a table
     parameters: dict[str, Any] = {}  # the estimator knows them
 
 
@@ -139,7 +171,19 @@ class Network(Entry):
     family: Literal["crnn"]
     network: Literal[*NETWORKS]  # type: ignore[valid-type]
     parameters: dict[str, Any]  # keys of the network's configuration, checked after the entry
+    teacher: str | None = None  # an entry of encoders.yaml, or the name of a table
     training: Training
+
+
+Strengths = Annotated[list[Positive], Len(1), Distinct]
+
+
+class Encoder(Entry):
+    """A head on the embeddings of a pretrained encoder, or on a table."""
+
+    family: Literal["encoder"]
+    encoder: str  # an entry of encoders.yaml, or the name of a table
+    heads: Annotated[dict[Literal["logistic_regression", "svm", "mlp"], Strengths], MinLen(1)]
 
 
 class Fusion(Entry):
@@ -150,7 +194,44 @@ class Fusion(Entry):
 
 
 MODEL: TypeAdapter[Entry] = TypeAdapter(
-    Annotated[Baseline | Network | Fusion, Field(discriminator="family")]
+    Annotated[Baseline | Network | Encoder | Fusion, Field(discriminator="family")]
+)
+
+
+# encoders.yaml
+
+
+class PretrainedEncoder(Section):
+    """Keys that all encoders have."""
+
+    title: str
+    pretrained: Annotated[str, MinLen(1)]
+
+
+class MusiCNN(PretrainedEncoder):
+    """musicnn, fetched from PyPI."""
+
+    kind: Literal["musicnn"]
+    pretrained: str = PRETRAINED
+
+
+class Onnx(PretrainedEncoder):
+    """A graph of ONNX."""
+
+    kind: Literal["onnx"]
+    file: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    spectrogram: dict[Any, Any] = {"kind": "log_mel"}
+    patch_frames: Annotated[int, Ge(1)]
+    scale: float = 1.0
+    offset: float = 0.0
+    axes: Annotated[str, Field(pattern="^[pbt1]+$"), AfterValidator(_axes)] = "ptb"
+    input: str | None = None
+    output: str | None = None
+
+
+ENCODER: TypeAdapter[PretrainedEncoder] = TypeAdapter(
+    Annotated[MusiCNN | Onnx, Field(discriminator="kind")]
 )
 
 
@@ -178,6 +259,8 @@ class Data(Section):
     files: dict[str, Archive] = {}
     urls: Addresses = []
     features: Literal["computed", "published", "mels"]
+    tables: Tables = {}
+    tuning_split_seeds: Annotated[list[SplitSeed], Distinct] = []
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:

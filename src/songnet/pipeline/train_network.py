@@ -29,7 +29,7 @@ def train_run(
     """Train a network, or resume its training, and write the files of the run.
 
     Args:
-        given: paths tracks, split, mel and archives.
+        given: paths tracks, split, mel, archives and teacher: a list of one table, or of none.
         output: paths params, history and model.
         run: protocol, model, seed and the entry of models.yaml.
         source: digest of the code.
@@ -38,7 +38,8 @@ def train_run(
         threads: of torch; a checkpoint belongs to one number of them.
     """
     torch.set_num_threads(threads)
-    record = run_record(run, source, [given.tracks, given.split], given.archives)
+    data = [given.tracks, given.split, *given.teacher]
+    record = run_record(run, source, data, given.archives)
     checkpoint = Path(checkpoints, f"{record['key']}-{threads}.pt")
     checkpoint.parent.mkdir(exist_ok=True)
     lock = checkpoint.with_suffix(".lock")
@@ -60,8 +61,9 @@ def _train(
     tracks, subsets = pd.read_parquet(given.tracks), read_subsets(given.split)
     shards = MelShards.read(given.mel)
     genres = sorted(tracks["genre"].unique())
+    targets = pd.read_parquet(given.teacher[0]) if given.teacher else None
     train, validation = (
-        Subset.of(tracks.loc[subsets.index[subsets == name]], genres)
+        Subset.of(tracks.loc[subsets.index[subsets == name]], genres, targets)
         for name in ("train", "validation")
     )
 

@@ -54,10 +54,10 @@ def _mentions(annotation: Any, kind: type) -> bool:
 
 
 def distinct(values: list[T]) -> list[T]:
-    """Check that no value stands twice in a list."""
+    """Check that no value is given twice in a list."""
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"{value!r} stands twice")
+            raise ValueError(f"{value!r} is listed twice")
     return values
 
 

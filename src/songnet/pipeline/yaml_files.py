@@ -1,4 +1,4 @@
-"""YAML 1.2 where PyYAML reads 1.1: 1e-3 is a number, and a key that stands twice is an error."""
+"""YAML 1.2 where PyYAML reads 1.1: 1e-3 is a number, and a key that is given twice is an error."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if key in keys:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} stands twice", key_node.start_mark
+                    None, None, f"{key} is given twice", key_node.start_mark
                 )
             keys.append(key)
         return super().construct_mapping(node, deep)

@@ -1,49 +1,43 @@
 """Classification of audio files, through the engine that classifies music as it plays."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from songnet.defaults import EXCERPT_SECONDS
 from songnet.errors import SongNetError, UnusableClipError
-from songnet.features.audio import decode_blocks
-from songnet.formatting import percent
-from songnet.realtime.stream import Model, Prediction, Step, Stream, load_model, predict
+from songnet.formatting import listed, percent
+from songnet.parallel import in_order
+from songnet.realtime.installed import installed
+from songnet.realtime.outputs import of_middle, of_whole
+from songnet.realtime.results import Classification, predict
+from songnet.realtime.stream import Model, load_model
 
 SMOOTHING_SECONDS = 5.0  # of the timeline
 NO_MUSIC = "no music: nothing above -80 dB"
-
-
-class Classified(NamedTuple):
-    """What one file is, or what is wrong with it."""
-
-    file: str
-    error: str = ""
-    seconds: float = 0.0
-    lost_seconds: float = 0.0  # that could not be decoded
-    reason: str = ""  # why a file that could be read has no prediction
-    prediction: Prediction | None = None
-    probabilities: dict[str, float] | None = None  # of the whole file
-    timeline: tuple[tuple[float, str], ...] = ()  # (seconds, genre) where the music turns to it
 
 
 def find_model(path: str | None) -> Model:
     """Load a network.
 
     Args:
-        path: of a file of weights; None for the newest that `choose_network` kept below
+        path: of a file of weights, or the name of a model that `songnet get` fetched; None for the
+            newest that `choose_network` kept below
             ``results/``, of real music if there is one.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.
     """
     if path is not None:
-        return load_model(path)
+        return load_model(installed(path))
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
     problems = []
     for candidate in sorted(found, key=lambda p: p.parent.name == "demo"):
@@ -59,23 +53,36 @@ def find_model(path: str | None) -> Model:
     raise SongNetError(problems[0] if problems else missing)
 
 
-def classify_files(model: Model, files: list[str], jobs: int) -> Iterator[Classified]:
-    """Classify files side by side; results come in the order of the files."""
+def classify_files(
+    model: Model, files: Iterable[str], jobs: int, excerpt: float | None = EXCERPT_SECONDS
+) -> Iterator[Classification]:
+    """Classify files side by side; results come in the order of the files.
+
+    Args:
+        model: from `load_model`.
+        files: their names.
+        jobs: files at a time.
+        excerpt: as `classify` takes it.
+    """
     # The libraries at work release Python's lock, so threads do, one for each file.
     torch.set_num_threads(1)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        yield from pool.map(lambda file: classify_file(model, file), files)
+        yield from in_order(
+            pool, partial(classify_file, model, excerpt=excerpt), files, ahead=4 * jobs
+        )
 
 
-def classify_file(model: Model, path: str) -> Classified:
+def classify_file(
+    model: Model, path: str, excerpt: float | None = EXCERPT_SECONDS
+) -> Classification:
     """Classify one file; what is wrong with it becomes its ``error``."""
     try:
         with _open(path) as file:
-            return classify(model, file, path)
+            return classify(model, file, path, excerpt=excerpt)
     except (SongNetError, UnusableClipError) as error:
-        return Classified(path, error=str(error))
+        return Classification(path, error=str(error))
     except OSError as error:
-        return Classified(path, error=f"cannot be read: {error.strerror or error}")
+        return Classification(path, error=f"cannot be read: {error.strerror or error}")
 
 
 def _open(path: str) -> BinaryIO:
@@ -84,63 +91,63 @@ def _open(path: str) -> BinaryIO:
     except FileNotFoundError:
         raise SongNetError("no such file") from None
     except IsADirectoryError:
-        raise SongNetError("a folder, not a file") from None
+        raise SongNetError("a folder without audio files") from None
     except PermissionError:
         raise SongNetError("may not be read") from None
 
 
 def classify(
-    model: Model,
-    file: BinaryIO,
-    name: str,
-    max_seconds: float = np.inf,
-) -> Classified:
+    model: Model, file: BinaryIO, name: str, max_seconds: float = np.inf,
+    excerpt: float | None = None,
+) -> Classification:  # fmt: skip
     """Classify an open file.
 
     Args:
         model: from `load_model`.
         file: audio, seekable.
         name: of the result.
-        max_seconds: longer files are refused.
+        max_seconds: longer files are refused, where the whole file is classified.
+        excerpt: seconds from the middle that are classified; None for the whole file.
 
     Raises:
         SongNetError: too short for a step.
         UnusableClipError: as in `songnet.features.audio.decode_blocks`.
         OSError: the file cannot be read.
     """
-    stream: Stream | None = None
-    steps: list[Step] = []
-    count, lost = 0, 0.0
-    for clip in decode_blocks(file, max_seconds):
-        stream = stream or Stream(model, clip.sample_rate)
-        steps += [_without_spectrogram(step) for step in stream.push(clip.samples)]
-        count += len(clip.samples)
-        lost += clip.lost_seconds
-    seconds = count / clip.sample_rate
-    if stream is not None:
-        steps += [_without_spectrogram(step) for step in stream.finish()]
-    if not steps:
-        raise SongNetError(f"too short: {seconds:.2f} s, a step is {model.step_seconds:.2f} s")
-    if steps[-1].silent:
-        return Classified(name, seconds=seconds, lost_seconds=lost, reason=NO_MUSIC)
-    probabilities = steps[-1].clip_probabilities
-    return Classified(
+    if excerpt is None:
+        found = of_whole(model, file, max_seconds)
+    else:
+        found = of_middle(model, file, excerpt)
+    facts = Classification(
         name,
-        seconds=seconds,
-        lost_seconds=lost,
-        prediction=predict(probabilities, model.genres),
-        probabilities=dict(zip(model.genres, probabilities.tolist(), strict=True)),
-        timeline=tuple(timeline(steps, model)),
+        reason=NO_MUSIC if found.silent else "",
+        seconds=found.total_seconds,
+        start_seconds=found.start_seconds,
+        classified_seconds=found.seconds,
+        lost_seconds=found.lost_seconds,
+    )
+    if found.silent:
+        return facts
+    turns = timeline(found.step_probabilities, model)
+    return replace(
+        facts,
+        prediction=predict(found.clip_probabilities, model.genres),
+        probabilities=dict(zip(model.genres, found.clip_probabilities.tolist(), strict=True)),
+        timeline=tuple((found.start_seconds + at, genre) for at, genre in turns),
+        embedding=found.embedding,
     )
 
 
-def _without_spectrogram(step: Step) -> Step:
-    return step._replace(spectrogram=np.empty((0, 0), np.float32))
+def timeline(probabilities: NDArray[np.float32], model: Model) -> list[tuple[float, str]]:
+    """Where the music turns to which genre, by the mean over a few seconds around each step.
 
+    Args:
+        probabilities: (steps, C).
+        model: that gave them.
 
-def timeline(steps: list[Step], model: Model) -> list[tuple[float, str]]:
-    """Where the music turns to which genre, by the mean over a few seconds around each step."""
-    probabilities = np.array([step.step_probabilities for step in steps])
+    Returns:
+        (seconds from the first step, genre).
+    """
     smooth = smoothed(probabilities, max(1, round(SMOOTHING_SECONDS / model.step_seconds)))
     likeliest = smooth.argmax(axis=1)
     turns = np.flatnonzero(np.diff(likeliest, prepend=-1))
@@ -157,43 +164,43 @@ def smoothed(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
     return ((sums[high] - sums[low]) / (high - low)[:, None]).astype(np.float32)
 
 
-def as_json(model: Model, results: list[Classified]) -> dict[str, Any]:
+def as_json(model: Model, results: list[Classification]) -> dict[str, Any]:
     """Everything about the files and the network, for ``--json``."""
     return {"model": about(model), "files": [as_row(result) for result in results]}
 
 
-def as_row(result: Classified) -> dict[str, Any]:
+def as_row(result: Classification) -> dict[str, Any]:
     """One file as JSON has it."""
-    if result.error:
-        return {"file": result.file, "error": result.error}
-    return {
-        "file": result.file,
-        "seconds": round(result.seconds, 3),
-        "lost_seconds": round(result.lost_seconds, 3),
-        "prediction": result.prediction.genre if result.prediction else None,
-        "unsure": result.prediction.unsure if result.prediction else True,
-        "reason": result.reason,
-        "probabilities": result.probabilities,
-        "timeline": [{"seconds": round(at, 2), "genre": genre} for at, genre in result.timeline],
-    }
+    return result.to_dict()
 
 
 def about(model: Model) -> dict[str, Any]:
     """What the network is, what it was trained on, and how well it did."""
-    names = ["model", "title", "dataset", "dataset_title", "note", "protocol", "seed", "key"]
+    names = ["model", "title", "dataset", "dataset_title", "note", "protocol", "seed", "key",
+             "pretrained"]  # fmt: skip
     return {name: model.facts.get(name) for name in names} | {
         "genres": model.genres,
         "measured": model.facts.get("measured"),
         "reads_metadata": model.saved.network.reads_metadata,
         "step_seconds": model.step_seconds,
+        "lookahead_seconds": model.lookahead_seconds,
     }
 
 
 def description(model: Model) -> str:
     """Say the same in sentences, and what the accuracy was measured on."""
     facts = model.facts
-    text = f"{facts.get('title') or facts['model']}, trained on "
-    text += f"{facts.get('dataset_title') or facts['dataset']} ({facts['protocol']} split)."
+    text = f"{facts.get('title') or facts['model']}"
+    if facts.get("dataset"):
+        text += f", trained on {facts.get('dataset_title') or facts['dataset']} "
+        text += f"({facts['protocol']} split)."
+    else:
+        text += f", not trained on genres: it groups its own tags to {listed(model.genres, 99)}, "
+        text += "and other music gets one of these names, too."
+    if facts.get("pretrained"):
+        text += f" Pretrained on {facts['pretrained']}."
+    if model.lookahead_seconds:
+        text += f" A prediction waits for {model.lookahead_seconds:.1f} s of music after it."
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (

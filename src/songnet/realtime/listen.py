@@ -14,7 +14,8 @@ from songnet.errors import SongNetError
 from songnet.features import mpeg
 from songnet.formatting import clock, percent
 from songnet.realtime.classify import NO_MUSIC
-from songnet.realtime.stream import Model, Step, Stream, predict
+from songnet.realtime.results import predict
+from songnet.realtime.stream import Model, Step, Stream
 
 # What files begin with, of audio and of other kinds. Taken for samples they are noise, and noise
 # gets a genre as well.

@@ -4,7 +4,6 @@ Every stage keeps what it needs of the past: the resampler its filter, the spect
 of an unfinished frame, the network its state. Nothing grows with time.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +11,14 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from songnet.errors import SongNetError
 from songnet.features.audio import LOUDEST, Samples, average_channels, is_silent
-from songnet.features.spectrogram import Spectrogram, make_spectrogram
-from songnet.models.base import Saved, load
+from songnet.models.base import Outputs
+from songnet.realtime.model import Model as Model
+from songnet.realtime.model import load_model as load_model
+from songnet.realtime.results import CLOSE_CALL as CLOSE_CALL
 
-# What a file of weights says of the accuracy, if it says anything.
-MEASURED = {"subset", "accuracy", "ci_low", "ci_high", "tracks"}
 BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
-CLOSE_CALL = 0.1  # a lead of less than this over the second genre is no sure prediction
+NO_EMBEDDING = np.empty(0, np.float32)
 
 
 class Step(NamedTuple):
@@ -31,69 +29,16 @@ class Step(NamedTuple):
     clip_probabilities: NDArray[np.float32]  # (C,) of all music up to here
     spectrogram: NDArray[np.float32]  # (M, frames_per_step) dB
     silent: bool  # whether nothing was audible up to here: the probabilities then mean nothing
+    embedding: NDArray[np.float32] = NO_EMBEDDING  # (H,) of all music up to here
 
-
-class Model(NamedTuple):
-    """A network for real-time use, and the spectrogram that it reads."""
-
-    saved: Saved
-    spectrogram: Spectrogram
-    path: Path
-
-    @property
-    def genres(self) -> list[str]:
-        """Names of the genres, in the order of the probabilities."""
-        return self.saved.genres
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the network is, and what it was trained on."""
-        return self.saved.facts
-
-    @property
-    def step_seconds(self) -> float:
-        """Music that one step covers."""
-        return self.saved.network.frames_per_step / self.spectrogram.frames_per_second
-
-
-def load_model(path: str | Path) -> Model:
-    """Read a network for real-time use.
-
-    Raises:
-        SongNetError: no such file, no network, or one that cannot classify music as it plays.
-    """
-    if not Path(path).exists():
-        raise SongNetError(f"{path}: no such file")
-    saved = load(path)
-    if not saved.network.is_causal():
-        raise SongNetError(f"{path}: {saved.facts.get('model')} looks ahead; it cannot stream")
-    if saved.facts.get("spectrogram") is None:
-        raise SongNetError(
-            f"{path}: was trained on precomputed spectrograms; it cannot classify audio"
-        )
-    try:
-        _check_facts(saved.facts)
-        spectrogram = make_spectrogram(saved.facts["spectrogram"])
-        if spectrogram.bands != saved.network.config.n_bands:
-            raise ValueError(
-                f"{spectrogram.bands} bands for a network of {saved.network.config.n_bands}"
-            )
-    except (AttributeError, TypeError, ValueError) as error:
-        raise SongNetError(f"{path}: not a network that can be served: {error}") from None
-    return Model(saved, spectrogram, Path(path))
-
-
-def _check_facts(facts: dict[str, Any]) -> None:
-    """Fail where a fact that is shown is missing; MEASURED is all there, or not at all."""
-    if missing := [name for name in ("model", "dataset", "protocol") if not facts.get(name)]:
-        raise ValueError(f"lacks {', '.join(missing)}")
-    measured = facts.get("measured")
-    if measured is not None and (missing := MEASURED - measured.keys()):
-        raise ValueError(f"measured lacks {', '.join(sorted(missing))}")
-    if measured is not None and not all(
-        isinstance(measured[name], int | float) for name in MEASURED - {"subset"}
-    ):
-        raise ValueError("measured has a value that is not a number")
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the spectrogram, as values that JSON can hold."""
+        values = self._asdict()
+        del values["spectrogram"]
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        }
 
 
 class Stream:
@@ -112,8 +57,8 @@ class Stream:
                 sample_rate, model.spectrogram.sample_rate, 1, dtype="float32", quality="HQ"
             )
         self._frames = model.spectrogram.stream()
-        # Frames of an unfinished step.
-        self._waiting = np.empty((model.spectrogram.bands, 0), np.float32)
+        # Frames of an unfinished step, and of steps whose outputs wait for music after them.
+        self._waiting = self._pending = np.empty((model.spectrogram.bands, 0), np.float32)
         self._state = model.saved.network.initial_state(1)
         self._steps = 0
         self._low, self._high = np.inf, -np.inf  # range of the samples
@@ -136,21 +81,29 @@ class Stream:
         samples = average_channels(samples)
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
         found: list[Step] = []
-        for start in range(0, len(samples), BLOCK):
-            block = samples[start : start + BLOCK]
+        while len(samples):
+            # All at once is faster; only the steps before the first sound must know of silence.
+            block, samples = np.split(samples, [BLOCK if self.silent else len(samples)])
             self._low = min(self._low, float(block.min()))
             self._high = max(self._high, float(block.max()))
-            if self._resampler is not None:
-                block = self._resampler.resample_chunk(block)
-            found += self._steps_of(self._frames.push(block))
+            found += self._steps_of(self._frames.push(self._resample(block)))
         return found
+
+    def _resample(self, samples: Samples) -> Samples:
+        if self._resampler is None:
+            return samples
+        blocks = np.split(samples, range(BLOCK, len(samples), BLOCK))
+        return np.concatenate([self._resampler.resample_chunk(block) for block in blocks])
 
     def finish(self) -> list[Step]:
         """End the music; the steps that only its end completes. No more can be pushed."""
         rest = np.empty(0, np.float32)
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(rest, last=True)
-        return self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        found = self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
+        with torch.inference_mode():
+            outputs = self._model.saved.network.finish(self._state)
+        return found + (self._told(outputs) if outputs else [])
 
     @torch.inference_mode()
     def _steps_of(self, frames: NDArray[np.float32]) -> list[Step]:
@@ -165,9 +118,17 @@ class Stream:
         # Training reads spectrograms as float16.
         rounded = torch.from_numpy(whole.astype(np.float16).astype(np.float32))[None]
         outputs, self._state = self._model.saved.network.stream(rounded, self._state)
+        self._pending = np.concatenate([self._pending, whole], axis=1)
+        return self._told(outputs)
+
+    def _told(self, outputs: Outputs) -> list[Step]:
+        """Steps of which the network gave outputs."""
+        size, steps = self._model.saved.network.frames_per_step, outputs.clip_logits.shape[1]
+        frames, self._pending = np.split(self._pending, [steps * size], axis=1)
         of_steps, of_clip = (
             logits[0].exp().numpy() for logits in (outputs.step_logits, outputs.clip_logits)
         )
+        embeddings = outputs.embeddings[0].numpy()
         first = self._steps
         self._steps += steps
         return [
@@ -175,23 +136,9 @@ class Stream:
                 (first + i + 1) * self._model.step_seconds,
                 of_steps[i],
                 of_clip[i],
-                whole[:, i * size : (i + 1) * size],
+                frames[:, i * size : (i + 1) * size],
                 self.silent,
+                embeddings[i],
             )
             for i in range(steps)
         ]
-
-
-class Prediction(NamedTuple):
-    """The likeliest genre."""
-
-    genre: str
-    probability: float
-    unsure: bool  # the second genre is nearly as likely
-
-
-def predict(probabilities: NDArray[np.float32], genres: list[str]) -> Prediction:
-    """Name the likeliest genre of (C,) probabilities."""
-    first, second = np.argsort(-probabilities, kind="stable")[:2]
-    lead = probabilities[first] - probabilities[second]
-    return Prediction(genres[first], float(probabilities[first]), bool(lead < CLOSE_CALL))

@@ -1,4 +1,4 @@
-"""The page on errors, confidence and artists of the served network."""
+"""The page on errors, confidence and artists of the best network that was trained here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
 from songnet.data.subsets import held_out, read_subsets
 from songnet.evaluation import error_analysis
+from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.runs import RunName
 from songnet.features.metadata import metadata_fields
 from songnet.formatting import credit, percent, signed_points
@@ -33,13 +33,14 @@ def write_analysis(
     """Write analysis.html.
 
     Args:
-        files: network, tracks, split, mel (index) and the predictions of all networks.
+        files: network, served, tracks, split, mel (index) and the predictions of all networks.
         clips: of the data set.
         evaluation: resamples and confidence of the intervals.
         page: output.
         figure: output, the calibration as SVG.
     """
     network, genres, facts = load(files["network"][0])
+    served = load(files["served"][0]).facts
     tracks = pd.read_parquet(files["tracks"])
     subsets = read_subsets(files["split"][0])
     known = tracks.loc[subsets.index[subsets == "train"]]
@@ -55,9 +56,8 @@ def write_analysis(
         embed_clips(network, shards, rows.index.to_numpy(), metadata_fields(rows))
         for rows in (known, tested)
     ]
-    reliability = error_analysis.reliability(
-        predictions, genres, tracks["artist_id"], evaluation["resamples"], evaluation["confidence"]
-    )
+    bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
+    reliability = error_analysis.reliability(predictions, bootstrap)
     reliability_figure(reliability, figure)
     neighbours = error_analysis.nearest_artists(known, embeddings[0], tested, embeddings[1])
     artists = error_analysis.artist_errors(predictions, tracks)
@@ -65,24 +65,23 @@ def write_analysis(
     write_page(
         "analysis.html",
         page,
-        version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
         subset=subset,
-        # One of precomputed mels cannot compute its own.
-        served=network.is_causal() and facts.get("spectrogram") is not None,
+        # One of precomputed mels cannot compute its own; another may be on a pretrained encoder.
+        served=facts.get("spectrogram") is not None and served["key"] == facts["key"],
         facts={"runs": f"{len(runs)}"}
-        | error_facts(predictions, genres, tracks)
+        | error_facts(predictions, tracks)
         | calibration_facts(reliability)
         | artist_facts(artists, neighbours),
         colours=genre_colours(genres),
-        genres=error_analysis.genre_errors(predictions, genres),
+        genres=error_analysis.genre_errors(predictions),
         figure=figure,
         level=evaluation["confidence"],
         artists=artists_table(artists.head(15)),
         nearest=nearest_genres(neighbours, genres),
         neighbours=neighbours_table(neighbours),
-        surely_wrong=[
+        confident_errors=[
             {
                 "genre": row["genre"],
                 "text": f"predicted {row['predicted']}, {percent(row['probability'], 0)}",
@@ -90,21 +89,19 @@ def write_analysis(
                 "image": spectrogram_image(shards.mel(row["track_id"], 0, frames)),
                 "audio": excerpts.audio(row["track_id"], 0, SECONDS),
             }
-            for row in error_analysis.surely_wrong(predictions, tracks, genres)
+            for row in error_analysis.confident_errors(predictions, tracks)
         ],
     )
 
 
-def error_facts(
-    predictions: pd.DataFrame, genres: list[str], tracks: pd.DataFrame
-) -> dict[str, str]:
+def error_facts(predictions: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, str]:
     """Accuracies, and how many errors name another label of the track."""
-    labels = error_analysis.secondary_labels(predictions, tracks, genres)
+    labels = error_analysis.secondary_labels(predictions, tracks)
     share = f" ({percent(labels.excused / labels.wrong)})" if labels.wrong else ""
     pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
     return {
         "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
-        "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, genres, 2)),
+        "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, 2)),
         "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
         "several labels": f"{labels.predictions:,} predictions of tracks with labels of several "
         "genres" + (f", most often {pairs}" if pairs else ""),
@@ -142,7 +139,7 @@ def artists_table(artists: pd.DataFrame) -> pd.DataFrame:
         {
             "artist": artists["artist"],
             "genre": artists["genre"],
-            "predicted instead": artists["called"],
+            "predicted instead": artists["mistaken_for"],
             "predictions": artists["predictions"].astype(str),
             "accuracy": artists["accuracy"].map(percent),
             "share of that error": artists["share"].map(percent),

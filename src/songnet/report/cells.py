@@ -4,19 +4,15 @@ Nothing here is chosen by the test set: where one model is named, validation cho
 `reference` of config.yaml.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from songnet.data.subsets import judging_subset
-from songnet.evaluation.metrics import effective_artists
-from songnet.evaluation.runs import protocol_of
-from songnet.evaluation.tables import poster_protocol
-from songnet.formatting import in_percent, percent, signed, signed_points
+from songnet.formatting import counted, in_percent, percent, signed, signed_points
 from songnet.report.findings import Findings
 
-# With fewer, bootstrap intervals are too narrow: docs/methods.md has the figures.
-TOO_NARROW_BELOW = 20  # effective artists
+NAMED = 5  # missing tracks that are named
 SUBSETS = {"train": "training", "validation": "validation", "test": "test"}
 PROTOCOLS = {
     "artist": "No artist is in two subsets: accuracy on music by new artists.",
@@ -26,94 +22,14 @@ PROTOCOLS = {
     "raises the accuracy (the artist leak).",
 }
 
+MARK = "†"  # of models that read what SongNet did not compute
 DIFFERENCES = (
-    "A is the reference: the network of the best validation accuracy, or the key reference of the "
+    "A is the reference: the model of the best validation accuracy, or the key reference of the "
     "configuration. Both models are compared on the same test tracks; in brackets the CI, by "
     "bootstrap over artists and, where there are several, pairs of runs (too narrow for fewer than "
     "six pairs if trainings differ more than artists do). Of a dozen intervals, one may exclude 0 "
     "by chance. Log-loss is in nats (probabilities below 10⁻¹² count as 10⁻¹²); lower is better."
 )
-
-
-class Headline(NamedTuple):
-    """What comes first."""
-
-    title: str  # with the accuracy
-    model: str  # its title
-    facts: dict[str, str]  # sample, chance, best baseline, artist leak, poster
-
-
-def headline(found: Findings, reference: str | None) -> Headline:
-    """Name the model, its accuracy, and what to compare it with.
-
-    Args:
-        found: by the run.
-        reference: model of the headline; None for the network of the best validation accuracy.
-    """
-    protocol, subset = next(iter(found.subsets.items()))
-    compared = found.differences[found.differences["protocol"] == protocol]
-    if len(compared):
-        reference = str(compared["reference"].iloc[0])
-    model = reference or str(found.best(protocol))
-    rows = found.results[found.results["protocol"] == protocol].set_index("model")
-    accuracy = rows["accuracy" if subset == "test" else "validation_accuracy"].astype(float)
-    title = found.title(model)
-    facts = {
-        f"{subset} accuracy": percent(accuracy[model]) + _ci(found, rows.loc[model], in_percent),
-        "measured on": _sample(found, protocol, subset),
-        "chance": percent(1 / found.confusions["genre"].nunique()),
-    }
-    baseline = found.best(protocol, ("baseline",))
-    if baseline and baseline != model:
-        facts["best baseline"] = f"{found.title(baseline)}, {percent(accuracy[baseline])}"
-        for row in compared[compared["model"] == baseline].to_dict("records"):
-            points = _points(found, row, "difference")
-            facts[f"{title} − {found.title(baseline)}"] = points
-    for row in found.leaks[found.leaks["model"] == model].to_dict("records"):
-        facts["artist leak"] = f"{_points(found, row, 'leak')}, random − artist"
-    facts |= _poster(found, protocol)
-    split = f"{protocol} split" + ("" if subset == "test" else ", validation")
-    heading = f"{title[0].upper()}{title[1:]}: {percent(accuracy[model])} accuracy ({split})"
-    return Headline(heading, title, facts)
-
-
-def _ci(found: Findings, row: Any, text: Any) -> str:
-    if pd.isna(row["ci_low"]):
-        return ""
-    level = f"{100 * found.confidence:g} % CI"
-    return f" ({level} {text(row['ci_low'])} to {text(row['ci_high'])})"
-
-
-def _points(found: Findings, row: Any, column: str) -> str:
-    return f"{signed_points(row[column])} points{_ci(found, row, signed_points)}"
-
-
-def _sample(found: Findings, protocol: str, subset: str) -> str:
-    """Size of what the accuracy is measured on; tracks and artists of several splits count once."""
-    subsets = [rows for name, rows in found.splits.items() if protocol_of(name) == protocol]
-    everywhere = [track_id for rows in subsets for track_id in rows.index[rows == subset]]
-    artists = found.tracks.loc[everywhere, "artist_id"]
-    once = artists[~artists.index.duplicated()]
-    effective = effective_artists(artists)
-    return (
-        f"{len(once):,} {subset} tracks by {once.nunique():,} artists"
-        + (f" and {once.isna().sum():,} without an artist" if once.isna().any() else "")
-        + f" over {_count(len(subsets), 'split')} ({effective:.0f} effective artists"
-        + ("; with so few, intervals are too narrow)" if effective < TOO_NARROW_BELOW else ")")
-    )
-
-
-def _poster(found: Findings, protocol: str) -> dict[str, str]:
-    """The poster's best accuracy beside that of the same model here."""
-    known = found.results.dropna(subset=["poster_accuracy", "accuracy"])
-    if protocol not in set(known["protocol"]):
-        return {}
-    best = known.loc[known["poster_accuracy"].idxmax()]
-    ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
-    here = ", ".join(f"{percent(ours[name])} ({name})" for name in found.subsets if name in ours)
-    claimed = percent(best["poster_accuracy"], 2)
-    belongs = poster_protocol(found.models[best["model"]])
-    return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs}); here {here}"}
 
 
 def caption(found: Findings) -> str:
@@ -124,8 +40,8 @@ def caption(found: Findings) -> str:
     ]
     if "validation" in found.subsets.values():
         sentences.append(
-            "Where there is no test set it is validation accuracy, which may also have chosen "
-            "epochs and models: expect less of new music."
+            "Where there is no test set it is validation accuracy, by which models were chosen: "
+            "of the best one, expect a little less of new music."
         )
     if len(found.leaks):
         sentences.append("Artist leak: accuracy under random − accuracy under artist.")
@@ -151,7 +67,8 @@ def results_table(found: Findings) -> pd.DataFrame:
             for name, table in by_protocol.items()
             if model in set(table["model"])
         }
-        row = {"model": found.title(model)}
+        mark = f" {MARK}" if found.models[model].get("note") else ""
+        row = {"model": found.title(model) + mark}
         for protocol, subset in found.subsets.items():
             column = f"{protocol} %" + ("" if subset == "test" else " (validation)")
             row[column] = _accuracy(own[protocol]) if protocol in own else ""
@@ -166,7 +83,7 @@ def results_table(found: Findings) -> pd.DataFrame:
             row[f"macro F1 % ({fairest})"] = in_percent(own[fairest]["macro_f1"])
         any_row = next(iter(own.values()))
         if pd.notna(any_row["poster_accuracy"]):
-            belongs = poster_protocol(found.models[model])
+            belongs = found.family(model).poster_protocol
             row["poster %"] = f"{in_percent(any_row['poster_accuracy'], 2)} ({belongs})"
             if belongs in own:
                 points = own[belongs]["accuracy"] - any_row["poster_accuracy"]
@@ -177,6 +94,15 @@ def results_table(found: Findings) -> pd.DataFrame:
     table = pd.DataFrame(rows).fillna("")
     last = [name for name in ("poster %", "here − poster", "training") if name in table]
     return table[[*table.columns.drop(last), *last]]
+
+
+def notes(found: Findings) -> list[str]:
+    """Say what marked models read or were pretrained on."""
+    return [
+        f"{MARK} {found.title(model)}: {entry['note']}"
+        for model, entry in found.models.items()
+        if entry.get("note") and model in set(found.results["model"])
+    ]
 
 
 def _accuracy(row: Any) -> str:
@@ -225,7 +151,8 @@ def poster_table(found: Findings) -> pd.DataFrame:
     for row in known.itertuples():
         entry = found.models[str(row.model)]
         own = counts[counts["model"] == row.model]
-        if poster_protocol(entry) != "official" or own["predictions"].sum() != 800 * row.seeds:
+        belongs = found.family(row.model).poster_protocol
+        if belongs != "official" or own["predictions"].sum() != 800 * row.seeds:
             continue
         if entry["estimator"] == "sklearn.dummy.DummyClassifier":
             continue
@@ -252,6 +179,8 @@ def recall_table(found: Findings) -> pd.DataFrame:
             hardest = recall.idxmin()
             wrong = confusion_counts(found, protocol, model).loc[hardest]
             share = wrong.drop(hardest) / wrong.sum()
+            if (recall == recall.min()).sum() > 1:  # several are: none is named
+                share *= 0
             rows.append(
                 {"protocol": protocol, "model": found.title(model)}
                 | {f"{genre} %": in_percent(value, 0) for genre, value in recall.items()}
@@ -346,6 +275,18 @@ def data_facts(found: Findings) -> dict[str, str]:
             f"{len(lost):,} tracks, {lost.sum():.1f} s missing in all, at most {lost.max():.1f} s "
             "of one (tracks.parquet, lost_seconds)"
         )
+    for table in found.tables:
+        missing = table["missing"]
+        few = ", ".join(map(str, missing[:NAMED])) + (", …" if len(missing) > NAMED else "")
+        facts[f"table {table['file']}"] = (
+            f"the user's own, {table['columns']} columns, SHA-1 {table['sha1']}; "
+            + (
+                f"lacks {counted(len(missing), 'track')} ({few}), predicted as the mean of the "
+                "training set"
+                if missing
+                else "has all tracks"
+            )
+        )
     return facts | {name: f"SHA-1 {sha1}" for name, sha1 in found.archives.items()}
 
 
@@ -357,7 +298,7 @@ def quarantine_table(found: Findings) -> pd.DataFrame:
 
 
 def runtime_table(runtime: pd.DataFrame) -> pd.DataFrame:
-    """Format `songnet.evaluation.tables.runtime_table`, the longest first."""
+    """Format `songnet.report.page.rule_times`, the longest first."""
     rows = runtime.iloc[::-1]
     return pd.DataFrame(
         {
@@ -374,7 +315,3 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" + ("" if number == 1 else "s")

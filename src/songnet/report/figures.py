@@ -146,14 +146,13 @@ def training_figure(histories: dict[RunName, pd.DataFrame], title: str, path: st
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3))
     for (split, _, _), history in histories.items():
         colour = PROTOCOLS[protocol_of(split)]
-        epoch, kept = history["epoch"], history["kept"].iloc[-1] == history["epoch"]
+        epoch = history["epoch"]
         left.plot(epoch, history["train_loss"], color=colour)
         for axes, values, style in (
             (left, history["validation_loss"], ":"),
             (right, 100 * history["validation_accuracy"], "-"),
         ):
             axes.plot(epoch, values, style, color=colour)
-            axes.plot(epoch[kept], values[kept], "o", color=colour)
     for protocol in dict.fromkeys(protocol_of(split) for split, _, _ in histories):
         right.plot([], [], color=PROTOCOLS[protocol], label=f"{protocol} split")
     left.plot([], [], color="grey", label="training loss")
@@ -161,7 +160,7 @@ def training_figure(histories: dict[RunName, pd.DataFrame], title: str, path: st
     left.set_ylabel("loss")
     right.set_ylabel("validation accuracy in %")
     for axes in (left, right):
-        axes.set_xlabel("epoch (dot: chosen)")
+        axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=8)
     figure.suptitle(title)

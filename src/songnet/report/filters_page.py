@@ -1,4 +1,4 @@
-"""The page on the filters of the served network."""
+"""The page on the filters of the best network that was trained here."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from songnet import __version__
 from songnet.colours import genre_colours
 from songnet.data.batches import Subset
 from songnet.data.clips import ClipSource
 from songnet.data.shards import MelShards
 from songnet.data.subsets import held_out
-from songnet.evaluation.filters import effect_text, filter_text, telling_filters
-from songnet.formatting import credit
+from songnet.evaluation.filters import selective_filters
+from songnet.formatting import credit, percent
 from songnet.models.base import load
 from songnet.report.pages import Excerpts, spectrogram_image, write_page
 
@@ -33,7 +32,7 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
     tracks = pd.read_parquet(files["tracks"])
     shards = MelShards.read(files["mel"])
     subset, tested = held_out(tracks, files["split"][0])
-    filters = telling_filters(
+    filters = selective_filters(
         network, shards, Subset.of(tested, genres), genres, tracks["artist_id"],
         excerpt_seconds=SECONDS,
     )  # fmt: skip
@@ -52,8 +51,8 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
     rows = [
         filter._asdict()
         | {
-            "text": filter_text(filter.genres),
-            "effect": effect_text(filter.accuracy_lost, len(tested)),
+            "text": _genres_text(filter.genres),
+            "effect": _effect_text(filter.accuracy_lost, len(tested)),
             "excerpts": [clip(*excerpt) for excerpt in filter.excerpts],
         }
         for filter in filters
@@ -61,7 +60,6 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
     write_page(
         "filters.html",
         page,
-        version=__version__,
         dataset={"title": facts["dataset_title"], "note": facts["note"]},
         network=facts,
         subset=subset,
@@ -71,3 +69,18 @@ def write_filters(files: Mapping[str, Any], clips: ClipSource, page: str | Path)
         colours=genre_colours(genres),
         layers={layer: list(group) for layer, group in groupby(rows, lambda row: row["layer"])},
     )
+
+
+def _genres_text(shares: dict[str, float]) -> str:
+    """Genres of the clips that drive a filter most, most frequent first."""
+    top = sorted(shares, key=lambda genre: -shares[genre])[:3]
+    return ", ".join(f"{percent(shares[genre])} {genre}" for genre in top if shares[genre])
+
+
+def _effect_text(accuracy_lost: float, clips: int) -> str:
+    """What silencing a filter costs."""
+    changed = round(abs(accuracy_lost) * clips)
+    if not changed:
+        return "changes no accuracy"
+    points = f"{100 * abs(accuracy_lost):.1f} points of accuracy ({changed} of the clips)"
+    return f"{'costs' if accuracy_lost > 0 else 'brings'} {points}"

@@ -12,6 +12,7 @@ from songnet.evaluation.choice import best_validated
 from songnet.evaluation.runs import FAIREST
 from songnet.evaluation.table_files import read_table
 from songnet.io import read_json
+from songnet.models.registry import FAMILIES, Family
 
 Values = dict[str, Any]
 
@@ -23,8 +24,10 @@ class Findings:
     dataset: Values  # title, source and note
     models: dict[str, Values]  # entries of models.yaml
     confidence: float  # of the intervals
+    tuned: list[int]  # split seeds of the run on which settings were chosen
     results: pd.DataFrame
     differences: pd.DataFrame  # empty without a test set
+    choice: pd.DataFrame  # differences on validation, where the reference was chosen
     leaks: pd.DataFrame
     genres: pd.DataFrame
     confusions: pd.DataFrame
@@ -32,6 +35,7 @@ class Findings:
     quarantine: pd.DataFrame
     archives: dict[str, str]  # SHA-1 of each
     splits: dict[str, pd.Series]  # subset of each track, index track_id
+    tables: list[Values]  # of users: file, sha1, columns, tracks, missing
     summaries: dict[str, Values]  # from `songnet.data.splits.split_summary`, by split
 
     @classmethod
@@ -40,16 +44,17 @@ class Findings:
 
         Args:
             files: path or paths of each table, by its name above.
-            params: dataset, models and confidence.
+            params: dataset, models, confidence and tuned.
         """
-        tables = ("results", "differences", "leaks", "genres", "confusions")
+        tables = ("results", "differences", "choice", "leaks", "genres", "confusions")
         return cls(
-            **{name: params[name] for name in ("dataset", "models", "confidence")},
+            **{name: params[name] for name in ("dataset", "models", "confidence", "tuned")},
             **{name: read_table(files[name]) for name in tables},
             tracks=pd.read_parquet(files["tracks"]),
             quarantine=pd.read_csv(files["quarantine"]),
             archives=read_json(files["archives"]),
             splits={Path(path).stem: read_subsets(path) for path in files["splits"]},
+            tables=[read_json(path) for path in files["feature_tables"]],
             summaries={Path(path).stem: read_json(path) for path in files["summaries"]},
         )
 
@@ -65,12 +70,15 @@ class Findings:
         }
         return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
-    def best(self, protocol: str, families: tuple[str, ...] = ("crnn", "baseline")) -> str | None:
-        """Model of the best validation accuracy: a network, or a baseline where there is none."""
+    def best(self, protocol: str, features: str | None = None) -> str | None:
+        """Name the model of the best validation accuracy, among all or those of some features."""
         rows = self.results[self.results["protocol"] == protocol]
-        rows = rows.assign(family=[self.models[name]["family"] for name in rows["model"]])
-        rows = rows[rows["family"].isin(families)]
+        rows = rows[[features in (None, self.family(name).features) for name in rows["model"]]]
         return best_validated(rows) if len(rows) else None
+
+    def family(self, model: object) -> Family:
+        """Family of a model."""
+        return FAMILIES[self.models[str(model)]["family"]]
 
     def title(self, model: object) -> str:
         """Title of a model."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from songnet.report import cells
 from songnet.report.findings import Findings
+from songnet.report.headline import headline
 from songnet.report.pages import write_page
 
 
@@ -12,8 +13,8 @@ def write_results(found: Findings, reference: str | None, path: str | Path) -> N
 
     Args:
         found: by the run.
-        reference: model of the headline; None for the network of the best validation accuracy.
+        reference: model of the headline; None for that of the best validation accuracy.
         path: of the file.
     """
-    headline = cells.headline(found, reference)
-    write_page("results.md", path, found=found, cells=cells, headline=headline)
+    first = headline(found, reference)
+    write_page("results.md", path, found=found, cells=cells, headline=first)

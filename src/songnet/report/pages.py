@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from songnet import __version__
 from songnet.data.clips import AudioSource, ClipSource
 from songnet.formatting import percent
 from songnet.io import replacing
@@ -38,7 +39,10 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=_unbroken if html else None,
     )  # fmt: skip
-    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text("utf-8"))
+    environment.globals |= {
+        "read": lambda name: Markup((TEMPLATES / name).read_text("utf-8")),
+        "version": __version__,
+    }
     environment.filters |= {
         "percent": percent,
         "markdown": lambda rows: rows.to_markdown(index=False, disable_numparse=True),
@@ -85,7 +89,7 @@ class Excerpts:
         return self._source is not None
 
     def audio(self, track_id: int, start: float, seconds: float) -> str:
-        """Cut a part of a clip, as mono MP3; empty where the data set has no audio.
+        """Cut an excerpt of a clip, as mono MP3; empty where the data set has no audio.
 
         Args:
             track_id: of the clip.

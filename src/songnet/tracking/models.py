@@ -13,23 +13,22 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import Schema, TensorSpec
 
 from songnet.models import base, baselines
+from songnet.models.registry import FAMILIES
 from songnet.tracking.runs import DATA
 from songnet.tracking.store import CURRENT
 
-MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow; fusions have none
+MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow, see `has_model`
 
 
-def log_model(run_id: str, folder: Path, record: dict[str, Any]) -> str:
-    """Log the model of a run folder, whose params.json is ``record``, and return its id."""
-    with mlflow.start_run(run_id=run_id):
-        if record["family"] == "baseline":
-            info = _log_baseline(folder / "model.joblib")
-        else:
-            info = _log_network(folder / "model.safetensors", bool(record.get("spectrogram")))
-    return str(info.model_id)
+def has_model(record: dict[str, Any]) -> bool:
+    """Whether a run has a model that MLflow holds: a head on a user's table reads no audio."""
+    if record["family"] == "encoder":
+        return record["spectrogram"] is not None
+    return bool(FAMILIES[record["family"]].mlflow)
 
 
-def _log_baseline(path: Path) -> Any:
+def log_baseline(path: Path, record: dict[str, Any]) -> Any:
+    """Log a baseline to the active run; ``record`` is params.json of its run."""
     pipeline = baselines.load(path).pipeline
     example = np.zeros((1, pipeline.n_features_in_), np.float32)
     return mlflow.sklearn.log_model(
@@ -42,18 +41,24 @@ def _log_baseline(path: Path) -> Any:
     )
 
 
-def _log_network(path: Path, has_audio: bool) -> Any:
-    """Log a network: of audio files if it streams, else of mel-spectrograms."""
+def log_network(path: Path, record: dict[str, Any]) -> Any:
+    """Log a network to the active run: of audio files if it streams, else of mel-spectrograms.
+
+    Args:
+        path: file of weights.
+        record: params.json of its run, with the spectrogram if it can be computed from audio.
+    """
     network = base.load(path).network
     mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_bands, -1))
     of_files = infer_signature(pd.DataFrame({"file": ["song.mp3"]}))
+    streams = record["spectrogram"] is not None and network.is_causal()
     package = Path(__file__).parents[1]
     return mlflow.pyfunc.log_model(
         name="model",
         python_model=str(package / "tracking/network_model.py"),
         artifacts={"network": str(path)},
         code_paths=[str(package)],
-        signature=of_files if has_audio and network.is_causal() else ModelSignature(Schema([mel])),
+        signature=of_files if streams else ModelSignature(Schema([mel])),
         pip_requirements=_pinned("torch", "safetensors", "av", "soundfile", "soxr"),
     )
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 class NetworkModel(mlflow.pyfunc.PythonModel):
-    """Predicts genres, of files as `songnet classify` does, of mels as the evaluation does."""
+    """Predicts genres: of files as `songnet.load` does, of mels as the evaluation does."""
 
     # MLflow would take type hints for a schema, and knows none of arrays.
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
@@ -23,15 +23,10 @@ class NetworkModel(mlflow.pyfunc.PythonModel):
 
 
 def _predict_files(path: str, table: pd.DataFrame) -> pd.DataFrame:
-    from songnet.realtime.classify import classify_files
-    from songnet.realtime.stream import load_model
+    import songnet
 
-    rows = []
-    for result in classify_files(load_model(path), list(table["file"]), jobs=1):
-        prediction = result.prediction.genre if result.prediction else None
-        row = {"prediction": prediction, "reason": result.reason, "error": result.error}
-        rows.append(row | (result.probabilities or {}))
-    return pd.DataFrame(rows)
+    found = songnet.to_frame(songnet.load(path).classify(table["file"]))
+    return found.drop(columns=["file"])
 
 
 def _predict_mels(path: str, mels: np.ndarray) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from songnet.errors import SongNetError
 from songnet.evaluation.genre_tables import confusion_table
 from songnet.evaluation.runs import RunName
 from songnet.evaluation.tables import Run, read_runs
-from songnet.io import sha1
+from songnet.io import load_class, sha1
 from songnet.models.registry import FAMILIES
 from songnet.report.figures import confusion_figure
-from songnet.tracking.models import MODEL_ID, log_model, register_best
+from songnet.tracking.models import MODEL_ID, has_model, register_best
 from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain
 from songnet.tracking.store import CURRENT, explain, open_experiment
 
@@ -58,8 +58,8 @@ def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") 
 def _upload(experiment_id: str, folder: Path) -> Any:
     """Bring one run up to date and return it as it was before."""
     (run,) = read_runs([folder])
-    family = run.params["family"]
-    model = sha1(folder / FAMILIES[family].file)
+    family = FAMILIES[run.params["family"]]
+    model = sha1(folder / family.file)
     tags = {MODEL: model, METRICS: sha1(folder / "metrics.json")}
     ended = int(1000 * (folder / "history.csv").stat().st_mtime)
     started = ended - int(1000 * run.history["seconds"].sum())
@@ -79,8 +79,10 @@ def _upload(experiment_id: str, folder: Path) -> Any:
         leave_out = shutil.ignore_patterns("model.joblib", "model.safetensors")  # logged as models
         shutil.copytree(folder, temporary, ignore=leave_out, dirs_exist_ok=True)
         mlflow.log_artifacts(temporary, run_id=run_id)
-    if held.get(MODEL) != model and family != "fusion":  # weights of models that are logged, too
-        tags[MODEL_ID] = log_model(run_id, folder, run.params)
+    if held.get(MODEL) != model and has_model(run.params):
+        with mlflow.start_run(run_id=run_id):
+            info = load_class(family.mlflow)(folder / family.file, run.params)
+        tags[MODEL_ID] = str(info.model_id)
     client = mlflow.MlflowClient()
     client.set_terminated(run_id, "FINISHED", ended)
     # Last, since they say that all of it is there.

@@ -1,4 +1,4 @@
-"""Training of networks: random crops, the best epoch or the last, resumed to the bit after a kill.
+"""Training of networks: random crops, a fixed number of epochs, resumed to the bit after a kill.
 
 All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs no generator state.
 """
@@ -6,7 +6,6 @@ All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs 
 import math
 import time
 from collections.abc import Callable
-from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -27,6 +26,7 @@ from songnet.models.base import Network, Outputs
 from songnet.training.config import TrainingConfig
 from songnet.training.devices import autocast, device, fits_on_gpu, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
+from songnet.training.teacher import Teacher, teacher_for
 
 Row = dict[str, float]
 
@@ -42,13 +42,13 @@ def train_network(
     on_epoch: Callable[[list[Row]], None] = lambda history: None,
     progress: str = "training",
 ) -> list[Row]:
-    """Train a network; it ends as it was after the epoch that is kept.
+    """Train a network.
 
     Args:
         network: as made after ``torch.manual_seed(seed)``.
         shards: spectrograms.
         train: tracks to learn from.
-        validation: tracks that choose the epoch, where the config has patience.
+        validation: tracks on which each epoch is measured; they choose nothing.
         config: of the training.
         seed: of crops and dropout. The same seed, thread count and machine give the same weights.
         checkpoint: file that holds the state after each epoch; found there, it is resumed. The
@@ -57,9 +57,8 @@ def train_network(
         progress: label of the progress bar.
 
     Returns:
-        The history, one row an epoch: epoch, kept (the epoch whose weights would stay if it were
-        the last), seconds, loading (share of the seconds spent waiting for batches),
-        learning_rate, train_loss, validation_loss and validation_accuracy.
+        The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
+        for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
         SongNetError: a clip is shorter than a step of the network, or the training diverges; the
@@ -73,7 +72,7 @@ def train_network(
     check_lengths(shards, network.frames_per_step)
     statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
-    trainee = _Trainee(network, config)
+    trainee = _Trainee(network, config, teacher_for(network, train.targets))
     if fits_on_gpu(ResidentClips.size(shards, train.track_ids)):
         trainee.resident = ResidentClips(shards, train.track_ids, device())
     history = trainee.resume(checkpoint)
@@ -82,14 +81,12 @@ def train_network(
         desc=progress, initial=len(history), total=config.epochs, unit="epoch", disable=None,
     )  # fmt: skip
     for epoch in bar:
-        if history and epoch > history[-1]["kept"] + (config.patience or config.epochs):
-            break
         start = time.perf_counter()
         train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
         if not math.isfinite(train_loss):
             raise SongNetError(
-                f"models.yaml: {progress}: the loss is no number in epoch {epoch}; a lower "
-                "learning_rate may help"
+                f"models.yaml: {progress} diverged: loss is {train_loss} in epoch "
+                f"{epoch}; try a lower learning_rate"
             )
         with autocast(config.mixed_precision):
             logs = predict_clips(
@@ -99,7 +96,6 @@ def train_network(
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
-            "kept": _kept([*(row["validation_accuracy"] for row in history), accuracy], config),
             "seconds": round(seconds, 3),
             "loading": round(waited / seconds, 4),
             "learning_rate": trainee.learning_rate,
@@ -111,32 +107,26 @@ def train_network(
         trainee.store(checkpoint, history)
         on_epoch(history)
         bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
-    network.load_state_dict(trainee.kept)
+    network.load_state_dict(trainee.averaged.state_dict())
     network.eval()
     return history
-
-
-class AdamW(torch.optim.AdamW):
-    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
-
-    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
-    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
-    state_dict = unwrap(torch.optim.AdamW.state_dict)
-    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
-    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
 
 
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
+    def __init__(
+        self, network: Network, config: TrainingConfig, teacher: Teacher | None = None
+    ) -> None:
         self.network, self.config = network, config
+        self.teacher = teacher.to(device()) if teacher else None
         self.forward: Callable[..., Outputs] = (
             torch.compile(network.forward) if config.compile else network.forward
         )
-        matrices = [p for p in network.parameters() if p.ndim > 1]
-        others = [p for p in network.parameters() if p.ndim <= 1]
-        self.optimizer = AdamW(
+        self.parameters = [*network.parameters(), *(teacher.parameters() if teacher else [])]
+        matrices = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": others, "weight_decay": 0.0},
@@ -148,7 +138,6 @@ class _Trainee:
             if config.ema_decay
             else None
         )
-        self.kept: dict[str, Tensor] = {}
         self.resident: ResidentClips | None = None
 
     @property
@@ -180,15 +169,15 @@ class _Trainee:
             random_crops(shards, train, frames, config.batch_size, rng, self.resident)
             for _ in range(passes)
         )
-        for i, (mel, labels, metadata) in enumerate(crops):
+        for i, crop in enumerate(crops):
             waited += time.perf_counter() - asked
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
-            loss = self._loss(to_device(mel), to_device(labels), to_device(metadata))
+            loss = self._loss(*(to_device(part) for part in crop))
             self.optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            nn.utils.clip_grad_norm_(self.parameters, 5.0)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
@@ -197,8 +186,8 @@ class _Trainee:
         # Read at the end, since the CPU prepares the next step while a GPU computes this one.
         return float(np.mean(torch.stack(losses).tolist())), waited
 
-    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor) -> Tensor:
-        """Cross-entropy of the crop's prediction, and of those at its steps."""
+    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, told: Tensor) -> Tensor:
+        """Cross-entropy of the crop's prediction, and of those at its steps; a teacher's loss."""
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
@@ -210,6 +199,10 @@ class _Trainee:
             # At every step both logits count, so that the first seconds say something already.
             steps = (outputs.step_logits + outputs.clip_logits) / 2
             loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
+        if self.teacher is not None:
+            errors = self.teacher(outputs.embeddings.float(), told)
+            of_steps = config.aux_loss_weight * errors.mean()
+            loss = loss + config.teacher_weight * (errors[:, -1].mean() + of_steps)
         return loss
 
     def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
@@ -227,20 +220,18 @@ class _Trainee:
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
-        self.kept = saved["kept"]
+        if self.teacher is not None:
+            self.teacher.load_state_dict(saved["teacher"])
         history: list[Row] = saved["history"]
         return history
 
     def store(self, checkpoint: str | Path, history: list[Row]) -> None:
         """Write the state after a complete epoch."""
-        if history[-1]["kept"] == history[-1]["epoch"]:
-            state = self.averaged.state_dict()
-            self.kept = {name: value.clone() for name, value in state.items()}
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
-            "kept": self.kept,
+            "teacher": self.teacher.state_dict() if self.teacher is not None else None,
             "history": history,
         }
         with replacing(checkpoint) as temporary:
@@ -252,8 +243,3 @@ def _learning_rate(config: TrainingConfig, share: float) -> float:
     if share < config.warmup:
         return config.learning_rate * max(share / config.warmup, 1e-2)
     return config.learning_rate
-
-
-def _kept(accuracies: list[float], config: TrainingConfig) -> int:
-    """Epoch whose weights are kept: the last, or that of the best accuracy (first of equals)."""
-    return len(accuracies) if config.patience is None else 1 + int(np.argmax(accuracies))

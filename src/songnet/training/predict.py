@@ -39,7 +39,7 @@ def predict_clips(
         (n, genres).
     """
     out = np.empty((len(track_ids), network.config.n_genres), np.float32)
-    for places, outputs in _outputs(network, shards, track_ids, metadata, seconds):
+    for places, outputs in clip_outputs(network, shards, track_ids, metadata, seconds):
         out[places] = outputs.clip_logits[:, -1].cpu().numpy()
     return out
 
@@ -52,7 +52,7 @@ def embed_clips(
 ) -> NDArray[np.float32]:
     """Embeddings of whole clips, (n, H) of length 1; arguments as in `predict_clips`."""
     places, found = [], []
-    for at, outputs in _outputs(network, shards, track_ids, metadata):
+    for at, outputs in clip_outputs(network, shards, track_ids, metadata):
         places.append(at)
         found.append(outputs.embeddings[:, -1].cpu().numpy())
     out: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(places))]
@@ -60,13 +60,14 @@ def embed_clips(
 
 
 @torch.no_grad()
-def _outputs(
+def clip_outputs(
     network: Network,
     shards: MelShards,
     track_ids: Ids,
     metadata: NDArray[np.float32],
     seconds: float | None = None,
 ) -> Iterator[tuple[Ids, Outputs]]:
+    """Yield places in ``track_ids`` (B,) and outputs, batch by batch; as `predict_clips`."""
     network.to(device()).eval()
     for places, mel in whole_clips(shards, track_ids, BATCH_SIZE, seconds):
         known = torch.from_numpy(metadata[places])
@@ -130,6 +131,6 @@ class Predictor:
         """Logits of each clip at each of its steps, (steps, genres)."""
         found: dict[int, LogProbabilities] = {}
         network = self._load(path).network
-        for places, outputs in _outputs(network, self._shards, self._track_ids, self._metadata):
+        for places, outputs in clip_outputs(network, self._shards, self._track_ids, self._metadata):
             found |= dict(zip(places.tolist(), outputs.clip_logits.cpu().numpy(), strict=True))
         return [found[i] for i in range(len(found))]

@@ -1,0 +1,1 @@
+"""Subcommands of ``songnet``: options here, work in the packages. Help loads no library."""

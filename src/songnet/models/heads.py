@@ -1,0 +1,107 @@
+"""Heads on frozen embeddings. `songnet.models.head_fitting` fits them; here torch applies them."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Head(nn.Module):
+    """Scores of genres for embeddings: (n, D) -> (n, C) log-probabilities.
+
+    Args:
+        inputs: D.
+        genres: C.
+        size: support vectors of an SVM, hidden units of an MLP.
+    """
+
+    mean: Tensor
+    std: Tensor
+    temperature: Tensor
+
+    def __init__(self, inputs: int, genres: int, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("std", torch.ones(inputs))
+        self.register_buffer("temperature", torch.ones(()))
+        self.inputs, self.genres, self.size = inputs, genres, size
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Log-probabilities of embeddings (..., D) -> (..., C)."""
+        standard = (embeddings - self.mean) / self.std
+        return (self.scores(standard) / self.temperature).log_softmax(-1)
+
+    def scores(self, standard: Tensor) -> Tensor:
+        """Scores of standardised embeddings (..., D) -> (..., C)."""
+        raise NotImplementedError
+
+
+class LinearHead(Head):
+    """Logistic regression."""
+
+    def __init__(self, inputs: int, genres: int, size: int) -> None:
+        super().__init__(inputs, genres, size)
+        self.output = nn.Linear(inputs, genres)
+
+    def scores(self, standard: Tensor) -> Tensor:
+        """Scores of standardised embeddings."""
+        found: Tensor = self.output(standard)
+        return found
+
+
+class MLPHead(Head):
+    """A multilayer perceptron with one hidden layer."""
+
+    def __init__(self, inputs: int, genres: int, size: int) -> None:
+        super().__init__(inputs, genres, size)
+        self.hidden, self.output = nn.Linear(inputs, size), nn.Linear(size, genres)
+
+    def scores(self, standard: Tensor) -> Tensor:
+        """Scores of standardised embeddings."""
+        found: Tensor = self.output(self.hidden(standard).relu())
+        return found
+
+
+class SVMHead(Head):
+    """A support vector machine with a Gaussian kernel, one for each pair of genres."""
+
+    supports: Tensor
+    gamma: Tensor
+    sides: Tensor
+
+    def __init__(self, inputs: int, genres: int, size: int) -> None:
+        super().__init__(inputs, genres, size)
+        first, second = torch.triu_indices(genres, genres, 1)
+        self.register_buffer("supports", torch.zeros(size, inputs))
+        self.register_buffer("gamma", torch.ones(()))
+        self.pairs = nn.Linear(size, len(first))
+        sides = nn.functional.one_hot(first, genres) - nn.functional.one_hot(second, genres)
+        self.register_buffer("sides", sides.float(), persistent=False)  # (pairs, C)
+
+    def scores(self, standard: Tensor) -> Tensor:
+        """Votes of the pairs, and between equal votes how sure they are, as scikit-learn's."""
+        flat = standard.reshape(-1, self.inputs)
+        distances = torch.cdist(flat, self.supports, compute_mode="use_mm_for_euclid_dist")
+        kernel = (-self.gamma * distances**2).exp()
+        decisions = self.pairs(kernel)
+        votes = (decisions.sign() @ self.sides + self.genres - 1) / 2
+        sure = decisions @ self.sides
+        return (votes + sure / (3 * (sure.abs() + 1))).reshape(*standard.shape[:-1], -1)
+
+
+# By the names that stand in models.yaml and in files of weights.
+HEADS: dict[str, type[Head]] = {
+    "logistic_regression": LinearHead,
+    "svm": SVMHead,
+    "mlp": MLPHead,
+}
+
+
+def make_head(kind: str, inputs: int, genres: int, size: int) -> Head:
+    """Build an empty head.
+
+    Args:
+        kind: a name of HEADS.
+        inputs: numbers of an embedding.
+        genres: number of genres.
+        size: of the kind's own.
+    """
+    return HEADS[kind](inputs, genres, size)

@@ -1,0 +1,149 @@
+"""The page that classifies music in the browser, as static files for `songnet site` and `serve`.
+
+Everything in them is addressed relative to the page, so that it works below any folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from songnet.colours import genre_colours
+from songnet.errors import SongNetError
+from songnet.io import read_json, replacing
+from songnet.realtime.classify import description, find_model
+from songnet.realtime.stream import CLOSE_CALL, Model, load_model
+
+WEB = Path(__file__).parent / "web"
+# By their endings; what browsers run, they run only under these names.
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".safetensors": "application/octet-stream",
+    ".mp3": "audio/mpeg",
+}
+Files = dict[str, Path | bytes]  # by their addresses relative to the page
+
+
+def find_models(paths: list[str] | None) -> list[Model]:
+    """Load the networks that the page offers.
+
+    Args:
+        paths: of files of weights; None for every network below ``results/`` that can classify
+            music as it plays, first the one that `find_model` finds.
+
+    Raises:
+        SongNetError: there is none, or one of ``paths`` cannot classify audio.
+    """
+    if paths:
+        return [load_model(path) for path in paths]
+    models = [find_model(None)]
+    for path in sorted(Path("results").glob("*/best.safetensors")):
+        with contextlib.suppress(SongNetError):
+            if path != models[0].path:
+                models.append(load_model(path))
+    return models
+
+
+def site_files(models: list[Model], offline: bool) -> Files:
+    """Collect the files of the page.
+
+    Args:
+        models: from `songnet.realtime.stream.load_model`; the first one is chosen at first.
+        offline: whether the page keeps itself for times without a connection.
+    """
+    files: Files = {
+        path.relative_to(WEB).as_posix(): path
+        for path in sorted(WEB.rglob("*"))
+        if path.is_file() and path.name != "sw.js"
+    }
+    entries = [_entry(model, files) for model in models]
+    site = {"models": entries, "close_call": CLOSE_CALL, "offline": offline}
+    files["site.json"] = json.dumps(site, indent=1).encode()
+    if offline:
+        files["sw.js"] = _service_worker(files, entries)
+    return files
+
+
+def _entry(model: Model, files: Files) -> dict[str, Any]:
+    """What the page tells of a network; its weights and examples are added to the files."""
+    digest = hashlib.sha256(model.path.read_bytes()).hexdigest()[:8]
+    name = f"{re.sub('[^a-z0-9]+', '-', str(model.facts['model']).lower())}-{digest}"
+    address = f"networks/{name}.safetensors"
+    files[address] = model.path
+    title = model.facts.get("title") or model.facts["model"]
+    return {
+        "file": address,
+        "title": f"{title}, {model.facts.get('dataset_title') or model.facts['dataset']}",
+        "description": description(model),
+        "colours": genre_colours(model.genres),
+        "examples": _examples(model, name, files),
+    }
+
+
+def _examples(model: Model, name: str, files: Files) -> list[dict[str, str]]:
+    folder = model.path.parent / "examples"
+    if not (folder / "examples.json").exists():  # a killed job leaves none
+        return []
+    found = []
+    for example in read_json(folder / "examples.json"):
+        address = f"examples/{name}/{example['file']}"
+        files[address] = folder / example["file"]
+        found.append({"title": example["credit"], "licence": ""} | example | {"file": address})
+    return found
+
+
+def _service_worker(files: Files, entries: list[dict[str, Any]]) -> bytes:
+    """Fill in the files that the page needs without a connection, and a version that is theirs."""
+    rest = {entry["file"] for entry in entries[1:]}
+    kept = [name for name in files if name not in rest and not name.startswith("examples/")]
+    found = hashlib.sha256()
+    for name in kept:
+        found.update(f"{name}\0".encode() + hashlib.sha256(content(files[name])).digest())
+    text = (WEB / "sw.js").read_text()
+    names = json.dumps(["./", *kept])
+    version = f"songnet-{found.hexdigest()[:16]}"
+    return text.replace("{{version}}", version).replace("{{files}}", names).encode()
+
+
+def content(file: Path | bytes) -> bytes:
+    """Bytes of a file of the page."""
+    return file if isinstance(file, bytes) else file.read_bytes()
+
+
+def write_site(models: list[Model], folder: str | Path) -> int:
+    """Write the page into a folder, for any server of static files.
+
+    Args:
+        models: as in `site_files`.
+        folder: new or empty, or one that this function wrote to before: its files are replaced.
+
+    Returns:
+        Bytes that a first visit transfers, without examples.
+
+    Raises:
+        SongNetError: the folder holds something else, or cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / "site.json").exists():
+            raise SongNetError(f"{folder}: not empty, and not a page of SongNet; name a new folder")
+        for name in ("networks", "examples"):  # of networks that are gone
+            shutil.rmtree(folder / name, ignore_errors=True)
+        files = site_files(models, offline=True)
+        for name, file in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(content(file))
+    except OSError as error:
+        raise SongNetError(f"{folder}: {error.strerror or error}") from None
+    rest = {model["file"] for model in json.loads(content(files["site.json"]))["models"][1:]}
+    first = [name for name in files if name not in rest and not name.startswith("examples/")]
+    return sum(len(content(files[name])) for name in first)

@@ -1,0 +1,30 @@
+// Hands the microphone's samples to the worker, some 50 ms at a time: the mean of the channels.
+
+const SIZE = 2048; // samples
+
+class Recorder extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.samples = new Float32Array(SIZE);
+    this.filled = 0;
+    this.worker = null; // a port
+    this.port.onmessage = ({ data }) => (this.worker = data);
+  }
+
+  process([channels]) {
+    const size = channels.length ? channels[0].length : 0;
+    for (let i = 0; i < size; i++) {
+      let sum = 0;
+      for (const channel of channels) sum += channel[i];
+      this.samples[this.filled++] = sum / channels.length;
+    }
+    if (this.filled >= SIZE) {
+      this.worker?.postMessage(this.samples, [this.samples.buffer]);
+      this.samples = new Float32Array(SIZE);
+      this.filled = 0;
+    }
+    return true;
+  }
+}
+
+registerProcessor("recorder", Recorder);

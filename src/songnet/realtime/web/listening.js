@@ -1,0 +1,79 @@
+// The microphone on the page: its level, and clear words where it delivers nothing.
+
+import { Microphone } from "./audio/microphone.js";
+import { Piece } from "./piece.js";
+import { element, tell } from "./view.js";
+
+const SILENT = 1e-4; // a level below is no sound
+const PATIENCE = 3000; // ms without sound
+const LOWEST = -60; // dB, at the left end of the meter
+const TEXTS = {
+  sound: "Listening",
+  silence: "The microphone delivers silence. Is it muted?",
+  nothing: "The microphone delivers nothing. The browser may have paused it: press Microphone twice.",
+};
+
+export class Listening {
+  /** @param {function(string)} say tells the user what is wrong. */
+  constructor(analysis, stage, say) {
+    Object.assign(this, { analysis, stage, say, piece: null });
+    setInterval(() => this.check(), 500);
+  }
+
+  /** Open the microphone. @returns the piece that it fills; null where there is none. */
+  async start(isWanted) {
+    element("microphone").disabled = true;
+    try {
+      const microphone = await Microphone.open((trouble) => this.trouble(trouble));
+      if (!isWanted()) return microphone.close();
+      this.microphone = microphone;
+    } catch (error) {
+      this.say(`The microphone cannot be used: ${error.message}`);
+      return null;
+    } finally {
+      element("microphone").disabled = false;
+    }
+    this.piece = new Piece({ title: "Microphone", live: true });
+    this.arrived = this.sounded = performance.now();
+    this.analysis.listen(this.piece, this.microphone);
+    element("microphone").setAttribute("aria-pressed", "true");
+    element("level").hidden = false;
+    tell(element("listening"), TEXTS.sound);
+    return this.piece;
+  }
+
+  /** Close the microphone; the piece is finished. */
+  stop() {
+    this.analysis.finish(this.piece);
+    this.close();
+  }
+
+  close() {
+    this.microphone.close();
+    this.piece = null;
+    element("microphone").setAttribute("aria-pressed", "false");
+    element("level").hidden = true;
+  }
+
+  /** @param {number} value the loudest sample of the last 50 ms, 0 to 1. */
+  level(value) {
+    if (!this.piece) return;
+    this.arrived = performance.now();
+    if (value > SILENT) this.sounded = this.arrived;
+    element("meter").value = Math.max(0, 1 - (20 * Math.log10(Math.max(value, 1e-9))) / LOWEST);
+  }
+
+  check() {
+    if (!this.piece) return;
+    const now = performance.now();
+    const state = now - this.arrived > PATIENCE ? "nothing" : now - this.sounded > PATIENCE ? "silence" : "sound";
+    if (state === "nothing") this.microphone.context.resume();
+    tell(element("listening"), TEXTS[state]);
+  }
+
+  trouble(trouble) {
+    if (trouble !== "ended" || !this.piece) return; // `check` finds what is suspended
+    this.stop();
+    this.say("The microphone is gone. What came so far is kept.");
+  }
+}

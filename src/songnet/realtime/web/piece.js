@@ -1,0 +1,175 @@
+// What is known of one piece of music: its steps, its spectrogram, and what follows from them.
+
+const SUMMARY_SECONDS = 5; // around a step, by whose mean the summary tells genres
+const MOST_COLUMNS = 8192; // of a spectrogram; longer ones get coarser
+const LIVE_FRAMES = 4096; // the last ones, which are kept as they are
+
+let serial = 0;
+
+/** Rows of equal width, of which more come. */
+class Rows {
+  constructor(Type, width) {
+    this.width = width;
+    this.count = 0;
+    this.data = new Type(64 * width);
+  }
+
+  push(values) {
+    const needed = this.count * this.width + values.length;
+    if (needed > this.data.length) {
+      const larger = new this.data.constructor(Math.max(needed, 2 * this.data.length));
+      larger.set(this.data.subarray(0, this.count * this.width));
+      this.data = larger;
+    }
+    this.data.set(values, this.count * this.width);
+    this.count += values.length / this.width;
+  }
+
+  row(i) {
+    return this.data.subarray(i * this.width, (i + 1) * this.width);
+  }
+}
+
+export class Piece {
+  /** @param {{title: string, credit?: string, file?: Blob, live?: boolean}} about */
+  constructor({ title, credit = "", file = null, live = false }) {
+    Object.assign(this, { title, credit, file, live });
+    this.duration = null; // seconds, once somebody knows
+    this.restart(null);
+  }
+
+  /** Forget all steps. @param {object} model what the worker tells of the network. */
+  restart(model) {
+    this.id = ++serial; // answers that are still under way belong to nobody
+    this.model = model;
+    this.state = "waiting"; // then analysing, listening, done, or failed
+    this.problem = "";
+    this.analysed = this.share = 0; // seconds, and the share of the file
+    const genres = model?.genres.length ?? 1;
+    this.nows = new Rows(Float32Array, genres);
+    this.overalls = new Rows(Float32Array, genres);
+    this.silences = new Rows(Uint8Array, 1);
+    this.sums = new Rows(Float64Array, genres);
+    this.sums.push(new Float64Array(genres)); // of the steps before each one
+    this.columns = new Rows(Uint8Array, model?.bands ?? 1);
+    this.framesPerColumn = 1;
+    this.frames = 0;
+    this.recent = []; // the last frames
+  }
+
+  /** Take what the worker found. */
+  add({ now, overall, silent, levels, seconds, share }) {
+    this.analysed = seconds;
+    this.share = share ?? this.share;
+    this.nows.push(now);
+    this.overalls.push(overall);
+    this.silences.push(silent);
+    while (this.sums.count <= this.nows.count) {
+      const step = this.sums.count - 1;
+      const added = this.nows.row(step);
+      this.sums.push(Float64Array.from(this.sums.row(step), (sum, g) => sum + added[g]));
+    }
+    const { bands } = this.model;
+    for (let at = 0; at < levels.length; at += bands) this.addFrame(levels.subarray(at, at + bands));
+  }
+
+  addFrame(levels) {
+    if (this.live && this.recent.push(levels.slice()) > LIVE_FRAMES) this.recent.shift();
+    if (this.frames++ % this.framesPerColumn) return;
+    this.columns.push(levels);
+    if (this.columns.count < MOST_COLUMNS) return;
+    for (let i = 0; 2 * i < MOST_COLUMNS; i++) this.columns.row(i).set(this.columns.row(2 * i));
+    this.columns.count = MOST_COLUMNS / 2;
+    this.framesPerColumn *= 2;
+  }
+
+  /** Number of steps. */
+  get steps() {
+    return this.nows.count;
+  }
+
+  /** Seconds of the whole piece, as far as they are known. */
+  get seconds() {
+    if (this.duration) return this.duration;
+    return this.share > 0.02 ? this.analysed / this.share : this.analysed;
+  }
+
+  /** The step that music at a time belongs to; null where it has not been analysed. */
+  stepAt(seconds) {
+    const step = Math.floor(seconds / this.model.stepSeconds);
+    if (step < this.steps) return step;
+    return this.state === "done" && this.steps ? this.steps - 1 : null;
+  }
+
+  /** Probabilities of the music at a step: the mean over the last `window` steps. */
+  now(step, window) {
+    return this.mean(Math.max(0, step + 1 - window), step + 1);
+  }
+
+  mean(start, end) {
+    const before = this.sums.row(start);
+    return Float32Array.from(this.sums.row(end), (sum, g) => (sum - before[g]) / (end - start));
+  }
+
+  /** Probabilities of all music up to a step. */
+  overall(step) {
+    return this.overalls.row(step);
+  }
+
+  /** Whether nothing was audible up to a step: probabilities mean nothing then. */
+  silent(step) {
+    return Boolean(this.silences.data[step]);
+  }
+
+  /** The likeliest genres of the whole piece; null where there was no music. */
+  result() {
+    const last = this.steps - 1;
+    return last < 0 || this.silent(last) ? null : ranked(this.overall(last), this.model.genres);
+  }
+
+  /** Where the music turns to which genre. @returns {{seconds: number, genre: string}[]} */
+  turns() {
+    const { stepSeconds, genres } = this.model;
+    const window = Math.max(1, Math.round(SUMMARY_SECONDS / stepSeconds));
+    const found = [];
+    for (let i = 0; i < this.steps; i++) {
+      const start = Math.max(0, i - (window >> 1));
+      const end = Math.min(this.steps, i + ((window - 1) >> 1) + 1);
+      const [{ genre }] = ranked(this.mean(start, end), genres);
+      if (genre !== found.at(-1)?.genre) found.push({ seconds: i * stepSeconds, genre });
+    }
+    return found;
+  }
+
+  /** Every step as CSV: its end in seconds, then probabilities. */
+  csv() {
+    const { genres, stepSeconds } = this.model;
+    const names = ["now", "overall"].flatMap((kind) => genres.map((genre) => `${kind} ${genre}`));
+    const quoted = names.map((name) => `"${name.replaceAll('"', '""')}"`);
+    const rows = Array.from({ length: this.steps }, (_, i) => {
+      const values = [...this.nows.row(i), ...this.overall(i)].map((p) => (this.silent(i) ? "" : p.toFixed(5)));
+      return [((i + 1) * stepSeconds).toFixed(3), ...values].join(",");
+    });
+    return [["seconds", ...quoted].join(","), ...rows, ""].join("\n");
+  }
+}
+
+/** Genres from the likeliest to the least likely. */
+export function ranked(probabilities, genres) {
+  return genres
+    .map((genre, g) => ({ genre, probability: probabilities[g] }))
+    .sort((a, b) => b.probability - a.probability);
+}
+
+/** A time in music: 4:07, 1:02:03. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (value) => String(value).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** A probability, 83 %, that no line breaks. */
+export function percent(probability) {
+  return `${Math.round(100 * probability)}\u00a0%`;
+}

@@ -1,0 +1,137 @@
+"""The headline of the report: one model, how it was chosen, what to compare its accuracy with.
+
+The test set chooses nothing here: validation did, or the key `reference` of config.yaml.
+"""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from songnet.evaluation.bootstrap import effective_artists
+from songnet.evaluation.runs import protocol_of
+from songnet.formatting import counted, in_percent, listed, percent, signed_points
+from songnet.report.findings import Findings
+
+# With fewer, bootstrap intervals are too narrow: docs/methods.md has the figures.
+TOO_NARROW_BELOW = 20  # effective artists
+FEW_TRACKS = 10  # of a genre in a split
+ENOUGH_SPLITS = 5
+OTHER_SPLITS = "'split_seeds=[101,102,103,104,105]'"
+
+
+class Headline(NamedTuple):
+    """What comes first."""
+
+    title: str  # with the accuracy
+    model: str  # its title
+    facts: dict[str, str]  # sample, chance, best baseline, artist leak, poster
+
+
+def headline(found: Findings, reference: str | None) -> Headline:
+    """Name the model, its accuracy, and what to compare it with.
+
+    Args:
+        found: by the run.
+        reference: model of the headline; None for that of the best validation accuracy.
+    """
+    protocol, subset = next(iter(found.subsets.items()))
+    compared = found.differences[found.differences["protocol"] == protocol]
+    if len(compared):
+        reference = str(compared["reference"].iloc[0])
+    model = reference or str(found.best(protocol))
+    rows = found.results[found.results["protocol"] == protocol].set_index("model")
+    accuracy = rows["accuracy" if subset == "test" else "validation_accuracy"].astype(float)
+    title = found.title(model)
+    facts = {
+        f"{subset} accuracy": percent(accuracy[model]) + _ci(found, rows.loc[model], in_percent),
+        "measured on": _sample(found, protocol, subset),
+        "chosen by": _choice(found, protocol, model),
+        "chance": percent(1 / found.confusions["genre"].nunique()),
+    }
+    baseline = found.best(protocol, "table")
+    if baseline and baseline != model:
+        facts["best baseline"] = f"{found.title(baseline)}, {percent(accuracy[baseline])}"
+        for row in compared[compared["model"] == baseline].to_dict("records"):
+            points = _points(found, row, "difference")
+            facts[f"{title} − {found.title(baseline)}"] = points
+    for row in found.leaks[found.leaks["model"] == model].to_dict("records"):
+        facts["artist leak"] = f"{_points(found, row, 'leak')}, random − artist"
+    facts |= _poster(found, protocol) | _advice(found, protocol, subset)
+    split = f"{protocol} split" + ("" if subset == "test" else ", validation")
+    heading = f"{title[0].upper()}{title[1:]}: {percent(accuracy[model])} accuracy ({split})"
+    return Headline(heading, title, facts)
+
+
+def _ci(found: Findings, row: Any, text: Any) -> str:
+    if pd.isna(row["ci_low"]):
+        return ""
+    level = f"{100 * found.confidence:g} % CI"
+    return f" ({level} {text(row['ci_low'])} to {text(row['ci_high'])})"
+
+
+def _points(found: Findings, row: Any, column: str) -> str:
+    return f"{signed_points(row[column])} points{_ci(found, row, signed_points)}"
+
+
+def _sample(found: Findings, protocol: str, subset: str) -> str:
+    """Size of what the accuracy is measured on; tracks and artists of several splits count once."""
+    subsets = [rows for name, rows in found.splits.items() if protocol_of(name) == protocol]
+    everywhere = [track_id for rows in subsets for track_id in rows.index[rows == subset]]
+    artists = found.tracks.loc[everywhere, "artist_id"]
+    once = artists[~artists.index.duplicated()]
+    effective = effective_artists(artists)
+    return (
+        f"{len(once):,} {subset} tracks by {once.nunique():,} artists"
+        + (f" and {once.isna().sum():,} without an artist" if once.isna().any() else "")
+        + f" over {counted(len(subsets), 'split')} ({effective:.0f} effective artists"
+        + ("; with so few, intervals are too narrow)" if effective < TOO_NARROW_BELOW else ")")
+    )
+
+
+def _choice(found: Findings, protocol: str, model: str) -> str:
+    """How the model was chosen, and whether the validation tracks can tell it from others."""
+    rows = found.choice[found.choice["protocol"] == protocol]
+    if set(rows["reference"]) != {model}:
+        return "the configuration (key reference)" if len(rows) else "being the only model"
+    tracks, effective = int(rows["tracks"].iloc[0]), rows["effective_artists"].iloc[0]
+    results = found.results[found.results["protocol"] == protocol].set_index("model")
+    text = f"validation accuracy, {percent(results.loc[model, 'validation_accuracy'])} on "
+    text += f"{tracks:,} tracks ({effective:.0f} effective artists)"
+    if effective < TOO_NARROW_BELOW:
+        return f"{text}; with so few, the choice says little"
+    close = [found.title(name) for name in rows["model"][rows["ci_low"] <= 0]]
+    return text + (f"; not significantly better there than {listed(close)}" if close else "")
+
+
+def _advice(found: Findings, protocol: str, subset: str) -> dict[str, str]:
+    """What to do about splits that say little, or that took part in choosing settings."""
+    facts = {}
+    splits = {name: rows for name, rows in found.splits.items() if protocol_of(name) == protocol}
+    fewest = min(
+        int((found.tracks.loc[rows.index[rows == subset], "genre"].value_counts()).min())
+        for rows in splits.values()
+    )
+    if protocol != "official" and fewest < FEW_TRACKS and len(splits) < ENOUGH_SPLITS:
+        facts["advice"] = (
+            f"a genre has only {counted(fewest, f'{subset} track')} in a split, so another split "
+            f"may change accuracies by many points: run several, e.g. {OTHER_SPLITS}"
+        )
+    if protocol != "official" and found.tuned:
+        facts["tuning"] = (
+            f"split_seeds {listed(map(str, found.tuned))} took part in choosing the networks' "
+            f"settings: figures to quote need others, e.g. {OTHER_SPLITS}"
+        )
+    return facts
+
+
+def _poster(found: Findings, protocol: str) -> dict[str, str]:
+    """The poster's best accuracy beside that of the same model here."""
+    known = found.results.dropna(subset=["poster_accuracy", "accuracy"])
+    if protocol not in set(known["protocol"]):
+        return {}
+    best = known.loc[known["poster_accuracy"].idxmax()]
+    ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
+    here = ", ".join(f"{percent(ours[name])} ({name})" for name in found.subsets if name in ours)
+    claimed = percent(best["poster_accuracy"], 2)
+    belongs = found.family(best["model"]).poster_protocol
+    return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs}); here {here}"}

@@ -1,0 +1,102 @@
+"""An excerpt holds, sample by sample, what a whole decoding holds at its place."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+
+from songnet.errors import UnusableClipError
+from songnet.features import audio, excerpt
+from songnet.features.audio import Samples, decode
+from songnet.features.excerpt import middle
+from tests.variants import ffmpeg, mp3, variants, wav
+
+pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+VARIANTS = dict(variants())
+ONE_MILLISECOND = ("WMA", "Opus in WebM")  # in which these formats count
+# What is lost before an excerpt, or trimmed by a wrong header, shifts a whole decoding.
+SHIFTED = {
+    "a header zeroed", "header byte flipped, 1", "header byte flipped, 3",
+    "header byte flipped, 4", "cbr, Xing count 50", "vbr, Xing count 50",
+}  # fmt: skip
+
+
+def difference(part: Samples, whole: Samples, start: int, most: int) -> float:
+    """Smallest largest difference of a part from a whole, with a shift of so many samples."""
+    inside = part[most : len(part) - most]
+    places = range(start, start + 2 * most + 1)
+    return min(float(np.abs(whole[at : at + len(inside)] - inside).max()) for at in places)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_middle_equals_a_whole_decoding(name: str) -> None:
+    content = VARIANTS[name]()
+    whole = decode(io.BytesIO(content))
+    found = middle(io.BytesIO(content), 2.0)
+    clip = found.clip
+    assert found.total_seconds == pytest.approx(whole.seconds, abs=0.11)
+    assert found.start_seconds == pytest.approx((found.total_seconds - 2) / 2, abs=1e-4)
+    assert clip.seconds == pytest.approx(2, abs=1e-3)
+    assert clip.lost_seconds == pytest.approx(whole.lost_seconds, abs=0.12)
+    if name in SHIFTED or name == "rate changes":
+        return
+    most = clip.sample_rate // 1000 if name in ONE_MILLISECOND else 0
+    start = round(found.start_seconds * clip.sample_rate)
+    # The noise that AAC fills bands with depends on what was decoded before.
+    tolerance = 0.06 if name.startswith("AAC") else 1e-5
+    assert difference(clip.samples, whole.samples, start, most) < tolerance
+
+
+@pytest.mark.parametrize("name", ["cbr, Xing", "Opus", "FLAC, length unknown", "chained Ogg"])
+def test_middle_of_a_shorter_file_is_all_of_it(name: str) -> None:
+    content = VARIANTS[name]()
+    whole, found = decode(io.BytesIO(content)), middle(io.BytesIO(content), 30)
+    assert found.start_seconds == 0 and found.total_seconds == whole.seconds
+    np.testing.assert_allclose(found.clip.samples, whole.samples, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".ogg", ".flac", ".aac", ".wv"])
+def test_middle_decodes_little_more_than_it_returns(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a minute, ten seconds: what lies before them is skipped, not decoded."""
+    decoded = 0
+    mono = audio._Packed.mono
+
+    def counted(self: audio._Packed, frame: object) -> Samples:
+        nonlocal decoded
+        samples = mono(self, frame)
+        decoded += len(samples)
+        return samples
+
+    def read(self: audio.Forward, frames: int, dtype: str) -> Samples:
+        nonlocal decoded
+        decoded += frames
+        return super(audio.Forward, self).read(frames, dtype=dtype)
+
+    content = mp3(seconds=60) if suffix == ".mp3" else ffmpeg(wav(60), suffix)
+    monkeypatch.setattr(audio._Packed, "mono", counted)
+    monkeypatch.setattr(audio.Forward, "read", read)
+    found = middle(io.BytesIO(content), 10)
+    assert found.start_seconds == pytest.approx(25, abs=0.05)
+    assert 10 <= decoded / found.clip.sample_rate < 12
+
+
+def test_middle_of_a_long_file_that_must_be_decoded_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its samples are not kept: it is decoded twice."""
+    monkeypatch.setattr(excerpt, "KEPT_SECONDS", 5.0)
+    content = VARIANTS["chained Ogg"]()
+    whole, found = decode(io.BytesIO(content)), middle(io.BytesIO(content), 2)
+    start = round(found.start_seconds * found.clip.sample_rate)
+    expected = whole.samples[start : start + len(found.clip.samples)]
+    np.testing.assert_array_equal(found.clip.samples, expected)
+
+
+def test_middle_refuses_what_is_not_audio() -> None:
+    with pytest.raises(UnusableClipError, match="empty file"):
+        middle(io.BytesIO(), 30)
+    with pytest.raises(UnusableClipError, match="no audio in it"):
+        middle(io.BytesIO(b"<!doctype html>" * 1000), 30)

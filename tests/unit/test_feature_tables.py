@@ -1,0 +1,122 @@
+"""Tables of features that users bring: what is read, what is told, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songnet.errors import SongNetError
+from songnet.features.tables import read_feature_table, write_feature_table
+from songnet.io import read_json
+from songnet.models.baselines import fit_baseline
+from songnet.pipeline.plan import features_of, model_note, selected_models
+from tests.configured import DATASETS, ENCODERS, MODELS, checked
+
+
+def table(tracks: int = 40, columns: int = 3) -> pd.DataFrame:
+    values = np.random.default_rng(0).normal(size=(tracks, columns))
+    found = pd.DataFrame(values, columns=[f"x{i}" for i in range(columns)])
+    found.insert(0, "track_id", range(100, 100 + tracks))
+    return found
+
+
+def written(folder: Path, content: pd.DataFrame) -> str:
+    path = folder / "mine.parquet"
+    content.to_parquet(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_read_feature_table_takes_track_id_as_column_or_index(
+    tmp_path: Path, as_index: bool
+) -> None:
+    given = table().set_index("track_id") if as_index else table()
+    found = read_feature_table(written(tmp_path, given), "mine")
+    assert list(found.index[:2]) == [100, 101] and found.shape == (40, 3)
+    assert set(found.dtypes) == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.rename(columns={"track_id": "id"}), "lacks a column track_id of integers"),
+        (lambda t: t.astype({"track_id": str}), "lacks a column track_id of integers"),
+        (lambda t: t.assign(x1="loud"), "column x1 is not numeric"),
+        (lambda t: t[["track_id"]], "has no column beside track_id"),
+        (lambda t: pd.concat([t, t[:1]]), "has track 100 twice"),
+    ],
+)
+def test_read_feature_table_names_what_is_wrong(tmp_path: Path, change: Any, message: str) -> None:
+    path = written(tmp_path, change(table()))
+    with pytest.raises(SongNetError, match=rf"^config key tables\.mine: {path}: {message}"):
+        read_feature_table(path, "mine")
+
+
+def test_read_feature_table_refuses_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    path.write_text("track_id,x\n1,2\n")
+    with pytest.raises(SongNetError, match="not a Parquet file") as error:
+        read_feature_table(str(path), "mine")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> None:
+    given = table(60)
+    given.loc[3, "x1"] = np.nan  # a row that is not complete is missing, too
+    path = written(tmp_path, given.drop(index=[59]))
+    ids = pd.RangeIndex(100, 160, name="track_id")
+    output, facts = str(tmp_path / "out.parquet"), str(tmp_path / "out.json")
+    assert write_feature_table(path, "mine", ids, output, facts) == [103, 159]
+    assert read_json(facts)["missing"] == [103, 159] and read_json(facts)["columns"] == 3
+    features = pd.read_parquet(output)
+    assert list(features.index) == list(ids)
+    genres = pd.Series(np.where(np.arange(60) % 2, "Pop", "Rock"), ids)
+    subsets = pd.Series(["train"] * 40 + ["validation"] * 20, ids)
+    model = MODELS["logistic_regression"] | {"features": "mine"}
+    fitted = fit_baseline(model, features, genres, subsets, 1)[0]
+    mean = features[subsets == "train"].mean().to_frame().T
+    np.testing.assert_allclose(
+        fitted.predict(features.loc[[159]])[1], fitted.predict(mean)[1], atol=1e-5
+    )
+
+
+def test_a_table_of_other_tracks_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, table())
+    ids = pd.RangeIndex(110, 150)
+    with pytest.raises(SongNetError, match=r"lacks 10 of the 40 tracks \(first: 140, 141, 142\)"):
+        write_feature_table(path, "mine", ids, str(tmp_path / "o"), str(tmp_path / "f"))
+
+
+def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
+    path = written(tmp_path, table())
+    config, dataset = checked(tables={"vggish": path}), DATASETS["demo"]
+    models = selected_models(config, dataset, MODELS, ENCODERS)
+    assert {"svm_vggish", "fusion_vggish"} <= set(models)
+    assert features_of(models["svm_vggish"]) == "vggish" and features_of(models["svm"]) == "fma"
+    assert "mine.parquet" in model_note("fusion_vggish", models, config, {})
+    noted = checked(tables={"vggish": {"path": path, "note": "trained on speech"}})
+    note = model_note("svm_vggish", models, noted, {})
+    assert note.endswith("(mine.parquet): trained on speech.")
+    assert not model_note("fusion", models, config, {})
+    assert "svm_vggish" not in selected_models(checked(), dataset, MODELS, ENCODERS)
+    with pytest.raises(SongNetError, match="'svm_vggish' needs the table 'vggish'"):
+        selected_models(checked() | {"models": ["svm_vggish"]}, dataset, MODELS, ENCODERS)
+    with pytest.raises(SongNetError, match=r"tables\.mine: no model reads it"):
+        checked(tables={"mine": path})
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"vggish": "/no.parquet"}, "tables.vggish: /no.parquet: no such file"),
+        ({"mfcc": "x"}, "tables.mfcc.*is the name of FMA's own"),
+        ({"a-b": "x"}, "tables.a-b"),
+        ({"vggish": {"file": "x"}}, "tables.vggish.file is unknown"),
+    ],
+)
+def test_wrong_tables_are_named(tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(SongNetError, match=f"^config key {message}") as error:
+        checked(tables=tables)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,72 @@
+"""Pretrained encoders and tables of features in a run of the workflow."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from songnet.data.tracks import read_tracks
+from songnet.models.base import load, save
+from songnet.realtime.classify import classify_file
+from songnet.realtime.stream import load_model
+from tests.conftest import Snakemake, config, planned_jobs, small
+from tests.unit.test_encoders import tagger
+
+HEADS = """
+musicnn_fusion: {like: fusion, title: "musicnn + table", members: [musicnn, vggish_head]}
+vggish_head: {like: musicnn, title: table + head, encoder: vggish, heads: {svm: [1]}}
+"""
+
+
+def test_heads_on_an_encoder_and_on_a_table(
+    project: Path, tmp_path: Path, archives: Path, snakemake: Snakemake, clips: Path
+) -> None:
+    small(project)
+    models = project / "config/models.yaml"
+    models.write_text(models.read_text() + "\n".join(reversed(HEADS.splitlines())))
+    weights = project / "resources/encoders/musicnn.safetensors"
+    save(tagger(), ["Jazz", "Rock"], {"model": "musicnn", "pretrained": "x"}, weights)
+    tracks = read_tracks(str(archives / "fma_metadata.zip"))
+    skill = 3 * pd.get_dummies(tracks["genre"]).to_numpy(np.float32)
+    noise = np.random.default_rng(0).normal(size=(len(tracks), 3))
+    table = pd.DataFrame(skill + noise, tracks.index, columns=pd.Index(["a", "b", "c"]))
+    path = tmp_path / "vggish.parquet"
+    missing = int(table.index[20])
+    table.drop(index=missing).rename_axis("track_id").to_parquet(path)
+    arguments = config(
+        archives,
+        models="[svm_vggish,musicnn,vggish_head,musicnn_fusion]",
+        protocols="[artist]",
+        clips="{clip_seconds: 6}",
+        tables=f"{{vggish: {{path: {path}, note: made for a test}}}}",
+    )
+    run = snakemake(project, *arguments)
+    assert run.returncode == 0, run.stdout[-5000:]
+    results = project / "results/local"
+    embeddings = pd.read_parquet(results / "features/musicnn.parquet")
+    assert embeddings.shape == (36, 753) and np.isfinite(embeddings).all(axis=None)
+    assert json.loads((results / "features/vggish.json").read_text())["missing"] == [missing]
+    chosen = json.loads((results / "runs/artist/musicnn/1/params.json").read_text())
+    assert chosen["chosen"]["head"] in chosen["heads"] and chosen["pretrained"]
+    page = (results / "report/results.md").read_text()
+    for text in ("† musicnn + head: Pretrained on ", "made for a test", "lacks 1 track"):
+        assert text in page
+    # The model that is served is the one that streams, and has no pages.
+    best = load_model(results / "best.safetensors")
+    assert best.facts["model"] == "musicnn" and not (results / "report/filters.html").exists()
+    clip = sorted(clips.glob("*.mp3"))[0]
+    assert classify_file(best, str(clip)).prediction is not None
+    head = load(results / "runs/artist/vggish_head/1/model.safetensors")
+    assert head.network.config.encoder == {"kind": "table", "size": 3}
+    again = snakemake(project, "-n", *arguments)
+    assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
+    # Another note reruns no training.
+    arguments[-1] = arguments[-1].replace("made for a test", "something else")
+    assert not {job for job in planned_jobs(snakemake(project, "-n", *arguments).stdout)
+                if job.startswith(("train", "evaluate", "feature"))}  # fmt: skip
+
+
+def test_an_encoder_needs_audio(project: Path, archives: Path, snakemake: Snakemake) -> None:
+    run = snakemake(project, "-n", "--config", "dataset=poster", "models=[musicnn]")
+    assert run.returncode and "'musicnn' needs audio" in run.stdout

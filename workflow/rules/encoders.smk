@@ -1,0 +1,82 @@
+# Pretrained encoders and their embeddings.
+#
+#   resources/encoders/{encoder}.safetensors            musicnn, fetched and converted once
+#   results/{dataset}/embeddings/{encoder}/{shard}.parquet  float32, one row a track
+#   results/{dataset}/features/{encoder}.parquet        the same of all tracks: a table of features
+
+FETCHED_ENCODERS = [name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"]
+
+
+rule fetch_encoder:
+    """Fetch musicnn from PyPI, check it and convert its weights."""
+    output:
+        protected("resources/encoders/{encoder}.safetensors"),
+    log:
+        f"{RESULTS}/logs/fetch_encoder/{{encoder}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_encoder/{{encoder}}.tsv"
+    wildcard_constraints:
+        encoder="|".join(FETCHED_ENCODERS) or "-",  # an empty one would mean any
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(60),
+    script:
+        "../scripts/fetch_encoder.py"
+
+
+rule embed_shard:
+    """Compute the embeddings of one shard's clips."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        clips=CLIP_ARCHIVES,
+        weights=lambda wildcards: encoder_weights(wildcards.encoder),
+    output:
+        f"{RESULTS}/embeddings/{{encoder}}/{{shard}}.parquet",
+    log:
+        f"{RESULTS}/logs/embed_shard/{{encoder}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed_shard/{{encoder}}/{{shard}}.tsv"
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(240),
+    params:
+        kind=CLIPS,
+        encoder=lambda wildcards: {
+            key: value
+            for key, value in ENCODERS[wildcards.encoder].items()
+            if key not in ("title", "pretrained")
+        },
+        clip_seconds=config["clips"]["clip_seconds"],
+        source=source("embed_shard", classes=[CLIP_CLASS]),
+    script:
+        "../scripts/embed_shard.py"
+
+
+rule gather_embeddings:
+    """Gather the embeddings of all tracks in one table of features."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        parts=expand(rules.embed_shard.output, shard=SHARDS, allow_missing=True),
+    output:
+        f"{RESULTS}/features/{{encoder}}.parquet",
+    log:
+        f"{RESULTS}/logs/gather_embeddings/{{encoder}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_embeddings/{{encoder}}.tsv"
+    wildcard_constraints:
+        encoder="|".join(ENCODERS) or "-",
+    localrule: True
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(10),
+    params:
+        source=source("gather_embeddings"),
+    script:
+        "../scripts/gather_embeddings.py"
