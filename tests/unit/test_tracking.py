@@ -147,7 +147,7 @@ def test_upload_runs_sends_all_files_once(
     assert set(best.predict(np.zeros((3, 140), np.float32))) <= {"Folk", "Rock"}
     assert mlflow.models.get_model_info("models:/tiny-artist@best").signature is not None
 
-    for name in ("log_history", "load_class"):
+    for name in ("log_history", "log_model"):
         monkeypatch.delattr(upload, name)
     assert upload_runs(uri, "tiny", [run_folder]) == {str(run_folder): run.info.run_id}
     assert len(mlflow.MlflowClient().search_model_versions("name = 'tiny-artist'")) == 1
