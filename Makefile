@@ -9,6 +9,8 @@ SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
 .PHONY: run test faults fuzz lint format bench gpu lock clean
 
 run: .venv/installed
+	@test -e results/demo/report/index.html || \
+		echo "songnet: the demo takes 3 to 8 minutes on two cores; its music comes first, in about 1"
 	$(SNAKEMAKE) --cores $(CORES)
 
 # A file of tests stays with one worker, as its fixtures do; files begin in the order of tests/conftest.py.

@@ -20,6 +20,7 @@ from songnet.models.registry import FAMILIES, class_path
 from songnet.pipeline import configuration, plan, summary
 from songnet.pipeline.provenance import source_digest
 from songnet.pipeline.yaml_files import read_yaml
+from songnet.realtime.installed import remember
 
 STARTED = time.time()
 # MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.

@@ -9,10 +9,19 @@ from tabulate import tabulate
 
 from songnet.formatting import in_percent
 from songnet.io import read_json
+from songnet.pipeline.next_steps import duration, next_steps
+
+MOST_RULES = 8  # that the summary names
 
 
 def success(
-    results: str, note: str, tracking_uri: str, planned: set[str], done: list[str], kept: int
+    results: str,
+    note: str,
+    tracking_uri: str,
+    planned: set[str],
+    done: list[str],
+    kept: int,
+    seconds: float,
 ) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
 
@@ -25,25 +34,21 @@ def success(
         planned: all rules of the run; what was not asked for may be there from an older one.
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
+        seconds: that the run took.
     """
-    report = Path(results, "report")
-    lines = ["SongNet: done.", _jobs(done, kept)]
+    lines = [f"SongNet: done in {duration(seconds)}.", _jobs(done, kept)]
     if "collect_results" in planned:
-        lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
-    lines.append(f"  {results}/   everything that was made")
-    if "log_runs" in planned:
-        local = tracking_uri.startswith("sqlite:")
-        lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
-    if "report_page" in planned:
-        lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
-    return "\n".join(lines)
+        lines += ["", _accuracies(Path(results, "report", "results.csv")), ""]
+        lines += [note, ""] if note else []
+    return "\n".join([*lines, *next_steps(results, tracking_uri, planned)])
 
 
 def _jobs(done: list[str], kept: int) -> str:
-    """Jobs that ran, by rule, and how many had nothing to do."""
-    ran = ", ".join(
-        rule if n == 1 else f"{rule} × {n}" for rule, n in sorted(Counter(done).items())
-    )
+    """How many jobs ran, by rule where there are few, and how many had nothing to do."""
+    rules = sorted(Counter(done).items())
+    ran = ", ".join(rule if n == 1 else f"{rule} × {n}" for rule, n in rules)
+    if len(rules) > MOST_RULES:
+        ran = f"{len(done)} by {len(rules)} rules"
     return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
 
 
