@@ -18,12 +18,13 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops
+from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
 from songnet.models.base import Network, Outputs
 from songnet.training.config import TrainingConfig
-from songnet.training.devices import autocast, device, keep_freed_memory, to_device
+from songnet.training.devices import autocast, device, fits_on_gpu, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
 from songnet.training.teacher import Teacher, teacher_for
 
@@ -72,6 +73,8 @@ def train_network(
     statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
     trainee = _Trainee(network, config, teacher_for(network, train.targets))
+    if fits_on_gpu(ResidentClips.size(shards, train.track_ids)):
+        trainee.resident = ResidentClips(shards, train.track_ids, device())
     history = trainee.resume(checkpoint)
     bar = tqdm(
         range(len(history) + 1, config.epochs + 1),
@@ -135,6 +138,7 @@ class _Trainee:
             if config.ema_decay
             else None
         )
+        self.resident: ResidentClips | None = None
 
     @property
     def averaged(self) -> Network:
@@ -162,7 +166,8 @@ class _Trainee:
         waited = 0.0
         asked = time.perf_counter()
         crops = chain.from_iterable(
-            random_crops(shards, train, frames, config.batch_size, rng) for _ in range(passes)
+            random_crops(shards, train, frames, config.batch_size, rng, self.resident)
+            for _ in range(passes)
         )
         for i, crop in enumerate(crops):
             waited += time.perf_counter() - asked
@@ -176,9 +181,10 @@ class _Trainee:
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
-            losses.append(loss.item())
+            losses.append(loss.detach())
             asked = time.perf_counter()
-        return float(np.mean(losses)), waited
+        # Read at the end, since the CPU prepares the next step while a GPU computes this one.
+        return float(np.mean(torch.stack(losses).tolist())), waited
 
     def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, told: Tensor) -> Tensor:
         """Cross-entropy of the crop's prediction, and of those at its steps; a teacher's loss."""
