@@ -304,7 +304,7 @@ def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
         archive.writestr("fma_metadata/tracks.csv", header + rows)
         archive.writestr("fma_metadata/genres.csv", genres + "26,1,17,Soft,17\n")
-    with pytest.raises(SongNetError, match=r"genres.csv is not a table of genres: a genre_id is g"):
+    with pytest.raises(SongNetError, match="a genre_id is given twice"):
         read_tracks(str(tmp_path / "twice.zip"))
     with zipfile.ZipFile(tmp_path / "nothing.zip", "w") as archive:
         archive.writestr("fma_metadata/tracks.csv", header + rows)

@@ -91,7 +91,7 @@ def test_a_folder_of_songs_becomes_a_report(
         ("one genre", "all songs are of one genre, 'Folk', and a classifier needs two"),
         ("split", "has the split 'tset' (allowed: training, train, "),
         ("protocol", "config key protocols: official: no track has a split of its own; take"),
-        ("features", "vectors.parquet lacks 9 of the "),
+        ("tables", "vectors.parquet lacks 12 of the "),
     ],
 )
 def test_what_a_folder_lacks_is_told_before_any_job(
@@ -107,9 +107,9 @@ def test_what_a_folder_lacks_is_told_before_any_job(
         (music / "metadata.csv").write_text(text)
     if case == "protocol":
         config += ["protocols=official"]
-    if case == "features":
+    if case == "tables":
         path = write_manifest(music)
-        pd.read_parquet(path).iloc[9:].to_parquet(path)
+        pd.read_parquet(path).iloc[12:].to_parquet(path)
         config += [f"tables={{vggish: {path}}}"]
     run = snakemake(project, *config)
     assert run.returncode != 0 and "Traceback" not in run.stdout

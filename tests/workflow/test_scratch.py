@@ -52,7 +52,7 @@ def test_delivered_spectrograms(
     assert len(pd.read_csv(results / "report/results.csv")) == 2
 
 
-def test_music_without_artists_runs_where_no_protocol_needs_them(
+def test_music_without_artists_runs_without_the_artist_split(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     folder = tmp_path / "nameless"
@@ -63,12 +63,13 @@ def test_music_without_artists_runs_where_no_protocol_needs_them(
     tracks = pd.read_csv(table, header=[0, 1], index_col=0)
     named = tracks.drop(columns=["artist", "album"], level=0)
     write_archive(folder / "fma_metadata.zip", {name: named.to_csv()})
-    settings = config(folder, models="[svm]")
+    settings = config(folder, models="[svm]", protocols="[artist]")
     refused = snakemake(small(project), *settings)
     assert refused.returncode != 0 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
-    line = "error: config key protocols: artist needs artist.id in tracks.csv"
+    line = "error: config key protocols: artist: no track names an artist; take protocols=random"
     assert line in refused.stdout, refused.stdout[-3000:]
-    run = snakemake(project, *config(folder, models="[svm]", protocols="[random]"))
+    run = snakemake(project, *config(folder, models="[svm]", protocols="[artist,random]"))
     assert run.returncode == 0, run.stdout[-5000:]
+    assert "Without the protocol artist: no track names an artist." in run.stdout
     results = pd.read_csv(project / "results/local/report/results.csv")
     assert results["accuracy"].iloc[0] > 1 / 3

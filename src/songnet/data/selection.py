@@ -157,7 +157,7 @@ def index_tracks(
         )
     for digest, same in usable.groupby("sha1").groups.items():
         if digest and len(same) > 1:
-            reason = f"byte-identical to {names[same[0]] or same[0]}"
+            reason = f"byte-identical to {names[same[0]] or f'track {same[0]}'}"
             problems |= dict.fromkeys(same[1:], reason)
     kept = selected.drop(index=list(problems))
     found = clips.loc[kept.index].drop(columns="problem")

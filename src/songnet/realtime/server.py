@@ -45,6 +45,8 @@ class Answer(BaseModel):
     """What a file is."""
 
     seconds: float
+    start_seconds: float
+    classified_seconds: float
     lost_seconds: float
     prediction: str | None
     unsure: bool

@@ -6,6 +6,7 @@ const RANGE = 80; // dB below the running peak that are told apart
 const QUIETEST = -40; // dB; the peak does not fall below
 const FALL = 1; // dB a second by which the peak falls
 const FIELDS = 3; // of metadata
+const MOST_COLUMNS = 4.4; // of a step that the first block leaves
 
 /** Classifies one step after the other. */
 export class CausalCRNN {
@@ -16,9 +17,9 @@ export class CausalCRNN {
   constructor(config, tensors) {
     this.config = config;
     this.tensors = tensors;
-    const frames = Math.max(1, Math.round(Math.log2(config.step_seconds * config.frames_per_second)));
-    this.framesPerStep = 2 ** frames;
-    this.blocks = this.makeBlocks(frames);
+    const { stride, pools } = reductions(config.step_seconds * config.frames_per_second);
+    this.framesPerStep = stride * pools[0] * pools[1];
+    this.blocks = this.makeBlocks(stride, pools);
     this.projection = this.linear("projection.0");
     this.recurrence = new GRU(
       ...["weight_ih", "bias_ih", "weight_hh", "bias_hh"].map((name) => this.tensor(`recurrence.${name}_l0`)),
@@ -32,13 +33,12 @@ export class CausalCRNN {
     this.weights = 0;
   }
 
-  makeBlocks(frames) {
+  makeBlocks(stride, pools) {
     const { n_bands: bands, channels } = this.config;
-    const stride = 2 ** Math.max(0, frames - 2);
     const plans = [
       { kernel: [5, stride + 2], stride: [4, stride], pool: [2, 1] },
-      { kernel: [3, 3], stride: [1, 1], pool: [2, 2] },
-      { kernel: [3, 3], stride: [1, 1], pool: [2, frames > 1 ? 2 : 1] },
+      { kernel: [3, 3], stride: [1, 1], pool: [2, pools[0]] },
+      { kernel: [3, 3], stride: [1, 1], pool: [2, pools[1]] },
     ];
     let input = { inputs: 1, bands, columns: this.framesPerStep };
     return plans.map((plan, i) => {
@@ -82,7 +82,7 @@ export class CausalCRNN {
     const std = this.tensor("std");
     const x = new Float32Array(bands * frames.length);
     frames.forEach((frame, t) => {
-      if (normalise) this.peak = Math.max(this.peak - FALL / rate, Math.max(...frame) - QUIETEST);
+      if (normalise) this.peak = Math.max(this.peak - FALL / rate, Math.max(...frame) - QUIETEST, 0);
       for (let band = 0; band < bands; band++) {
         const level = normalise ? Math.max(frame[band] - QUIETEST - this.peak, -RANGE) : frame[band];
         x[band * frames.length + t] = (level - mean[band]) / std[band];
@@ -106,4 +106,11 @@ export class CausalCRNN {
     if (!this.tensors.has(name)) throw new Error(`The network's file lacks ${name}.`);
     return this.tensors.get(name);
   }
+}
+
+/** Stride of the first block in time, and how much the others pool: `_reductions` in Python. */
+function reductions(frames) {
+  const stride = Math.ceil(frames / MOST_COLUMNS);
+  const halvings = Math.min(2, Math.max(0, Math.round(Math.log2(frames / stride))));
+  return { stride, pools: [[1, 1], [2, 1], [2, 2]][halvings] };
 }
