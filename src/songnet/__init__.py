@@ -54,7 +54,7 @@ def load(path: str | Path | None = None) -> "Model":
 
     Args:
         path: of a file of weights; None for the newest ``results/*/best.safetensors``, of real
-            music if there is one.
+            music if there is one, or elsewhere the last one that this user trained.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.
