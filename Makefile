@@ -3,8 +3,8 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-# One picture of the progress: the bars of single jobs would draw over it.
-SNAKEMAKE := TQDM_DISABLE=1 $(BIN)/snakemake --logger rich
+# Steps and the bars of jobs, without the inputs and outputs of each job.
+SNAKEMAKE := $(BIN)/snakemake --quiet rules host reason
 
 .PHONY: run test faults fuzz lint format bench gpu lock clean
 
