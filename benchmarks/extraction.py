@@ -103,11 +103,11 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
             {
                 "reading the zip member": on_all(read),
                 "reading and decoding": on_all(lambda i: sf.read(read(i), dtype="float32")),
-                "resampling alone": on_all(lambda i: resample(clip_samples[i], CONFIG.sample_rate)),
-                "Fourier transforms alone": on_all(lambda i: transforms(windowed)),
                 "SongNet": on_all(lambda i: spectrograms.read(i)[0].astype(np.float16)),
                 "torch.stft": on_all(lambda i: torch_mel(read(i))),
                 "librosa": on_all(lambda i: librosa_mel(read(i))),
+                "resampling alone": on_all(lambda i: resample(clip_samples[i], CONFIG.sample_rate)),
+                "Fourier transforms alone": on_all(lambda i: transforms(windowed)),
             },
             repeats,
         )

@@ -93,9 +93,7 @@ def report(sections: list[Section], about: str, repeats: int, folder: Path) -> N
         "",
         "![How many times SongNet's cost other ways have](results.svg)",
     ]
-    for section in sections:
-        table = tabulate(section.rows, headers="keys", tablefmt="github", disable_numparse=True)
-        lines += ["", f"## {section.title}", "", section.text, "", table]
+    lines += markdown(sections)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.md").write_text("\n".join(lines) + "\n")
     ratios = {name: values for section in sections for name, values in section.ratios.items()}
@@ -103,6 +101,15 @@ def report(sections: list[Section], about: str, repeats: int, folder: Path) -> N
         figure = draw(ratios)
         figure.savefig(folder / "results.svg", metadata={"Date": None})
         plt.close(figure)
+
+
+def markdown(sections: list[Section]) -> list[str]:
+    """Lines of titles, texts and tables."""
+    lines: list[str] = []
+    for section in sections:
+        table = tabulate(section.rows, headers="keys", tablefmt="github", disable_numparse=True)
+        lines += ["", f"## {section.title}", "", section.text, "", table]
+    return lines
 
 
 def draw(ratios: Mapping[str, Times]) -> Figure:

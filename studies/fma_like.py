@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from songnet.data.fma_zip import FmaZip, member_name
 from songnet.data.tracks import read_tracks
 from songnet.demo.archives import GENRE_IDS
+from songnet.demo.styles import make_artist
 from songnet.demo.synthesis import RATE as SYNTHESIS_RATE
-from songnet.demo.synthesis import make_artist, make_track
+from songnet.demo.synthesis import make_track
 from songnet.errors import UnusableClipError
 from songnet.features.audio import decode
 from studies.bzip2 import join, write_packed

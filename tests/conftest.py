@@ -42,6 +42,12 @@ GENRES = ["Rock", "Folk", "Electronic"]
 MODELS = "[random_guess,knn,svm_518,crnn,causal_crnn,crnn_metadata,fusion_518,ensemble]"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A data directory of the tests' own; runs of the workflow inherit it."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes first: a worker that got one last would work on alone."""
     folders = ["workflow", "e2e", "faults", "unit"]

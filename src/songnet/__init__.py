@@ -56,7 +56,8 @@ def load(path: str | Path | None = None) -> "Model":
 
     Args:
         path: of a file of weights, or the name of a model that ``songnet get`` fetched; None for
-            the newest ``results/*/best.safetensors``, of real music if there is one.
+            the newest ``results/*/best.safetensors``, of real music if there is one, or elsewhere
+            the last one that this user trained.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.

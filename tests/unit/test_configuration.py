@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from songnet.demo.archives import GENRE_IDS
-from songnet.demo.synthesis import STYLES
+from songnet.demo.styles import STYLES
 from songnet.errors import SongNetError
 from songnet.pipeline.configuration import check, check_datasets, check_models, read_models
 from songnet.pipeline.settings import Style
@@ -32,8 +32,10 @@ def with_models(path: Path, entries: str) -> dict[str, Any]:
 
 def test_defaults_equal_the_commented_file() -> None:
     written = read_yaml(ROOT / "config/config.yaml")
-    kind = {"spectrogram": checked()["spectrogram"]}
-    assert checked() == written | kind == check(written, DATASETS)
+    filled = {key: checked()[key] for key in ("spectrogram", "seeds")}
+    assert checked() == written | filled == check(written, DATASETS)
+    assert checked()["seeds"] == [1] and checked(dataset="fma_small")["seeds"] == [1, 2, 3]
+    assert checked(seeds=[4])["seeds"] == [4]
     # Or a key that is left out would make everything again.
     assert repr(checked()) == repr(check(written, DATASETS))
 

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from songnet.data.selection import quarantine_table, read_quarantine, write_quarantine
 from songnet.io import write_json
+from songnet.pipeline.next_steps import command, duration, next_steps
 from songnet.pipeline.summary import failure, success
 
 STORE = "sqlite:////home/me/mlflow.db"
@@ -15,26 +18,31 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     row = "local,artist,svm,0.5,0.4,0.6,0.46375"
     (tmp_path / "report/results.csv").write_text(f"{columns}\n{row}\n")
     data = success(
-        str(tmp_path), "Synthetic music.", STORE, {"select_tracks"}, ["select_tracks"], 2, {}
+        str(tmp_path), "Synthetic music.", STORE, {"select_tracks"}, ["select_tracks"], 2, 42, {}
     )
     assert "Jobs that ran: select_tracks. Skipped, since up to date: 2." in data
     assert "svm" not in data and "Synthetic" not in data and "index.html" not in data
     rules = {"collect_results", "log_runs", "report_page"}
-    everything = success(str(tmp_path), "Synthetic music.", STORE, rules, [], 9, {})
+    views = {"artist": "#/experiments/1/runs?viewStateShareKey=artist"}
+    write_json(tmp_path / "mlflow/views.json", views)
+    everything = success(str(tmp_path), "Synthetic music.", STORE, rules, [], 9, 192, {})
     for words in (
         "svm",
         "50.0 [40.0, 60.0]",
         "46.38",
         "Synthetic music.",
         "index.html",
+        "done in 3 min 12 s.",
         "mlflow ui",
+        "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=artist",
     ):
         assert words in everything
+    assert everything.endswith(f"{tmp_path}/report/index.html")
     row = "local,official,svm,,,,,0.471"
     (tmp_path / "report/results.csv").write_text(f"{columns},validation_accuracy\n{row}\n")
-    assert "47.1 (validation)" in success(str(tmp_path), "", STORE, rules, [], 9, {})
+    assert "47.1 (validation)" in success(str(tmp_path), "", STORE, rules, [], 9, 1, {})
     server = "http://mlflow.example.org:5000"  # which `mlflow ui` would not show
-    shared = success(str(tmp_path), "", server, rules, [], 9, {})
+    shared = success(str(tmp_path), "", server, rules, [], 9, 1, {})
     assert server in shared and "mlflow ui" not in shared
 
 
@@ -92,7 +100,7 @@ def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
     assert "\n5,'=e,\"too short" in (tmp_path / "quarantine.csv").read_text()
     assert read_quarantine(str(tmp_path / "quarantine.csv")).equals(quarantine)
     left_out = {"official": "no track has a split of its own"}
-    text = success(str(tmp_path), "", STORE, {"index_tracks"}, [], 0, left_out)
+    text = success(str(tmp_path), "", STORE, {"index_tracks"}, [], 0, 1, left_out)
     assert "Without the protocol official: no track has a split of its own." in text
     start = text.index("Set aside: 8 files or tracks")
     assert text[start:].splitlines()[1:6] == [
@@ -103,4 +111,26 @@ def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
         "  1 × not audio, by its name (*.jpg)",
     ]
     # A part of the workflow that reads no clips says nothing of an older run's.
-    assert "Set aside" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, {})
+    assert "Set aside" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, 1, {})
+
+
+def test_next_steps_work_without_activating(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binaries = tmp_path / ".venv/bin"
+    binaries.mkdir(parents=True)
+    (binaries / "songnet").touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", str(binaries / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin")
+    lines = next_steps("results/demo", "", {"choose_network"})
+    assert any("  .venv/bin/songnet serve " in line for line in lines)
+    monkeypatch.setenv("PATH", str(binaries))
+    assert command("songnet") == "songnet"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(41.6, "42 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")]
+)
+def test_duration_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def test_upload_runs_sends_all_files_once(
     assert set(best.predict(np.zeros((3, 140), np.float32))) <= {"Folk", "Rock"}
     assert mlflow.models.get_model_info("models:/tiny-artist@best").signature is not None
 
-    for name in ("log_history", "load_class"):
+    for name in ("log_history", "log_model"):
         monkeypatch.delattr(upload, name)
     assert upload_runs(uri, "tiny", [run_folder]) == {str(run_folder): run.info.run_id}
     assert len(mlflow.MlflowClient().search_model_versions("name = 'tiny-artist'")) == 1
@@ -240,6 +241,18 @@ def test_live_run_sends_epochs_after_a_minute(uri: str) -> None:
     (run,) = runs()
     assert run.info.status == "RUNNING"
     assert accuracies(run.info.run_id) == [(1, 0.05), (2, 0.1), (3, 0.15)]
+
+
+def test_live_run_samples_the_machine(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", "1")
+    write_json("experiment.json", initialise(uri, "tiny"))
+    with LiveRun("experiment.json", RECORD, system_metrics=True) as live:
+        live.log_epochs(EPOCHS)
+        time.sleep(1)
+    (run,) = runs()
+    assert "system/cpu_utilization_percentage" in run.data.metrics
+    assert run.info.status == "FINISHED"
 
 
 def test_live_run_can_be_switched_off(uri: str) -> None:

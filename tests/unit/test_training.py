@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops, whole_clips
+from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
@@ -227,6 +228,19 @@ def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     short = batches[row // 8][0][row % 8].numpy()
     whole = shards.mel(105).astype(np.float32)
     np.testing.assert_array_equal(short, np.concatenate([whole, whole[:, :5]], axis=1))
+
+
+def test_a_device_cuts_the_same_crops(shards: MelShards) -> None:
+    train, _ = subsets()
+    resident = ResidentClips(shards, train.track_ids, torch.device("cpu"))
+    for frames in (25, 60, 130):
+        ways = [
+            random_crops(shards, train, frames, 8, np.random.default_rng(0), where)
+            for where in (None, resident)
+        ]
+        for host, device in zip(*ways, strict=True):
+            assert torch.equal(host[0], device[0])
+            assert torch.equal(host[1], device[1])
 
 
 def test_whole_clips_share_batches_by_length(shards: MelShards) -> None:

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 
 from songnet.data.tracks import read_tracks
 from songnet.models.base import load, save
+from songnet.models.causal_crnn import CausalCRNN
 from songnet.realtime.classify import classify_file
 from songnet.realtime.stream import load_model
 from tests.conftest import Snakemake, config, planned_jobs, small
@@ -36,7 +38,7 @@ def test_heads_on_an_encoder_and_on_a_table(
     table.drop(index=missing).rename_axis("track_id").to_parquet(path)
     arguments = config(
         archives,
-        models="[svm_vggish,musicnn,vggish_head,musicnn_fusion]",
+        models="[svm_vggish,musicnn,vggish_head,musicnn_fusion,student]",
         protocols="[artist]",
         clips="{clip_seconds: 6}",
         tables=f"{{vggish: {{path: {path}, note: made for a test}}}}",
@@ -52,11 +54,26 @@ def test_heads_on_an_encoder_and_on_a_table(
     page = (results / "report/results.md").read_text()
     for text in ("† musicnn + head: Pretrained on ", "made for a test", "lacks 1 track"):
         assert text in page
-    # The model that is served is the one that streams, and has no pages.
+    # What was taught needs no teacher any more: it is an ordinary network, with pages.
+    student = load(results / "runs/artist/student/1/model.safetensors")
+    assert isinstance(student.network, CausalCRNN)
+    assert "† causal C-RNN, taught by musicnn: Taught by musicnn, which was pretrained on " in page
+    assert "causal C-RNN, taught by musicnn" in (results / "report/filters.html").read_text()
+    # The one that is served is the better of those that stream.
     best = load_model(results / "best.safetensors")
-    assert best.facts["model"] == "musicnn" and not (results / "report/filters.html").exists()
+    table = pd.read_csv(results / "report/results.csv", index_col="model")["validation_accuracy"]
+    assert table[best.facts["model"]] == table[["musicnn", "student"]].max()
+    served = "<code>songnet serve</code> uses it" in (results / "report/analysis.html").read_text()
+    assert served == (best.facts["model"] == "student")
     clip = sorted(clips.glob("*.mp3"))[0]
     assert classify_file(best, str(clip)).prediction is not None
+    # MLflow has no model of a head on a table, nor of what is fused with one.
+    client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("local")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    with_model = {r.info.run_name for r in runs if "songnet.model_id" in r.data.tags}
+    assert with_model == {f"{m} · artist · 1" for m in ("svm_vggish", "musicnn", "student")}
     head = load(results / "runs/artist/vggish_head/1/model.safetensors")
     assert head.network.config.encoder == {"kind": "table", "size": 3}
     again = snakemake(project, "-n", *arguments)

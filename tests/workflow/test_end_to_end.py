@@ -49,8 +49,8 @@ def test_products(finished: Path) -> None:
     assert len(tracks) == 36 and set(tracks["genre"]) == set(GENRES)
     quarantine = pd.read_csv(results / "quarantine.csv")
     assert sorted(reason.split(":")[0] for reason in quarantine["reason"]) == [
-        "byte-identical to fma_small/000/000005.mp3", "empty file", "not decodable",
-        "too short", "too short",
+        "byte-identical to fma_small/000/000005.mp3", "empty file", "not decodable", "too short",
+        "too short",
     ]  # fmt: skip
     index = pd.read_parquet(results / "mel/index.parquet")
     for name, rows in index.groupby("file"):

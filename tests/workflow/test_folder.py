@@ -71,7 +71,7 @@ def test_a_folder_of_songs_becomes_a_report(
     again = snakemake(project, "-n", *config, "models=[knn,causal_crnn]")
     assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
 
-    # The manifest divides the tracks, and a table of one's own has their features.
+    # The manifest divides the tracks, and the user's own table has their features.
     config += [f"tables={{vggish: {write_manifest(music)}}}", "models=svm_vggish"]
     assert "fma_features_shard" not in planned_jobs(snakemake(project, "-n", *config).stdout)
     run = snakemake(project, *config, "protocols=official", "--", "results_table")
@@ -79,7 +79,10 @@ def test_a_folder_of_songs_becomes_a_report(
     split = pd.read_parquet(results / "splits/official.parquet")
     assert set(split["split"]) == {"train", "validation"}
     assert len(split) == pytest.approx(2 / 3 * len(tracks), abs=3)
-    assert "vectors.parquet" in (results / "report/results.md").read_text()
+    assert (
+        "features of the user's own (vectors.parquet)"
+        in (results / "report/results.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(

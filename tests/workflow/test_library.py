@@ -39,7 +39,6 @@ def settings(music: Path, model: str, jobs: int = 3) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_the_table_equals_that_of_the_command(
     project: Path, snakemake: Snakemake, music: Path, model: str, tmp_path: Path
 ) -> None:

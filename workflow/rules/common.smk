@@ -21,6 +21,7 @@ from songnet.pipeline import configuration, notes, plan, summary
 from songnet.pipeline.preview import preview
 from songnet.pipeline.provenance import source_digest
 from songnet.pipeline.yaml_files import read_yaml
+from songnet.realtime.installed import remember
 
 STARTED = time.time()
 # MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.

@@ -2,6 +2,7 @@
 #
 #   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
 #   results/{dataset}/mlflow/runs.json         MLflow's number of each run
+#   results/{dataset}/mlflow/views.json        the address of a table of runs for each protocol
 #   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
 
 
@@ -27,7 +28,6 @@ rule init_tracking:
     params:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,
-        note=DATASET["note"],
         live=config["tracking"]["live"],
         source=source("init_tracking"),
     script:
@@ -42,7 +42,8 @@ rule log_runs:
         runs=run_files("metrics.json"),
         params=run_files("params.json"),
     output:
-        f"{RESULTS}/mlflow/runs.json",
+        runs=f"{RESULTS}/mlflow/runs.json",
+        views=f"{RESULTS}/mlflow/views.json",
     log:
         f"{RESULTS}/logs/log_runs.log",
     benchmark:
@@ -57,6 +58,7 @@ rule log_runs:
         uri=TRACKING_URI,
         experiment=EXPERIMENT,
         note=DATASET["note"],
+        protocols=config["protocols"],
         store_is_gone=store_is_gone,
         source=source("log_runs"),
     script:

@@ -7,5 +7,5 @@ with job(snakemake):
     from songnet.tracking.store import initialise
 
     params = snakemake.params
-    experiment = initialise(params.uri, params.experiment, params.note, params.live)
+    experiment = initialise(params.uri, params.experiment, params.live)
     write_json(snakemake.output[0], experiment)

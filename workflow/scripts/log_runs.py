@@ -7,11 +7,11 @@ with job(snakemake):
 
     from songnet.io import write_json
     from songnet.tracking.upload import upload_runs
+    from songnet.tracking.views import describe_experiment
 
-    run_ids = upload_runs(
-        snakemake.params.uri,
-        snakemake.params.experiment,
-        [Path(path).parent for path in snakemake.input.runs],
-        snakemake.params.note,
-    )
-    write_json(snakemake.output[0], run_ids)
+    params = snakemake.params
+    folders = [Path(path).parent for path in snakemake.input.runs]
+    run_ids = upload_runs(params.uri, params.experiment, folders)
+    views = describe_experiment(params.uri, params.experiment, params.note, params.protocols)
+    write_json(snakemake.output.views, views)
+    write_json(snakemake.output.runs, run_ids)

@@ -73,17 +73,17 @@ def _files(options: argparse.Namespace) -> Iterator[str]:
 
 @contextmanager
 def _plain(model: "Model") -> Iterator[Write]:
-    from songnet.realtime.classify import description
+    from songnet.realtime.classify import caution, description
 
     def write(result: "Classification") -> None:
         if not result.error:
-            print(_text(result))
+            print(_text(result, caution(model)))
 
     print(f"{description(model)}\n")
     yield write
 
 
-def _text(result: "Classification") -> str:
+def _text(result: "Classification", caution: str) -> str:
     from songnet.features.audio import SHORTFALL_SECONDS
 
     head = f"{result.file}  {clock(result.seconds)}"
@@ -96,7 +96,8 @@ def _text(result: "Classification") -> str:
     turns = " · ".join(f"{clock(at)} {genre}" for at, genre in result.timeline[:12])
     more = " …" if len(result.timeline) > 12 else ""
     unsure = "  (unsure)" if result.prediction.unsure else ""
-    return f"{head}\n  {shares}{unsure}\n  {turns}{more}"
+    warning = f"  ({caution})" if caution else ""
+    return f"{head}\n  {shares}{unsure}{warning}\n  {turns}{more}"
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument(
         "--model", metavar="FILE", help="network, or the name of one from `songnet get` "
-        "(default: newest results/*/best.safetensors)",
+        "(default: newest results/*/best.safetensors, elsewhere the last one trained)",
     )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.features.metadata import metadata_fields
 
 Ids = NDArray[np.int64]
-Mel = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def random_crops(
     frames: int,
     batch_size: int,
     rng: np.random.Generator,
+    resident: ResidentClips | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Yield shuffled batches of one random crop a clip.
 
@@ -63,6 +64,7 @@ def random_crops(
         frames: length of the crops; a clip shorter than that is repeated.
         batch_size: crops in a batch.
         rng: order and places.
+        resident: the subset's spectrograms on a device, which then cuts the same crops.
 
     Yields:
         Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields), targets of a
@@ -73,22 +75,26 @@ def random_crops(
         chosen = order[start : start + batch_size]
         if len(chosen) < batch_size and start:
             return
-        batch = np.empty((len(chosen), shards.bands, frames), np.float16)
-        for row, i in enumerate(chosen):
-            batch[row] = _crop(shards, int(subset.track_ids[i]), frames, rng)
+        track_ids = subset.track_ids[chosen]
+        spare = [max(0, shards.frames(int(track_id)) - frames) for track_id in track_ids]
+        firsts = np.array([rng.integers(most + 1) for most in spare])
         yield (
-            torch.from_numpy(batch).float(),
+            resident.crops(chosen, firsts, frames)
+            if resident
+            else _crops(shards, track_ids, firsts, frames),
             torch.from_numpy(subset.labels[chosen]),
             torch.from_numpy(subset.metadata[chosen]),
             torch.from_numpy(subset.targets[chosen] if len(subset.targets) else subset.targets),
         )
 
 
-def _crop(shards: MelShards, track_id: int, frames: int, rng: np.random.Generator) -> Mel:
-    """One random crop (M, frames); a clip shorter than that is repeated."""
-    first = int(rng.integers(max(0, shards.frames(track_id) - frames) + 1))
-    mel = shards.mel(track_id, first, first + frames)
-    return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
+def _crops(shards: MelShards, track_ids: Ids, firsts: Ids, frames: int) -> Tensor:
+    """Crops (B, M, frames) float32; a clip shorter than that is repeated."""
+    batch = np.empty((len(track_ids), shards.bands, frames), np.float16)
+    for row, (track_id, first) in enumerate(zip(track_ids, firsts, strict=True)):
+        mel = shards.mel(int(track_id), int(first), int(first) + frames)
+        batch[row] = np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
+    return torch.from_numpy(batch).float()
 
 
 def whole_clips(

@@ -18,10 +18,10 @@ import soxr
 from tqdm import tqdm
 
 from songnet.data.fma_zip import member_name
-from songnet.demo.synthesis import RATE, make_artist, make_track
+from songnet.demo.styles import make_artist
+from songnet.demo.synthesis import RATE, make_track
 from songnet.io import replacing
 
-SECONDS = 30.0
 LICENCE = "CC0 1.0 (synthetic, made by SongNet)"
 # FMA's own identifiers of the top genres.
 GENRE_IDS = {
@@ -44,6 +44,7 @@ def make_demo(
     tracks_per_genre: int,
     artists_per_genre: int,
     seed: int,
+    seconds: float = 30.0,
     workers: int = 1,
 ) -> None:
     """Write ``fma_metadata.zip`` and ``fma_small.zip`` of the demo.
@@ -55,10 +56,11 @@ def make_demo(
         tracks_per_genre: sound tracks of each genre; the broken ones come on top.
         artists_per_genre: artists of each genre, who share its tracks evenly.
         seed: of the whole data set.
+        seconds: length of the clips.
         workers: processes that render tracks.
     """
     tracks = _plan(genres, tracks_per_genre, artists_per_genre)
-    clips = _render(tracks, seed, workers)
+    clips = _render(tracks, seed, seconds, workers)
     tracks, clips = _with_broken(tracks, clips)
     with replacing(audio_zip) as temporary, _Archive(temporary, "fma_small") as archive:
         for track_id in sorted(clips):
@@ -74,30 +76,30 @@ def _plan(genres: list[str], tracks_per_genre: int, artists_per_genre: int) -> p
     for g, genre in enumerate(genres):
         for t in range(tracks_per_genre):
             a = t % artists_per_genre
-            # Whole artists go to one subset, as in FMA's own split: the last to test, the one
-            # before to validation.
-            subset = {artists_per_genre - 1: "test", artists_per_genre - 2: "validation"}.get(
-                a, "training"
-            )
+            # Whole artists go to one subset, as in FMA's own split: the last tenth to test, the
+            # tenth before to validation.
+            from_last = (artists_per_genre - 1 - a) // max(1, artists_per_genre // 10)
+            subset = {0: "test", 1: "validation"}.get(from_last, "training")
             rows.append((1 + g + len(genres) * t, genre, 1 + g * artists_per_genre + a, subset))
     columns = ["track_id", "genre", "artist_id", "split"]
     return pd.DataFrame(rows, columns=columns).set_index("track_id").sort_index()
 
 
-def _render(tracks: pd.DataFrame, seed: int, workers: int) -> dict[int, bytes]:
+def _render(tracks: pd.DataFrame, seed: int, seconds: float, workers: int) -> dict[int, bytes]:
+    clip = partial(_clip, seed, seconds)
     arguments = list(zip(tracks.index, tracks["genre"], tracks["artist_id"], strict=True))
     bar = partial(tqdm, total=len(arguments), desc="composing", unit="track", disable=None)
     if workers == 1:
-        return dict(bar(map(partial(_clip, seed), arguments)))
+        return dict(bar(map(clip, arguments)))
     with ProcessPoolExecutor(workers) as pool:
-        return dict(bar(pool.map(partial(_clip, seed), arguments, chunksize=4)))
+        return dict(bar(pool.map(clip, arguments, chunksize=4)))
 
 
-def _clip(seed: int, track: tuple[int, str, int]) -> tuple[int, bytes]:
+def _clip(seed: int, seconds: float, track: tuple[int, str, int]) -> tuple[int, bytes]:
     """Compose one track and encode it as its artist does."""
     track_id, genre, artist_id = track
     artist = make_artist(genre, np.random.default_rng([seed, 0, artist_id]))
-    samples = make_track(artist, SECONDS, np.random.default_rng([seed, 1, track_id]))
+    samples = make_track(artist, seconds, np.random.default_rng([seed, 1, track_id]))
     samples = soxr.resample(samples, RATE, artist.sample_rate, quality="MQ")
     file = io.BytesIO()
     sf.write(file, samples, artist.sample_rate, format="MP3", compression_level=0.9)

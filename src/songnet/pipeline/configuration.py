@@ -72,6 +72,7 @@ def check(config: Table, datasets: Table) -> Table:
         config["genres"].sort()
     if config["genres"] == sorted(dataset["genres"] or []):
         config["genres"] = None
+    config["seeds"] = config["seeds"] or dataset["seeds"]
     config["excerpt_seconds"].sort()
     return config
 

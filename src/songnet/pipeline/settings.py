@@ -97,6 +97,7 @@ Tables = dict[TableName, FeatureTable]
 Protocol = Literal["random", "artist", "official"]
 SplitSeed = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
+Seeds = Annotated[list[Seed], Len(1), Distinct]
 Seconds = Annotated[list[Positive], Len(1), Distinct]
 
 
@@ -118,7 +119,7 @@ class Settings(Section):
     tuning_split_seeds: Annotated[list[SplitSeed], Distinct] | None = None
     models: Names | None = None
     reference: str | None = None
-    seeds: Annotated[list[Seed], Len(1), Distinct] = [1, 2, 3]
+    seeds: Seeds | None = None  # the data set's own
     clips: Clips = Clips()
     spectrogram: dict[Any, Any] = {}  # kind, and keys of its class, checked after the others
     tables: Tables = {}
@@ -267,6 +268,7 @@ class Data(Section):
     clips: bool = True
     metadata: bool = True
     training: Training = Training()
+    seeds: Seeds = [1, 2, 3]
     shards: Annotated[int, Ge(1), Le(999)]
     note: str
     files: dict[str, Archive] = {}
@@ -287,10 +289,11 @@ class Amount(Section):
 
     tracks_per_genre: Annotated[int, Ge(3)]
     artists_per_genre: Annotated[int, Ge(3)]
+    seconds: Positive
     seed: Annotated[int, Ge(0)]
 
 
-Style = Literal[  # of songnet.demo.synthesis, which loads NumPy
+Style = Literal[  # of songnet.demo.styles, which loads NumPy
     "Instrumental", "Rock", "Electronic", "International", "Pop", "Experimental", "Hip-Hop", "Folk"
 ]
 

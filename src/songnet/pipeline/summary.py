@@ -9,7 +9,9 @@ from tabulate import tabulate
 
 from songnet.formatting import from_csv_text, in_percent, kind_of_reason
 from songnet.io import read_json
+from songnet.pipeline.next_steps import duration, next_steps
 
+MOST_RULES = 8  # that the summary names
 MOST_REASONS = 6  # for quarantine, or of jobs that failed; the files have all of them
 
 
@@ -20,6 +22,7 @@ def success(
     planned: set[str],
     done: list[str],
     kept: int,
+    seconds: float,
     left_out: dict[str, str],
 ) -> str:
     """What was done, accuracies of every model under every protocol, where to look.
@@ -33,31 +36,25 @@ def success(
         planned: all rules of the run; what was not asked for may be there from an older one.
         done: the rule of each job that ran.
         kept: number of jobs whose products were there and up to date.
+        seconds: that the run took.
         left_out: what each protocol lacks that the configuration names and the data do not allow.
     """
-    report = Path(results, "report")
-    lines = ["SongNet: done.", _jobs(done, kept)]
+    lines = [f"SongNet: done in {duration(seconds)}.", _jobs(done, kept)]
     lines += [f"Without the protocol {name}: {lack}." for name, lack in left_out.items()]
     if "index_tracks" in planned:
         lines += _set_aside(Path(results, "quarantine.csv"))
     if "collect_results" in planned:
-        lines += ["", _accuracies(report / "results.csv"), "", *filter(None, [note])]
-    lines.append(f"  {results}/   everything that was made")
-    if "library" in planned:
-        lines.append("  results/library/library.parquet   the genres of the library")
-    if "log_runs" in planned:
-        local = tracking_uri.startswith("sqlite:")
-        lines.append(f"  {'mlflow ui' if local else tracking_uri}   every run, side by side")
-    if "report_page" in planned:
-        lines.append(f"  {report / 'index.html'}   the report: open it in a browser")
-    return "\n".join(lines)
+        lines += ["", _accuracies(Path(results, "report", "results.csv")), ""]
+        lines += [note, ""] if note else []
+    return "\n".join([*lines, *next_steps(results, tracking_uri, planned)])
 
 
 def _jobs(done: list[str], kept: int) -> str:
-    """Jobs that ran, by rule, and how many had nothing to do."""
-    ran = ", ".join(
-        rule if n == 1 else f"{rule} × {n}" for rule, n in sorted(Counter(done).items())
-    )
+    """How many jobs ran, by rule where there are few, and how many had nothing to do."""
+    rules = sorted(Counter(done).items())
+    ran = ", ".join(rule if n == 1 else f"{rule} × {n}" for rule, n in rules)
+    if len(rules) > MOST_RULES:
+        ran = f"{len(done)} by {len(rules)} rules"
     return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
 
 

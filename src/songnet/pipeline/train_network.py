@@ -16,7 +16,7 @@ from songnet.models.configs import NetworkConfig
 from songnet.pipeline.runs import run_record
 from songnet.tracking.live import LiveRun
 from songnet.training.config import TrainingConfig
-from songnet.training.devices import own_gpu
+from songnet.training.devices import device, own_gpu
 from songnet.training.loop import Row, train_network
 
 log = logging.getLogger("songnet")
@@ -48,7 +48,8 @@ def train_run(
         # outlived the Snakemake that had started it.
         params = Path(output.params)
         if not (params.exists() and read_json(params)["key"] == record["key"]):
-            _train(given, output, record, checkpoint, LiveRun(tracking, record))
+            live = LiveRun(tracking, record, system_metrics=device().type == "cuda")
+            _train(given, output, record, checkpoint, live)
         checkpoint.unlink(missing_ok=True)
         lock.unlink(missing_ok=True)  # two may have it where the file system knows no locks
 

@@ -16,13 +16,14 @@ from songnet.defaults import EXCERPT_SECONDS
 from songnet.errors import SongNetError, UnusableClipError
 from songnet.formatting import listed, percent
 from songnet.parallel import in_order
-from songnet.realtime.installed import installed
+from songnet.realtime.installed import installed, trained
 from songnet.realtime.outputs import of_middle, of_whole
 from songnet.realtime.results import Classification, predict
 from songnet.realtime.stream import Model, load_model
 
 SMOOTHING_SECONDS = 5.0  # of the timeline
 SHORTEST_TURN_SECONDS = 1.0  # in it: times are shown in whole seconds
+SYNTHETIC = "trained on synthetic music: this prediction means nothing"
 NO_MUSIC = "no music: nothing above -80 dB"
 
 
@@ -31,15 +32,15 @@ def find_model(path: str | None) -> Model:
 
     Args:
         path: of a file of weights, or the name of a model that `songnet get` fetched; None for the
-            newest that `choose_network` kept below
-            ``results/``, of real music if there is one.
+            newest that was trained here or,
+            outside of the project's folder, by this user; of real music if there is one.
 
     Raises:
         SongNetError: there is none, or it cannot classify audio.
     """
     if path is not None:
         return load_model(installed(path))
-    found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
+    found = sorted(trained(), key=lambda p: -p.stat().st_mtime)
     problems = []
     for candidate in sorted(found, key=lambda p: p.parent.name == "demo"):
         try:
@@ -189,6 +190,7 @@ def about(model: Model) -> dict[str, Any]:
     return {name: model.facts.get(name) for name in names} | {
         "genres": model.genres,
         "measured": model.facts.get("measured"),
+        "caution": caution(model),
         "reads_metadata": model.saved.network.reads_metadata,
         "step_seconds": model.step_seconds,
         "lookahead_seconds": model.lookahead_seconds,
@@ -220,3 +222,8 @@ def description(model: Model) -> str:
         if model.saved.network.reads_metadata:
             text += " It also read their metadata, which files do not give it."
     return f"{text} {facts['note']}" if facts.get("note") else text
+
+
+def caution(model: Model) -> str:
+    """What belongs beside each prediction of a network that knows no real music; else empty."""
+    return SYNTHETIC if model.facts.get("synthetic") else ""

@@ -1,17 +1,41 @@
-"""Models that `songnet get` fetches into the user's data directory."""
+"""Models in the user's data directory: what `songnet get` fetched, and the last ones trained."""
 
+import contextlib
+import shutil
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from songnet.errors import SongNetError
+from songnet.io import replacing
 
 NAMES = ("musicnn",)
 
 
 def data_path(name: str) -> Path:
     """Path of the file of a fetched model."""
-    return user_data_path("songnet", appauthor=False) / f"{name}.safetensors"
+    return _folder() / f"{name}.safetensors"
+
+
+def remember(path: str | Path) -> None:
+    """Keep ``results/{dataset}/best.safetensors`` for commands that run elsewhere, if it exists.
+
+    Examples beside it stay where they are. A data directory that cannot be written is no error.
+    """
+    path = Path(path)
+    kept = _folder() / "trained" / path.parent.name / path.name
+    with contextlib.suppress(OSError, SongNetError), replacing(kept) as temporary:
+        shutil.copyfile(path, temporary)
+
+
+def trained() -> list[Path]:
+    """Networks below ``results/``, or, where there are none, the ones that `remember` kept."""
+    found = [*Path("results").glob("*/best.safetensors")]
+    return found or [*_folder().glob("trained/*/best.safetensors")]
+
+
+def _folder() -> Path:
+    return user_data_path("songnet", appauthor=False)
 
 
 def model_path(model: str) -> str:

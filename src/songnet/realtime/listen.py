@@ -13,7 +13,7 @@ from rich.text import Text
 from songnet.errors import SongNetError
 from songnet.features import mpeg
 from songnet.formatting import clock, percent
-from songnet.realtime.classify import NO_MUSIC
+from songnet.realtime.classify import NO_MUSIC, caution
 from songnet.realtime.results import predict
 from songnet.realtime.stream import Model, Step, Stream
 
@@ -106,4 +106,6 @@ def headline(step: Step, model: Model) -> Text:
     found = predict(step.clip_probabilities, model.genres)
     text.append(found.genre, style="bold")
     text.append(f"  {percent(found.probability, 0)}" + ("  (unsure)" if found.unsure else ""))
+    if warning := caution(model):
+        text.append(f"  ({warning})", style="yellow")
     return text

@@ -19,7 +19,7 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
         models: files of weights, ``results/{dataset}/runs/{split}/{model}/{seed}/*``.
         output: file of weights, with what the network is and how well it did among its facts.
         titles: of the models.
-        dataset: its title and note.
+        dataset: its title, note and source.
 
     Returns:
         Folder of the run that it comes from.
@@ -35,6 +35,7 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
         "title": titles[facts["model"]],
         "dataset_title": dataset["title"],
         "note": dataset["note"],
+        "synthetic": dataset["source"] == "synthesis",
         "measured": {"subset": subset} | measured,
     }
     save(network, genres, facts, output)

@@ -14,7 +14,8 @@ from typing import Any
 from songnet.colours import genre_colours
 from songnet.errors import SongNetError
 from songnet.io import read_json, replacing
-from songnet.realtime.classify import description, find_model
+from songnet.realtime.classify import caution, description, find_model
+from songnet.realtime.installed import trained
 from songnet.realtime.stream import CLOSE_CALL, Model, load_model
 
 WEB = Path(__file__).parent / "web"
@@ -36,8 +37,8 @@ def find_models(paths: list[str] | None) -> list[Model]:
     """Load the networks that the page offers.
 
     Args:
-        paths: of files of weights; None for every network below ``results/`` that can classify
-            music as it plays, first the one that `find_model` finds.
+        paths: of files of weights; None for every network that `trained` finds and that can
+            classify music as it plays, first the one that `find_model` finds.
 
     Raises:
         SongNetError: there is none, or one of ``paths`` cannot classify audio.
@@ -45,7 +46,7 @@ def find_models(paths: list[str] | None) -> list[Model]:
     if paths:
         return [load_model(path) for path in paths]
     models = [find_model(None)]
-    for path in sorted(Path("results").glob("*/best.safetensors")):
+    for path in sorted(trained()):
         with contextlib.suppress(SongNetError):
             if path != models[0].path:
                 models.append(load_model(path))
@@ -83,6 +84,7 @@ def _entry(model: Model, files: Files) -> dict[str, Any]:
         "file": address,
         "title": f"{title}, {model.facts.get('dataset_title') or model.facts['dataset']}",
         "description": description(model),
+        "caution": caution(model),
         "colours": genre_colours(model.genres),
         "examples": _examples(model, name, files),
     }

@@ -21,10 +21,15 @@ class LiveRun:
         experiment_json: from `songnet.tracking.store.initialise`, whose job may run beside the
             training; nothing is sent while it is missing.
         record: params.json of the run.
+        system_metrics: whether MLflow samples the load of processor, memory and GPU, too.
     """
 
-    def __init__(self, experiment_json: str | Path, record: dict[str, Any]) -> None:
+    def __init__(
+        self, experiment_json: str | Path, record: dict[str, Any], system_metrics: bool = False
+    ) -> None:
         self._file, self._record = Path(experiment_json), record
+        self._system_metrics = system_metrics
+        self._monitor: Any = None
         self._uri = ""
         self._client: Any = None
         self._given_up = False
@@ -47,12 +52,16 @@ class LiveRun:
                 self._run_id = open_run(experiment_id, self._record).info.run_id
                 self._client = mlflow.MlflowClient()
                 self._client.update_run(self._run_id, "RUNNING")  # it may have failed before
+                if self._system_metrics:
+                    self._monitor = _watch(self._run_id)
             log_history(self._run_id, pd.DataFrame(history))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
         if self._client is not None and not self._given_up:
             with self._giving_up():
                 self._client.set_terminated(self._run_id, "FAILED" if kind else "FINISHED")
@@ -64,3 +73,12 @@ class LiveRun:
         except Exception as error:
             self._given_up = True
             log.warning("%s; the run is uploaded later", explain(self._uri, error))
+
+
+def _watch(run_id: str) -> Any:
+    """Begin to sample the machine's load into a run."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    monitor = SystemMetricsMonitor(run_id, resume_logging=True)
+    monitor.start()
+    return monitor

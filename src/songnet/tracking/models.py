@@ -12,12 +12,15 @@ import skops.io as skops
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import Schema, TensorSpec
 
+from songnet.io import load_class
 from songnet.models import base, baselines
 from songnet.models.registry import FAMILIES
-from songnet.tracking.runs import DATA
+from songnet.tracking.runs import DATA, plain
 from songnet.tracking.store import CURRENT
 
-MODEL_ID = "songnet.model_id"  # tag of a run: its model in MLflow, see `has_model`
+# Tags of a run.
+MODEL_ID = "songnet.model_id"  # its model in MLflow, see `has_model`
+READS_AUDIO = "songnet.reads_audio"  # whether that model takes audio files
 
 
 def has_model(record: dict[str, Any]) -> bool:
@@ -27,13 +30,30 @@ def has_model(record: dict[str, Any]) -> bool:
     return bool(FAMILIES[record["family"]].mlflow)
 
 
+def log_model(path: Path, record: dict[str, Any]) -> dict[str, str]:
+    """Log a trained model to the active run.
+
+    Args:
+        path: of its file.
+        record: params.json of its run.
+
+    Returns:
+        Tags for the run.
+    """
+    info = load_class(FAMILIES[record["family"]].mlflow)(path, record)
+    # MLflow would name the temporary script that Snakemake runs.
+    mlflow.MlflowClient().set_logged_model_tags(info.model_id, {"mlflow.source.name": str(path)})
+    reads_audio = "file" in info.signature.inputs.input_names()
+    return {MODEL_ID: str(info.model_id), READS_AUDIO: str(reads_audio).lower()}
+
+
 def log_baseline(path: Path, record: dict[str, Any]) -> Any:
     """Log a baseline to the active run; ``record`` is params.json of its run."""
     pipeline = baselines.load(path).pipeline
     example = np.zeros((1, pipeline.n_features_in_), np.float32)
     return mlflow.sklearn.log_model(
         pipeline,
-        name="model",
+        name=plain(record["model"]),
         signature=infer_signature(example, pipeline.predict(example)),
         pip_requirements=_pinned("scikit-learn"),
         # The workflow wrote the file, so its types are trusted.
@@ -54,7 +74,7 @@ def log_network(path: Path, record: dict[str, Any]) -> Any:
     streams = record["spectrogram"] is not None and network.is_causal()
     package = Path(__file__).parents[1]
     return mlflow.pyfunc.log_model(
-        name="model",
+        name=plain(record["model"]),
         python_model=str(package / "tracking/network_model.py"),
         artifacts={"network": str(path)},
         code_paths=[str(package)],
@@ -68,7 +88,7 @@ def _pinned(*names: str) -> list[str]:
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
-def register_best(name: str, data: str) -> None:
+def register_best(name: str, data: str, of_audio: bool = False) -> None:
     """Give the best model of a split the alias `best`: ``models:/{name}@best``.
 
     All current runs of the split take part, also those that this invocation leaves out. The model
@@ -78,8 +98,11 @@ def register_best(name: str, data: str) -> None:
     Args:
         name: of the registered model.
         data: tag DATA of the split's runs.
+        of_audio: whether only models that take audio files compete.
     """
     current = f"tags.`{DATA}` = '{data}' and tags.`{CURRENT}` = 'true' and tags.`{MODEL_ID}` != ''"
+    if of_audio:
+        current += f" and tags.`{READS_AUDIO}` = 'true'"
     runs = mlflow.search_runs(filter_string=current, output_format="list")
     if not runs:
         return

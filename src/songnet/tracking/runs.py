@@ -68,6 +68,8 @@ def _tags(record: dict[str, Any]) -> dict[str, str]:
         PLACE: f"{USER} · {record['dataset']} · {_name(record)}",
         DATA: digest(data),
         "mlflow.user": USER,
+        "mlflow.source.name": "workflow/Snakefile",
+        "mlflow.source.type": "LOCAL",
         "git_commit": record["commit"],
         **{f"sha1/{plain(archive)}": sha1 for archive, sha1 in record["archives"].items()},
     }

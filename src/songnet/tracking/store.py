@@ -19,26 +19,25 @@ def explain(uri: str, error: Exception) -> str:
     return f"MLFLOW_TRACKING_URI: {uri} cannot be used: {line}"
 
 
-def initialise(uri: str, experiment: str, note: str = "", live: bool = True) -> dict[str, Any]:
+def initialise(uri: str, experiment: str, live: bool = True) -> dict[str, Any]:
     """Create the store's tables and the experiment, alone, before any run.
 
     Args:
         uri: of the tracking server.
         experiment: its name.
-        note: about the data, for MLflow's page of the experiment.
         live: whether trainings send their epochs.
 
     Returns:
         What `songnet.tracking.live.LiveRun` needs.
     """
     try:
-        open_experiment(uri, experiment, note)
+        open_experiment(uri, experiment)
     except Exception as error:
         log.warning("%s; the workflow goes on without it", explain(uri, error))
     return {"uri": uri, "experiment": experiment, "live_after": LIVE_AFTER if live else None}
 
 
-def open_experiment(uri: str, name: str, note: str | None = None) -> str:
+def open_experiment(uri: str, name: str) -> str:
     """Find or create an experiment, let MLflow's functions work on it, and return its id.
 
     Raises:
@@ -51,17 +50,7 @@ def open_experiment(uri: str, name: str, note: str | None = None) -> str:
     if uri.startswith("sqlite:///"):  # a server chooses the place of its files itself
         folder = Path(uri.removeprefix("sqlite:///")).resolve().parent
         _check_place(name, (folder / "mlartifacts" / name).as_uri())
-    experiment_id = str(mlflow.set_experiment(name).experiment_id)
-    if note is not None:
-        # Links to all runs, which by date hide in their parents.
-        shown = "searchFilter=" + quote(f"tags.`{CURRENT}` = 'true'")
-        order = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
-        page = f"#/experiments/{experiment_id}/runs?{shown}&{order}"
-        links = f"[All runs, best first]({page}) · [as charts]({page}&compareRunsMode=CHART)"
-        mlflow.set_experiment_tag("mlflow.note.content", f"{links} {note}")
-        # MLflow's pages then show training runs first, not chat traces.
-        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
-    return experiment_id
+    return str(mlflow.set_experiment(name).experiment_id)
 
 
 def _check_place(name: str, place: str) -> None:

@@ -15,24 +15,23 @@ from songnet.errors import SongNetError
 from songnet.evaluation.genre_tables import confusion_table
 from songnet.evaluation.runs import RunName
 from songnet.evaluation.tables import Run, read_runs
-from songnet.io import load_class, sha1
+from songnet.io import sha1
 from songnet.models.registry import FAMILIES
 from songnet.report.figures import confusion_figure
-from songnet.tracking.models import MODEL_ID, has_model, register_best
+from songnet.tracking.models import has_model, log_model, register_best
 from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain_names
 from songnet.tracking.store import CURRENT, explain, open_experiment
 
 METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the metrics.json that MLflow holds of it
 
 
-def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") -> dict[str, str]:
+def upload_runs(uri: str, experiment: str, folders: list[Path]) -> dict[str, str]:
     """Bring MLflow up to date with the run folders.
 
     Args:
         uri: of the tracking server.
         experiment: its name.
         folders: ``results/{dataset}/runs/{split}/{model}/{seed}``.
-        note: about the data, for MLflow's page of the experiment.
 
     Returns:
         MLflow's run id of each folder.
@@ -41,13 +40,14 @@ def upload_runs(uri: str, experiment: str, folders: list[Path], note: str = "") 
         SongNetError: the server cannot be reached, or refuses what it is given.
     """
     try:
-        experiment_id = open_experiment(uri, experiment, note)
+        experiment_id = open_experiment(uri, experiment)
         progress = tqdm(folders, desc="MLflow", unit="run", disable=None)
         runs = {folder: _upload(experiment_id, folder) for folder in progress}
         _mark_current(list(runs.values()))
         splits = {RunName.of(folder).split: run.data.tags[DATA] for folder, run in runs.items()}
         for split, data in splits.items():
             register_best(f"{experiment}-{split}", data)
+            register_best(f"{experiment}-{split}-audio", data, of_audio=True)
     except (mlflow.MlflowException, requests.RequestException, SQLAlchemyError) as error:
         raise SongNetError(
             f"{explain(uri, error)}; the results are complete, and the next run uploads them"
@@ -81,8 +81,7 @@ def _upload(experiment_id: str, folder: Path) -> Any:
         mlflow.log_artifacts(temporary, run_id=run_id)
     if held.get(MODEL) != model and has_model(run.params):
         with mlflow.start_run(run_id=run_id):
-            info = load_class(family.mlflow)(folder / family.file, run.params)
-        tags[MODEL_ID] = str(info.model_id)
+            tags |= log_model(folder / family.file, run.params)
     client = mlflow.MlflowClient()
     client.set_terminated(run_id, "FINISHED", ended)
     # Last, since they say that all of it is there.

@@ -58,9 +58,14 @@ def _free_gpu(gpus: list[str], pause: float = 1.0) -> tuple[int, FileLock]:
 
 def to_device(tensor: Tensor) -> Tensor:
     """Copy a batch to `device`; from pinned memory, so that the GPU need not wait for it."""
-    if device().type == "cpu":
+    if device().type in ("cpu", tensor.device.type):
         return tensor
     return tensor.pin_memory().to(device(), non_blocking=True)
+
+
+def fits_on_gpu(size: int) -> bool:
+    """Whether there is a GPU with twice as many free bytes, so that a network has room beside."""
+    return torch.cuda.is_available() and 2 * size < torch.cuda.mem_get_info()[0]
 
 
 def keep_freed_memory() -> None:

@@ -6,6 +6,7 @@ All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs 
 import math
 import time
 from collections.abc import Callable
+from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -18,12 +19,13 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops
+from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
 from songnet.models.base import Network, Outputs
 from songnet.training.config import TrainingConfig
-from songnet.training.devices import autocast, device, keep_freed_memory, to_device
+from songnet.training.devices import autocast, device, fits_on_gpu, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
 from songnet.training.teacher import Teacher, teacher_for
 
@@ -72,6 +74,8 @@ def train_network(
     statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
     trainee = _Trainee(network, config, teacher_for(network, train.targets))
+    if fits_on_gpu(ResidentClips.size(shards, train.track_ids)):
+        trainee.resident = ResidentClips(shards, train.track_ids, device())
     history = trainee.resume(checkpoint)
     bar = tqdm(
         range(len(history) + 1, config.epochs + 1),
@@ -109,6 +113,16 @@ def train_network(
     return history
 
 
+class AdamW(torch.optim.AdamW):
+    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
@@ -123,7 +137,7 @@ class _Trainee:
         self.parameters = [*network.parameters(), *(teacher.parameters() if teacher else [])]
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": others, "weight_decay": 0.0},
@@ -135,6 +149,7 @@ class _Trainee:
             if config.ema_decay
             else None
         )
+        self.resident: ResidentClips | None = None
 
     @property
     def averaged(self) -> Network:
@@ -162,7 +177,8 @@ class _Trainee:
         waited = 0.0
         asked = time.perf_counter()
         crops = chain.from_iterable(
-            random_crops(shards, train, frames, config.batch_size, rng) for _ in range(passes)
+            random_crops(shards, train, frames, config.batch_size, rng, self.resident)
+            for _ in range(passes)
         )
         for i, crop in enumerate(crops):
             waited += time.perf_counter() - asked
@@ -176,9 +192,10 @@ class _Trainee:
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
-            losses.append(loss.item())
+            losses.append(loss.detach())
             asked = time.perf_counter()
-        return float(np.mean(losses)), waited
+        # Read at the end, since the CPU prepares the next step while a GPU computes this one.
+        return float(np.mean(torch.stack(losses).tolist())), waited
 
     def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, told: Tensor) -> Tensor:
         """Cross-entropy of the crop's prediction, and of those at its steps; a teacher's loss."""

@@ -101,8 +101,15 @@ function show(piece) {
   current = piece;
   document.title = `${piece.title} – SongNet`;
   stage.show(piece);
+  warn(piece);
   for (const [button, example] of exampleButtons) button.setAttribute("aria-current", String(example === piece.example));
   changed(piece);
+}
+
+/** Say beside a prediction what it is not worth; examples are of the music that the network knows. */
+function warn(piece) {
+  element("caution").hidden = !model.caution || Boolean(piece.example);
+  tell(element("caution"), model.caution);
 }
 
 /** Leave what is on the stage. */
@@ -114,6 +121,7 @@ function clear() {
   pieces = [];
   current = null;
   stage.clear();
+  element("caution").hidden = true;
   summarise(null, model);
   if (model) resetTable(model);
   element("queue").hidden = true;
