@@ -38,6 +38,7 @@ def test_heads_on_an_encoder_and_on_a_table(
     arguments = config(
         archives,
         models="[svm_vggish,musicnn,vggish_head,musicnn_fusion,student]",
+        seeds="[1]",
         protocols="[artist]",
         clips="{clip_seconds: 6}",
         tables=f"{{vggish: {{path: {path}, note: made for a test}}}}",
