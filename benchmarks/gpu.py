@@ -39,7 +39,7 @@ def curves(base: Training) -> Iterator[Row]:
     """Losses of each way beside the CPU's in single precision."""
     base = replace(base, epochs=3, steps=min(base.steps, 10), mixed_precision=False)
     cpu = [row["train_loss"] for row in replace(base, on_gpu=False).run()]
-    variants = [base, replace(base, mixed_precision=True), replace(base, compile=True)]
+    variants = [base, replace(base, mixed_precision=True), replace(base, compile=base.on_gpu)]
     for (name, tolerance), variant in zip(TOLERANCES.items(), variants, strict=True):
         losses = [row["train_loss"] for row in variant.run()]
         off = float(np.max(np.abs(np.array(losses) / cpu - 1)))
@@ -80,7 +80,7 @@ def ways(base: Training) -> dict[str, Training]:
         "GPU, spectrograms on the host": replace(base, resident=False),
         **{f"GPU, batches of {n}": replace(base, batch_size=n) for n in batches},
         f"GPU, batches of {batches[-1]}, compiled": replace(
-            base, batch_size=batches[-1], compile=True
+            base, batch_size=batches[-1], compile=base.on_gpu
         ),
     }
 
@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.gpu", description=(__doc__ or "")[:72])
     parser.add_argument("--tracks", type=int, default=1024)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--cpu", action="store_true", help="try the command itself without a GPU")
+    parser.add_argument("--cpu", action="store_true", help="try the command on a CPU, uncompiled")
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks/gpu.md"))
     options = parser.parse_args()
     if not torch.cuda.is_available() and not options.cpu:

@@ -58,4 +58,4 @@ def messages_of(file: Path) -> Iterator[Message]:
 
 
 def _called(node: ast.Call) -> str:
-    return getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+    return str(getattr(node.func, "attr", "") or getattr(node.func, "id", ""))

@@ -15,9 +15,8 @@ from songnet.realtime.stream import load_model
 from tests.conftest import Snakemake, config, planned_jobs, small
 from tests.unit.test_encoders import tagger
 
-HEADS = """
+FUSION = """
 musicnn_fusion: {like: fusion, title: "musicnn + table", members: [musicnn, vggish_head]}
-vggish_head: {like: musicnn, title: table + head, encoder: vggish, heads: {svm: [1]}}
 """
 
 
@@ -26,7 +25,7 @@ def test_heads_on_an_encoder_and_on_a_table(
 ) -> None:
     small(project)
     models = project / "config/models.yaml"
-    models.write_text(models.read_text() + "\n".join(reversed(HEADS.splitlines())))
+    models.write_text(models.read_text() + FUSION)
     weights = project / "resources/encoders/musicnn.safetensors"
     save(tagger(), ["Jazz", "Rock"], {"model": "musicnn", "pretrained": "x"}, weights)
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
@@ -39,6 +38,7 @@ def test_heads_on_an_encoder_and_on_a_table(
     arguments = config(
         archives,
         models="[svm_vggish,musicnn,vggish_head,musicnn_fusion,student]",
+        seeds="[1]",
         protocols="[artist]",
         clips="{clip_seconds: 6}",
         tables=f"{{vggish: {{path: {path}, note: made for a test}}}}",

@@ -59,7 +59,7 @@ def test_the_table_equals_that_of_the_command(
     assert unlocked.returncode == 0, unlocked.stdout
     run = snakemake(project, *settings(music, model))
     assert run.returncode == 0, run.stdout[-3000:]
-    assert "results/library/library.parquet   the genres of the library" in run.stdout
+    assert "The library's table: results/library/library.parquet" in run.stdout
     tag_library([str(music)], local, model, 30.0, 1)
     assert table.read_bytes() == local.read_bytes()
     assert not list(table.parent.glob(".rows/*"))

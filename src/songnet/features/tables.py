@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.errors import SongNetError
+from songnet.formatting import percent
 from songnet.io import replacing, sha1, write_json
 
 KEYS = ("file_name", "track_id")  # columns that say which track a row belongs to
@@ -73,7 +74,7 @@ def match_feature_table(
         first = ", ".join(map(str, missing[:NAMED]))
         raise SongNetError(
             f"config key tables.{name}: {path} lacks {len(missing):,} of the {len(keys):,} "
-            f"tracks (first: {first}), more than {MOST_MISSING:.0%}: add their rows"
+            f"tracks (first: {first}), more than {percent(MOST_MISSING, 0)}: add their rows"
         )
     return table.reindex(keys).set_axis(file_names.index), missing
 
