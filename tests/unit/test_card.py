@@ -15,7 +15,7 @@ from songnet.realtime.served import keep_best
 from songnet.report.card import write_card
 
 GENRES = ["Pop", "Rock"]
-DATASET = {"title": "local archives", "note": "A note on the data."}
+DATASET = {"title": "local archives", "note": "A note on the data.", "source": "archives"}
 
 
 def run(root: Path, seed: int, validation: float, test: dict[str, float] | None) -> Path:
