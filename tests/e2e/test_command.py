@@ -192,7 +192,10 @@ def test_help_has_examples_and_says_where_networks_come_from() -> None:
     assert "results/*/best.safetensors: `make run` trains one" in text
 
 
-def test_without_a_network_there_is_a_hint(tmp_path: Path, variants: list[Path]) -> None:
+def test_without_a_network_there_is_a_hint(
+    tmp_path: Path, variants: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     run = songnet("classify", variants[0], folder=tmp_path)
     assert run.returncode == 1
     assert b"no network below results/: train one with `make run`" in run.stderr

@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
 from songnet.library import workers
 from songnet.library.journal import journals
+from songnet.library.shards import classify_shard, gather_library, scan_library
 from songnet.library.table_files import read_rows, write_rows
 from songnet.library.tag import tag_library
 from songnet.models.base import save
@@ -228,6 +230,23 @@ def test_a_killed_run_goes_on(music: Path, models: list[str], tmp_path: Path) ->
     assert tag(music, table, models[0]).dropped == 1
     assert table.read_bytes() == whole.read_bytes()
     assert not work.exists()
+
+
+def test_jobs_that_leave_files_out_write_no_table(
+    music: Path, models: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "library.parquet"
+    given = SimpleNamespace(**{name: str(tmp_path / name) for name in ("found", "left", "plan")})
+    scan_library([str(music)], str(table), models[0], 30.0, 1.5, given)
+    for place in (0, 2):
+        classify_shard(given, str(table), place, 3, models[0], 30.0, 1)
+    with pytest.raises(SongNetError, match=r"files have no row \(first: .*; run the same command"):
+        gather_library(given, [str(music)], str(table))
+    assert not table.exists()
+    classify_shard(given, str(table), 1, 3, models[0], 30.0, 1)
+    gather_library(given, [str(music)], str(table))
+    tag(music, tmp_path / "local.parquet", models[0], excerpt=30.0)
+    assert table.read_bytes() == (tmp_path / "local.parquet").read_bytes()
 
 
 def test_processes_end_with_a_killed_run(music: Path, models: list[str], tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
         ),
         (HEADER + "one,training,small,Rock,1\n", "track_id that is not a number"),
         (HEADER + "1_000,training,small,Rock,1\n", "track_id that is not a number"),
-        (HEADER + f"{10**20},training,small,Rock,1\n", "no number, or too large"),
+        (HEADER + f"{10**20},training,small,Rock,1\n", "not a number, or too large"),
         (HEADER + "1,training,small,Rock,1\n1,test,small,Rock,1\n", "the track 1 twice"),
         (b"\xff\xfe\x00garbage", "not a table of tracks"),
         ("", "not a table of tracks"),

@@ -198,6 +198,17 @@ def run_files(name, models=MODELS, splits=SPLITS):
     return expand(model_files(models, f"{RUN}/{name}"), split=splits)
 
 
+def scan_time(plan_file):
+    """Time of a library's scan: now, since folders change without telling.
+
+    Jobs on a cluster read the workflow again. To them it is the time of their run's scan, so that
+    none of them scans while others classify what it has found.
+    """
+    if workflow.is_main_process or not Path(plan_file).exists():
+        return STARTED
+    return io.read_json(plan_file)["time"]
+
+
 def run_params(wildcards):
     """What a run is made of; it goes to params.json and to MLflow."""
     return described_run(wildcards.split, wildcards.model, int(wildcards.seed))

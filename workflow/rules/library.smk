@@ -7,6 +7,7 @@
 
 LIBRARY = "results/library"
 LIBRARY_TABLE = f"{LIBRARY}/library.parquet"
+LIBRARY_PLAN = f"{LIBRARY}/plan.json"
 LIBRARY_SHARDS = [f"{i:04d}" for i in range(config["tagging"]["jobs"])]
 
 
@@ -24,7 +25,7 @@ rule library_scan:
     output:
         found=f"{LIBRARY}/found.jsonl",
         left=f"{LIBRARY}/left.jsonl",
-        plan=f"{LIBRARY}/plan.json",
+        plan=LIBRARY_PLAN,
     log:
         f"{LIBRARY}/logs/library_scan.log",
     benchmark:
@@ -40,8 +41,7 @@ rule library_scan:
         table=LIBRARY_TABLE,
         model=plan.tagging_model(config),
         excerpt=config["tagging"]["excerpt"],
-        # Folders change without telling.
-        time=STARTED,
+        time=scan_time(LIBRARY_PLAN),
     script:
         "../scripts/library_scan.py"
 

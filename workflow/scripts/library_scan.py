@@ -6,4 +6,6 @@ with job(snakemake):
     from songnet.library.shards import scan_library
 
     params = snakemake.params
-    scan_library(params.paths, params.table, params.model, params.excerpt, snakemake.output)
+    scan_library(
+        params.paths, params.table, params.model, params.excerpt, params.time, snakemake.output
+    )

@@ -19,7 +19,7 @@ from songnet.library.workers import Workers
 
 
 def scan_library(
-    paths: list[str], table: str, model: str, excerpt: float | None, output: Any
+    paths: list[str], table: str, model: str, excerpt: float | None, time: float, output: Any
 ) -> None:
     """Find the files of a library, and those that are still to be classified.
 
@@ -28,6 +28,7 @@ def scan_library(
         table: of the library; may not be there yet.
         model: file of weights.
         excerpt: seconds from the middle of each file; None for whole files.
+        time: of the scan, seconds since 1970.
         output: paths found, left and plan.
 
     Raises:
@@ -38,8 +39,8 @@ def scan_library(
         find(paths, found)
         columns = workers.columns
         counts = write_left(Path(table), paths, found, columns, _rows(table, columns), left)
-    facts = {"set": columns.name, "genres": columns.genres, **counts._asdict()}
-    write_json(output.plan, facts)
+    facts = {"time": time, "set": columns.name, "genres": columns.genres}
+    write_json(output.plan, facts | counts._asdict())
 
 
 def classify_shard(
@@ -82,9 +83,19 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
         given: paths found and plan, of `scan_library`.
         paths: that were scanned.
         table: path of the table; what it has of other files stays.
+
+    Raises:
+        SongNetError: no job has classified some of the files.
     """
     columns, counts = _read_plan(given.plan)
     rows = _rows(table, columns)
+    missing = rows / "missing.jsonl"
+    left = write_left(Path(table), paths, Path(given.found), columns, rows, missing).left
+    if left:
+        raise SongNetError(
+            f"{table}: {left:,} files have no row (first: {next(read_found(missing)).path}); "
+            "run the same command again"
+        )
     if not counts.is_current or journals(rows):
         write_table(Path(table), paths, Path(given.found), columns, rows)
     shutil.rmtree(rows, ignore_errors=True)
@@ -97,5 +108,6 @@ def _rows(table: str, columns: ColumnSet) -> Path:
 
 def _read_plan(path: str) -> tuple[ColumnSet, Counts]:
     facts = read_json(path)
+    del facts["time"]
     columns = ColumnSet(facts.pop("set"), tuple(facts.pop("genres")))
     return columns, Counts(**facts)

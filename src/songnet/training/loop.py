@@ -6,7 +6,6 @@ All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs 
 import math
 import time
 from collections.abc import Callable
-from inspect import unwrap
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -113,16 +112,6 @@ def train_network(
     return history
 
 
-class AdamW(torch.optim.AdamW):
-    """AdamW without guards against torch's compiler: they load it, which takes as long as torch."""
-
-    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
-    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
-    state_dict = unwrap(torch.optim.AdamW.state_dict)
-    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
-    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-
-
 class _Trainee:
     """A network in training with all that a checkpoint holds."""
 
@@ -137,7 +126,7 @@ class _Trainee:
         self.parameters = [*network.parameters(), *(teacher.parameters() if teacher else [])]
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
-        self.optimizer = AdamW(
+        self.optimizer = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": others, "weight_decay": 0.0},
