@@ -65,7 +65,7 @@ def test_card_has_data_protocol_accuracy_genres_limits_and_licence(tmp_path: Pat
     assert "| `fma_small.zip` | SHA-1 `0a1b` |" in card and "A note on the data." in card
     assert "68.8 % on 31 test tracks" in card and "25.0 % to 87.5 %; chance 50.0 %" in card
     assert "| Rock | 43.8 % | 62.5 % | 12 |" in card
-    assert "clips of 30 s" in card and "MIT licence" in card and "Commit `1a2b3c`" in card
+    assert "clips of 30 s" in card and "MIT licence" in card and "seed 1, commit `1a2b3c`." in card
     assert "share artists" not in card and "optimistic" not in card
 
 
@@ -79,6 +79,7 @@ def test_card_says_that_validation_tracks_also_chose(tmp_path: Path) -> None:
     [
         ({"protocol": "random"}, "may share artists"),
         ({"spectrogram": None}, "cannot classify audio"),
+        ({"commit": ""}, "Training seed 1.\n"),
         ({"pretrained": "50 tags of Last.fm"}, "pretrained by others: 50 tags of Last.fm."),
     ],
 )
