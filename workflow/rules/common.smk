@@ -198,6 +198,13 @@ def run_files(name, models=MODELS, splits=SPLITS):
     return expand(model_files(models, f"{RUN}/{name}"), split=splits)
 
 
+def named_library(wildcards):
+    """No file: a library is named by its folders, and scanned in each run."""
+    with configuration.exit_on_error():
+        plan.check_library(config)
+    return []
+
+
 def scan_time(plan_file):
     """Time of a library's scan: now, since folders change without telling.
 

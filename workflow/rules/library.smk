@@ -11,13 +11,6 @@ LIBRARY_PLAN = f"{LIBRARY}/plan.json"
 LIBRARY_SHARDS = [f"{i:04d}" for i in range(config["tagging"]["jobs"])]
 
 
-def named_library(wildcards):
-    """No file: a library is named by its folders, and scanned in each run."""
-    with configuration.exit_on_error():
-        plan.check_library(config)
-    return []
-
-
 rule library_scan:
     """Find the files of the library, and those that its table lacks."""
     input:
