@@ -95,8 +95,12 @@ def counted(number: int, name: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
-    """Names in a sentence: a, b and c; of more than ``most``, the first and how many others."""
+    """Names in a sentence: a, b and c; of more than ``most``, the first and how many others.
+
+    Semicolons stand between names where one of them has a comma.
+    """
     shown = list(names)
     if len(shown) > most:
         shown = [*shown[:most], f"{len(shown) - most} more"]
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    separator = "; " if any("," in name for name in shown) else ", "
+    return " and ".join(filter(None, [separator.join(shown[:-1]), shown[-1]]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from songnet.formatting import credit, in_percent, percent, signed_points
+from songnet.formatting import credit, in_percent, listed, percent, signed_points
 
 
 def test_shares_have_one_decimal_and_may_be_missing() -> None:
@@ -21,3 +21,9 @@ def test_no_difference_has_no_minus(difference: float, text: str) -> None:
 def test_credit_is_short_whatever_the_tags_hold() -> None:
     track = {"artist": "Ann", "title": "x" * 10_000, "license": float("nan")}
     assert credit(track) == f"Ann: {'x' * 99}… (licence not given)"
+
+
+def test_listed_keeps_names_with_commas_apart() -> None:
+    assert listed(["SVM", "MLP", "C-RNN"]) == "SVM, MLP and C-RNN"
+    assert listed(["SVM", "SVM, 518 features", "C-RNN"]) == "SVM; SVM, 518 features and C-RNN"
+    assert listed("abcdefg") == "a, b, c, d, e and 2 more"
