@@ -1,2 +1,42 @@
-/* iframe-worker 1.0.4: search without a server. MIT licence, Copyright (c) 2020-2022 Martin Donath. */
-"use strict";(()=>{function c(s,n){parent.postMessage(s,n||"*")}function d(...s){return s.reduce((n,e)=>n.then(()=>new Promise(r=>{let t=document.createElement("script");t.src=e,t.onload=r,document.body.appendChild(t)})),Promise.resolve())}var o=class extends EventTarget{constructor(e){super();this.url=e;this.m=e=>{e.source===this.w&&(this.dispatchEvent(new MessageEvent("message",{data:e.data})),this.onmessage&&this.onmessage(e))};this.e=(e,r,t,i,m)=>{if(r===`${this.url}`){let a=new ErrorEvent("error",{message:e,filename:r,lineno:t,colno:i,error:m});this.dispatchEvent(a),this.onerror&&this.onerror(a)}};let r=document.createElement("iframe");r.hidden=!0,document.body.appendChild(this.iframe=r),this.w.document.open(),this.w.document.write(`<html><body><script>postMessage=${c};importScripts=${d};addEventListener("error",({error})=>{parent.dispatchEvent(new ErrorEvent("error",{filename:"${e}",error}))})<\/script><script src=${e}?${+Date.now()}><\/script></body></html>`),this.w.document.close(),onmessage=this.m,onerror=this.e,this.r=new Promise((t,i)=>{this.w.onload=t,this.w.onerror=i})}terminate(){this.iframe.remove(),onmessage=onerror=null}postMessage(e){this.r.catch().then(()=>{this.w.dispatchEvent(new MessageEvent("message",structuredClone({data:e})))})}get w(){return this.iframe.contentWindow}};window.IFrameWorker=o;location.protocol==="file:"&&(window.Worker=o);})();
+// Search on pages that are opened as files. Browsers start no workers there, so the script of the
+// search runs in a hidden frame that stands in for one.
+
+class FrameWorker extends EventTarget {
+  constructor(url) {
+    super();
+    const frame = document.createElement("iframe");
+    frame.hidden = true;
+    frame.srcdoc = `<script>(${prepare})()</script><script src="${new URL(url, location.href)}"></script>`;
+    this.loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
+    this.frame = frame;
+    this.receive = ({ source, data }) => {
+      if (source === frame.contentWindow) this.dispatchEvent(new MessageEvent("message", { data }));
+    };
+    window.addEventListener("message", this.receive);
+    document.body.append(frame);
+  }
+
+  postMessage(data) {
+    this.loaded.then(() => this.frame.contentWindow.dispatchEvent(new MessageEvent("message", { data })));
+  }
+
+  terminate() {
+    window.removeEventListener("message", this.receive);
+    this.frame.remove();
+  }
+}
+
+/** Gives a frame what scripts of workers call. It runs in the frame. */
+function prepare() {
+  window.postMessage = (data) => window.parent.postMessage(data, "*");
+  window.importScripts = async (...urls) => {
+    for (const url of urls) {
+      await new Promise((resolve, reject) => {
+        const script = Object.assign(document.createElement("script"), { src: url, onload: resolve, onerror: reject });
+        document.head.append(script);
+      });
+    }
+  };
+}
+
+if (location.protocol === "file:") window.Worker = FrameWorker;
