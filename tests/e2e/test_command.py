@@ -180,8 +180,8 @@ def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: li
     run = songnet("classify", variants[0], "--model", trained)
     text = run.stdout.decode()
     assert text.startswith(
-        "causal C-RNN, trained on clips of the tests (artist split). Right on 90.0 % of 30 tracks "
-        "of the test subset, interval over artists 80.0 % to 100.0 %. The music is synthetic.\n"
+        "causal C-RNN, trained on clips of the tests (artist split). Accuracy 90.0 % on 30 test "
+        "tracks (95 % interval over artists 80.0 % to 100.0 %). The music is synthetic.\n"
     )
     assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
 

@@ -108,15 +108,15 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     trained = "causal C-RNN, trained on local archives (artist split)."
     assert description(load_model(causal(path))) == trained
     of_test = (
-        f"{trained} Right on 90.0 % of 30 tracks of the test subset, interval over artists 80.0 % "
-        "to 100.0 %."
+        f"{trained} Accuracy 90.0 % on 30 test tracks (95 % interval over artists 80.0 % to "
+        "100.0 %)."
     )
     assert description(load_model(causal(path, measured=measured))) == of_test
     # Where a split leaves no test subset, the subset that chose the network is what there is.
     model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A sample."))
     assert description(model) == (
         of_test.replace("test", "validation")
-        + " They chose the network, so new music may fare worse. A sample."
+        + " These tracks also chose the network, so accuracy on new music may be lower. A sample."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
     assert description(model).endswith("It also read their metadata, which files do not give it.")

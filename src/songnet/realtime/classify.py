@@ -214,11 +214,11 @@ def description(model: Model) -> str:
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (
-            f" Right on {share} of {measured['tracks']} tracks of the {measured['subset']} "
-            f"subset, interval over artists {low} to {high}."
+            f" Accuracy {share} on {measured['tracks']} {measured['subset']} tracks "
+            f"(95 % interval over artists {low} to {high})."
         )
         if measured["subset"] != "test":
-            text += " They chose the network, so new music may fare worse."
+            text += " These tracks also chose the network, so accuracy on new music may be lower."
         if model.saved.network.reads_metadata:
             text += " It also read their metadata, which files do not give it."
     return f"{text} {facts['note']}" if facts.get("note") else text
