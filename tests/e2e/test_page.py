@@ -92,7 +92,7 @@ def pixels(page: Page) -> Any:
 def test_page_says_what_it_is(page: Page) -> None:
     about = page.locator("#about")
     expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
-    expect(about).to_contain_text("90.0 % of 30 tracks")
+    expect(about).to_contain_text("Accuracy 90.0 % on 30 test tracks")
     expect(about).to_contain_text("The music is synthetic.")
     expect(page.locator("footer")).to_contain_text("No music leaves this device")
     expect(example(page)).to_contain_text("A: b")
