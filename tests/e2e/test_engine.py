@@ -35,18 +35,22 @@ JOIN = """(parts) => {
     return joined;
 }"""
 MODULE = "await import(new URL('{}', document.baseURI))"
-# Steps that the engine finds in a WAV, which it gets in pieces of a size.
-CLASSIFY = f"""(async (network, file, size) => {{
-    const {{ Model, Stream }} = {MODULE.format("engine/stream.js")};
+# All samples of a file, mono.
+READ = f"""async (file) => {{
     const {{ decode }} = {MODULE.format("audio/decode.js")};
-    const model = new Model(await (await fetch(network)).arrayBuffer());
     const parts = [];
     let rate;
     for await (const part of decode(await (await fetch(file)).blob())) {{
         parts.push(part.samples);
         rate = part.rate;
     }}
-    const samples = ({JOIN})(parts);
+    return {{ rate, samples: ({JOIN})(parts) }};
+}}"""
+# Steps that the engine finds in a WAV, which it gets in pieces of a size.
+CLASSIFY = f"""(async (network, file, size) => {{
+    const {{ Model, Stream }} = {MODULE.format("engine/stream.js")};
+    const model = new Model(await (await fetch(network)).arrayBuffer());
+    const {{ samples, rate }} = await ({READ})(file);
     const stream = new Stream(model, rate);
     const steps = [];
     for (let at = 0; at < samples.length; at += size) {{
@@ -57,14 +61,7 @@ CLASSIFY = f"""(async (network, file, size) => {{
         ({{ seconds, step: [...step], clip: [...clip], silent }}));
 }})"""
 DECODE = f"""(async (file) => {{
-    const {{ decode }} = {MODULE.format("audio/decode.js")};
-    const parts = [];
-    let rate;
-    for await (const part of decode(await (await fetch(file)).blob())) {{
-        parts.push(part.samples);
-        rate = part.rate;
-    }}
-    const samples = ({JOIN})(parts);
+    const {{ samples, rate }} = await ({READ})(file);
     return {{ rate, count: samples.length, samples: [...samples.subarray(2 * rate, 3 * rate)] }};
 }})"""
 
