@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from songnet import cli
+from songnet.commands import serve
 from songnet.errors import SongNetError
 from songnet.realtime import classify, server, site, uploads
 
@@ -21,17 +21,17 @@ def test_a_wrong_port_costs_no_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(server, "create_app", lambda models, hosts: None)
     options: Any = SimpleNamespace(model=None, host="127.0.0.1", port=70000)
     with pytest.raises(SongNetError, match="--port: 70000"):
-        cli._serve(options)
+        serve.run(options)
 
 
 def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
     for host in ("nonsense.invalid", "a..b"):
         with pytest.raises(SongNetError, match=f"^--host: {host}: "):
-            cli._check_address(host, 8765)
+            serve.check_address(host, 8765)
     with pytest.raises(
         SongNetError, match=r"^--host: 192\.0\.2\.1 is not an address of this machine"
     ):
-        cli._check_address("192.0.2.1", 8765)  # kept for documents
+        serve.check_address("192.0.2.1", 8765)  # kept for documents
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -39,7 +39,7 @@ def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
         with pytest.raises(
             SongNetError, match=rf"^--port: 127\.0\.0\.1:{port}: .*; choose another"
         ):
-            cli._check_address("127.0.0.1", port)
+            serve.check_address("127.0.0.1", port)
 
 
 def has_ipv6() -> bool:
@@ -58,7 +58,7 @@ def test_a_page_may_be_at_the_sixth_versions_own_address(
     monkeypatch.setattr(server, "create_app", lambda models, hosts: seen.append(hosts))
     monkeypatch.setattr(server, "serve", lambda app, host, port: seen.append(host))
     options: Any = SimpleNamespace(model=None, host="::1", port=48765, no_browser=True)
-    assert cli._serve(options) == 0
+    assert serve.run(options) == 0
     assert seen == [None, "::1"]  # answers only to its own name
     assert "SongNet listens at http://[::1]:48765/" in capsys.readouterr().out
 

@@ -48,6 +48,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``, once for each network of the page."""
+    parser.add_argument(
+        "--model", metavar="FILE", action="append",
+        help="network; repeat for several (default: all results/*/best.safetensors)",
+    )  # fmt: skip
+
+
 def add_excerpt(parser: argparse.ArgumentParser) -> None:
     """Add ``--excerpt``."""
     parser.add_argument(
