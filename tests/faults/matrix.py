@@ -15,11 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 HEAD = """# Faults
 
-`make faults` injects these faults into small runs of the workflow and writes this page; `make test`
-tries some of them. A case is survived if the next run ends with the results of an undisturbed run
-(tables, predictions and spectrograms equal bit for bit, training times apart), no partial file has
-a final name, and the message is one line. Kills and full disks happen one after the other in one
-run; if its results are wrong, none of its cases counts as survived.
+`make faults` injects these faults into small runs of the workflow and writes this page. A case is
+survived if the next run ends with the results of an undisturbed run (equal bit for bit, training
+times apart), no partial file has a final name, and the message is one line. Kills and full disks
+follow one another in one run: if its results are wrong, none of its cases counts as survived.
 
 ![Cases tried and survived](results.png)
 
