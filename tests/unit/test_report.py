@@ -137,7 +137,7 @@ def test_headline_is_the_best_on_validation_whatever_the_reference() -> None:
     compared = differences().assign(model="crnn", reference="svm")
     found = headline(findings(differences=compared))
     assert found.model == "C-RNN"
-    assert "C-RNN − kNN" not in found.facts  # they were not compared
+    assert found.facts["C-RNN − SVM"] == "−25.0 points (95 % CI −40.0 to −5.0)"
 
 
 def test_headline_may_be_of_any_family() -> None:

@@ -61,24 +61,29 @@ def headline(found: Findings) -> Headline:
             "chosen by": _choice(found, protocol, model),
         },
         figures={"chance": percent(1 / found.confusions["genre"].nunique())}
-        | _baseline(found, protocol, model, accuracy)
+        | _comparison(found, protocol, model, accuracy)
         | _leak(found, model)
         | _poster(found, protocol),
         warnings=_advice(found, protocol, subset),
     )
 
 
-def _baseline(found: Findings, protocol: str, model: str, accuracy: pd.Series) -> dict[str, str]:
-    """The best baseline by validation, and the difference where both were compared."""
+def _comparison(found: Findings, protocol: str, model: str, accuracy: pd.Series) -> dict[str, str]:
+    """The best baseline by validation, and the difference from it or from another reference."""
+    figures = {}
     baseline = found.best(protocol, "table")
-    if not baseline or baseline == model:
-        return {}
-    title = found.title(baseline)
-    figures = {"best baseline": f"{percent(accuracy[baseline])} ({title})"}
-    compared = found.differences[found.differences["protocol"] == protocol]
-    for row in compared.to_dict("records"):
+    if baseline and baseline != model:
+        figures["best baseline"] = f"{percent(accuracy[baseline])} ({found.title(baseline)})"
+    for row in found.differences.query("protocol == @protocol").to_dict("records"):
         if (row["reference"], row["model"]) == (model, baseline):
-            figures[f"{found.title(model)} − {title}"] = _points(found, row, "difference")
+            other, difference = baseline, row
+        elif row["model"] == model:
+            ends = {"ci_low": -row["ci_high"], "ci_high": -row["ci_low"]}
+            other, difference = row["reference"], ends | {"difference": -row["difference"]}
+        else:
+            continue
+        name = f"{found.title(model)} − {found.title(other)}"
+        figures[name] = _points(found, difference, "difference")
     return figures
 
 
