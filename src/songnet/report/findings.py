@@ -28,7 +28,7 @@ class Findings:
     tuned: list[int]  # split seeds of the run on which settings were chosen
     results: pd.DataFrame
     differences: pd.DataFrame  # empty without a test set
-    choice: pd.DataFrame  # differences on validation, where the reference was chosen
+    choice: pd.DataFrame  # differences from the best model on validation
     leaks: pd.DataFrame
     genres: pd.DataFrame
     confusions: pd.DataFrame
