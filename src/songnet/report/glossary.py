@@ -80,6 +80,12 @@ TERMS = [
         "log-loss",
         "Mean of −ln of the true genre's probability (10⁻¹² at least); lower is better.",
     ),
+    Term(
+        "losses",
+        "Training loss is measured on crops, with dropout, label smoothing and auxiliary losses, "
+        "validation loss is the log-loss of whole clips.",
+        r"(?<=two )losses",
+    ),
     Term("macro F1", "Mean of the genres' F1."),
     Term("F1", "Harmonic mean of precision and recall."),
     Term("top-2", "The true genre is among the two likeliest.", r"\btop-2 (?:accuracy|recall)"),

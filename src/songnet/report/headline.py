@@ -20,7 +20,7 @@ OTHER_SPLITS = "'split_seeds=[101,102,103,104,105]'"
 
 
 class Headline(NamedTuple):
-    """What comes first. Each text is a figure and, in brackets, more on it."""
+    """What comes first. Each text is a figure and, in brackets, its interval or source."""
 
     model: str  # its title
     accuracy: str
@@ -37,7 +37,7 @@ class Headline(NamedTuple):
 
     @property
     def facts(self) -> dict[str, str]:
-        """All that stands below the title."""
+        """All facts below the title."""
         return self.basis | self.figures | self.warnings
 
 

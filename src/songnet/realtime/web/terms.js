@@ -1,4 +1,4 @@
-// A term's definition stands in the page's glossary, and beside the term on hover, focus or tap.
+// The glossary defines each term; its definition appears beside the term on hover, focus or tap.
 {
   const tip = document.createElement("div");
   tip.id = "tip";
