@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -548,12 +549,43 @@ def test_axe_finds_nothing_serious(page: Page, clips: Path, scheme: Any, width: 
     assert not serious, json.dumps(serious, indent=1)[:3000]
 
 
+def test_page_has_landmarks_and_ordered_headings(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    for landmark in ("header", "main", "footer", "h1"):
+        expect(page.locator(f"body > {landmark}, body > header > {landmark}")).to_have_count(1)
+    headings = page.get_by_role("heading").all()
+    levels = [int(heading.evaluate("one => one.tagName[1]")) for heading in headings]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_an_empty_page_shows_no_empty_figures(page: Page) -> None:
+    for place in (".predictions", "#genres", "#summary"):
+        expect(page.locator(place)).to_be_hidden()
+    example(page).click()
+    wait_for(page, "done")
+    for place in (".predictions", "#genres", "#summary"):
+        expect(page.locator(place)).to_be_visible()
+
+
+def test_definitions_appear_on_focus(page: Page) -> None:
+    example(page).click()
+    wait_for(page, "done")
+    tip = page.locator("#tip")
+    expect(tip).to_be_hidden()
+    page.get_by_role("link", name="Overall").focus()
+    expect(tip).to_have_text(page.locator("#term-overall").text_content() or "")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
 def test_the_keyboard_reaches_everything(page: Page) -> None:
     example(page).click()
     wait_for(page, "done")
     page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
     reached = []
-    for _ in range(16):
+    for _ in range(18):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.title"))
     wanted = ["file", "microphone", "A: b (c)", "player", "picture", "smoothing", "csv", "png"]

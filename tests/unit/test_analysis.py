@@ -1,5 +1,7 @@
 """Errors, confidence, artists: against figures counted by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,7 +154,15 @@ def test_secondary_labels() -> None:
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
     facts = analysis_page.error_facts(predictions(), tracks())
     assert facts["errors naming another label"] == "1 of 3 (33.3 %)"
-    assert (facts["accuracy"], facts["top-2 accuracy"]) == ("50.0 %", "83.3 %")
+    assert facts["top-2 accuracy"] == "83.3 %"
+
+
+def test_accuracy_has_an_interval_where_there_are_artists_enough() -> None:
+    few = Bootstrap(tracks()["artist_id"], 200, 0.95)
+    assert analysis_page.accuracy_interval(predictions(), few) == ("50.0 %", "")
+    many = Bootstrap(pd.Series(range(6), tracks().index), 200, 0.9)
+    accuracy, interval = analysis_page.accuracy_interval(predictions(), many)
+    assert accuracy == "50.0 %" and re.fullmatch(r"90 % CI \d+\.\d to \d+\.\d", interval)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,11 @@ def test_filters_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     write_page("filters.html", page, **FILTERS)
     text = page.read_text()
-    assert "This network has no convolutional layers." in text and "F statistic" not in text
+    assert (
+        "This network has no convolutional layers." in text
+        and "F statistic" not in text
+        and "Glossary" not in text
+    )
     assert "&lt;b&gt;" in text and "<b>" not in text
     assert "http" not in text  # nothing to fetch
     filters = [
@@ -83,7 +87,7 @@ def test_filters_page(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_page("filters.html", page, **FILTERS | {"layers": {1: filters}})
     first, second = page.read_text().partition("<h3>Filter 3")[2].split("<h3>Filter 5")
-    assert "F = 12.3. Silenced" in first and "F is undefined. Silenced" in second
+    assert "F statistic</a> 12.3. <a" in first and "</a> undefined. <a" in second
     with pytest.raises(UndefinedError):
         write_page("filters.html", page)
 
@@ -92,12 +96,16 @@ def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
     rows = pd.DataFrame({"model": ["<script>"], "accuracy": ["54.3 ± 1.2 [50.1, 58.2]"]})
     page = tmp_path / "page.html"
     analysis: dict[str, Any] = {
-        key: {} for key in ("genres", "nearest", "confident_errors", "facts", "colours")
+        key: {} for key in ("genres", "nearest", "facts", "figures", "colours")
     }
     figure = tmp_path / "figure.svg"
     figure.write_text("<svg></svg>")
-    values = {"artists": rows, "neighbours": rows, "figure": figure, "level": 0.95, "served": True}
+    values = {
+        "artists": rows, "neighbours": rows, "figure": figure, "level": 0.95, "served": True,
+        "accuracy": "50.0 %", "interval": "", "confident_errors": [],
+    }  # fmt: skip
     write_page("analysis.html", page, **FILTERS | analysis | values)
     text = page.read_text()
-    assert "<td>&lt;script&gt;</td><td>54.3\u00a0±\u00a01.2 [50.1,\u00a058.2]</td>" in text
-    assert "Bars: 95\u00a0% CIs" in text and "<svg></svg>" in text
+    cells = "<td>54.3\u00a0±\u00a01.2 <small>[50.1,\u00a058.2]</small></td>"
+    assert f'<th scope="row">&lt;script&gt;</th>{cells}' in text
+    assert "Bars: 95\u00a0% <a" in text and "<svg></svg>" in text

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from songnet.evaluation.bootstrap import Bootstrap
-from songnet.evaluation.choice import best_run
+from songnet.evaluation.choice import best_run, by_validation
 from songnet.evaluation.excerpts import excerpt_table
 from songnet.evaluation.genre_tables import confusion_table, genre_table, recall_intervals
 from songnet.evaluation.tables import (
@@ -228,3 +228,14 @@ def test_the_poster_applies_to_music_of_its_genres(
     source: str, genres: list[str], applies: bool
 ) -> None:
     assert poster_applies({"source": source}, genres) is applies
+
+
+def test_by_validation_orders_models_under_the_fairest_protocol_with_a_test_set() -> None:
+    rows = [
+        ("official", "svm", np.nan, 0.9), ("official", "knn", np.nan, 0.8),
+        ("random", "knn", 0.5, 0.7), ("random", "svm", 0.6, 0.6),
+        ("artist", "svm", 0.9, 0.3), ("artist", "crnn", 0.1, 0.4), ("artist", "mlp", 0.2, 0.4),
+    ]  # fmt: skip
+    columns = ["protocol", "model", "accuracy", "validation_accuracy"]
+    ordered = by_validation(pd.DataFrame(rows, columns=columns))
+    assert ordered == ["crnn", "mlp", "svm", "knn"]  # knn is not under artist

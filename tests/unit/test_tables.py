@@ -55,7 +55,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
         confidence=0.95,
         **read,
     )
-    write_results(found, None, tmp_path / "results.md")
+    write_results(found, tmp_path / "results.md")
     page = (tmp_path / "results.md").read_text()
     assert f"{markdown_text(names[1])} (40 %)" in page
     assert "poster" not in page  # no figure for these data

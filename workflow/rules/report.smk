@@ -55,7 +55,6 @@ rule results_table:
         models=MODELS,
         confidence=config["evaluation"]["confidence"],
         tuned=TUNED,
-        reference=config["reference"],
         source=source("results_table"),
     script:
         "../scripts/results_table.py"

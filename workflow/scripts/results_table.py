@@ -7,4 +7,4 @@ with job(snakemake):
     from songnet.report.markdown import write_results
 
     found = Findings.read(snakemake.input, snakemake.params)
-    write_results(found, snakemake.params.reference, snakemake.output[0])
+    write_results(found, snakemake.output[0])

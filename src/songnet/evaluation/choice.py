@@ -1,10 +1,11 @@
 """Which model and run are best, by the validation subset alone."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 
-from songnet.evaluation.runs import RunName
+from songnet.evaluation.runs import FAIREST, RunName
 from songnet.io import read_json
 
 
@@ -18,6 +19,24 @@ def best_validated(validated: pd.DataFrame) -> str:
     """
     means = validated.groupby("model", sort=False)["validation_accuracy"].mean()
     return str(means.idxmax())
+
+
+def by_validation(results: pd.DataFrame) -> list[str]:
+    """Models from the best to the worst on validation, under the protocol of the headline.
+
+    That is the fairest protocol with a test set. Models that only others have come last.
+
+    Args:
+        results: results.csv.
+    """
+    headline = [
+        (math.isnan(accuracy), FAIREST.index(protocol))
+        for protocol, accuracy in zip(results["protocol"], results["accuracy"], strict=True)
+    ]
+    ordered = results.assign(headline=headline).sort_values(
+        ["headline", "validation_accuracy"], ascending=[True, False], kind="stable"
+    )
+    return list(ordered["model"].drop_duplicates())
 
 
 def best_run(folders: list[Path]) -> Path:

@@ -1,5 +1,6 @@
 """The page on errors, confidence and artists of the best network that was trained here."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,21 @@ from songnet.evaluation import error_analysis
 from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.runs import RunName
 from songnet.features.metadata import metadata_fields
-from songnet.formatting import credit, percent, signed_points
+from songnet.formatting import credit, in_percent, percent, signed_points
 from songnet.models.base import load
 from songnet.report.figures import reliability_figure
 from songnet.report.pages import Excerpts, spectrogram_image, write_page
 from songnet.training.predict import embed_clips
 
 SECONDS = 10.0  # shown and played of each clip
+# Facts that come first, in large print.
+FIGURES = (
+    "top-2 accuracy",
+    "errors naming another label",
+    "expected calibration error",
+    "confidence − accuracy",
+    "nearest artist of the same genre",
+)
 
 
 def write_analysis(
@@ -39,7 +48,7 @@ def write_analysis(
         page: output.
         figure: output, the calibration as SVG.
     """
-    network, genres, facts = load(files["network"][0])
+    network, genres, entry = load(files["network"][0])
     served = load(files["served"][0]).facts
     tracks = pd.read_parquet(files["tracks"])
     subsets = read_subsets(files["split"][0])
@@ -48,7 +57,7 @@ def write_analysis(
     runs = [
         pd.read_parquet(path)
         for path in files["predictions"]
-        if RunName.of(Path(path).parent).model == facts["model"]
+        if RunName.of(Path(path).parent).model == entry["model"]
     ]
     predictions = pd.concat(runs).query("split == @subset")
     shards = MelShards.read(files["mel"])
@@ -65,18 +74,25 @@ def write_analysis(
         Excerpts(clips, tracks["seconds"].max()),
         round(SECONDS * shards.frames_per_second),
     )
+    accuracy, interval = accuracy_interval(predictions, bootstrap)
+    facts = (
+        {"runs": f"{len(runs)}"}
+        | error_facts(predictions, tracks)
+        | calibration_facts(reliability)
+        | artist_facts(artists, neighbours)
+    )
     write_page(
         "analysis.html",
         page,
-        dataset={"title": facts["dataset_title"], "note": facts["note"]},
-        network=facts,
+        dataset={"title": entry["dataset_title"], "note": entry["note"]},
+        network=entry,
         subset=subset,
         # One of precomputed mels cannot compute its own; another may be on a pretrained encoder.
-        served=facts.get("spectrogram") is not None and served["key"] == facts["key"],
-        facts={"runs": f"{len(runs)}"}
-        | error_facts(predictions, tracks)
-        | calibration_facts(reliability)
-        | artist_facts(artists, neighbours),
+        served=entry.get("spectrogram") is not None and served["key"] == entry["key"],
+        accuracy=accuracy,
+        interval=interval,
+        figures={name: facts.pop(name) for name in FIGURES if name in facts},
+        facts=facts,
         colours=genre_colours(genres),
         genres=error_analysis.genre_errors(predictions),
         figure=figure,
@@ -98,18 +114,26 @@ def write_analysis(
 
 
 def error_facts(predictions: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, str]:
-    """Accuracies, and how many errors name another label of the track."""
+    """Top-2 accuracy, and how many errors name another label of the track."""
     labels = error_analysis.secondary_labels(predictions, tracks)
     share = f" ({percent(labels.excused / labels.wrong)})" if labels.wrong else ""
     pairs = ", ".join(f"{a} with {b} ({count})" for a, b, count in labels.pairs[:3])
     return {
-        "accuracy": percent((predictions["genre"] == predictions["predicted"]).mean()),
         "top-2 accuracy": percent(error_analysis.top_accuracy(predictions, 2)),
         "predictions": f"{len(predictions):,} of {predictions['track_id'].nunique():,} tracks",
         "several labels": f"{labels.predictions:,} predictions of tracks with labels of several "
         "genres" + (f", most often {pairs}" if pairs else ""),
         "errors naming another label": f"{labels.excused:,} of {labels.wrong:,}{share}",
     }
+
+
+def accuracy_interval(predictions: pd.DataFrame, bootstrap: Bootstrap) -> tuple[str, str]:
+    """Accuracy and its interval, which is empty where there are too few artists."""
+    table = predictions.set_index("track_id")
+    right = (table["genre"] == table["predicted"]).astype(float)
+    low, high = bootstrap.interval_of_enough(right)
+    interval = f"{100 * bootstrap.confidence:g} % CI {in_percent(low)} to {in_percent(high)}"
+    return percent(right.mean()), "" if math.isnan(low) else interval
 
 
 def calibration_facts(reliability: pd.DataFrame) -> dict[str, str]:

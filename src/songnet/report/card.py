@@ -5,7 +5,7 @@ from pathlib import Path
 from songnet.evaluation.runs import protocol_of
 from songnet.io import read_json
 from songnet.models.base import load
-from songnet.report.cells import PROTOCOLS
+from songnet.report.glossary import PROTOCOLS
 from songnet.report.pages import write_page
 
 

@@ -1,7 +1,6 @@
 """Tables of the report, as text: each is formatted once, for results.md and the page.
 
-Nothing here is chosen by the test set: where one model is named, validation chose it, or the key
-`reference` of config.yaml.
+Nothing here is chosen by the test set: where one model is named, validation chose it.
 """
 
 from typing import Any
@@ -14,43 +13,13 @@ from songnet.report.findings import Findings
 
 NAMED = 5  # missing tracks that are named
 SUBSETS = {"train": "training", "validation": "validation", "test": "test"}
-PROTOCOLS = {
-    "artist": "No artist is in two subsets: accuracy on music by new artists.",
-    "official": "The data set's own split. FMA's keeps each artist in one subset; that of other "
-    "data need not. Tracks without a subset take no part.",
-    "random": "Tracks are split at random. Artists are in several subsets, which "
-    "raises the accuracy (the artist leak).",
-}
-
 MARK = "†"  # of models that read what SongNet did not compute
-DIFFERENCES = (
-    "A is the reference: the model of the best validation accuracy, or the key reference of the "
-    "configuration. Both models are compared on the same test tracks; in brackets the CI, by "
-    "bootstrap over artists and, where there are several, pairs of runs (too narrow for fewer than "
-    "six pairs if trainings differ more than artists do). Of a dozen intervals, one may exclude 0 "
-    "by chance. Log-loss is in nats (probabilities below 10⁻¹² count as 10⁻¹²); lower is better."
-)
 
 
-def caption(found: Findings) -> str:
-    """Say what the columns of `results_table` mean, those that it has."""
-    sentences = [
-        f"Accuracy in % on the test set ± standard deviation over runs, in brackets the "
-        f"{100 * found.confidence:g} % CI (bootstrap over artists)."
-    ]
-    if "validation" in found.subsets.values():
-        sentences.append(
-            "Where there is no test set it is validation accuracy, by which models were chosen: "
-            "of the best one, expect a little less of new music."
-        )
-    if len(found.leaks):
-        sentences.append("Artist leak: accuracy under random − accuracy under artist.")
-    if found.results["poster_accuracy"].notna().any():
-        sentences.append(
-            "The poster's accuracies belong to the protocol in parentheses (its C-RNN's most "
-            "likely); under others they are not comparable."
-        )
-    return " ".join(sentences)
+def legend(found: Findings) -> str:
+    """Say what the cells of `results_table` hold."""
+    level = f"{100 * found.confidence:g} % CI"
+    return f"Accuracy in % ± standard deviation over runs [{level}], best on validation first."
 
 
 def results_table(found: Findings) -> pd.DataFrame:
@@ -73,9 +42,9 @@ def results_table(found: Findings) -> pd.DataFrame:
             column = f"{protocol} %" + ("" if subset == "test" else " (validation)")
             row[column] = _accuracy(own[protocol]) if protocol in own else ""
         if behind:
-            reference = compared["reference"].iloc[0]
-            row[f"{found.title(reference)} − model ({fairest})"] = (
-                "reference" if model == reference else _change(behind.get(model), "difference")
+            is_reference = model == compared["reference"].iloc[0]
+            row[f"difference ({fairest})"] = (
+                "reference" if is_reference else _change(behind.get(model), "difference")
             )
         if leaks:
             row["artist leak"] = _change(leaks.get(model), "leak")

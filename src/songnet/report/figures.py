@@ -4,27 +4,34 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 
-from songnet.colours import PALETTE, PROTOCOLS, text_on_heat
+from songnet.colours import PALETTE, PROTOCOLS
 from songnet.data.subsets import judging_subset
-from songnet.evaluation.runs import RunName, protocol_of
+from songnet.evaluation.choice import by_validation
+from songnet.evaluation.runs import FAIREST, RunName, protocol_of
 from songnet.evaluation.table_files import read_table
 from songnet.formatting import in_percent, shortened
 from songnet.io import replacing
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 Models = dict[str, dict[str, Any]]
 
 INK = "#1c1c1e"
-WIDTH = 5.4  # inches: on a phone, too, text is large enough
+# Shares, from nothing to a blue on which the ink of a light and of a dark page is legible.
+HEAT = LinearSegmentedColormap.from_list("heat", ["#0072B200", "#0072B2C0"])
+MARKERS = "oDs"  # of protocols
+TITLE_WIDTH = 24  # characters of a line of a model's title
+WIDTH = 4.6  # inches: on a phone, too, text is large enough
 STYLE: dict[Any, Any] = {
     "font.size": 9, "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False,
     "svg.fonttype": "none", "svg.hashsalt": "songnet", "axes.facecolor": "none",
@@ -48,7 +55,10 @@ def draw_figures(
         output: accuracy (a path); confusion ({protocol}/{model}.svg), training ({model}.svg) and
             excerpts (lists of paths).
     """
-    accuracy_figure(read_table(files["results"]), models, title, output["accuracy"])
+    results = read_table(files["results"])
+    accuracy_figure(
+        results, {name: models[name] for name in by_validation(results)}, title, output["accuracy"]
+    )
     confusions = dict(list(read_table(files["confusions"]).groupby(["protocol", "model"])))
     for path in output["confusion"]:
         protocol, model = Path(path).parent.name, Path(path).stem
@@ -76,12 +86,15 @@ def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str
     known = results.assign(accuracy=results["accuracy"].fillna(results["validation_accuracy"]))
     names = [name for name in models if name in set(known["model"])]
     places = {name: len(names) - i for i, name in enumerate(names)}
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(names)))
-    for k, (protocol, rows) in enumerate(known.groupby("protocol", sort=False)):
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.0 + 0.36 * len(names)))
+    protocols = sorted(known["protocol"].unique(), key=FAIREST.index)
+    for k, protocol in enumerate(protocols):
+        rows = known[known["protocol"] == protocol]
         validated = untested[rows.index].any()
         axes.errorbar(
-            100 * rows["accuracy"], rows["model"].map(places) + 0.22 * (1 - k), xerr=_bars(rows),
-            fmt="o", markersize=5, capsize=2, color=PROTOCOLS[str(protocol)],
+            100 * rows["accuracy"], rows["model"].map(places) + (0.24, 0, -0.24)[k],
+            xerr=_bars(rows), fmt=MARKERS[k], markersize=6 if k == 0 else 4,
+            elinewidth=2 if k == 0 else 1, color=PROTOCOLS[protocol],
             fillstyle="none" if validated else "full",
             label=f"{protocol} split" + (" (validation)" if validated else ""),
         )  # fmt: skip
@@ -89,11 +102,15 @@ def accuracy_figure(results: pd.DataFrame, models: Models, title: str, path: str
     if len(poster):
         claimed = 100 * poster["poster_accuracy"]
         axes.plot(claimed, poster["model"].map(places), "x", color=INK, label="poster")
-    axes.set_yticks(list(places.values()), [models[name]["title"] for name in names])
+    titles = [fill(models[name]["title"], TITLE_WIDTH) for name in names]
+    axes.set_yticks(list(places.values()), titles)
+    axes.grid(visible=False, axis="y")
     axes.set_xlim(0, 100)
     axes.set_ylim(0.4, len(names) + 0.6)
     axes.set_xlabel(f"{'' if untested.any() else 'test '}accuracy in %, with CI over artists")
-    figure.legend(loc="outside upper center", ncols=4, title=title)
+    figure.legend(
+        loc="outside upper center", ncols=3, columnspacing=1, handletextpad=0.3, title=title
+    )
     _write(figure, path)
 
 
@@ -119,13 +136,11 @@ def confusion_figure(counts: pd.DataFrame, title: str, path: str, note: str = ""
     width, height = max(left + cells + 0.2, 4.0), bottom + cells + top
     figure = plt.figure(figsize=(width, height), layout="none")
     axes = figure.add_axes((left / width, bottom / height, cells / width, cells / height))
-    axes.imshow(100 * shares, cmap="viridis", vmin=0, vmax=100, interpolation="none")
+    axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
     for i, j in np.argwhere(shares):  # empty cells stay empty
-        axes.text(
-            j, i, in_percent(shares[i, j], 0), ha="center", va="center", fontsize=8,
-            color=text_on_heat(shares[i, j]),
-        )  # fmt: skip
+        axes.text(j, i, in_percent(shares[i, j], 0), ha="center", va="center", fontsize=8)
     axes.grid(visible=False)
+    axes.spines[:].set_visible(True)
     axes.set_xticks(range(len(matrix)), names, rotation=45, ha="right", rotation_mode="anchor")
     labels = [f"{name} ({count})" for name, count in zip(names, tracks, strict=True)]
     axes.set_yticks(range(len(matrix)), labels)
@@ -192,7 +207,7 @@ def excerpt_figure(excerpts: pd.DataFrame, models: Models, path: str) -> None:
         ticks = sorted(rows["seconds"].unique())[::2]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
         axes.minorticks_off()
-        axes.set_title(f"{protocol} split, {rows['subset'].iloc[0]}", fontsize=9)
+        axes.set_title(f"{protocol} split,\n{rows['subset'].iloc[0]}", fontsize=9)
     for model, colour in colours.items():
         panels[0][0].plot([], [], "o-", color=colour, label=models[model]["title"])
     panels[0][0].set_ylabel("accuracy in %, with CI over artists")

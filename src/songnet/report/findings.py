@@ -9,7 +9,7 @@ import pandas as pd
 
 from songnet.data.selection import read_quarantine
 from songnet.data.subsets import judging_subset, read_subsets
-from songnet.evaluation.choice import best_validated
+from songnet.evaluation.choice import best_validated, by_validation
 from songnet.evaluation.runs import FAIREST
 from songnet.evaluation.table_files import read_table
 from songnet.io import read_json
@@ -23,12 +23,12 @@ class Findings:
     """Tables of a run as its files hold them, and what the configuration says of them."""
 
     dataset: Values  # title, source and note
-    models: dict[str, Values]  # entries of models.yaml
+    models: dict[str, Values]  # entries of models.yaml, the best on validation first
     confidence: float  # of the intervals
     tuned: list[int]  # split seeds of the run on which settings were chosen
     results: pd.DataFrame
     differences: pd.DataFrame  # empty without a test set
-    choice: pd.DataFrame  # differences on validation, where the reference was chosen
+    choice: pd.DataFrame  # differences from the best model on validation
     leaks: pd.DataFrame
     genres: pd.DataFrame
     confusions: pd.DataFrame
@@ -48,9 +48,11 @@ class Findings:
             params: dataset, models, confidence and tuned.
         """
         tables = ("results", "differences", "choice", "leaks", "genres", "confusions")
+        read = {name: read_table(files[name]) for name in tables}
         return cls(
-            **{name: params[name] for name in ("dataset", "models", "confidence", "tuned")},
-            **{name: read_table(files[name]) for name in tables},
+            **{name: params[name] for name in ("dataset", "confidence", "tuned")},
+            models={name: params["models"][name] for name in by_validation(read["results"])},
+            **read,
             tracks=pd.read_parquet(files["tracks"]),
             quarantine=read_quarantine(files["quarantine"]),
             archives=read_json(files["archives"]),

@@ -1,6 +1,6 @@
-"""The headline of the report: one model, how it was chosen, what to compare its accuracy with.
+"""The headline of the report: the best model by validation, and what to compare it with.
 
-The test set chooses nothing here: validation did, or the key `reference` of config.yaml.
+The test set chooses nothing here.
 """
 
 from typing import Any, NamedTuple
@@ -20,57 +20,88 @@ OTHER_SPLITS = "'split_seeds=[101,102,103,104,105]'"
 
 
 class Headline(NamedTuple):
-    """What comes first."""
+    """What comes first. Each text is a figure and, in brackets, its interval or source."""
 
-    title: str  # with the accuracy
     model: str  # its title
-    facts: dict[str, str]  # sample, chance, best baseline, artist leak, poster
+    accuracy: str
+    interval: str  # of the accuracy; empty where it is unknown
+    split: str  # that it is measured on
+    basis: dict[str, str]  # what it is measured on, how the model was chosen
+    figures: dict[str, str]  # to compare it with: chance, best baseline, artist leak, poster
+    warnings: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """The accuracy in one line."""
+        return f"{self.model[0].upper()}{self.model[1:]}: {self.accuracy} accuracy ({self.split})"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """All facts below the title."""
+        return self.basis | self.figures | self.warnings
 
 
-def headline(found: Findings, reference: str | None) -> Headline:
-    """Name the model, its accuracy, and what to compare it with.
+def headline(found: Findings) -> Headline:
+    """Name the best model by validation, its accuracy, and what to compare it with.
 
     Args:
         found: by the run.
-        reference: model of the headline; None for that of the best validation accuracy.
     """
     protocol, subset = next(iter(found.subsets.items()))
-    compared = found.differences[found.differences["protocol"] == protocol]
-    if len(compared):
-        reference = str(compared["reference"].iloc[0])
-    model = reference or str(found.best(protocol))
+    model = str(found.best(protocol))
     rows = found.results[found.results["protocol"] == protocol].set_index("model")
     accuracy = rows["accuracy" if subset == "test" else "validation_accuracy"].astype(float)
-    title = found.title(model)
-    facts = {
-        f"{subset} accuracy": percent(accuracy[model]) + _ci(found, rows.loc[model], in_percent),
-        "measured on": _sample(found, protocol, subset),
-        "chosen by": _choice(found, protocol, model),
-        "chance": percent(1 / found.confusions["genre"].nunique()),
-    }
+    return Headline(
+        model=found.title(model),
+        accuracy=percent(accuracy[model]),
+        interval=_ci(found, rows.loc[model], in_percent),
+        split=f"{protocol} split" + ("" if subset == "test" else ", validation"),
+        basis={
+            "measured on": _sample(found, protocol, subset),
+            "chosen by": _choice(found, protocol, model),
+        },
+        figures={"chance": percent(1 / found.confusions["genre"].nunique())}
+        | _comparison(found, protocol, model, accuracy)
+        | _leak(found, model)
+        | _poster(found, protocol),
+        warnings=_advice(found, protocol, subset),
+    )
+
+
+def _comparison(found: Findings, protocol: str, model: str, accuracy: pd.Series) -> dict[str, str]:
+    """The best baseline by validation, and the difference from it or from another reference."""
+    figures = {}
     baseline = found.best(protocol, "table")
     if baseline and baseline != model:
-        facts["best baseline"] = f"{found.title(baseline)}, {percent(accuracy[baseline])}"
-        for row in compared[compared["model"] == baseline].to_dict("records"):
-            points = _points(found, row, "difference")
-            facts[f"{title} − {found.title(baseline)}"] = points
-    for row in found.leaks[found.leaks["model"] == model].to_dict("records"):
-        facts["artist leak"] = f"{_points(found, row, 'leak')}, random − artist"
-    facts |= _poster(found, protocol) | _advice(found, protocol, subset)
-    split = f"{protocol} split" + ("" if subset == "test" else ", validation")
-    heading = f"{title[0].upper()}{title[1:]}: {percent(accuracy[model])} accuracy ({split})"
-    return Headline(heading, title, facts)
+        figures["best baseline"] = f"{percent(accuracy[baseline])} ({found.title(baseline)})"
+    for row in found.differences.query("protocol == @protocol").to_dict("records"):
+        if (row["reference"], row["model"]) == (model, baseline):
+            other, difference = baseline, row
+        elif row["model"] == model:
+            ends = {"ci_low": -row["ci_high"], "ci_high": -row["ci_low"]}
+            other, difference = row["reference"], ends | {"difference": -row["difference"]}
+        else:
+            continue
+        name = f"{found.title(model)} − {found.title(other)}"
+        figures[name] = _points(found, difference, "difference")
+    return figures
+
+
+def _leak(found: Findings, model: str) -> dict[str, str]:
+    leaks = found.leaks.set_index("model").to_dict("index")
+    return {"artist leak": _points(found, leaks[model], "leak")} if model in leaks else {}
 
 
 def _ci(found: Findings, row: Any, text: Any) -> str:
     if pd.isna(row["ci_low"]):
         return ""
     level = f"{100 * found.confidence:g} % CI"
-    return f" ({level} {text(row['ci_low'])} to {text(row['ci_high'])})"
+    return f"{level} {text(row['ci_low'])} to {text(row['ci_high'])}"
 
 
 def _points(found: Findings, row: Any, column: str) -> str:
-    return f"{signed_points(row[column])} points{_ci(found, row, signed_points)}"
+    points, interval = f"{signed_points(row[column])} points", _ci(found, row, signed_points)
+    return f"{points} ({interval})" if interval else points
 
 
 def _sample(found: Findings, protocol: str, subset: str) -> str:
@@ -91,8 +122,8 @@ def _sample(found: Findings, protocol: str, subset: str) -> str:
 def _choice(found: Findings, protocol: str, model: str) -> str:
     """How the model was chosen, and whether the validation tracks can tell it from others."""
     rows = found.choice[found.choice["protocol"] == protocol]
-    if set(rows["reference"]) != {model}:
-        return "the configuration (key reference)" if len(rows) else "being the only model"
+    if rows.empty:
+        return "being the only model"
     tracks, effective = int(rows["tracks"].iloc[0]), rows["effective_artists"].iloc[0]
     results = found.results[found.results["protocol"] == protocol].set_index("model")
     text = f"validation accuracy, {percent(results.loc[model, 'validation_accuracy'])} on "
@@ -100,7 +131,9 @@ def _choice(found: Findings, protocol: str, model: str) -> str:
     if effective < TOO_NARROW_BELOW:
         return f"{text}; with so few, the choice says little"
     close = [found.title(name) for name in rows["model"][rows["ci_low"] <= 0]]
-    return text + (f"; not significantly better there than {listed(close)}" if close else "")
+    if close:
+        text += f"; not significantly better there than {listed(close, most=2)}"
+    return text
 
 
 def _advice(found: Findings, protocol: str, subset: str) -> dict[str, str]:
@@ -113,13 +146,13 @@ def _advice(found: Findings, protocol: str, subset: str) -> dict[str, str]:
     )
     if protocol != "official" and fewest < FEW_TRACKS and len(splits) < ENOUGH_SPLITS:
         facts["advice"] = (
-            f"a genre has only {counted(fewest, f'{subset} track')} in a split, so another split "
-            f"may change accuracies by many points: run several, e.g. {OTHER_SPLITS}"
+            f"A genre has only {counted(fewest, f'{subset} track')} in a split, so another split "
+            f"may change accuracies by many points: run several, e.g. {OTHER_SPLITS}."
         )
     if protocol != "official" and found.tuned:
         facts["tuning"] = (
             f"split_seeds {listed(map(str, found.tuned))} took part in choosing the networks' "
-            f"settings: figures to quote need others, e.g. {OTHER_SPLITS}"
+            f"settings: figures to quote need others, e.g. {OTHER_SPLITS}."
         )
     return facts
 
@@ -131,7 +164,7 @@ def _poster(found: Findings, protocol: str) -> dict[str, str]:
         return {}
     best = known.loc[known["poster_accuracy"].idxmax()]
     ours = known[known["model"] == best["model"]].set_index("protocol")["accuracy"]
-    here = ", ".join(f"{percent(ours[name])} ({name})" for name in found.subsets if name in ours)
+    here = ", ".join(f"{percent(ours[name])} {name}" for name in found.subsets if name in ours)
     claimed = percent(best["poster_accuracy"], 2)
     belongs = found.family(best["model"]).poster_protocol
-    return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs}); here {here}"}
+    return {f"poster's {found.title(best['model'])}": f"{claimed} ({belongs} split; here {here})"}

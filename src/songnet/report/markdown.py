@@ -8,13 +8,11 @@ from songnet.report.headline import headline
 from songnet.report.pages import write_page
 
 
-def write_results(found: Findings, reference: str | None, path: str | Path) -> None:
+def write_results(found: Findings, path: str | Path) -> None:
     """Write results.md.
 
     Args:
         found: by the run.
-        reference: model of the headline; None for that of the best validation accuracy.
         path: of the file.
     """
-    first = headline(found, reference)
-    write_page("results.md", path, found=found, cells=cells, headline=first)
+    write_page("results.md", path, found=found, cells=cells, headline=headline(found))

@@ -39,7 +39,7 @@ def write_report(
         dataset=found.dataset,
         found=found,
         cells=cells,
-        headline=headline(found, params["config"]["reference"]),
+        headline=headline(found),
         figures=figures,
         confusions=confusion_panels(found, figures),
         trainings={

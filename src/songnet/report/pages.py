@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import soundfile as sf
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -18,11 +20,13 @@ from songnet import __version__
 from songnet.data.clips import AudioSource, ClipSource
 from songnet.formatting import markdown_text, percent
 from songnet.io import replacing
+from songnet.report.glossary import Glossary
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 TEMPLATES = Path(__file__).parent / "templates"
+TERMS_SCRIPT = Path(__file__).parents[1] / "realtime" / "web" / "terms.js"
 EXCERPT_RATE = 22_050  # Hz, of audio in pages
 
 
@@ -40,13 +44,18 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=_unbroken if html else None,
     )  # fmt: skip
+    glossary = Glossary(html)
     environment.globals |= {
-        "read": lambda name: Markup((TEMPLATES / name).read_text("utf-8")),
+        "style": Markup((TEMPLATES / "page.css").read_text("utf-8")),
+        "terms_script": Markup(TERMS_SCRIPT.read_text("utf-8")),
+        "glossary": glossary,
         "version": __version__,
     }
     environment.filters |= {
         "percent": percent,
-        "markdown": _markdown_table,
+        "terms": _mark_terms,
+        "cell": _cell,
+        "markdown": partial(_markdown_table, glossary),
         "svg": lambda file: Markup(Path(file).read_text("utf-8")),
     }
     page = environment.get_template(template).render(**values)
@@ -54,8 +63,23 @@ def write_page(template: str, path: str | Path, **values: Any) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _markdown_table(rows: pd.DataFrame) -> str:
+@pass_context  # else Jinja would mark constants of branches that a page does not show
+def _mark_terms(context: Context, text: str) -> str:
+    """Link terms to their definitions."""
+    glossary: Glossary = context["glossary"]
+    return glossary.mark(_unbroken(text) if glossary.html else text)
+
+
+def _cell(text: str) -> Markup:
+    """A cell of a table, with its interval in small print."""
+    figure, bracket, interval = str(_unbroken(text)).partition(" [")
+    return Markup("{} <small>[{}</small>" if bracket else "{}").format(figure, interval)
+
+
+def _markdown_table(glossary: Glossary, rows: pd.DataFrame) -> str:
     """Format a table of text."""
+    for name in rows.columns:
+        glossary.mark(name)
     escaped = rows.map(markdown_text).rename(columns=markdown_text)
     return str(escaped.to_markdown(index=False, disable_numparse=True))
 

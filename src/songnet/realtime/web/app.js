@@ -54,7 +54,7 @@ async function choose(entry) {
   }
   say("");
   document.body.dataset.state = "idle";
-  tell(element("about"), `${entry.description} A step takes ${model.stepSeconds.toFixed(2)} s.`);
+  tell(element("about"), `${entry.description} It predicts every ${model.stepSeconds.toFixed(2)} s.`);
   resetTable(model);
   stage.model = model;
   fillExamples();
@@ -166,7 +166,7 @@ function fillExamples() {
   exampleButtons.clear();
   for (const example of model.examples) {
     const button = make("button", "", mark(model.colours[example.genre] ?? "transparent"), make("span", "", example.title));
-    button.append(make("small", "", example.licence ? `${example.genre} · ${example.licence}` : example.genre));
+    button.append(make("small", "", example.genre));
     button.type = "button";
     button.title = example.credit;
     button.onclick = () => openExample(example);

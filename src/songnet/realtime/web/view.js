@@ -35,7 +35,7 @@ export function pronounce(id, probabilities, model, reason = "–") {
   place.dataset.genre = first.genre;
 }
 
-const share = ({ genre, probability }) => `${genre}\u00a0${percent(probability)}`;
+const share = ({ genre, probability }) => `${genre} ${percent(probability)}`;
 const isUnsure = (first, second, model) => first.probability - second.probability < model.close_call;
 
 /** Say what a piece is at a step; null where it has not been analysed. */
