@@ -151,7 +151,7 @@ def test_a_file_that_is_not_there_is_asked_for_once(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_asked_for_once(tmp_path: Path, serve: Serve) -> None:
     (tmp_path / "a.zip.part").symlink_to("/dev/full")
-    with pytest.raises(SongNetError, match=r"a\.zip\.part: may not be written"):
+    with pytest.raises(SongNetError, match=r"a\.zip\.part: cannot be written"):
         download("a.zip", [serve().url], SHA1, tmp_path / "a.zip", pause=1000)
 
 

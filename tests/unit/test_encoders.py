@@ -101,7 +101,7 @@ def test_step_logits_follow_the_last_seconds() -> None:
 def test_convolutions_are_padded_as_tensorflow_pads() -> None:
     """An even kernel has one frame more after its centre than before."""
     layer: Any = MusiCNN().front[2]
-    assert layer.around == (63, 64)
+    assert layer.padding == (63, 64)
     with torch.no_grad():
         layer.convolution.weight.zero_()
         layer.convolution.bias.zero_()
@@ -285,7 +285,7 @@ def test_a_head_on_an_onnx_encoder_streams(graph: Path, tmp_path: Path) -> None:
 def test_wrong_graphs_are_one_line(graph: Path, tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"file": str(tmp_path / "no.onnx")}, "no such file"),
-        ({"file": __file__}, "not a graph of ONNX"),
+        ({"file": __file__}, "not an ONNX graph"),
         ({"sha256": "0" * 64}, "SHA-256 is .*, expected 0"),
         ({"patch_frames": 20}, "musicnn.onnx: "),
         ({"output": "embeddings"}, "musicnn.onnx: "),

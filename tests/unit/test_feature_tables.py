@@ -46,7 +46,7 @@ def test_read_feature_table_takes_track_id_as_column_or_index(
         (lambda t: t.rename(columns={"track_id": "id"}), "lacks a column track_id of integers"),
         (lambda t: t.astype({"track_id": str}), "lacks a column track_id of integers"),
         (lambda t: t.assign(x1="loud"), "column x1 is not numeric"),
-        (lambda t: t[["track_id"]], "has no column beside track_id"),
+        (lambda t: t[["track_id"]], "has no column besides track_id"),
         (lambda t: pd.concat([t, t[:1]]), "has track 100 twice"),
     ],
 )

@@ -114,7 +114,7 @@ def test_what_cannot_be_written_stays_as_it_is(
     path.chmod(0o644)
     with monkeypatch.context() as patch:  # a library that damages a file
         patch.setattr(genre_tags, "_write", lambda copy, *_: Path(copy).write_bytes(content[:-900]))
-        with pytest.raises(SongNetError, match="its audio would change; it is left as it is"):
+        with pytest.raises(SongNetError, match="its audio would change; the file is not modified"):
             write_genres(str(path), ["Rock"])
 
     def full(source: Path, copy: Path) -> None:
@@ -186,7 +186,7 @@ def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_pat
         file.write(b'["half an ent')
     problems = [(Path(path).name, problem) for path, problem in undo(table)]
     assert problems == [
-        ("3 weak.mp3", "has another genre now, Folk; it is left as it is"),
+        ("3 weak.mp3", "its genre has changed since, to Folk; the file is not modified"),
         ("2 tagged.mp3", ""), ("1 sure.mp3", ""),
     ]  # fmt: skip
     for path in (tmp_path / "1 sure.mp3", tmp_path / "2 tagged.mp3"):
@@ -195,7 +195,7 @@ def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_pat
     assert len(list(undo_file(table).read_text().splitlines())) == 1  # what could not be undone
     write_genres(str(tmp_path / "3 weak.mp3"), ["Rock"])
     assert [problem for _, problem in undo(table)] == [""] and not undo_file(table).exists()
-    with pytest.raises(SongNetError, match="nothing was written into tags"):
+    with pytest.raises(SongNetError, match="there are no written tags to undo"):
         list(undo(table))
 
 

@@ -38,9 +38,9 @@ def test_layout_reads_labels(pattern: str | None, file: str, labels: dict[str, s
 @pytest.mark.parametrize(
     ("pattern", "file", "message"),
     [
-        (None, "Song.mp3", "no folder names its genre"),
-        ("{genre}/{artist}/{title}", "Rock/Song.mp3", "does not fit the layout {genre}/{artist}"),
-        ("{genre}/{title}", "Rock/Ann/Song.mp3", "does not fit the layout {genre}/{title}"),
+        (None, "Song.mp3", "not in a genre folder"),
+        ("{genre}/{artist}/{title}", "Rock/Song.mp3", "does not match the layout {genre}/{artist}"),
+        ("{genre}/{title}", "Rock/Ann/Song.mp3", "does not match the layout {genre}/{title}"),
     ],
 )
 def test_layout_says_why_a_path_does_not_fit(pattern: str | None, file: str, message: str) -> None:

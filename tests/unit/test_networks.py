@@ -165,17 +165,17 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
     ("change", "reason"),
     [
         ({"version": 2}, "its version is 2, this SongNet reads 1"),
-        ({"genres": ["a", "b"]}, "2 genres for 3 outputs, which must differ"),
-        ({"genres": ["a", "b", "b"]}, "3 genres for 3 outputs, which must differ"),
+        ({"genres": ["a", "b"]}, "2 genres for 3 outputs, or repeated genres"),
+        ({"genres": ["a", "b", "b"]}, "3 genres for 3 outputs, or repeated genres"),
         (
             {"network": "os.system"},
-            "'os.system' is not a network of SongNet (known: crnn, causal_crnn, "
+            "'os.system' is not a SongNet network (known: crnn, causal_crnn, "
             "encoder_classifier, musicnn_tagger)",
         ),
         ({"facts": None}, "facts are not a table"),
         ({"genres": {"a": 1, "b": 2, "c": 3}}, "genres are not a list of names"),
         ("config", "lacks 'config'"),
-        ("nan", "weights that are not finite"),
+        ("nan", "its weights are not finite"),
         ("bit", "damaged, its checksum is wrong"),
         ("type", "damaged, its checksum is wrong"),
     ],

@@ -99,7 +99,7 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
     seen = Preview(9, {"artist": "no track names an artist"}, has_artists=False)
     note = dataset_note(config, dataset, "computed", seen)
     assert note == "No track names an artist, so an artist leak cannot be excluded."
-    seen = Preview(9, {"artist": "'Rock' has too few artists: 2, where 3 are needed"})
+    seen = Preview(9, {"artist": "'Rock' has too few artists: 2, but 3 are needed"})
     assert "the artist leak is not measured: 'Rock' has too few artists: 2" in dataset_note(
         config, dataset, "computed", seen
     )

@@ -224,11 +224,11 @@ def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
         ({"spectrogram": describe(MEL) | {"n_fft": 2**40}}, ".* n_fft than 65536: "),
         (
             {"spectrogram": describe(MEL) | {"f_min": 20}},
-            "mel has other keys in this version: f_min",
+            "mel has different keys in this version: f_min",
         ),
         (
             {"spectrogram": {"kind": "mel", "n_mels": 64}},
-            "mel has other keys in this version: hop_length, n_fft, sample_",
+            "mel has different keys in this version: hop_length, n_fft, sample_",
         ),
         ({"spectrogram": describe(MEL) | {"hop_length": 0}}, "a value is not a positive integer: "),
         ({"spectrogram": describe(MEL) | {"n_mels": 128}}, "128 bands for a network of 64"),

@@ -121,7 +121,7 @@ def test_an_archive_without_the_clips_gives_way_to_the_next(
     copyfile(archives / "fma_metadata.zip", other / "fma_metadata.zip")
     write_archive(other / "fma_small.zip", {"fma_small/README.txt": "none"})
     empty = serve(folder=other)
-    with pytest.raises(SongNetError, match=r"fma_small\.zip holds none of the wanted clips$"):
+    with pytest.raises(SongNetError, match=r"fma_small\.zip: contains none of the selected clips$"):
         fetch(empty, mine)
     metadata, clips = mine / "fma_metadata.zip", mine / "fma_small.zip"
     fetch_sample([empty.url, serve().url], "small", None, 4, metadata, clips)
@@ -137,6 +137,8 @@ def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
     urls = [archives.as_uri(), "http://"]
     fetch_sample([*urls, serve().url], "small", None, 4, metadata, clips)
     check(archives, tmp_path)
-    with pytest.raises(SongNetError, match="fetched by http alone; leave tracks_per_genre out"):
+    with pytest.raises(
+        SongNetError, match="fetched over http or https; leave tracks_per_genre out"
+    ):
         fetch_sample(urls, "small", None, 4, metadata, clips)
     assert not waited

@@ -54,7 +54,7 @@ def test_list_songs_by_paths(library: Path) -> None:
     assert problems == {
         "Folk/cover.JPG": "not audio, by its name (*.jpg)",
         "notes.txt": "not audio, by its name (*.txt)",
-        "loose.mp3": "no folder names its genre",
+        "loose.mp3": "not in a genre folder",
     }
     assert list(songs.index) == list(range(1, 9))
 
@@ -261,9 +261,9 @@ def test_list_songs_by_tags_reads_changed_files_alone(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("flat", "none of its 2 files can be used (1.mp3: no folder names its genre); put songs"),
-        ("empty", "no file in it"),
-        ("one genre", "all songs are of one genre, 'Rock', and a classifier needs two; if the"),
+        ("flat", "none of its 2 files can be used (1.mp3: not in a genre folder); put songs"),
+        ("empty", "contains no files"),
+        ("one genre", "all songs are of one genre, 'Rock', and a classifier needs two; if its"),
     ],
 )
 def test_folders_that_cannot_be_learned_are_named(
@@ -313,7 +313,7 @@ def test_a_folder_is_a_clip_source(tmp_path: Path) -> None:
     (tmp_path / "m/Folk/B/4").unlink()
     with source.samples(22_050, 1) as read, pytest.raises(SongNetError) as error:
         read(1)
-    assert "Folk/B/4 was usable and is not any more (no such file)" in str(error.value)
+    assert "Folk/B/4 is no longer usable (no such file)" in str(error.value)
 
 
 def test_of_a_whole_song_the_middle_counts(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Music and its labels: sources of clips, the index of tracks, splits, shards of spectrograms."""
+"""Clip sources, track tables, splits and spectrogram shards."""

@@ -1,4 +1,4 @@
-"""Zip archives: tables and clips inside, read without being unpacked."""
+"""Read tables and clips from zip archives without unpacking them to disk."""
 
 import bz2
 import io
@@ -14,20 +14,20 @@ from typing import IO, Any
 
 from songnet.errors import SongNetError, UnusableClipError
 
-# Members are never unpacked to disk, and larger ones are refused: a zip can hold a terabyte of
-# zeros in a kilobyte. FMA's clips have up to 1.2 MB, its tracks.csv 0.26 GB, features.csv 0.95 GB.
+# Larger members are refused, because a zip file of a kilobyte can expand to a terabyte of zeros.
+# FMA's clips have up to 1.2 MB, its tracks.csv 0.26 GB, its features.csv 0.95 GB.
 CLIP_BYTES = 256 << 20
 TABLE_BYTES = 4 << 30
-PIECE = 1 << 16  # bytes of a member that are unpacked at a time
-# What Python raises for a damaged member, and for one that is encrypted or packed in a way that it
-# cannot read. A disk's OSError is neither.
+PIECE = 1 << 16  # bytes unpacked at a time
+# Exceptions for damaged members, and for members that are encrypted or use an unsupported
+# compression method. An OSError of the disk is neither.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 NOT_READABLE = (*DAMAGED, RuntimeError)
 
 
 @contextmanager
 def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file; what is wrong with it becomes one line that names it."""
+    """Open a zip file, and turn errors into one line that names the file."""
     try:
         with _opened(path) as file:
             yield file
@@ -46,21 +46,21 @@ def _opened(path: str | Path) -> zipfile.ZipFile:
 
 @contextmanager
 def open_member(archive: zipfile.ZipFile, name: str, threads: int = 1) -> Iterator[IO[bytes]]:
-    """Open a table in an archive, to be read as a stream.
+    """Open a table in an archive as a binary stream.
 
     Args:
-        archive: a file on this machine.
-        name: of the member.
-        threads: that unpack BZIP2, whose blocks of 900 kB know nothing of one another.
+        archive: open local archive.
+        name: name of the member.
+        threads: number of threads that unpack BZIP2, whose 900 kB blocks are independent.
 
     Raises:
-        SongNetError: there is none, it is too large, or it is damaged.
-        OSError: the disk cannot read it.
+        SongNetError: the member is missing, too large or damaged.
+        OSError: the archive cannot be read from the disk.
     """
     if name not in archive.NameToInfo:
         raise SongNetError(f"{archive.filename}: has no {name}")
     if is_twice(archive, name):
-        raise SongNetError(f"{archive.filename}: has two files {name}")
+        raise SongNetError(f"{archive.filename}: contains {name} twice")
 
     def refused(error: BaseException) -> SongNetError:
         return SongNetError(f"{archive.filename}: {name} is damaged: {_reason(error)}")
@@ -82,11 +82,11 @@ def read_member(archive: zipfile.ZipFile, name: str) -> io.BytesIO:
     """Read a clip into memory.
 
     Raises:
-        UnusableClipError: the archive does not have it, it is too large, or it is damaged.
-        OSError: the disk cannot read it.
+        UnusableClipError: the member is missing, duplicated, too large or damaged.
+        OSError: the archive cannot be read from the disk.
     """
     if is_twice(archive, name):
-        raise UnusableClipError("two files of its name are in the archive")
+        raise UnusableClipError("the archive contains two files with its name")
     try:
         with _Member(archive, name, CLIP_BYTES) as file:
             content = io.BytesIO()
@@ -102,25 +102,25 @@ def read_member(archive: zipfile.ZipFile, name: str) -> io.BytesIO:
 
 
 def is_twice(archive: zipfile.ZipFile, name: str) -> bool:
-    """Whether an archive has two files of a name; zipfile knows the last one."""
+    """Return whether an archive has two files of one name; zipfile only finds the last one."""
     if len(archive.filelist) == len(archive.NameToInfo):
         return False
     return sum(info.filename == name for info in archive.filelist) > 1
 
 
 class _TooLargeError(Exception):
-    """A member that is larger than any of its kind."""
+    """A member exceeds the size limit for its kind."""
 
 
 class _Packed(io.RawIOBase):
-    """The bytes of a member as they stand in the archive."""
+    """The compressed bytes of a member."""
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-        archive.open(info).close()  # complains of what zipfile cannot read
+        archive.open(info).close()  # raises for members that zipfile cannot read
         self._file = Path(str(archive.filename)).open("rb")  # noqa: SIM115
         self._file.seek(info.header_offset)
         header = self._file.read(30)
-        # It ends with the lengths of what follows it: name and extra field.
+        # The header ends with the lengths of the name and the extra field, which follow it.
         self._start = info.header_offset + len(header) + sum(struct.unpack("<HH", header[26:]))
         self._size, self._at = info.compress_size, 0
 
@@ -146,7 +146,7 @@ class _Packed(io.RawIOBase):
 
 
 class _Member(io.RawIOBase):
-    """A member that is unpacked in small pieces, and never further than the archive promises."""
+    """Unpacks a member in small pieces, up to the size that the archive declares."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str, limit: int, threads: int = 1) -> None:
         self._info = archive.getinfo(name)
@@ -158,10 +158,10 @@ class _Member(io.RawIOBase):
         self._file: IO[bytes]
         self._piece = PIECE
         if self._info.compress_type != zipfile.ZIP_BZIP2:
-            self._piece = 4096  # packed bytes: LZMA makes 30 MB of them at most
+            self._piece = 4096  # compressed bytes; LZMA expands them to at most 30 MB
             self._file = self._open.enter_context(archive.open(name))
             return
-        # zipfile unpacks all that it has read, and BZIP2 packs a gigabyte into a kilobyte.
+        # zipfile expands each chunk completely, and a kilobyte of BZIP2 can hold a gigabyte.
         packed = self._open.enter_context(io.BufferedReader(_Packed(archive, self._info)))
         if threads == 1:
             self._file = self._open.enter_context(bz2.BZ2File(packed))
@@ -177,7 +177,7 @@ class _Member(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             piece = self._file.read(min(len(buffer), self._piece))
-        except (RuntimeError, ValueError, OSError) as error:  # rapidgzip's, and bz2's OSError
+        except (RuntimeError, ValueError, OSError) as error:  # from rapidgzip; OSError from bz2
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise zipfile.BadZipFile("a block of BZIP2 is damaged") from None
@@ -195,7 +195,7 @@ class _Member(io.RawIOBase):
 
 
 def _reason(error: BaseException) -> str:
-    """Why a member cannot be read; the archive's own words stay out."""
+    """Say why a member cannot be read, without text taken from the archive."""
     if isinstance(error, RuntimeError):
-        return "encrypted, or packed in an unknown way"
+        return "encrypted, or compressed with an unsupported method"
     return "its CRC-32 is wrong" if "CRC" in str(error) else "it cannot be unpacked"

@@ -1,6 +1,7 @@
-"""Files that may hold music, below folders, one at a time: memory does not grow with their number.
+"""Find files that may hold music, one at a time, so that memory does not grow with their number.
 
-Bytes decide what is audio, never a name. Names only tell what people keep beside their music.
+Whether a file is audio is decided from its content, never from its name. Names only exclude the
+files that people keep next to their music.
 """
 
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from songnet.errors import SongNetError
 
-# Covers, playlists, texts, tables, archives, programs: opened by no decoder.
+# Covers, playlists, texts, tables, archives and programs are never decoded.
 BESIDE_MUSIC = frozenset(
     [
         ".bmp", ".gif", ".heic", ".ico", ".jpeg", ".jpg", ".png", ".psd", ".svg", ".tif", ".tiff",
@@ -30,36 +31,36 @@ def audio_files(paths: Iterable[str | Path]) -> Iterator[Path]:
     """Find files that may hold music.
 
     Args:
-        paths: folders, files, and lists of both (LISTS), a path a line, relative to the working
-            directory or to the list; ``~`` is the home directory.
+        paths: folders, files, and lists of both (see LISTS). A list has one path per line, relative
+            to the working directory or to the list; ``~`` is the home directory.
 
     Yields:
-        Each file once, in the order of the paths and below each sorted by name. Folders are
-        walked as deep as they go, symbolic links followed where what they point at is not
-        below the paths itself, hidden names skipped. A file that is named in ``paths`` or in
-        a list comes whatever its name is.
+        Each file once, in the order of ``paths`` and sorted by name within each. Folders are
+        walked recursively; hidden names are skipped, and symbolic links are followed unless their
+        target is below ``paths`` anyway. Files named in ``paths`` or in a list are always
+        included.
 
     Raises:
-        SongNetError: a path does not exist, or a folder may not be read.
+        SongNetError: a path does not exist, or a folder cannot be read.
     """
     yield from _walk(paths, may_be_audio)
 
 
 def all_files(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Find files as `audio_files`, with those that people keep beside their music."""
+    """Find files as `audio_files` does, including covers, playlists and other companions."""
     yield from _walk(paths, lambda path: True)
 
 
 def may_be_audio(path: Path) -> bool:
-    """Whether the name of a file leaves open that it holds music."""
+    """Return whether a file may hold music, judging by its name."""
     return path.suffix.lower() not in BESIDE_MUSIC
 
 
 def read_list(path: Path) -> Iterator[Path]:
-    """Read the paths of a list, one a line; in playlists ``#`` begins a comment.
+    """Read a list with one path per line; in playlists ``#`` starts a comment.
 
     Raises:
-        SongNetError: the list cannot be read, or a line names nothing that exists.
+        SongNetError: the list cannot be read, or a path in it does not exist.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
@@ -68,22 +69,22 @@ def read_list(path: Path) -> Iterator[Path]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or (path.suffix.lower() in PLAYLISTS and line.startswith("#")):
             continue
-        found = Path(line.strip()).expanduser()
-        if not os.path.lexists(found):
-            found = path.parent / found
-        if not os.path.lexists(found):
+        listed = Path(line.strip()).expanduser()
+        if not os.path.lexists(listed):
+            listed = path.parent / listed
+        if not os.path.lexists(listed):
             raise SongNetError(f"{path}: line {number}: {line.strip()}: no such file or folder")
-        yield found
+        yield listed
 
 
-def _walk(paths: Iterable[str | Path], is_wanted: Callable[[Path], bool]) -> Iterator[Path]:
-    """Yield the wanted files below folders, and files that are named themselves."""
+def _walk(paths: Iterable[str | Path], is_included: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield the included files below folders, and all files that are named directly."""
     named = list(_named(paths))
     walk = _Walk([path for path in named if path.is_dir()])
     for path in named:
         if path.is_dir():
-            yield from filter(is_wanted, walk.below(path))
-        elif walk.is_new_file(path) and not (walk.was_in(path.parent) and is_wanted(path)):
+            yield from filter(is_included, walk.below(path))
+        elif walk.is_new_file(path) and not (walk.was_in(path.parent) and is_included(path)):
             yield path
 
 
@@ -97,14 +98,14 @@ def _named(paths: Iterable[str | Path]) -> Iterator[Path]:
             yield path
 
 
-Key = tuple[int, int]  # device and number of a file or folder
+Key = tuple[int, int]  # device and inode number of a file or folder
 
 
 class _Walk:
-    """Walks folders and remembers what must not come twice: folders, and files named or linked.
+    """Walks folders, visiting each folder and each named or linked file only once.
 
     Args:
-        roots: folders that are walked.
+        roots: folders to walk.
     """
 
     def __init__(self, roots: list[Path]) -> None:
@@ -113,11 +114,11 @@ class _Walk:
         self._files: set[Key] = set()
 
     def is_new_file(self, path: str | Path) -> bool:
-        """Whether a file that is named or linked comes for the first time."""
+        """Return whether a named or linked file is visited for the first time."""
         return _is_new(path, self._files)
 
     def was_in(self, folder: Path) -> bool:
-        """Whether the files of a folder have come."""
+        """Return whether a folder has been visited."""
         return _key(folder) in self._folders
 
     def below(self, folder: str | Path) -> Iterator[Path]:
@@ -132,11 +133,11 @@ class _Walk:
             elif entry.is_dir():
                 waiting.append(self._entries(entry.path))
             elif entry.is_file():
-                # Without links and named files none comes twice, and none needs to be looked at.
+                # Regular files need no check unless links or named files were visited before.
                 is_plain = not (self._files or entry.is_symlink())
                 if is_plain or self.is_new_file(entry.path):
                     yield Path(entry.path)
-            elif entry.is_symlink():  # broken: opening it gives the error
+            elif entry.is_symlink():  # broken; opening it reports the error
                 yield Path(entry.path)
 
     def _entries(self, folder: str | Path) -> Iterator[os.DirEntry[str]]:
@@ -144,13 +145,13 @@ class _Walk:
             return iter(())
         try:
             with os.scandir(folder) as entries:
-                found = [entry for entry in entries if not entry.name.startswith(".")]
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             raise SongNetError(f"{folder}: {error.strerror}") from None
-        return iter(sorted(found, key=lambda entry: entry.name))
+        return iter(sorted(visible, key=lambda entry: entry.name))
 
     def _is_reached(self, link: str) -> bool:
-        """Whether the walk comes to the target of a link without it."""
+        """Return whether the walk reaches the target of a link without following it."""
         target = os.path.realpath(link)
         for root in self._roots:
             inside = target.removeprefix(root.rstrip(os.sep))
@@ -161,16 +162,16 @@ class _Walk:
 
 def _key(path: str | Path) -> Key | None:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _is_new(path: str | Path, seen: set[Key]) -> bool:
-    """Whether a file or folder is not among those seen, to which it is added."""
+    """Return whether a file or folder is seen for the first time, and remember it."""
     key = _key(path)
     is_new = key not in seen
-    if key is not None:  # a link to nothing is always new
+    if key is not None:  # broken links are always new
         seen.add(key)
     return is_new

@@ -1,4 +1,4 @@
-"""From shards to batches: random crops for training, whole clips for prediction."""
+"""Batches from spectrogram shards: random crops for training, whole clips for prediction."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -22,27 +22,27 @@ class Subset:
     """Tracks of one subset."""
 
     track_ids: Ids  # (n,)
-    labels: Ids  # (n,) positions of genres
+    labels: Ids  # (n,) genre indices
     metadata: NDArray[np.float32]  # (n, fields), nan where unknown
-    # (n, D) what a teacher says of the clips, nan where unknown
+    # (n, D) embeddings by a teacher, nan where unknown
     targets: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @classmethod
     def of(
         cls, tracks: pd.DataFrame, genres: list[str], targets: pd.DataFrame | None = None
     ) -> "Subset":
-        """Rows of tracks.parquet, index track_id, in their order.
+        """Build a subset from rows of tracks.parquet, keeping their order.
 
         Args:
-            tracks: of the subset.
-            genres: of all subsets, in alphabetical order.
-            targets: what a teacher says of each track, index track_id; None for no teacher.
+            tracks: rows of the subset, index track_id.
+            genres: genres of all subsets, in alphabetical order.
+            targets: a teacher's embedding of each track, index track_id; None for no teacher.
         """
         labels = np.searchsorted(genres, tracks["genre"])
-        found = cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
+        subset = cls(tracks.index.to_numpy(), labels, metadata_fields(tracks))
         if targets is None:
-            return found
-        return replace(found, targets=targets.loc[tracks.index].to_numpy(np.float32))
+            return subset
+        return replace(subset, targets=targets.loc[tracks.index].to_numpy(np.float32))
 
 
 def random_crops(
@@ -53,22 +53,22 @@ def random_crops(
     rng: np.random.Generator,
     resident: ResidentClips | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Yield shuffled batches of one random crop a clip.
+    """Yield shuffled batches with one random crop per clip.
 
-    The last incomplete batch is left out where there are others, since batch normalisation needs
+    An incomplete last batch is dropped unless it is the only one, since batch normalisation needs
     more than a few examples.
 
     Args:
         shards: spectrograms.
         subset: tracks to crop.
-        frames: length of the crops; a clip shorter than that is repeated.
-        batch_size: crops in a batch.
-        rng: order and places.
-        resident: the subset's spectrograms on a device, which then cuts the same crops.
+        frames: length of the crops; shorter clips are repeated.
+        batch_size: crops per batch.
+        rng: draws the order of the clips and the positions of the crops.
+        resident: the subset's spectrograms on a device, which cuts the same crops there.
 
     Yields:
-        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields), targets of a
-        teacher (B, D).
+        Spectrograms (B, M, frames) float32 in dB, labels (B,), metadata (B, fields) and teacher
+        embeddings (B, D).
     """
     order = rng.permutation(len(subset.track_ids))
     for start in range(0, len(order), batch_size):
@@ -77,7 +77,7 @@ def random_crops(
             return
         track_ids = subset.track_ids[chosen]
         spare = [max(0, shards.frames(int(track_id)) - frames) for track_id in track_ids]
-        firsts = np.array([rng.integers(most + 1) for most in spare])
+        firsts = np.array([rng.integers(last + 1) for last in spare])
         yield (
             resident.crops(chosen, firsts, frames)
             if resident
@@ -89,7 +89,7 @@ def random_crops(
 
 
 def _crops(shards: MelShards, track_ids: Ids, firsts: Ids, frames: int) -> Tensor:
-    """Crops (B, M, frames) float32; a clip shorter than that is repeated."""
+    """Cut crops (B, M, frames) float32; shorter clips are repeated."""
     batch = np.empty((len(track_ids), shards.bands, frames), np.float16)
     for row, (track_id, first) in enumerate(zip(track_ids, firsts, strict=True)):
         mel = shards.mel(int(track_id), int(first), int(first) + frames)
@@ -100,16 +100,16 @@ def _crops(shards: MelShards, track_ids: Ids, firsts: Ids, frames: int) -> Tenso
 def whole_clips(
     shards: MelShards, track_ids: Ids, batch_size: int, seconds: float | None = None
 ) -> Iterator[tuple[Ids, Tensor]]:
-    """Yield batches of clips of equal length, or of their beginnings.
+    """Yield batches of clips of equal length.
 
     Args:
         shards: spectrograms.
-        track_ids: (n,).
-        batch_size: most clips in a batch.
-        seconds: how much of each clip; None for all.
+        track_ids: (n,) tracks.
+        batch_size: maximum number of clips in a batch.
+        seconds: length of the excerpt from the start of each clip; None for whole clips.
 
     Yields:
-        Places in ``track_ids`` (B,) and spectrograms (B, M, T) float32 in dB.
+        Positions in ``track_ids`` (B,) and spectrograms (B, M, T) float32 in dB.
     """
     lengths = np.array([shards.frames(int(i)) for i in track_ids])
     if seconds is not None:
@@ -124,15 +124,16 @@ def whole_clips(
 def band_statistics(
     shards: MelShards, track_ids: Ids, normalise: Callable[[Tensor], Tensor] = lambda mel: mel
 ) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each mel band over the tracks, (M, 1) in dB.
+    """Compute the mean and standard deviation of each mel band over tracks.
 
     Args:
         shards: spectrograms.
-        track_ids: (n,).
-        normalise: of the network, (1, M, T) -> (1, M, T).
+        track_ids: (n,) tracks.
+        normalise: the network's loudness normalisation, (1, M, T) -> (1, M, T).
 
-    The standard deviation is 1 dB at least: a whisper in a band that is nearly always silent must
-    not drown all others.
+    Returns:
+        Mean and standard deviation, (M, 1) each in dB. The standard deviation is at least 1 dB, so
+        that faint noise in a band that is nearly always silent does not dominate the input.
     """
     count = 0
     total = np.zeros(shards.bands)
@@ -148,15 +149,15 @@ def band_statistics(
     return torch.from_numpy(mean).float()[:, None], torch.from_numpy(std).float()[:, None]
 
 
-def check_lengths(shards: MelShards, least: int) -> None:
-    """Fail where a clip of any subset is shorter than a step of the network.
+def check_lengths(shards: MelShards, min_frames: int) -> None:
+    """Check that no clip is shorter than a step of the network.
 
     Raises:
-        SongNetError: names the track.
+        SongNetError: a clip is too short; the message names its track.
     """
     track_id = min(shards.track_ids, key=shards.frames)
-    if shards.frames(track_id) < least:
+    if shards.frames(track_id) < min_frames:
         raise SongNetError(
             f"config key clips.min_seconds: track {track_id} has {shards.frames(track_id)} frames, "
-            f"fewer than the network's step of {least}"
+            f"fewer than the network's step of {min_frames}"
         )

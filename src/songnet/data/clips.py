@@ -1,6 +1,7 @@
-"""Where the clips of a data set come from: the interface of all sources.
+"""The interface of all clip sources.
 
-Stages that read clips go through it, and know no archive, member's name or file ending.
+Every stage that reads clips uses it, so only the sources know archives, member names and file
+extensions.
 """
 
 import hashlib
@@ -24,22 +25,22 @@ from songnet.features.audio import (
 from songnet.features.excerpt import middle
 from songnet.features.spectrogram import Spectrogram
 
-# What one clip gives: its spectrogram (bands, frames) in dB, and facts for the index.
+# Spectrogram of a clip (bands, frames) in dB, and the clip's columns for the index.
 Found = tuple[NDArray[np.float32], dict[str, Any]]
 
 
 class Spectrograms(NamedTuple):
-    """Spectrograms of some clips, computed one at a time."""
+    """Spectrograms of several clips, computed one at a time."""
 
-    read: Callable[[int], Found]  # of a track; raises UnusableClipError
-    shape: tuple[int, ...]  # (bands, frames) of the longest
+    read: Callable[[int], Found]  # reads one track; raises UnusableClipError
+    shape: tuple[int, ...]  # (bands, frames) of the longest clip
 
 
 class ClipSource(ABC):
     """The clips of a data set.
 
     Args:
-        paths: files that hold them.
+        paths: files that hold the clips.
     """
 
     def __init__(self, paths: list[str]) -> None:
@@ -47,18 +48,18 @@ class ClipSource(ABC):
 
     @abstractmethod
     def track_ids(self) -> set[int]:
-        """Numbers of the tracks that have a clip.
+        """Return the ids of the tracks that have a clip.
 
         Raises:
-            SongNetError: what holds the clips is not as it should be.
+            SongNetError: a file that holds the clips is missing or invalid.
         """
 
     def problems(self) -> dict[int, str]:
-        """Files that are known to be unusable before any is decoded, and why."""
+        """Return the tracks that are known to be unusable before decoding, with the reason."""
         return {}
 
     def file_name(self, track_id: int) -> str:
-        """Name of the file of a track, for people; empty where there is none."""
+        """Return the display name of a track's file; empty where tracks have no files."""
         return ""
 
     @abstractmethod
@@ -69,28 +70,28 @@ class ClipSource(ABC):
         min_seconds: float,
         clip_seconds: float,
     ) -> AbstractContextManager[Spectrograms]:
-        """Spectrograms of some tracks.
+        """Open the spectrograms of some tracks.
 
         Args:
-            track_ids: their numbers.
-            spectrogram: to compute, where the source has audio.
+            track_ids: tracks to read.
+            spectrogram: kind of spectrogram to compute, if the source has audio.
             min_seconds: shorter clips are unusable.
             clip_seconds: longer clips are cut.
         """
 
 
 class AudioSource(ClipSource):
-    """Clips with sound: subclasses say how their bytes are read.
+    """Base class of sources with audio; subclasses open the files.
 
-    Of files that are longer than a clip the beginning counts or, where ``from_middle`` is true, the
-    middle: a whole song may begin with silence or applause.
+    A file longer than a clip is cut to its beginning or, if ``from_middle`` is true, to its middle,
+    because a whole song may begin with silence or applause.
     """
 
     from_middle = False
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Callable[[int], BinaryIO]]:
-        """Give a function that opens the file of a track, and raises UnusableClipError."""
+        """Yield a function that opens a track's file or raises UnusableClipError."""
 
     @contextmanager
     def spectrograms(
@@ -122,27 +123,27 @@ class AudioSource(ClipSource):
 
     @contextmanager
     def files(self) -> Iterator[Callable[[int], BinaryIO]]:
-        """Give a function that opens the file of a track that was usable before.
+        """Yield a function that opens the file of a track in the index.
 
         Raises:
-            SongNetError: it is not any more.
+            SongNetError: the file is no longer usable.
         """
         with self.opened() as open_file:
-            yield lambda track_id: self._still(track_id, lambda: open_file(track_id))
+            yield lambda track_id: self._recheck(track_id, lambda: open_file(track_id))
 
     @contextmanager
     def samples(
         self, sample_rate: int, clip_seconds: float, stop: float | None = None
     ) -> Iterator[Callable[[int], Samples]]:
-        """Give a function that decodes the clip of a track that was usable before.
+        """Yield a function that decodes the clip of a track in the index.
 
         Args:
-            sample_rate: of the samples, Hz.
-            clip_seconds: longer files are cut to it.
-            stop: seconds from the beginning of the clip that are needed; None for all.
+            sample_rate: sample rate of the result in Hz.
+            clip_seconds: longer files are cut to this length.
+            stop: seconds of the clip to decode from its beginning; None for the whole clip.
 
         Raises:
-            SongNetError: it is not usable any more.
+            SongNetError: the clip is no longer usable.
         """
         stop = clip_seconds if stop is None else min(stop, clip_seconds)
         decoded_seconds = clip_seconds if self.from_middle else stop
@@ -153,24 +154,23 @@ class AudioSource(ClipSource):
                     samples, _ = self._decoded(file, sample_rate, decoded_seconds)
                     return samples[: int(stop * sample_rate)]
 
-            yield lambda track_id: self._still(track_id, lambda: read(track_id))
+            yield lambda track_id: self._recheck(track_id, lambda: read(track_id))
 
     def _decoded(
         self, file: BinaryIO, sample_rate: int, clip_seconds: float, min_seconds: float = 0.0
     ) -> tuple[Samples, Clip]:
-        """Decode a clip, as `clip_samples` does."""
+        """Decode a clip; the result is that of `clip_samples`."""
         if not self.from_middle:
             return clip_samples(file, sample_rate, clip_seconds, min_seconds)
         clip = middle(file, clip_seconds).clip
         check_length(clip.seconds, min_seconds, clip.lost_seconds)
         return resample(clip, sample_rate)[: int(clip_seconds * sample_rate)], clip
 
-    def _still(self, track_id: int, read: Callable[[], Any]) -> Any:
+    def _recheck(self, track_id: int, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except UnusableClipError as error:
             raise SongNetError(
-                f"{', '.join(self.paths)}: {self.file_name(track_id) or f'track {track_id}'} was "
-                f"usable and is not any more ({error}); `--forcerun select_tracks` checks all "
-                "clips again"
+                f"{', '.join(self.paths)}: {self.file_name(track_id) or f'track {track_id}'} is "
+                f"no longer usable ({error}); `--forcerun select_tracks` checks all clips again"
             ) from None

@@ -1,4 +1,4 @@
-"""Download of archives: resumed after a break, checked before the file gets its final name."""
+"""Resumable downloads of archives; a file gets its final name after its checksum is verified."""
 
 import os
 import shutil
@@ -11,18 +11,18 @@ from typing import IO
 from songnet.errors import SongNetError
 from songnet.io import is_full, no_space, own, sha1
 
-# curl does the work and gives up on a connection that stalls. It is called again for each attempt,
-# since its own retries fetch again what the first attempt already had.
+# curl is started again for each attempt: its own --retry fetches again what the first attempt
+# already had.
 CURL = [
     "curl", "--fail", "--location", "--continue-at", "-", "--connect-timeout", "20",
     "--speed-limit", "1024", "--write-out", "%{http_code}",
 ]  # fmt: skip
-ATTEMPTS = 8  # in a row that bring nothing new
-FINAL = {"400", "401", "403", "404", "410"}  # answers that another attempt will not change
-# What curl ends with:
+ATTEMPTS = 8  # consecutive attempts without progress
+FINAL = {"400", "401", "403", "404", "410"}  # HTTP status codes for which a retry is useless
+# Exit codes of curl:
 RANGE_REFUSED = 33  # the server cannot resume
 CANNOT_WRITE = 23
-HOPELESS = {1, 3, 37}  # no such protocol, no address, no such file: file:///... is an address too
+HOPELESS = {1, 3, 37}  # unsupported protocol, malformed URL, missing local file (file:///...)
 
 
 def download(
@@ -33,20 +33,20 @@ def download(
     pause: float = 1.0,
     patience: int = 60,
 ) -> None:
-    """Fetch one archive.
+    """Download one archive.
 
     Args:
-        name: file name, appended to each base address.
-        urls: base addresses, tried in turn.
+        name: file name, appended to each base URL.
+        urls: base URLs, tried in turn.
         checksum: SHA-1 as 40 hexadecimal digits.
-        path: final name. What has arrived so far lies beside it as ``<path>.part`` and is
-            resumed by the next call.
-        pause: seconds before the next attempt; doubled after the second and each further one in
-            a row that brings nothing new, up to a minute.
-        patience: seconds of less than 1 kB/s after which a connection counts as dead.
+        path: output. An incomplete download is kept as ``<path>.part``, and the next call resumes
+            it.
+        pause: seconds before the next attempt. It doubles with every attempt without progress from
+            the second on, up to a minute.
+        patience: seconds below 1 kB/s after which a connection counts as dead.
 
     Raises:
-        SongNetError: no address gave the file, its SHA-1 is another, or the disk is full.
+        SongNetError: no URL provided the file, its SHA-1 differs, or the disk is full.
     """
     if shutil.which("curl") is None:
         raise SongNetError("curl is not installed; it downloads the archives")
@@ -56,37 +56,38 @@ def download(
     problems = []
     for base in urls:
         url = base.rstrip("/") + "/" + name
-        # A job that outlived its Snakemake may be at it: what it has fetched is waited for.
+        # A job of a killed Snakemake may still be downloading; wait for it and use its file.
         with own(part) as file:
             if path.exists() and sha1(path) == checksum:
                 part.unlink()
                 return
             problem = _fetch(url, file, pause, patience)
-            found = "" if problem else sha1(part)
-            if found == checksum:
+            digest = "" if problem else sha1(part)
+            if digest == checksum:
                 part.replace(path)
                 return
-            if found or not part.stat().st_size:
+            if digest or not part.stat().st_size:
                 part.unlink()
-        problems.append(f"{url}: {problem or f'SHA-1 is {found}, expected {checksum}'}")
+        problems.append(f"{url}: {problem or f'SHA-1 is {digest}, expected {checksum}'}")
     raise SongNetError("; ".join(problems))
 
 
 def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
-    """Complete a file that is locked; returns what went wrong, if anything."""
+    """Complete a locked file, and return what went wrong, or an empty string."""
     part = Path(file.name)
-    fruitless, answer, status = 0, "", 0
-    most = part.stat().st_size  # a server that cannot resume brings the beginning again and again
-    while fruitless < ATTEMPTS:
-        if status:  # of the attempt before
-            time.sleep(min(60, pause * 2 ** max(0, fruitless - 1)))
+    failures, answer, status = 0, "", 0
+    # Progress is measured against the largest size, since a server that cannot resume starts over.
+    largest = part.stat().st_size
+    while failures < ATTEMPTS:
+        if status:  # the previous attempt failed
+            time.sleep(min(60, pause * 2 ** max(0, failures - 1)))
         command = [*CURL, "--speed-time", str(patience), "--output", str(part), url]
-        # In a job, file 2 is the log and sys.stderr the terminal, where a bar is welcome.
+        # In a job, file descriptor 2 is the log and sys.stderr the terminal, which shows progress.
         if sys.stderr.isatty() and not os.environ.get("TQDM_DISABLE"):
             command, terminal = [*command, "--progress-bar"], sys.stderr.fileno()
         else:
             command, terminal = [*command, "--no-progress-meter"], None
-        # A curl that outlives its job keeps the lock, too.
+        # curl inherits the lock, so a curl that outlives its job keeps it.
         curl = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=terminal, text=True, pass_fds=[file.fileno()]
         )
@@ -96,11 +97,11 @@ def _fetch(url: str, file: IO[bytes], pause: float, patience: int) -> str:
         if status == CANNOT_WRITE:
             if is_full(part.parent, OSError()):
                 raise no_space(part)
-            raise SongNetError(f"{part}: may not be written")
+            raise SongNetError(f"{part}: cannot be written")
         if answer in FINAL or status in HOPELESS:
             break
         if status == RANGE_REFUSED:
             os.truncate(part, 0)
         size = part.stat().st_size
-        fruitless, most = (0, size) if size > most else (fruitless + 1, most)
+        failures, largest = (0, size) if size > largest else (failures + 1, largest)
     return f"the server answers {answer}" if answer >= "400" else f"curl ended with status {status}"

@@ -1,4 +1,4 @@
-"""A clip of each genre to listen to."""
+"""Example clips for the web page, one per genre."""
 
 import shutil
 from pathlib import Path
@@ -12,14 +12,14 @@ from songnet.io import replacing, write_json
 
 
 def write_examples(source: AudioSource, tracks_file: str, split: str, folder: str) -> None:
-    """Copy one clip of each genre that no network was trained on.
+    """Copy one held-out clip of each genre.
 
     Args:
-        source: of the clips.
-        tracks_file: tracks.parquet.
-        split: file of the split.
-        folder: output: the clips, and examples.json with file, genre, title, licence and credit
-            of each.
+        source: source of the clips.
+        tracks_file: path of tracks.parquet.
+        split: path of the split file.
+        folder: output folder: the clips, and examples.json with file, genre, title, licence and
+            credit of each.
     """
     _, tracks = held_out(pd.read_parquet(tracks_file), split)
     examples = []

@@ -1,4 +1,4 @@
-"""What the tags of an audio file say: ID3, MP4, Vorbis comments, APE and ASF, read by mutagen."""
+"""Read genre, artist and title from ID3, MP4, Vorbis, APE and ASF tags, using mutagen."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import mutagen
 
 
 class Tags(NamedTuple):
-    """Tags of a file; None where there is none, or nothing in it."""
+    """Tags of a file; None where a tag is missing or empty."""
 
     genre: str | None = None
     artist: str | None = None
@@ -16,19 +16,17 @@ class Tags(NamedTuple):
 
 
 def read_tags(path: str | Path) -> Tags:
-    """Read the tags of a file.
-
-    Of several genres in one tag the first counts.
+    """Read the tags of a file, with the first genre where a tag lists several.
 
     Raises:
         OSError: the file cannot be opened.
     """
     with Path(path).open("rb") as file:
         try:
-            found = mutagen.File(file, easy=True)
-        except (mutagen.MutagenError, ValueError, EOFError):  # damaged, or of no known kind
+            audio = mutagen.File(file, easy=True)
+        except (mutagen.MutagenError, ValueError, EOFError):  # damaged, or of an unknown type
             return Tags()
-    tags = found.tags if found is not None and found.tags is not None else {}
+    tags = audio.tags if audio is not None and audio.tags is not None else {}
     genre = _first(tags, "genre", "TCON", "WM/Genre")
     return Tags(
         re.split(r"\s*[;\0]\s*", genre)[0] or None if genre else None,
@@ -38,15 +36,15 @@ def read_tags(path: str | Path) -> Tags:
 
 
 def _first(tags: Any, *names: str) -> str | None:
-    """First text of the first tag that has any; formats name and hold their tags differently."""
+    """Return the first non-empty text among tags whose names differ between formats."""
     for name in names:
         try:
-            found = tags.get(name)
-        except (KeyError, ValueError):  # a name that the format does not allow
+            values = tags.get(name)
+        except (KeyError, ValueError):  # the format does not allow this name
             continue
-        for kind in ("genres", "text"):  # of ID3 frames; the first resolves numbers of genres
-            found = getattr(found, kind, found)
-        for value in found if isinstance(found, list) else [found]:
+        for kind in ("genres", "text"):  # ID3 frames: `genres` resolves numeric genres
+            values = getattr(values, kind, values)
+        for value in values if isinstance(values, list) else [values]:
             if value is not None and (text := " ".join(str(value).split())):
                 return text
     return None

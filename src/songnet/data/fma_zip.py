@@ -1,4 +1,4 @@
-"""Clips in an archive of FMA's layout, ``fma_<subset>.zip``."""
+"""Clips in an archive with FMA's layout, ``fma_<subset>.zip``."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,15 +12,15 @@ from songnet.errors import SongNetError
 
 
 def member_name(subset: str, track_id: int) -> str:
-    """FMA's name of a clip inside ``fma_<subset>.zip``, e.g. ``fma_small/000/000002.mp3``."""
+    """Return a clip's name inside ``fma_<subset>.zip``, e.g. ``fma_small/000/000002.mp3``."""
     return f"fma_{subset}/{track_id // 1000:03d}/{track_id:06d}.mp3"
 
 
 class FmaZip(AudioSource):
-    """Clips in an archive of FMA's layout, whose name says which subset it holds.
+    """Clips in an archive with FMA's layout; its file name gives the subset.
 
     Args:
-        paths: of the one archive.
+        paths: path of the archive, as a list of one.
     """
 
     def __init__(self, paths: list[str]) -> None:
@@ -29,10 +29,10 @@ class FmaZip(AudioSource):
         self._subset = Path(self._path).stem.removeprefix("fma_")
 
     def track_ids(self) -> set[int]:
-        """Numbers of the clips; members of other names are none.
+        """Return the ids of the clips; members with other names are ignored.
 
         Raises:
-            SongNetError: it has no clip of FMA's names.
+            SongNetError: no member has a name of FMA's form.
         """
         with open_zip(self._path) as file:
             names = set(file.namelist())
@@ -41,15 +41,15 @@ class FmaZip(AudioSource):
         numbers = {number for number in numbers if member_name(self._subset, number) in names}
         if not numbers:
             example = member_name(self._subset, 2)
-            raise SongNetError(f"{self._path}: has no clip of a name like {example}")
+            raise SongNetError(f"{self._path}: contains no clip with a name like {example}")
         return numbers
 
     def file_name(self, track_id: int) -> str:
-        """Name of the clip in the archive."""
+        """Return the name of the clip in the archive."""
         return member_name(self._subset, track_id)
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], BinaryIO]]:
-        """Give a function that reads the file of a track into memory."""
+        """Yield a function that reads a track's file into memory."""
         with open_zip(self._path) as archive:
             yield lambda track_id: read_member(archive, member_name(self._subset, track_id))

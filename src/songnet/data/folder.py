@@ -1,4 +1,4 @@
-"""The user's own music: songs in a folder or a list, with labels from a manifest, paths or tags."""
+"""The user's own songs in a folder or list, with labels from a manifest, paths or tags."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from songnet.data.clips import AudioSource
 from songnet.data.tracks import OPTIONAL, REQUIRED, SUBSETS
 from songnet.errors import UnusableClipError
 
-# Of songs.parquet, index track_id: name and path of each file (bytes: names need not be UTF-8),
-# its size and date, labels, and what is wrong with it, if anything.
+# Columns of songs.parquet, index track_id. `path` is bytes, since file names need not be UTF-8;
+# `problem` says why a file is unusable.
 COLUMNS = [
     "file_name", "path", "size", "modified", "genre", "artist", "title", "license", "split",
     "problem",
@@ -21,10 +21,10 @@ COLUMNS = [
 
 
 class Folder(AudioSource):
-    """Songs that `songnet.data.songs.list_songs` has listed.
+    """Songs listed by `songnet.data.songs.list_songs`.
 
     Args:
-        paths: of the one songs.parquet.
+        paths: path of songs.parquet, as a list of one.
     """
 
     from_middle = True
@@ -35,21 +35,21 @@ class Folder(AudioSource):
         self._songs = pd.read_parquet(self._path)
 
     def track_ids(self) -> set[int]:
-        """Numbers of the songs that have a genre."""
+        """Return the ids of the usable songs."""
         return set(self._songs.index[self._songs["problem"].isna()])
 
     def problems(self) -> dict[int, str]:
-        """Files that are not songs, or have no label."""
+        """Return the files that are not songs or have no genre, with the reason."""
         problems: dict[int, str] = self._songs["problem"].dropna().to_dict()
         return problems
 
     def file_name(self, track_id: int) -> str:
-        """Path below the folder of songs."""
+        """Return the path of a song relative to the music folder."""
         return str(self._songs.at[track_id, "file_name"])
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], BinaryIO]]:
-        """Give a function that opens a song."""
+        """Yield a function that opens a song."""
         yield lambda track_id: _open(os.fsdecode(self._songs.at[track_id, "path"]))
 
 
@@ -66,7 +66,7 @@ def read_songs(path: str) -> pd.DataFrame:
     """Read songs.parquet as a table of tracks.
 
     Returns:
-        Songs with a genre, with the columns of `songnet.data.tracks.read_tracks`.
+        The usable songs, with the columns of `songnet.data.tracks.read_tracks`.
     """
     songs = pd.read_parquet(path)
     songs = songs[songs["problem"].isna()].rename(columns={"split": "official_split"})

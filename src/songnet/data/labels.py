@@ -1,4 +1,4 @@
-"""Labels of songs from where their files lie, such as ``Rock/Ann/Song.mp3``."""
+"""Labels of songs from their paths, such as ``Rock/Ann/Song.mp3``."""
 
 import re
 from pathlib import PurePath
@@ -10,16 +10,16 @@ PLACES = re.compile(r"\{(\w*)\}|\*")
 
 
 class Layout:
-    """Reads labels off paths.
+    """Extracts labels from paths.
 
     Args:
-        pattern: such as ``{genre}/{artist}/{album}/{title}``, with FIELDS and, for what has no
-            meaning, ``*``; it fits the path below the folder of songs, with or without the
-            file's suffix. None takes the first folder as the genre and the second, where there
-            are several, as the artist.
+        pattern: pattern of FIELDS such as ``{genre}/{artist}/{album}/{title}``, where ``*`` matches
+            text to ignore. It must match the path relative to the music folder, with or without
+            the suffix. None means that the first folder is the genre and the second, if any, the
+            artist.
 
     Raises:
-        SongNetError: the pattern has no genre, an unknown field, or one that occurs twice.
+        SongNetError: the pattern lacks the genre, or has an unknown or repeated field.
     """
 
     def __init__(self, pattern: str | None = None) -> None:
@@ -27,27 +27,27 @@ class Layout:
         self._expression = None if pattern is None else _compiled(pattern)
 
     def labels(self, file: PurePath) -> dict[str, str]:
-        """Labels of a file.
+        """Return the labels of a file.
 
         Args:
-            file: path below the folder of songs.
+            file: path relative to the music folder.
 
         Raises:
-            UnusableClipError: the path does not fit.
+            UnusableClipError: the path does not match the pattern.
         """
         if self._expression is None:
             return _by_folders(file)
-        # The suffix may be part of the pattern, and a dot part of a title.
+        # The pattern may include the suffix, and a title may contain a dot.
         for path in (file.with_suffix(""), file):
-            if found := self._expression.fullmatch(str(path)):
-                return {"title": file.stem} | found.groupdict()
-        raise UnusableClipError(f"its path does not fit the layout {self._pattern}")
+            if match := self._expression.fullmatch(str(path)):
+                return {"title": file.stem} | match.groupdict()
+        raise UnusableClipError(f"its path does not match the layout {self._pattern}")
 
 
 def _by_folders(file: PurePath) -> dict[str, str]:
     folders = file.parts[:-1]
     if not folders:
-        raise UnusableClipError("no folder names its genre")
+        raise UnusableClipError("not in a genre folder")
     return dict(zip(("genre", "artist"), folders, strict=False)) | {"title": file.stem}
 
 
@@ -64,7 +64,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _problem(pattern: str) -> str:
-    """What is wrong with a pattern; empty if nothing."""
+    """Return what is wrong with a pattern, or an empty string."""
     names = [place[1] for place in PLACES.finditer(pattern) if place[0] != "*"]
     for name in names:
         if name not in FIELDS:

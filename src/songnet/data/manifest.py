@@ -1,6 +1,6 @@
-"""Manifests: tables that say what each audio file is, as Hugging Face's audiofolder has them.
+"""Manifests: tables of audio files and their labels, in the format of Hugging Face's AudioFolder.
 
-https://huggingface.co/docs/datasets/audio_dataset#audiofolder
+Source: https://huggingface.co/docs/datasets/audio_dataset#audiofolder
 """
 
 import json
@@ -23,25 +23,27 @@ def find_manifest(folder: Path) -> Path | None:
     """Find the manifest of a folder.
 
     Raises:
-        SongNetError: there are two.
+        SongNetError: the folder has more than one.
     """
-    found = [folder / name for name in NAMES if (folder / name).is_file()]
-    if len(found) > 1:
-        raise SongNetError(f"{folder}: has {found[0].name} and {found[1].name}; remove one")
-    return found[0] if found else None
+    manifests = [folder / name for name in NAMES if (folder / name).is_file()]
+    if len(manifests) > 1:
+        first, second, *_ = manifests
+        raise SongNetError(f"{folder}: has {first.name} and {second.name}; remove one")
+    return manifests[0] if manifests else None
 
 
 def read_manifest(path: Path) -> list[dict[str, str | None]]:
     """Read a manifest.
 
     Args:
-        path: of a CSV, Parquet or JSON Lines file.
+        path: path of a CSV, Parquet or JSON Lines file.
 
     Returns:
-        For each row REQUIRED and OPTIONAL; None where a column or its value is missing.
+        One dictionary per row, with the keys REQUIRED and OPTIONAL; missing values are None.
 
     Raises:
-        SongNetError: it cannot be read, lacks a column, or names no file or one twice.
+        SongNetError: the manifest cannot be read, lacks a required column, lists no file, or lists
+            a file twice.
     """
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
     try:
@@ -77,7 +79,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _read_parquet(path: Path) -> pd.DataFrame:
     names = parquet.read_schema(path).names
     used = [name for name in (*REQUIRED, *OPTIONAL) if name in names]
-    # Others, such as embedded audio, are not read; without any of ours all names are shown.
+    # Other columns may hold embedded audio. Without any known column, the caller's error lists
+    # those that exist.
     return parquet.read_table(path, columns=used or names[:20]).to_pandas()
 
 
@@ -97,11 +100,11 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
 
 
 def _text(value: Any) -> str | None:
-    """A value as text with single spaces; None where it is missing or empty."""
+    """Return a value as text with single spaces; None where it is missing or empty."""
     if value is None or value != value:
         return None
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a column of numbers with gaps
+        value = int(value)  # pandas reads integer columns with gaps as floats
     return " ".join(str(value).split()) or None
 
 

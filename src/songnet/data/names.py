@@ -1,25 +1,25 @@
-"""Names of genres and artists, as people write them."""
+"""Names of genres and artists: validity and consistent spelling."""
 
 import unicodedata
 
 import pandas as pd
 
-LONGEST_GENRE = 100  # characters; tables and figures have room for no more
+LONGEST_GENRE = 100  # characters that fit into tables and figures
 
 
 def is_printable(genre: str) -> bool:
-    """Whether tables, pages and figures can show the name of a genre on one line."""
+    """Return whether tables, pages and figures can show the name of a genre on one line."""
     return genre.isprintable() and 0 < len(genre.strip()) <= len(genre) <= LONGEST_GENRE
 
 
 def one_spelling(names: pd.Series) -> pd.Series:
-    """Give names that differ only in Unicode's form, case or spaces the spelling of the first.
+    """Unify names that differ only in Unicode normalisation, case or spaces.
 
     Args:
-        names: text or nothing.
+        names: names; missing values are allowed.
 
     Returns:
-        The same, with nothing where a name is empty.
+        The names in the spelling that occurs first; empty names become missing values.
     """
     same = names.map(_key, na_action="ignore")
     return names.groupby(same).transform("first")

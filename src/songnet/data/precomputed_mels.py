@@ -16,23 +16,23 @@ from songnet.errors import SongNetError
 from songnet.features.audio import check_length
 from songnet.features.spectrogram import Spectrogram
 
-# 0 stands for 80 dB below the clip's own maximum and 255 for the maximum.
+# The value 255 is the clip's maximum, 0 is 80 dB below it.
 MEL_RANGE_DB = 80.0
-# FMA's whole clips; archives of other clips say how long theirs are.
+# Length of FMA's clips; archives of other clips contain their lengths.
 CLIP_SECONDS = 30.0
-FEWEST_BANDS = 29  # as the config key mel.n_mels
-SAME_RATE = 0.02  # by which frame rates of archives may differ
+FEWEST_BANDS = 29  # minimum of the config key spectrogram.n_mels
+SAME_RATE = 0.02  # relative tolerance between the frame rates of archives
 
 
 class PrecomputedMels(ClipSource):
     """Spectrograms in ``mels-*.npz``, each with ``track_id`` and ``mel``; see `read_mels`.
 
     Args:
-        paths: of the archives.
+        paths: paths of the archives.
     """
 
     def track_ids(self) -> set[int]:
-        """Track numbers, as `mel_ids` finds them."""
+        """Return the track ids, as `mel_ids` does."""
         return mel_ids(self.paths)
 
     @contextmanager
@@ -43,14 +43,14 @@ class PrecomputedMels(ClipSource):
         min_seconds: float,
         clip_seconds: float,
     ) -> Iterator[Spectrograms]:
-        """Spectrograms as they are, without their padding; nothing is computed or cut."""
+        """Open the stored spectrograms without their padding; nothing is computed or cut."""
         wanted = np.array(track_ids, np.int64)
         mels = read_mels(self.paths, wanted)
         lengths = mel_lengths(self.paths, wanted)
 
         def read(track_id: int) -> Found:
             frames, seconds = lengths[track_id]
-            mel = mels.pop(track_id)[:, :frames]  # or it would be held twice
+            mel = mels.pop(track_id)[:, :frames]  # frees the memory of tracks already read
             check_length(seconds, min_seconds)
             facts = {"sha1": hashlib.sha1(mel.tobytes()).hexdigest(), "seconds": seconds}
             facts |= {"lost_seconds": 0.0, "sample_rate": 0, "channels": 0}
@@ -61,19 +61,19 @@ class PrecomputedMels(ClipSource):
 
 
 def mel_ids(archives: list[str]) -> set[int]:
-    """Track numbers in a set of ``mels-*.npz``.
+    """Return the track ids in a set of ``mels-*.npz``.
 
     Raises:
-        SongNetError: spectrograms, their numbers or lengths are not as `read_mels` and
-            `mel_lengths` want them, the bands are too few, archives differ in bands or frames a
-            second, or a track is there twice.
+        SongNetError: the arrays do not have the form that `read_mels` and `mel_lengths` expect,
+            there are too few bands, archives differ in bands or frame rate, or a track occurs
+            twice.
     """
     bands = 0
     first_rate = 0.0
-    found: set[int] = set()
+    seen: set[int] = set()
     for path in archives:
         track_ids = _track_ids(path)
-        if track_ids.size == 0:  # an exporter's last archive may hold nothing
+        if track_ids.size == 0:  # the last archive of an export may be empty
             continue
         shape, _, dtype = _header(path, "mel")
         if dtype != np.uint8 or len(shape) != 3 or 0 in shape[1:] or shape[:1] != track_ids.shape:
@@ -82,9 +82,9 @@ def mel_ids(archives: list[str]) -> set[int]:
                 f"({track_ids.size}, bands, frames), a row for each track_id"
             )
         for track_id in track_ids.tolist():
-            if track_id in found:
-                raise SongNetError(f"{path}: has the track {track_id}, which was there before")
-            found.add(track_id)
+            if track_id in seen:
+                raise SongNetError(f"{path}: contains track {track_id} a second time")
+            seen.add(track_id)
         if shape[1] < FEWEST_BANDS:
             raise SongNetError(f"{path}: mel has {shape[1]} bands, fewer than {FEWEST_BANDS}")
         bands = bands or shape[1]
@@ -96,19 +96,19 @@ def mel_ids(archives: list[str]) -> set[int]:
             raise SongNetError(
                 f"{path}: mel has {rate:.3g} frames a second, {archives[0]} has {first_rate:.3g}"
             )
-    return found
+    return seen
 
 
 def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
-    """Read the spectrograms of some tracks; no others are held in memory.
+    """Read the spectrograms of some tracks, without holding the others in memory.
 
     Args:
-        archives: paths of ``mels-*.npz``, each with ``track_id`` (n,) of whole numbers and
-            ``mel`` (n, mels, frames) uint8.
-        wanted: track numbers.
+        archives: paths of ``mels-*.npz``, each with the integers ``track_id`` (n,) and ``mel``
+            (n, mels, frames) uint8.
+        wanted: track ids.
 
     Returns:
-        For each track (mels, frames), whose unit is that of `mel_decibels`.
+        Spectrogram (mels, frames) of each track; `mel_decibels` converts it to dB.
     """
     mels: dict[int, NDArray[np.uint8]] = {}
     for path in archives:
@@ -121,14 +121,14 @@ def read_mels(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, NDArr
 
 
 def mel_decibels(mel: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Precomputed spectrogram (mels, frames) in dB, 0 at the clip's own maximum."""
+    """Convert a precomputed spectrogram (mels, frames) to dB relative to the clip's maximum."""
     share: NDArray[np.float32] = np.divide(mel, 255, dtype=np.float32)
     return (share - 1) * MEL_RANGE_DB
 
 
 def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
     (_, *shape), fortran_order, _ = _header(path, "mel")
-    if fortran_order:  # all rows are interleaved
+    if fortran_order:  # rows are interleaved, so they cannot be read one by one
         yield from _array(path, "mel")
         return
     with open_zip(path) as archive:
@@ -142,19 +142,18 @@ def _mel_rows(path: str) -> Iterator[NDArray[np.uint8]]:
 
 
 def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
-    """Frames with sound and seconds of the clips behind some spectrograms.
+    """Return the number of frames and the length in seconds of some clips, without padding.
 
-    All rows of an archive have as many frames; those of its longest clip are all sound, shorter
-    clips stand at their beginning.
+    The longest clip of an archive fills all frames; shorter clips are padded at the end.
 
     Args:
         archives: as for `read_mels`; their optional array ``seconds`` is a number or (n,).
-        wanted: track numbers.
+        wanted: track ids.
 
     Raises:
-        SongNetError: ``seconds`` has another shape, or values that are not lengths.
+        SongNetError: ``seconds`` has the wrong shape, or values that are not lengths.
     """
-    found: dict[int, tuple[int, float]] = {}
+    clips: dict[int, tuple[int, float]] = {}
     for path in archives:
         track_ids = _track_ids(path)
         rows = np.isin(track_ids, wanted)
@@ -164,12 +163,12 @@ def mel_lengths(archives: list[str], wanted: NDArray[np.int64]) -> dict[int, tup
         shape, _, _ = _header(path, "mel")
         frames = np.maximum(1, np.rint(shape[2] * seconds / seconds.max())).astype(int)
         lengths = zip(frames[rows].tolist(), seconds[rows].tolist(), strict=True)
-        found |= zip(track_ids[rows].tolist(), lengths, strict=True)
-    return found
+        clips |= zip(track_ids[rows].tolist(), lengths, strict=True)
+    return clips
 
 
 def _seconds(path: str) -> NDArray[np.float64]:
-    """Length of each clip of an archive, (n,)."""
+    """Read the length of each clip of an archive, (n,)."""
     shape = _track_ids(path).shape
     seconds = _array(path, "seconds", CLIP_SECONDS)
     if (
@@ -177,14 +176,14 @@ def _seconds(path: str) -> NDArray[np.float64]:
         or seconds.dtype.kind not in "iuf"
         or not np.all(np.isfinite(seconds) & (seconds > 0))
     ):
-        raise SongNetError(f"{path}: expected seconds to be one length, or one for each track_id")
+        raise SongNetError(f"{path}: expected seconds to be a length, or one for each track_id")
     return np.broadcast_to(seconds.astype(np.float64), shape)
 
 
 def _track_ids(path: str) -> NDArray[np.integer[Any]]:
     track_ids = _array(path, "track_id")
     if track_ids.dtype.kind not in "iu":
-        raise SongNetError(f"{path}: track_id is {track_ids.dtype}, not whole numbers")
+        raise SongNetError(f"{path}: track_id is {track_ids.dtype}, not integer")
     return track_ids
 
 
@@ -192,11 +191,11 @@ Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 def _header(path: str, name: str) -> Header:
-    """Shape, Fortran's order or not, and type of an array, without its values."""
+    """Read the shape of an array, whether it is in Fortran order, and its dtype."""
     with open_zip(path) as archive:
         try:
             if is_twice(archive, f"{name}.npy"):
-                raise SongNetError(f"{path}: has two arrays {name}")
+                raise SongNetError(f"{path}: contains the array {name} twice")
             with archive.open(f"{name}.npy") as file:
                 return _read_header(file)
         except KeyError:

@@ -1,4 +1,4 @@
-"""FMA's published features.csv: 518 columns for each of 106,574 tracks, nearly 1 GB of text."""
+"""Read FMA's published features.csv: 518 columns for 106,574 tracks, nearly 1 GB of text."""
 
 import io
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ LINES = 500  # parsed at once: 4.5 MB
 
 
 def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> pd.DataFrame:
-    """Read the wanted rows; the file streams through in blocks straight from the zip.
+    """Read the features of some tracks, streaming the table in blocks from the zip file.
 
     Args:
-        metadata_zip: ``fma_metadata.zip``.
-        track_ids: the wanted tracks.
-        threads: that unpack.
+        metadata_zip: path of ``fma_metadata.zip``.
+        track_ids: tracks to read.
+        threads: number of threads that unpack the archive.
 
     Returns:
-        float32, index track_id in the wanted order, 518 columns (feature, statistics, number).
+        float32, index ``track_ids`` in the given order, 518 columns (feature, statistics, number).
 
     Raises:
-        SongNetError: the archive has no features.csv, or that is not a table, lacks a track or a
-            number, or has a track twice.
+        SongNetError: the archive has no valid features.csv, or the table lacks a track or a value,
+            or has a track twice.
     """
     try:
         features = _read(metadata_zip, track_ids, threads)
-    except ValueError as error:  # of pandas, of pyarrow, or text that is not UTF-8
+    except ValueError as error:  # from pandas or pyarrow, also for text that is not UTF-8
         raise SongNetError(f"{metadata_zip}: {NAME} is not a table of features: {error}") from None
     if features.index.has_duplicates:
         twice = features.index[features.index.duplicated()][0]
@@ -42,7 +42,7 @@ def read_features(metadata_zip: str, track_ids: pd.Index, threads: int = 1) -> p
     if len(lacking):
         raise SongNetError(
             f"{metadata_zip}: {NAME} lacks {len(lacking)} of the tracks (first: {lacking[0]}); "
-            "datasets.yaml can say `features: computed`"
+            "set `features: computed` in datasets.yaml"
         )
     return features.loc[track_ids]
 
@@ -60,7 +60,7 @@ def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
         with open_member(archive, NAME, threads) as file:
             blocks = [
                 csv.read_csv(io.BytesIO(lines), read, convert_options=convert).to_pandas()
-                for lines in _wanted_lines(file, track_ids)
+                for lines in _track_lines(file, track_ids)
             ]
     for block in blocks:
         bad = np.argwhere(~np.isfinite(block.to_numpy()))
@@ -68,14 +68,14 @@ def _read(metadata_zip: str, track_ids: pd.Index, threads: int) -> pd.DataFrame:
             row, column = bad[0]
             raise ValueError(f"track {block['track_id'].iloc[row]} has no {names[column]}")
     features = pd.concat(blocks) if blocks else pd.DataFrame(columns=names)
-    del blocks  # as large as the features
+    del blocks  # frees as much memory as the features take
     return features.set_index("track_id").set_axis(columns, axis=1)
 
 
-def _wanted_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:
-    """Lines of the wanted tracks, some megabytes at a time; the others are never parsed."""
-    wanted = {str(track_id).encode() for track_id in track_ids}
-    # Three header rows, and one that names the index, whose first field is not a number.
-    rows = (line for line in islice(file, 3, None) if line[: line.find(b",")] in wanted)
+def _track_lines(file: IO[bytes], track_ids: pd.Index) -> Iterator[bytes]:
+    """Yield the lines of some tracks in blocks of a few megabytes; other lines are not parsed."""
+    names = {str(track_id).encode() for track_id in track_ids}
+    # Skips three header rows; the fourth, with the name of the index, matches no track.
+    rows = (line for line in islice(file, 3, None) if line[: line.find(b",")] in names)
     while block := b"".join(islice(rows, LINES)):
         yield block

@@ -1,4 +1,4 @@
-"""Spectrograms in the memory of a GPU: crops are cut there, and no batch waits for the CPU."""
+"""Spectrograms in GPU memory, so that crops are cut there without waiting for the CPU."""
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ class ResidentClips:
 
     Args:
         shards: spectrograms.
-        track_ids: (n,).
-        device: where they stay.
+        track_ids: (n,) tracks to copy.
+        device: device that holds them.
     """
 
     def __init__(self, shards: MelShards, track_ids: Ids, device: torch.device) -> None:
@@ -29,12 +29,12 @@ class ResidentClips:
             self._mels[row, : len(mel)] = torch.from_numpy(mel).to(device)
 
     def crops(self, rows: Ids, starts: Ids, frames: int) -> Tensor:
-        """Cut crops; a clip shorter than that is repeated.
+        """Cut crops; shorter clips are repeated.
 
         Args:
             rows: positions in ``track_ids``, (B,).
-            starts: first frames, (B,).
-            frames: length.
+            starts: first frame of each crop, (B,).
+            frames: length of the crops.
 
         Returns:
             (B, M, frames) float32 in dB.
@@ -46,6 +46,6 @@ class ResidentClips:
 
     @staticmethod
     def size(shards: MelShards, track_ids: Ids) -> int:
-        """Bytes that they take."""
+        """Return the memory that the spectrograms take, in bytes."""
         longest = max(shards.frames(int(track_id)) for track_id in track_ids)
         return len(track_ids) * longest * shards.bands * 2

@@ -1,4 +1,4 @@
-"""A few clips of each genre out of remote archives, by range requests: minutes instead of hours."""
+"""Fetch a few clips of each genre from remote archives by range requests, in minutes."""
 
 import time
 import zipfile
@@ -21,11 +21,11 @@ from songnet.data.tracks import read_tracks
 from songnet.errors import SongNetError
 from songnet.io import replacing
 
-# features.csv is left out: it is larger than the clips, whose features are computed here instead.
+# features.csv is larger than the clips; the workflow computes the features from them instead.
 METADATA = ["fma_metadata/tracks.csv", "fma_metadata/genres.csv"]
-ATTEMPTS = 8  # for each request, until an answer begins
-BODIES = 3  # for each answer, until it is whole
-TIMEOUT = (20, 60)  # seconds without a connection, without an answer
+ATTEMPTS = 8  # per request, until a response begins
+BODIES = 3  # attempts per response, until it is complete
+TIMEOUT = (20, 60)  # seconds to connect, and to receive data
 T = TypeVar("T")
 BROKEN = (RemoteZipError, HTTPError, requests.RequestException, zipfile.BadZipFile, OSError)
 
@@ -39,21 +39,22 @@ def fetch_sample(
     clips: str | Path,
     pause: float = 1.0,
 ) -> None:
-    """Make two small archives in FMA's layout of what the remote ones hold.
+    """Write two small archives in FMA's layout with part of the remote archives.
 
-    What has arrived lies in ``<clips>.parts`` until all is there; the next call goes on from it.
+    Fetched clips are kept in ``<clips>.parts`` until all are complete, and the next call resumes
+    there.
 
     Args:
-        urls: base addresses, tried in turn.
-        subset: FMA's subset.
+        urls: base URLs, tried in turn.
+        subset: FMA subset.
         genres: top genres, or None for all of the subset.
-        tracks_per_genre: how many clips of each.
-        metadata: output, tracks.csv and genres.csv.
-        clips: output, ``fma_<subset>.zip``.
+        tracks_per_genre: number of clips of each genre.
+        metadata: output archive with tracks.csv and genres.csv.
+        clips: output archive, ``fma_<subset>.zip``.
         pause: seconds before another attempt; doubled after each.
 
     Raises:
-        SongNetError: no address gave them.
+        SongNetError: no URL provided the archives.
     """
     problems = []
     for base in urls:
@@ -70,7 +71,7 @@ def fetch_sample(
 
 
 class _FetchError(Exception):
-    """An address does not give what is needed."""
+    """A URL does not provide an archive."""
 
 
 def _fetch_metadata(url: str, path: str | Path, pause: float) -> None:
@@ -84,10 +85,10 @@ def _fetch_metadata(url: str, path: str | Path, pause: float) -> None:
 def _fetch_clips(url: str, names: list[str], path: Path, pause: float) -> None:
     folder = path.with_name(f"{path.name}.parts")
     with _remote(url, pause) as remote:
-        there = set(remote.namelist())
-        names = [name for name in names if name in there]
+        members = set(remote.namelist())
+        names = [name for name in names if name in members]
         if not names:
-            raise _FetchError(f"{url} holds none of the wanted clips")
+            raise _FetchError(f"{url}: contains none of the selected clips")
         for name in tqdm(names, desc="clips", unit="clip", disable=None):
             part = folder / Path(name).name
             if not part.exists():
@@ -103,9 +104,9 @@ def _fetch_clips(url: str, names: list[str], path: Path, pause: float) -> None:
 
 @contextmanager
 def _remote(url: str, pause: float) -> Iterator[RemoteZip]:
-    """Open a remote archive: its central directory is fetched."""
-    passing = [408, 429, 500, 502, 503, 504]
-    retry = Retry(ATTEMPTS - 1, backoff_factor=pause, status_forcelist=passing)
+    """Open a remote archive by fetching its central directory."""
+    transient = [408, 429, 500, 502, 503, 504]
+    retry = Retry(ATTEMPTS - 1, backoff_factor=pause, status_forcelist=transient)
     with requests.Session() as session:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -113,14 +114,14 @@ def _remote(url: str, pause: float) -> Iterator[RemoteZip]:
             remote = _whole(lambda: RemoteZip(url, session=session, timeout=TIMEOUT), url, pause)
         except RangeNotSupported:
             raise _FetchError(
-                f"{url}: the server gives whole files only; leave tracks_per_genre out"
+                f"{url}: the server does not support range requests; leave tracks_per_genre out"
             ) from None
         with remote:
             yield remote
 
 
 def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
-    """One member, whose CRC-32 is right."""
+    """Fetch one member and verify its CRC-32."""
     try:
         return _whole(lambda: bytes(remote.read(name)), f"{url}: {name}", pause)
     except KeyError:
@@ -128,14 +129,14 @@ def _member(remote: RemoteZip, url: str, name: str, pause: float) -> bytes:
 
 
 def _whole(fetch: Callable[[], T], what: str, pause: float) -> T:
-    """Fetch again what arrives broken; where no answer comes, urllib3 has made all attempts."""
+    """Repeat a fetch whose response is damaged; urllib3 has already retried missing responses."""
     for attempt in range(BODIES):
         try:
             return fetch()
         except RangeNotSupported:
             raise
         except BROKEN as error:
-            # remotezip words requests' errors in its own way.
+            # remotezip wraps the errors of requests.
             answered = not isinstance(error.__context__, requests.RequestException)
             if attempt == BODIES - 1 or not answered:
                 raise _FetchError(f"{what}: {_reason(error)}") from None
@@ -145,7 +146,7 @@ def _whole(fetch: Callable[[], T], what: str, pause: float) -> T:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error.__context__, InvalidSchema):
-        return "single clips are fetched by http alone; leave tracks_per_genre out"
+        return "single clips can only be fetched over http or https; leave tracks_per_genre out"
     text = " ".join(str(error).split())
     for status in (400, 401, 403, 404, 410):
         if f"{status} Client Error" in text:

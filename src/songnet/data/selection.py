@@ -1,4 +1,4 @@
-"""Which tracks take part: the selection, and the quarantine of the others."""
+"""Select the tracks of a data set, and quarantine the others."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,15 +11,15 @@ from songnet.errors import SongNetError
 from songnet.formatting import csv_text, from_csv_text
 from songnet.io import replacing
 
-SHOWN = 8  # genres in an error
-FEWEST_TRACKS = 3  # of a genre, one for each subset of a split
+SHOWN = 8  # genres that an error lists
+FEWEST_TRACKS = 3  # per genre, one for each subset of a split
 FEW = f"its genre has fewer than {FEWEST_TRACKS} tracks"
 UNPRINTABLE = f"the name of its genre cannot be printed, or has over {LONGEST_GENRE} characters"
 QUARANTINE = ["track_id", "file_name", "reason"]
 
 
 class Selection(NamedTuple):
-    """Tracks that take part, as far as that is known before any clip is decoded."""
+    """Selected and quarantined tracks."""
 
     tracks: pd.DataFrame  # rows of the table of tracks, with the column file_name
     quarantine: pd.DataFrame  # columns QUARANTINE
@@ -33,25 +33,25 @@ def choose_tracks(
     genres: list[str] | None,
     per_genre: int | None,
 ) -> Selection:
-    """Choose the tracks of a data set.
+    """Select the tracks of a data set, as far as possible without decoding clips.
 
     Args:
-        kind: of the clips, an entry of `songnet.data.sources.SOURCES`.
-        table_file: of the table of tracks.
-        clips: files that hold the clips; empty where features alone are known.
-        subset: FMA's subset.
+        kind: clip source, a name of `songnet.data.sources.SOURCES`.
+        table_file: path of the table of tracks.
+        clips: files that hold the clips; empty for data sets of features only.
+        subset: FMA subset.
         genres: as for `wanted_tracks`.
         per_genre: as for `wanted_tracks`.
 
     Raises:
-        SongNetError: a file is not as it should be, nothing is left, or `check_genres` fails.
+        SongNetError: a file is invalid, no track is usable, or `check_genres` fails.
     """
     table = read_table(kind, table_file)
     inside = wanted_tracks(table, subset, genres, per_genre)
     source = clip_source(kind, clips) if clips else None
     available = source.track_ids() if source else set(inside.index)
     tracks, problems = select_tracks(inside, table.index, available)
-    if genres is None:  # those that are named are missed
+    if genres is None:  # genres that the user names must not disappear
         small = tracks.groupby("genre", observed=True)["genre"].transform("size") < FEWEST_TRACKS
         problems |= dict.fromkeys(tracks.index[small], FEW)
         tracks = tracks[~small]
@@ -65,13 +65,13 @@ def choose_tracks(
 def wanted_tracks(
     tracks: pd.DataFrame, subset: str, genres: list[str] | None, per_genre: int | None
 ) -> pd.DataFrame:
-    """Tracks of a subset and of some genres.
+    """Return the tracks of a subset and of some genres.
 
     Args:
         tracks: the table of tracks.
-        subset: FMA's subset; smaller ones are part of larger ones.
-        genres: top genres to keep, or None for all that the subset has.
-        per_genre: how many of each genre, drawn at random, always the same; None for all.
+        subset: FMA subset; larger subsets include the smaller ones.
+        genres: top genres to keep, or None for all of the subset.
+        per_genre: size of a fixed random subset of each genre; None for all tracks.
 
     Raises:
         SongNetError: a genre has no tracks in the subset.
@@ -96,36 +96,35 @@ def wanted_tracks(
 def select_tracks(
     inside: pd.DataFrame, known: pd.Index, available: set[int]
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Keep the tracks that have a clip.
+    """Keep the tracks that have a clip and a printable genre.
 
     Args:
-        inside: from `wanted_tracks`.
-        known: all numbers in the table of tracks.
-        available: numbers of the tracks that have a clip.
+        inside: tracks from `wanted_tracks`.
+        known: all track ids in the table of tracks.
+        available: ids of the tracks that have a clip.
 
     Returns:
-        The tracks, and why others are left out: only one of table and clips knows them, or their
-        genre has no printable name.
+        The selected tracks, and the reason for each track that is left out.
 
     Raises:
-        SongNetError: nothing is left.
+        SongNetError: no track is usable.
     """
     printable = inside["genre"].map(is_printable).astype(bool)
-    found = inside.index.isin(list(available))
+    has_clip = inside.index.isin(list(available))
     problems = dict.fromkeys(inside.index[~printable], UNPRINTABLE)
-    problems |= dict.fromkeys(inside.index[~found], "in tracks.csv, not in the archive")
+    problems |= dict.fromkeys(inside.index[~has_clip], "in tracks.csv, not in the archive")
     problems |= dict.fromkeys(available - set(known), "in the archive, not in tracks.csv")
-    selected = inside[found & printable].copy()
+    selected = inside[has_clip & printable].copy()
     if selected.empty:
         raise SongNetError(
-            "tracks.csv and the archives have no usable track in common: look at the columns "
-            "set.subset and track.genre_top, and at the numbers of the clips"
+            "tracks.csv and the archives have no usable track in common: check the columns "
+            "set.subset and track.genre_top, and the track ids in the names of the clips"
         )
     return selected, problems
 
 
 def shared(tracks: pd.DataFrame, shards: int) -> pd.DataFrame:
-    """Add the column ``shard``: neighbouring tracks share a job."""
+    """Add the column ``shard``, which assigns neighbouring tracks to the same job."""
     return tracks.assign(shard=[i * shards // len(tracks) for i in range(len(tracks))])
 
 
@@ -135,16 +134,16 @@ def index_tracks(
     """Keep the tracks whose clips are usable, each clip once.
 
     Args:
-        selected: the selection.
-        clips: what the shards found: index track_id; file, row, frames, seconds, lost_seconds,
-            sample_rate, channels, sha1, and problem where the clip is unusable.
-        quarantined: of the selection.
+        selected: tracks of the selection.
+        clips: facts about all clips, index track_id, columns file, row, frames, seconds,
+            lost_seconds, sample_rate, channels, sha1, and problem where the clip is unusable.
+        quarantined: quarantine of the selection.
 
     Returns:
-        The tracks with their clips' columns, and the quarantine.
+        The tracks with the columns of their clips, and the quarantine.
 
     Raises:
-        SongNetError: no clip can be used.
+        SongNetError: no clip is usable.
     """
     clips = clips.reindex(selected.index)
     names = selected["file_name"]
@@ -160,15 +159,15 @@ def index_tracks(
             reason = f"byte-identical to {names[same[0]] or f'track {same[0]}'}"
             problems |= dict.fromkeys(same[1:], reason)
     kept = selected.drop(index=list(problems))
-    found = clips.loc[kept.index].drop(columns="problem")
-    whole = {"row": "int64", "frames": "int64", "sample_rate": "int64", "channels": "int64"}
-    tracks = kept.join(found.astype(whole))
+    facts = clips.loc[kept.index].drop(columns="problem")
+    integers = {"row": "int64", "frames": "int64", "sample_rate": "int64", "channels": "int64"}
+    tracks = kept.join(facts.astype(integers))
     quarantine = pd.concat([quarantined, quarantine_table(problems, names.__getitem__)])
     return Selection(tracks, quarantine.sort_values("track_id"))
 
 
 def no_clips(track_ids: pd.Index) -> pd.DataFrame:
-    """Facts of clips for `index_tracks` where features alone are known, and all are usable."""
+    """Return clip facts for `index_tracks` in data sets of features only, all of them usable."""
     facts = {"file": "", "row": 0, "frames": 0, "seconds": float("nan"), "sample_rate": 0}
     return pd.DataFrame(
         facts | {"lost_seconds": 0.0, "channels": 0, "sha1": "", "problem": None}, index=track_ids
@@ -176,11 +175,11 @@ def no_clips(track_ids: pd.Index) -> pd.DataFrame:
 
 
 def check_genres(tracks: pd.DataFrame) -> None:
-    """Fail where there is nothing to tell apart, or a genre is too small to be divided.
+    """Check that there are two genres or more, each large enough to be split.
 
     Raises:
-        SongNetError: there are fewer than two genres, a genre has fewer tracks than a split has
-            subsets, or the name of another column of predictions.parquet.
+        SongNetError: there are fewer than two genres, or a genre has fewer tracks than a split has
+            subsets, or shares its name with another column of predictions.parquet.
     """
     for genre in sorted({"track_id", "split", "genre", "predicted"} & set(tracks["genre"])):
         raise SongNetError(
@@ -189,16 +188,16 @@ def check_genres(tracks: pd.DataFrame) -> None:
         )
     names = sorted(set(tracks["genre"]))
     if len(names) < 2:
-        found = f"{names[0]!r} is the only genre" if names else "there is no genre"
+        problem = f"{names[0]!r} is the only genre" if names else "there is no genre"
         raise SongNetError(
-            f"config key genres: {found} with {FEWEST_TRACKS} usable tracks or more, and a "
+            f"config key genres: {problem} with {FEWEST_TRACKS} usable tracks or more, and a "
             "classifier needs two"
         )
     for genre, group in tracks.groupby("genre", observed=True):
         if len(group) < FEWEST_TRACKS:
             raise SongNetError(
                 f"config key genres: {genre!r} has {len(group)} usable tracks, fewer than the "
-                f"{FEWEST_TRACKS} subsets of a split need; leave it out or give more music (the "
+                f"{FEWEST_TRACKS} subsets of a split need; leave it out or add tracks (the "
                 f"genres are {', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''})"
             )
 
@@ -206,25 +205,25 @@ def check_genres(tracks: pd.DataFrame) -> None:
 def quarantine_table(
     problems: dict[int, str], file_name: Callable[[int], str] = lambda track_id: ""
 ) -> pd.DataFrame:
-    """Table of the quarantine.
+    """Build the quarantine table.
 
     Args:
-        problems: reason of each track.
-        file_name: of a track.
+        problems: reason for each track.
+        file_name: function that returns the file name of a track.
     """
     rows = [(i, file_name(i), reason) for i, reason in sorted(problems.items())]
     return pd.DataFrame(rows, columns=QUARANTINE)
 
 
 def read_quarantine(path: str) -> pd.DataFrame:
-    """Read a quarantine, whose names of files may look like anything."""
+    """Read a quarantine; file names are text even if they look like numbers or formulas."""
     text = {"file_name": str, "reason": str}
     table = pd.read_csv(path, dtype=text, keep_default_na=False)
     return table.assign(**{name: table[name].map(from_csv_text) for name in text})
 
 
 def write_quarantine(quarantine: pd.DataFrame, path: str) -> None:
-    """Write a quarantine, in which no name is a formula."""
+    """Write a quarantine, escaping text that a spreadsheet would run as a formula."""
     names = ("file_name", "reason")
     escaped = quarantine.assign(**{name: quarantine[name].map(csv_text) for name in names})
     with replacing(path) as temporary:
@@ -232,6 +231,6 @@ def write_quarantine(quarantine: pd.DataFrame, path: str) -> None:
 
 
 def read_clips(paths: list[str]) -> pd.DataFrame:
-    """Read what all shards found of their clips, index track_id."""
+    """Read the facts about the clips of all shards, index track_id."""
     text = {"sha1": str, "problem": str, "file": str}
     return pd.concat([pd.read_csv(path, dtype=text) for path in paths]).set_index("track_id")

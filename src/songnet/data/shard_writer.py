@@ -1,4 +1,4 @@
-"""Writes shards of mel-spectrograms; `songnet.data.shards` reads them."""
+"""Write shards of mel-spectrograms; `songnet.data.shards` reads them."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from songnet.errors import SongNetError, UnusableClipError
 from songnet.features.spectrogram import Spectrogram
 from songnet.io import replacing
 
-# This many unusable clips in a row are not a coincidence: stop early.
+# A shard of this many clips without a usable one is a systematic error, so the job fails.
 SUSPICIOUS = 10
 CLIP_COLUMNS = [
     "file", "row", "frames", "seconds", "lost_seconds", "sample_rate", "channels", "sha1",
@@ -29,21 +29,21 @@ def write_shard(
     min_seconds: float,
     clip_seconds: float,
 ) -> None:
-    """Write the spectrograms of a shard's clips, and what is known of each clip.
+    """Write the spectrograms of a shard, and a table of its clips.
 
     Args:
-        npy: output (tracks, bands, frames) float16, dB, of usable clips; short ones are padded with
-            the floor.
-        clips_csv: output, one row a clip, columns CLIP_COLUMNS; ``row`` is -1 where ``problem``
-            says why the clip is unusable.
-        source: of the clips.
-        track_ids: the shard's tracks.
-        spectrogram: to compute.
+        npy: output, spectrograms of the usable clips (tracks, bands, frames) float16 in dB; short
+            ones are padded with the floor.
+        clips_csv: output, one row per clip, columns CLIP_COLUMNS. For unusable clips ``row`` is -1
+            and ``problem`` gives the reason.
+        source: source of the clips.
+        track_ids: tracks of the shard.
+        spectrogram: kind of spectrogram to compute.
         min_seconds: shorter clips are unusable.
         clip_seconds: longer clips are cut.
 
     Raises:
-        SongNetError: no clip of many can be used.
+        SongNetError: none of SUSPICIOUS or more clips is usable.
     """
     with source.spectrograms(track_ids, spectrogram, min_seconds, clip_seconds) as spectrograms:
         mels, clips = _read_all(spectrograms, track_ids, spectrogram.floor, Path(npy).stem)
@@ -63,8 +63,8 @@ def write_shard(
 def _read_all(
     spectrograms: Spectrograms, track_ids: list[int], floor: float, shard: str
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """All usable spectrograms, (tracks, bands, frames) float16, and facts of all clips."""
-    # Filled in place: a list of spectrograms would be held twice when it is put together.
+    """Read all usable spectrograms, (tracks, bands, frames) float16, and facts about all clips."""
+    # Filled in place, since stacking a list of spectrograms would double the memory.
     mels = np.empty((len(track_ids), *spectrograms.shape), np.float16)
     usable = 0
     rows: dict[int, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""The songs of a folder: found, labelled, and listed in songs.parquet."""
+"""Find and label the songs of a folder, and list them in songs.parquet."""
 
 import os
 from collections.abc import Iterable
@@ -20,27 +20,27 @@ from songnet.io import replacing
 
 LABELS = ("genre", "artist", "title", "license", "split")
 HINT = (
-    "put songs into a folder for each genre, write a metadata.csv, or take labels=tags "
+    "put songs into one folder per genre, write a metadata.csv, or set labels=tags "
     "(docs/tutorials/own-music.md)"
 )
 Row = dict[str, Any]
 
 
 def write_songs(audio: str, labels: str | None, layout: str | None, path: str | Path) -> None:
-    """List songs; the file stays as it is where nothing has changed.
+    """Write the list of songs; the file is not touched if nothing has changed.
 
     Args:
-        audio: a folder, a manifest, or a list of files.
+        audio: path of a folder, a manifest, or a list of files.
         labels: manifest, path or tags; None for the manifest if there is one, else the path.
-        layout: of the paths, as for `songnet.data.labels.Layout`.
-        path: of songs.parquet.
+        layout: pattern of the paths, as for `songnet.data.labels.Layout`.
+        path: output, songs.parquet.
 
     Raises:
-        SongNetError: nothing can be read there, or nothing has a label.
+        SongNetError: no file can be read, or no song has a genre.
     """
     path = Path(path)
     if path.parent.exists() and not os.access(path.parent, os.W_OK):
-        raise SongNetError(f"{path}: may not be written")
+        raise SongNetError(f"{path}: cannot be written")
     before = pd.read_parquet(path) if path.exists() else None
     content = list_songs(audio, labels, layout, before).to_parquet(None)
     if before is None or path.read_bytes() != content:
@@ -57,13 +57,13 @@ def list_songs(
         audio: as for `write_songs`.
         labels: as for `write_songs`.
         layout: as for `write_songs`.
-        before: an earlier result, whose tags hold for files that have not changed.
+        before: an earlier result; tags of files unchanged since then are not read again.
 
     Returns:
-        One row a file, index track_id, `songnet.data.folder.COLUMNS`.
+        One row per file, index track_id, columns `songnet.data.folder.COLUMNS`.
 
     Raises:
-        SongNetError: as `write_songs`.
+        SongNetError: as in `write_songs`.
     """
     root, manifest = _places(audio, labels, layout)
     is_folder = Path(audio).is_dir()
@@ -71,11 +71,11 @@ def list_songs(
     if manifest is None and not is_folder:
         root = Path(os.path.commonpath([path.absolute().parent for path in files] or [root]))
     if not manifest and not files:
-        raise SongNetError(f"config key audio: {audio}: no file in it")
+        raise SongNetError(f"config key audio: {audio}: contains no files")
     if len(files) > MOST_TRACKS:
         raise SongNetError(f"config key audio: {audio}: more than {MOST_TRACKS:,} files")
     if manifest is not None:
-        rows = _of_manifest(manifest, root, files)
+        rows = _manifest_rows(manifest, root, files)
     else:
         rows = [_row(path, root, may_be_audio(path)) for path in files]
         if labels == "tags":
@@ -89,33 +89,33 @@ def list_songs(
 
 
 def _places(audio: str, labels: str | None, layout: str | None) -> tuple[Path, Path | None]:
-    """Folder below which names of files are told, and the manifest that counts, if any does."""
+    """Return the folder that file names are relative to, and the manifest to use, if any."""
     place = Path(audio)
     if place.suffix.lower() in SUFFIXES and place.is_file():
         return place.parent, place
     root = place if place.is_dir() else place.parent
-    may_count = labels == "manifest" or (labels is None and layout is None)
-    manifest = find_manifest(root) if may_count and place.is_dir() else None
+    may_use = labels == "manifest" or (labels is None and layout is None)
+    manifest = find_manifest(root) if may_use and place.is_dir() else None
     if labels == "manifest" and manifest is None:
         raise SongNetError(f"config key labels: {audio} has no metadata.csv, .parquet or .jsonl")
     return root, manifest
 
 
 def _row(path: Path, root: Path, is_song: bool) -> Row:
-    """What the file system knows of a file."""
+    """Return the row of a file with what the file system knows."""
     name = os.path.relpath(path.absolute(), root.absolute())
     row: Row = {"file_name": name, "path": path, "size": 0, "modified": 0, "problem": None}
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         return row | {"problem": f"cannot be read: {error.strerror}"}
     if not is_song:
         row["problem"] = f"not audio, by its name (*{path.suffix.lower()})"
-    return row | {"size": found.st_size, "modified": found.st_mtime_ns}
+    return row | {"size": status.st_size, "modified": status.st_mtime_ns}
 
 
-def _of_manifest(manifest: Path, root: Path, there: Iterable[Path]) -> list[Row]:
-    """Files of a manifest with their labels, and those that are there without being named."""
+def _manifest_rows(manifest: Path, root: Path, files: Iterable[Path]) -> list[Row]:
+    """Return the files of a manifest with their labels, and the files that it does not list."""
     rows = []
     for labels in read_manifest(manifest):
         name = str(labels["file_name"])
@@ -126,7 +126,7 @@ def _of_manifest(manifest: Path, root: Path, there: Iterable[Path]) -> list[Row]
             row["problem"] = row["problem"] or f"no genre in {manifest.name}"
         rows.append(row | {"file_name": name})
     named = {row["path"] for row in rows}
-    others = [path for path in there if path not in named and path != manifest]
+    others = [path for path in files if path not in named and path != manifest]
     left_out = [_row(path, root, may_be_audio(path)) for path in others]
     for row in left_out:
         row["problem"] = row["problem"] or f"not in {manifest.name}"
@@ -134,7 +134,7 @@ def _of_manifest(manifest: Path, root: Path, there: Iterable[Path]) -> list[Row]
 
 
 def _add_labels(rows: list[Row], layout: Layout) -> None:
-    """Read the labels of songs off their paths."""
+    """Add the labels of songs from their paths."""
     for row in rows:
         if row["problem"] is None:
             try:
@@ -144,7 +144,7 @@ def _add_labels(rows: list[Row], layout: Layout) -> None:
 
 
 def _add_tags(rows: list[Row], before: pd.DataFrame | None) -> None:
-    """Read the tags of songs, but for those whose size and date are as before."""
+    """Add the tags of songs; files with unchanged size and date are not read again."""
     known = {}
     if before is not None:
         for row in before.to_dict("records"):
@@ -154,11 +154,11 @@ def _add_tags(rows: list[Row], before: pd.DataFrame | None) -> None:
             continue
         key = os.fsencode(row["path"]), row["size"], row["modified"]
         try:
-            found = known[key] if key in known else read_tags(row["path"])._asdict()
+            tags = known[key] if key in known else read_tags(row["path"])._asdict()
         except OSError as error:
             row["problem"] = f"cannot be read: {error.strerror}"
             continue
-        text = {name: found[name] for name in ("genre", "artist", "title")}
+        text = {name: tags[name] for name in ("genre", "artist", "title")}
         row |= {name: text[name] if isinstance(text[name], str) else None for name in text}
         row["title"] = row["title"] or row["path"].stem
         if row["genre"] is None:
@@ -179,14 +179,14 @@ def _table(rows: list[Row]) -> pd.DataFrame:
 
 
 def _as_utf8(text: Any) -> Any:
-    """Text that a file can hold: bytes of a name that are no UTF-8 are escaped."""
+    """Return text that Parquet can store; bytes that are not valid UTF-8 are escaped."""
     if not isinstance(text, str):
         return None
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _check_songs(songs: pd.DataFrame, audio: str, by_folders: bool) -> None:
-    """Fail where there is nothing to tell apart."""
+    """Check that there are usable songs of two genres or more."""
     usable = songs[songs["problem"].isna()]
     where = f"config key audio: {audio}"
     if usable.empty:
@@ -198,7 +198,7 @@ def _check_songs(songs: pd.DataFrame, audio: str, by_folders: bool) -> None:
     genres = sorted(usable["genre"].unique())
     if len(genres) == 1:
         below = Path(audio, genres[0])
-        hint = f"; if the folders in it are the genres, take audio={below}"
+        hint = f"; if its subfolders are the genres, set audio={below}"
         raise SongNetError(
             f"{where}: all songs are of one genre, {genres[0]!r}, and a classifier needs two"
             + (hint if by_folders and below.is_dir() else "")

@@ -1,4 +1,4 @@
-"""The sources of clips: one entry for each. Importing this loads none of them."""
+"""Registry of clip sources; importing it does not import the sources."""
 
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ def clip_source(kind: str, paths: list[str]) -> Any:
 
 
 def read_table(kind: str, path: str) -> Any:
-    """Read the table of tracks that goes with a kind of clips.
+    """Read the table of tracks that belongs to a clip source.
 
     Returns:
         A pandas.DataFrame, index track_id, with the columns of `songnet.data.tracks.read_tracks`.

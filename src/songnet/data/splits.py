@@ -1,7 +1,7 @@
-"""Splits of the tracks into training, validation and test subsets.
+"""Split tracks into training, validation and test subsets.
 
-``random`` lets artists leak; ``artist`` keeps every artist in one subset; ``official`` is the data
-set's own split.
+``random`` lets artists leak, ``artist`` keeps every artist in one subset, and ``official`` is the
+data set's own split.
 """
 
 from typing import Any
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from songnet.data.protocols import SUBSETS, own_subsets
 from songnet.errors import SongNetError
 
-# Orders that the artist protocol tries, and more where genre shares are off by more than TOLERANCE.
+# The artist protocol tries ORDERS orders of the artists, and up to MOST_ORDERS while the share of a
+# genre deviates by more than TOLERANCE.
 ORDERS, MOST_ORDERS, TOLERANCE = 30, 300, 0.02
 
 
@@ -23,18 +24,17 @@ def split_tracks(
     """Assign every track to a subset.
 
     Args:
-        tracks: index track_id; genre, artist_id, official_split.
+        tracks: index track_id, columns genre, artist_id and official_split.
         protocol: random, artist or official.
-        shares: fraction of each subset; None for official, which has its own.
-        seed: of the split.
+        shares: fraction of each subset; None for official.
+        seed: random seed of the split.
 
     Returns:
-        The subset of each track that takes part, index track_id. Those that the official column
-        gives no subset do not.
+        The subset of each track, index track_id, without tracks that have no official subset.
 
     Raises:
-        SongNetError: a genre has no track in a subset (of the official column, in training or
-            validation), or the official column has other values.
+        SongNetError: a genre has no track in a subset (for official, in training or validation),
+            or the official column has unknown values.
     """
     rng = np.random.default_rng(seed)
     if protocol == "random":
@@ -44,24 +44,24 @@ def split_tracks(
         _assert_disjoint(tracks, subsets)
     else:
         subsets = own_subsets(tracks)
-    # A data set's own split may leave the test subset out.
+    # A data set's own split may lack the test subset.
     for subset in SUBSETS[:2] if protocol == "official" else SUBSETS:
         lacking = set(tracks["genre"]) - set(tracks["genre"][subsets.index[subsets == subset]])
         if lacking:
-            mend = (
+            remedy = (
                 "leave this protocol out, or change the split"
                 if protocol == "official"
                 else "it needs more artists or tracks of this genre"
             )
             raise SongNetError(
                 f"config key protocols: {protocol} leaves {sorted(lacking)[0]!r} without a "
-                f"{subset} track; {mend}"
+                f"{subset} track; {remedy}"
             )
     return subsets.rename("split")
 
 
 def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
-    """Stratified: each genre is shuffled and cut at the shares, with a track for each subset."""
+    """Split each genre at random by the shares, with at least one track in every subset."""
     subsets = pd.Series("", index=tracks.index, dtype=object)
     for _, group in tracks.groupby("genre", observed=True):
         order = rng.permutation(group.index.to_numpy())
@@ -75,31 +75,31 @@ def _random(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Gener
 
 
 def _artist(tracks: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.Series:
-    """Whole artists, in random order, each to the subset that it brings nearest to its target.
+    """Assign whole artists, in random order, each to the subset whose genre shares it helps most.
 
-    A large artist that comes late upsets the shares, so the best of several orders counts; taking
-    the largest first would balance better but leave only small artists for the test subset. What a
-    small genre lacks after that is moved to it. Tracks without an artist could be anybody's, so
-    they stay together, in training.
+    A large artist late in the order upsets the shares, so the best of several orders is used.
+    Assigning the largest artists first would balance better, but leave only small artists for the
+    test subset. Subsets that still lack a genre then receive artists from others. Tracks without an
+    artist may share one, so all of them stay in training.
     """
     genres = sorted(tracks["genre"].unique())
     counts = pd.crosstab(tracks["artist_id"], tracks["genre"]).reindex(columns=genres, fill_value=0)
     unnamed = tracks[tracks["artist_id"].isna()]["genre"].value_counts()
     unknown = unnamed.reindex(genres, fill_value=0).to_numpy()
-    wanted = np.array([shares[subset] for subset in SUBSETS])[:, None]
+    fractions = np.array([shares[subset] for subset in SUBSETS])[:, None]
     best = (len(SUBSETS) * len(genres), np.inf)
     for attempt in range(1, MOST_ORDERS + 1):
         order = rng.permutation(len(counts))
-        assigned, filled = _assign(counts.to_numpy(), order, unknown, wanted)
-        off = np.abs(filled / filled.sum(axis=0) - wanted).max()
-        if (found := (int(np.sum(filled == 0)), off)) < best:
-            best, chosen = found, assigned
+        assigned, filled = _assign(counts.to_numpy(), order, unknown, fractions)
+        deviation = np.abs(filled / filled.sum(axis=0) - fractions).max()
+        if (score := (int(np.sum(filled == 0)), deviation)) < best:
+            best, chosen = score, assigned
         if attempt >= ORDERS and best <= (0, TOLERANCE):
             break
     for _ in range(ORDERS if best[0] else 0):
-        if not _fill_gaps(counts.to_numpy(), chosen, unknown, wanted):
+        if not _fill_gaps(counts.to_numpy(), chosen, unknown, fractions):
             break
-        chosen, _ = _assign(counts.to_numpy(), rng.permutation(len(counts)), unknown, wanted)
+        chosen, _ = _assign(counts.to_numpy(), rng.permutation(len(counts)), unknown, fractions)
     by_artist = pd.Series(np.array(SUBSETS)[chosen], index=counts.index)
     return tracks["artist_id"].map(by_artist).fillna("train")
 
@@ -108,15 +108,17 @@ def _assign(
     counts: NDArray[np.int64],
     order: NDArray[np.int64],
     unknown: NDArray[np.int64],
-    wanted: NDArray[np.float64],
+    fractions: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Subset of each artist and the counts (subsets, genres) that result.
+    """Assign artists to subsets greedily.
 
-    The distance that each step lowers is the sum over subsets and genres of
-    ((count - target) / genre total)^2.
+    Each step minimises the sum over subsets and genres of ((count - target) / genre total)^2.
+
+    Returns:
+        Subset index of each artist, and the resulting counts (subsets, genres).
     """
     totals = counts.sum(axis=0) + unknown
-    target = wanted * totals
+    target = fractions * totals
     filled = np.zeros_like(target)
     filled[0] = unknown
     chosen = np.empty(len(counts), dtype=np.int64)
@@ -132,57 +134,57 @@ def _fill_gaps(
     counts: NDArray[np.int64],
     chosen: NDArray[np.int64],
     unknown: NDArray[np.int64],
-    wanted: NDArray[np.float64],
+    fractions: NDArray[np.float64],
 ) -> int:
-    """Move artists, in place, while that leaves fewer genres without a track in a subset.
+    """Move artists, in place, while fewer genres lack a track in a subset after the move.
 
-    Of the moves that fill most gaps, each step takes the one that keeps nearest to the targets.
+    Of the moves that fill the most gaps, each step takes the one that stays closest to the targets.
 
     Returns:
-        Gaps that remain: artists of several genres can stand in each other's way.
+        Number of remaining gaps; artists of several genres can block each other's moves.
     """
     totals = counts.sum(axis=0) + unknown
     while True:
-        filled = np.zeros((len(wanted), len(totals)))
+        filled = np.zeros((len(fractions), len(totals)))
         filled[0] = unknown
         np.add.at(filled, chosen, counts)
         gaps = int(np.sum(filled == 0))
         best = gaps, 0.0
-        for artist, subset in np.ndindex(len(chosen), len(wanted)):
+        for artist, subset in np.ndindex(len(chosen), len(fractions)):
             moved = filled.copy()
             moved[chosen[artist]] -= counts[artist]
             moved[subset] += counts[artist]
-            found = int(np.sum(moved == 0)), (((moved - wanted * totals) / totals) ** 2).sum()
-            if found < best:
-                best, move = found, (artist, subset)
+            score = int(np.sum(moved == 0)), (((moved - fractions * totals) / totals) ** 2).sum()
+            if score < best:
+                best, move = score, (artist, subset)
         if best[0] == gaps:
             return gaps
         chosen[move[0]] = move[1]
 
 
 def _assert_disjoint(tracks: pd.DataFrame, subsets: pd.Series) -> None:
-    homes = subsets.groupby(tracks["artist_id"]).nunique()
-    if (homes > 1).any():
-        raise AssertionError(f"artist {homes.idxmax()} is in two subsets")
+    subset_counts = subsets.groupby(tracks["artist_id"]).nunique()
+    if (subset_counts > 1).any():
+        raise AssertionError(f"artist {subset_counts.idxmax()} is in two subsets")
 
 
 def split_summary(
     tracks: pd.DataFrame, subsets: pd.Series, shares: dict[str, float] | None
 ) -> dict[str, Any]:
-    """Counts that show how fair a split is.
+    """Compute counts that show how fair a split is.
 
     Args:
-        tracks: index track_id; genre, artist_id.
-        subsets: from `split_tracks`.
-        shares: intended fractions, or None for the official column.
+        tracks: index track_id, columns genre and artist_id.
+        subsets: subsets from `split_tracks`.
+        shares: intended fractions, or None for the official split.
 
     Returns:
-        tracks and artists of each subset, of all genres and of each; how many artists of the test
-        subset also stand in training, and the share of test tracks by them (None without a test
-        subset); how many tracks of test and training name no artist; the largest deviation of a
-        genre's share from the intended one, with its place.
+        Numbers of tracks and artists in each subset, in total and per genre; the number of test
+        artists who are also in training, and the share of test tracks by them (None without a test
+        subset); the number of test and training tracks without an artist; and the largest deviation
+        of a genre's share from the intended one, with its genre and subset.
     """
-    tracks = tracks.loc[subsets.index]  # those that take part
+    tracks = tracks.loc[subsets.index]  # the official split may omit tracks
     sizes = {subset: int((subsets == subset).sum()) for subset in SUBSETS}
     artists = {subset: set(tracks["artist_id"][subsets == subset].dropna()) for subset in SUBSETS}
     genres = pd.crosstab(tracks["genre"], subsets).reindex(columns=SUBSETS, fill_value=0)
@@ -201,11 +203,11 @@ def split_summary(
         "test_tracks_by_train_artists": round(float(leaked.mean()), 4) if len(leaked) else None,
     }
     if shares is not None:
-        away = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)
-        genre, subset = away.abs().stack().idxmax()
+        deviation = genres.div(genres.sum(axis=1), axis=0) - pd.Series(shares)
+        genre, subset = deviation.abs().stack().idxmax()
         summary["largest_deviation"] = {
             "genre": genre,
             "subset": subset,
-            "points": round(100 * float(away.loc[genre, subset]), 2),
+            "points": round(100 * float(deviation.loc[genre, subset]), 2),
         }
     return summary

@@ -1,4 +1,4 @@
-"""Training, validation and test tracks, as the files of splits tell them."""
+"""Training, validation and test tracks, read from split files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 
 def read_subsets(split: str | Path) -> pd.Series:
-    """Subset of each track, index track_id, from the file of a split."""
+    """Read the subset of each track, index track_id, from a split file."""
     return pd.read_parquet(split).set_index("track_id")["split"]
 
 
 def judging_subset(subsets: Iterable[str]) -> str:
-    """Subset that judges models: test, or validation where there is no test subset."""
+    """Return the subset that models are evaluated on: test, or validation if there is no test."""
     return "test" if "test" in set(subsets) else "validation"
 
 
 def artist_halves(artists: pd.Series) -> NDArray[np.bool_]:
-    """Divide tracks into two halves of nearly equal size, no artist in both.
+    """Split tracks into two halves of nearly equal size with disjoint artists.
 
-    What is chosen or fitted on one half is measured on the other (cross-fitting), so that the
-    figure of the validation subset is not flattered by the choice.
+    Models chosen or fitted on one half are measured on the other (cross-fitting), so that the
+    validation accuracy is not biased by the choice.
 
     Args:
-        artists: artist of each track, index track_id; a track without one counts for itself.
+        artists: artist of each track, index track_id; a track without one is its own group.
 
     Returns:
         (n,) whether a track is in the first half.
@@ -43,14 +43,14 @@ def artist_halves(artists: pd.Series) -> NDArray[np.bool_]:
 
 
 def held_out(tracks: pd.DataFrame, split: str | Path) -> tuple[str, pd.DataFrame]:
-    """Tracks that judge a network.
+    """Return the tracks that a network is evaluated on.
 
     Args:
         tracks: rows of tracks.parquet.
-        split: file of the split.
+        split: path of the split file.
 
     Returns:
-        The subset's name, and its tracks in the order of their ids.
+        The name of the subset, and its tracks in the order of their ids.
     """
     subsets = read_subsets(split)
     subset = judging_subset(subsets)

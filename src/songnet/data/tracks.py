@@ -13,10 +13,10 @@ from songnet.data.archives import open_member, open_zip
 from songnet.data.names import one_spelling
 from songnet.errors import SongNetError
 
-MOST_TRACKS = 1_000_000  # ten times FMA; a larger table is an accident or an attack
+MOST_TRACKS = 1_000_000  # ten times as many as FMA has; a larger table is a mistake or an attack
 NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 SUBSETS = ["small", "medium", "large", "full"]
-# tracks.csv columns that SongNet uses, and what they are called here.
+# Columns of tracks.csv that SongNet uses, and their names in SongNet.
 REQUIRED = {
     ("set", "subset"): "subset",
     ("track", "genre_top"): "genre",
@@ -38,12 +38,12 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
     """Read ``fma_metadata/tracks.csv``.
 
     Returns:
-        One row a track, index ``track_id``; columns as in REQUIRED and OPTIONAL; ``subset`` an
-        ordered categorical, so that ``<=`` means what it says; ``top_genres``, names of the top
-        genres of all labels (``genres_all``) as lists, None where they are not known.
+        One row per track, index ``track_id``, columns as in REQUIRED and OPTIONAL. ``subset`` is an
+        ordered categorical, so that ``<=`` compares sizes. ``top_genres`` replaces ``genres_all``:
+        a list with the names of the top genres of all labels, or None if they are unknown.
 
     Raises:
-        SongNetError: no tracks.csv, missing columns, text that is not UTF-8, or too many tracks.
+        SongNetError: tracks.csv is missing, lacks columns, is not UTF-8, or has too many tracks.
     """
     name = "fma_metadata/tracks.csv"
     with open_zip(metadata_zip) as archive:
@@ -60,7 +60,7 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
         tracks.index = tracks.index.astype("int64").rename("track_id")
     except (TypeError, ValueError, OverflowError):
         raise SongNetError(
-            f"{metadata_zip}: {name} has a track_id that is not a number, or too large"
+            f"{metadata_zip}: {name} has a track_id that is not a number, or is too large"
         ) from None
     if tracks.index.has_duplicates:
         twice = tracks.index[tracks.index.duplicated()][0]
@@ -76,24 +76,24 @@ def read_tracks(metadata_zip: str) -> pd.DataFrame:
 
 
 def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
-    """Read the columns that are used, in blocks: memory follows what is kept, not what is there."""
+    """Read the used columns in blocks, so that the others take no memory."""
     with open_member(archive, name) as file:
         lines = [file.readline(1 << 20).decode("utf-8-sig") for _ in range(3)]
     first, second, third = ([*next(csv.reader([line]), []), ""] for line in lines)
     if not second[:-1]:
-        raise ValueError("it has no two header rows")
+        raise ValueError("it does not have two header rows")
     columns = list(zip(first[:-1], second[:-1], strict=False))
     missing = [".".join(column) for column in REQUIRED if column not in columns]
     if missing:
         raise SongNetError(f"{archive.filename}: {name} lacks the columns {', '.join(missing)}")
     used = {column: new for column, new in (REQUIRED | OPTIONAL).items() if column in columns}
     names = [str(i) for i in range(len(columns))]
-    wanted = ["0", *(str(columns.index(column)) for column in used)]
-    # pandas writes a third header row, which has the name of the index and nothing else.
+    included = ["0", *(str(columns.index(column)) for column in used)]
+    # pandas writes a third header row with only the name of the index.
     is_header = not any(third[1:]) and not NUMBER.fullmatch(third[0])
     read = arrow_csv.ReadOptions(column_names=names, skip_rows=3 if is_header else 2)
     convert = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), include_columns=wanted,
+        column_types=dict.fromkeys(names, pa.string()), include_columns=included,
         strings_can_be_null=True,
     )  # fmt: skip
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
@@ -111,7 +111,7 @@ def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
     table = pa.Table.from_batches(blocks, reader.schema).to_pandas()
     tracks = table.set_index("0").set_axis(list(used.values()), axis=1)
     for column in {"artist_id", "duration", "bit_rate"} & set(tracks):
-        # Artists may bear names instead; of longer numbers, some would become the same.
+        # Artist ids may be names, and floats cannot tell numbers with more digits apart.
         numbers = tracks[column].dropna().str.fullmatch(r"\s*(0|[1-9]\d{0,14})\s*")
         if column != "artist_id" or numbers.all():
             tracks[column] = pd.to_numeric(tracks[column], errors="coerce")
@@ -121,7 +121,7 @@ def _read_columns(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
 
 
 def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
-    """Name of the top genre of every genre number; empty where the archive has no genres.csv."""
+    """Map genre ids to the names of their top genres; empty without a genres.csv."""
     name = "fma_metadata/genres.csv"
     if name not in archive.namelist():
         return {}
@@ -129,7 +129,7 @@ def _top_genres(archive: zipfile.ZipFile) -> dict[int, str]:
         with open_member(archive, name) as file:
             table = pd.read_csv(file, index_col="genre_id", nrows=MOST_TRACKS)
         if table.index.has_duplicates:
-            raise ValueError("a genre_id is given twice")
+            raise ValueError("a genre_id occurs twice")
         return table["top_level"].map(table["title"]).dropna().to_dict()
     except (KeyError, TypeError, ValueError) as error:
         raise SongNetError(

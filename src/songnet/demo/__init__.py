@@ -1,1 +1,1 @@
-"""The synthetic data set."""
+"""The synthetic demo data set."""

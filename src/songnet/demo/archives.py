@@ -1,7 +1,7 @@
-"""The embedded demo data set: synthetic music in FMA's archive layout, made offline.
+"""Write the demo data set: synthetic music in FMA's archive layout, generated offline.
 
-The same seed gives the same bytes. A few files are broken on purpose and one occurs twice,
-so that the quarantine works on every run.
+The same seed gives the same bytes. A few files are broken on purpose and one occurs twice, so that
+every run exercises the quarantine.
 """
 
 import hashlib
@@ -50,14 +50,14 @@ def make_demo(
     """Write ``fma_metadata.zip`` and ``fma_small.zip`` of the demo.
 
     Args:
-        metadata_zip: where the metadata archive goes.
-        audio_zip: where the audio archive goes.
-        genres: names out of `GENRE_IDS`.
-        tracks_per_genre: sound tracks of each genre; the broken ones come on top.
-        artists_per_genre: artists of each genre, who share its tracks evenly.
-        seed: of the whole data set.
+        metadata_zip: output path of the metadata archive.
+        audio_zip: output path of the audio archive.
+        genres: names from `GENRE_IDS`.
+        tracks_per_genre: valid tracks per genre; the broken ones are extra.
+        artists_per_genre: artists per genre; tracks are distributed evenly among them.
+        seed: random seed of the whole data set.
         seconds: length of the clips.
-        workers: processes that render tracks.
+        workers: number of processes that render tracks.
     """
     tracks = _plan(genres, tracks_per_genre, artists_per_genre)
     clips = _render(tracks, seed, seconds, workers)
@@ -71,15 +71,15 @@ def make_demo(
 
 
 def _plan(genres: list[str], tracks_per_genre: int, artists_per_genre: int) -> pd.DataFrame:
-    """One row a track: identifiers, genre, artist, official split."""
+    """Return one row per track with id, genre, artist and official split."""
     rows = []
     for g, genre in enumerate(genres):
         for t in range(tracks_per_genre):
             a = t % artists_per_genre
-            # Whole artists go to one subset, as in FMA's own split: the last tenth to test, the
-            # tenth before to validation.
-            from_last = (artists_per_genre - 1 - a) // max(1, artists_per_genre // 10)
-            subset = {0: "test", 1: "validation"}.get(from_last, "training")
+            # Artists are not divided between subsets, as in FMA's own split: the last tenth of
+            # them is for testing, the tenth before for validation.
+            tenth = (artists_per_genre - 1 - a) // max(1, artists_per_genre // 10)
+            subset = {0: "test", 1: "validation"}.get(tenth, "training")
             rows.append((1 + g + len(genres) * t, genre, 1 + g * artists_per_genre + a, subset))
     columns = ["track_id", "genre", "artist_id", "split"]
     return pd.DataFrame(rows, columns=columns).set_index("track_id").sort_index()
@@ -96,7 +96,7 @@ def _render(tracks: pd.DataFrame, seed: int, seconds: float, workers: int) -> di
 
 
 def _clip(seed: int, seconds: float, track: tuple[int, str, int]) -> tuple[int, bytes]:
-    """Compose one track and encode it as its artist does."""
+    """Compose one track and encode it in its artist's format."""
     track_id, genre, artist_id = track
     artist = make_artist(genre, np.random.default_rng([seed, 0, artist_id]))
     samples = make_track(artist, seconds, np.random.default_rng([seed, 1, track_id]))
@@ -109,25 +109,25 @@ def _clip(seed: int, seconds: float, track: tuple[int, str, int]) -> tuple[int, 
 def _with_broken(
     tracks: pd.DataFrame, clips: dict[int, bytes]
 ) -> tuple[pd.DataFrame, dict[int, bytes]]:
-    """Append one track for each kind of fault, as copies of the first tracks."""
+    """Append one broken copy of a track for each kind of fault."""
     first = tracks.iloc[: len(BROKEN)]
     broken = first.set_axis(range(tracks.index.max() + 1, tracks.index.max() + 1 + len(BROKEN)))
     second = io.BytesIO()
     sf.write(second, np.zeros(RATE, np.float32), RATE, format="MP3")
-    sound = clips[int(first.index[-1])]
+    intact = clips[int(first.index[-1])]
     faults = {
         "empty": b"",
-        "truncated": sound[: len(sound) // 10],
+        "truncated": intact[: len(intact) // 10],
         "one second": second.getvalue(),
         "not mp3": b"<html><body>404 Not Found</body></html>\n" * 50,
-        "duplicate": sound,
+        "duplicate": intact,
     }
     clips = clips | dict(zip(broken.index, (faults[fault] for fault in BROKEN), strict=True))
     return pd.concat([tracks, broken]).rename_axis("track_id"), clips
 
 
 class _Archive(zipfile.ZipFile):
-    """A BZIP2 archive with constant dates and FMA's list of SHA-1 sums."""
+    """A BZIP2 archive with constant dates and a list of SHA-1 checksums, as FMA's archives have."""
 
     def __init__(self, path: Path, folder: str) -> None:
         super().__init__(path, "w", zipfile.ZIP_BZIP2)
@@ -147,13 +147,13 @@ class _Archive(zipfile.ZipFile):
 
 
 def _tracks_csv(tracks: pd.DataFrame, seed: int) -> str:
-    # Drawn, so that no genre can be told by them.
+    # Years and durations are random, so that they carry no information about the genre.
     random = np.random.default_rng([seed, 2])
     years = pd.Series(random.integers(2000, 2020, tracks["artist_id"].max() + 1))
     durations = random.integers(120, 360, len(tracks))
     identifiers = tracks["genre"].map(GENRE_IDS)
     genres = identifiers.map(lambda i: f"[{i}]")
-    # Some tracks bear a second label, as many of FMA's do.
+    # Some tracks have a second label, as many of FMA's do.
     others = sorted(set(identifiers))
     labels = [
         f"[{i}, {others[(others.index(i) + 1) % len(others)]}]" if track % 5 == 0 else f"[{i}]"

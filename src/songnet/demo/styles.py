@@ -1,8 +1,8 @@
-"""What the demo's genres and artists sound like.
+"""Musical styles of the demo's genres and artists.
 
-Statistics of timbre tell pairs of genres from the others, as in real music; the two of a pair
-share their timbres and differ in what happens in time: notes that die away or swell, and lines that
-rise or fall. So features that forget the order of frames confuse them, and networks need not.
+Genres come in pairs with the same timbres, so timbre statistics can identify the pair, as in real
+music. The two genres of a pair differ only in time: notes decay or swell, melodies rise or fall.
+Features that ignore the order of frames confuse them; networks can tell them apart.
 """
 
 from dataclasses import dataclass, replace
@@ -20,16 +20,16 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Timbre:
-    """Additive synthesis: partials with a fall-off, an envelope, a vibrato, formants."""
+    """Parameters of additive synthesis."""
 
     partials: int
     falloff: float  # amplitude of partial k is k ** -falloff
     odd_only: bool = False
     attack: float = 0.01  # seconds
-    decay: float = 0.5  # seconds to 1/e
+    decay: float = 0.5  # seconds until the amplitude is 1/e
     vibrato: float = 0.0  # relative depth at 5.5 Hz
     formants: tuple[float, ...] = ()  # Hz
-    drive: float = 0.0  # tanh distortion
+    drive: float = 0.0  # gain before tanh distortion, 0 for none
 
 
 TIMBRES = {
@@ -48,22 +48,22 @@ TIMBRES = {
 
 @dataclass(frozen=True)
 class Style:
-    """What a genre sounds like. Drum patterns are bars of 16 steps."""
+    """Style of a genre. Patterns are bars of 16 steps, in which x starts a note."""
 
-    tempo: tuple[float, float]  # beats a minute
+    tempo: tuple[float, float]  # range in beats per minute
     scale: str
-    timbres: tuple[str, ...]  # of which an artist takes one for chords and one for the lead
+    timbres: tuple[str, ...]  # candidates for an artist's chord and lead timbres
     kick: str = ""
     snare: str = ""
     hat: str = ""
-    bass: str = ""  # steps that sound the root
-    chord: str = ""  # steps that sound a triad
-    chord_steps: int = 4  # length in steps
-    lead_density: float = 0.0  # notes a step
-    swing: float = 0.0  # delay of every second step, as a share of a step
-    swells: bool = False  # whether notes grow instead of dying away
-    glide: float = 0.0  # octaves by which a note of the lead rises
-    noise: float = 0.0  # level of a texture of filtered noise
+    bass: str = ""  # plays the root
+    chord: str = ""  # plays a triad
+    chord_steps: int = 4  # length of a chord in steps
+    lead_density: float = 0.0  # probability of a lead note per step
+    swing: float = 0.0  # delay of every second step, as a fraction of a step
+    swells: bool = False  # whether notes swell instead of decaying
+    glide: float = 0.0  # octaves by which a lead note rises
+    noise: float = 0.0  # level of a filtered-noise texture
 
 
 _ACOUSTIC = ("piano", "plucked", "strings")
@@ -106,7 +106,7 @@ STYLES = {
     ),
     "Experimental": Style((70, 140), "chromatic", _LOW, noise=0.1),
 }  # fmt: skip
-# Fields of a style that belong together.
+# Fields of a style that are exchanged together.
 LAYERS = {
     "drums": ["kick", "snare", "hat", "swing"],
     "bass": ["bass"],
@@ -115,7 +115,7 @@ LAYERS = {
     "scale": ["scale"],
     "timbres": ["timbres"],
 }
-PARTS = ("kick", "snare", "hat", "bass", "chord", "lead", "noise")  # each has its place in the mix
+PARTS = ("kick", "snare", "hat", "bass", "chord", "lead", "noise")  # of the mix
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Artist:
     tempo: float
     tonic: int  # MIDI number
     mix: dict[str, float]  # gain of each part
-    tilt: float  # equaliser, dB an octave above 1 kHz
+    tilt: float  # slope of the equaliser around 1 kHz, dB per octave
     room: float  # reverberation time in seconds
     hiss: float  # level of recording noise
     sample_rate: int  # Hz of the mp3
@@ -164,14 +164,14 @@ def make_artist(genre: str, rng: np.random.Generator) -> Artist:
 
 
 def varied(style: Style, rng: np.random.Generator) -> Style:
-    """Vary a style for one track: now and then a layer rests or comes from another genre."""
+    """Vary a style for one track: sometimes drop the hi-hat, and change the lead's density."""
     if rng.random() < 0.25:
         style = replace(style, hat="")
     return replace(style, lead_density=style.lead_density * rng.uniform(0.6, 1.4))
 
 
 def borrowed(rng: np.random.Generator) -> Style:
-    """An Experimental track: every layer comes from a genre of its own."""
+    """Compose an Experimental style by borrowing each layer from a random genre."""
     style = STYLES["Experimental"]
     for layer in LAYERS:
         style = _with_layer(style, layer, _other_style("Experimental", rng))
@@ -183,6 +183,6 @@ def _with_layer(style: Style, layer: str, other: Style) -> Style:
 
 
 def _other_style(genre: str, rng: np.random.Generator) -> Style:
-    """Style of a genre that is neither this one nor Experimental."""
+    """Draw the style of another genre, except Experimental."""
     others = [name for name in STYLES if name not in (genre, "Experimental")]
     return STYLES[str(rng.choice(others))]

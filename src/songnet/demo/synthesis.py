@@ -1,9 +1,9 @@
-"""Synthetic music with genres and artists, for the demo data set.
+"""Synthesise music with genres and artists for the demo data set.
 
-A genre is a `Style`: rhythm, harmony and timbre. An artist draws habits once (tempo, key, mix,
-room, equaliser, recording format) and keeps them through all tracks, so that two tracks of one
-artist resemble each other more than two of one genre, as in real music. Experimental tracks
-borrow each layer from another genre.
+A genre is a `Style`: rhythm, harmony and timbre. An artist has habits (tempo, key, mix, room,
+equaliser, recording format) that all of their tracks share, so that two tracks by one artist are
+more alike than two tracks of one genre, as in real music. Experimental tracks borrow each layer
+from another genre.
 """
 
 from functools import lru_cache
@@ -17,9 +17,9 @@ from songnet.demo.styles import SCALES, TIMBRES, Artist, Style, Timbre, borrowed
 
 Signal = NDArray[np.float32]
 
-RATE = 22_050  # Hz; tracks are resampled to their artist's format afterwards
-PROGRESSION = [0, 4, 5, 3]  # scale degrees of the bars: I V vi IV
-RELEASE = 0.05  # seconds in which a note ends
+RATE = 22_050  # Hz; tracks are later resampled to their artist's sample rate
+PROGRESSION = [0, 4, 5, 3]  # scale degree of each bar: I V vi IV
+RELEASE = 0.05  # seconds of fade-out at the end of a note
 
 
 def make_track(artist: Artist, seconds: float, rng: np.random.Generator) -> Signal:
@@ -76,7 +76,7 @@ def _add(out: Signal, at: int, sound: Signal) -> None:
 
 
 def _pitch(tonic: int, scale: list[int], degree: int) -> float:
-    """Frequency in Hz of a scale degree."""
+    """Return the frequency of a scale degree in Hz."""
     octave, index = divmod(degree, len(scale))
     return float(440 * 2 ** ((tonic + 12 * octave + scale[index] - 69) / 12))
 
@@ -85,10 +85,10 @@ def _pitch(tonic: int, scale: list[int], degree: int) -> float:
 def _note(
     frequency: float, seconds: float, timbre_name: str, swells: bool, glide: float = 0.0
 ) -> Signal:
-    """Render a note; bars repeat theirs."""
+    """Render a note; cached, because bars repeat their notes."""
     timbre = TIMBRES[timbre_name]
     time = np.arange(int((seconds + RELEASE) * RATE), dtype=np.float32) / RATE
-    # In the middle of a glide the note has its pitch.
+    # The nominal pitch is reached in the middle of a glide.
     bend = 2 ** (glide * (time / time[-1] - 0.5)) if glide else np.ones_like(time)
     if timbre.vibrato:
         bend = bend + timbre.vibrato * np.cos(2 * np.pi * 5.5 * time)
@@ -116,7 +116,7 @@ def _partials(timbre: Timbre, frequency: float, phase: Signal) -> Signal:
 
 @lru_cache(maxsize=12)
 def _drum(name: str, take: int) -> Signal:
-    """Render a stroke; the noise of each take differs."""
+    """Render a drum stroke; each take has different noise."""
     seconds, decay = {"kick": (0.25, 0.07), "snare": (0.2, 0.06), "hat": (0.08, 0.02)}[name]
     time = np.arange(int(seconds * RATE), dtype=np.float32) / RATE
     if name == "kick":
@@ -131,7 +131,7 @@ def _drum(name: str, take: int) -> Signal:
 
 
 def _texture(samples: int, rng: np.random.Generator) -> Signal:
-    """Noise that swells slowly, coloured by a resonance."""
+    """Render noise with a slow swell and a resonance."""
     noise = rng.standard_normal(samples, np.float32)
     angle = 2 * np.pi * rng.uniform(200, 4000) / RATE
     coloured = lfilter([1.0], [1.0, -1.9 * np.cos(angle), 0.9025], noise)
@@ -140,7 +140,7 @@ def _texture(samples: int, rng: np.random.Generator) -> Signal:
 
 
 def _recorded(dry: Signal, artist: Artist, rng: np.random.Generator) -> Signal:
-    """Room, equaliser and noise of an artist's recordings; peak 0.9."""
+    """Apply the room, equaliser and noise of an artist's recordings, and scale the peak to 0.9."""
     length = int(min(artist.room, 1.5) * RATE) + 1
     tail = rng.standard_normal(length, np.float32) * np.exp(
         -6.9 * np.arange(length, dtype=np.float32) / length

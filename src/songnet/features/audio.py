@@ -1,8 +1,8 @@
-"""From the bytes of an audio file to mono samples: the one decoder, of training and of serving.
+"""Decode audio files to mono samples: the one decoder for training and inference.
 
-FFmpeg (through PyAV) reads every format; libsndfile reads clean MP3s, in two thirds of the time.
-Bytes alone decide, never the name of a file, and what a decoder returns is compared with what the
-file holds.
+FFmpeg (through PyAV) reads every format; libsndfile reads clean MP3s in two thirds of the time. The
+format is detected from the content of a file, never from its name, and the decoded length is
+compared with the length that the file should have.
 """
 
 import io
@@ -23,28 +23,33 @@ from songnet.errors import UnusableClipError
 from songnet.features import mpeg
 
 Samples = NDArray[np.float32]
-# The containers that people keep music in, by FFmpeg's names. FFmpeg knows hundreds more: playlists
-# that name other files, and formats without a header, which any bytes fit.
+# FFmpeg's names of the containers used for music. Its hundreds of others include playlists that
+# refer to other files, and headerless formats that match any bytes.
 FORMATS = (
     "aac", "aiff", "ape", "asf", "au", "caf", "flac", "matroska", "mov", "mp3", "mpc", "mpc8",
     "ogg", "tta", "w64", "wav", "wv",
 )  # fmt: skip
-WITHOUT_LENGTH = ("aac", "mp3")  # FFmpeg estimates theirs from the bit rate
-# A few bytes can claim any length, rate and number of channels; these bound what is decoded.
+WITHOUT_LENGTH = ("aac", "mp3")  # formats whose length FFmpeg estimates from the bit rate
+# Limits on what is decoded, since a header can claim any length, rate and number of channels.
 MAX_SECONDS = 3600.0
 RATES = range(4_000, 192_001)  # Hz
 MAX_CHANNELS = 8
-LOUDEST = 2.0**31  # float files may hold integers; larger samples are invalid
-MARGIN_SECONDS = 1.0  # decoded beyond what is kept, since resampling looks ahead
+LOUDEST = 2.0**31  # samples of float files that store integers; larger ones are invalid
+MARGIN_SECONDS = 1.0  # decoded beyond the excerpt, since resampling looks ahead
 BLOCK_SECONDS = 4.0  # decoded at a time, so that memory does not grow with the length
-SILENCE = 1e-4  # -80 dB; half the range of samples that are silence, whatever their mean
-# What is missing counts as lost from here on: less is rounding, or an encoder's padding.
+SILENCE = 1e-4  # -80 dB; samples within this distance of a constant are silence
+# Shorter differences from the declared length are rounding or an encoder's padding, not losses.
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
-FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length counts what was before the first sample
-TRIMMED_FRAMES = 4  # of MP3, the most that an encoder's delay and padding take
-MOST_CHUNKS = 100  # of a WAV, before its samples
-UNKNOWN_BYTES = 2**31 - 2**12  # programs that do not know a WAV's size give about 2^31 or 2^32
+FROM_THE_BEGINNING = (
+    "ogg",
+    "asf",
+)  # formats whose length includes the time before the first sample
+TRIMMED_FRAMES = 4  # maximum number of MP3 frames that an encoder's delay and padding take
+MOST_CHUNKS = 100  # maximum number of chunks searched for the samples of a WAV file
+UNKNOWN_BYTES = (
+    2**31 - 2**12
+)  # from here on, a WAV file's size means that its writer did not know it
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,11 @@ class Clip:
     samples: Samples
     sample_rate: int
     channels: int
-    lost_seconds: float = 0.0  # that the file should have and that cannot be decoded
+    lost_seconds: float = 0.0  # audio that the file should contain but cannot be decoded
 
     @property
     def seconds(self) -> float:
-        """Length."""
+        """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
 
@@ -66,12 +71,12 @@ def decode(file: BinaryIO, min_seconds: float = 0.0, max_seconds: float = MAX_SE
     """Decode an audio file.
 
     Args:
-        file: open for reading, seekable.
+        file: seekable binary file.
         min_seconds: shorter clips are unusable.
-        max_seconds: what follows is not decoded.
+        max_seconds: decoding stops here.
 
     Raises:
-        UnusableClipError: as in `decode_blocks`, or shorter than ``min_seconds``.
+        UnusableClipError: as in `decode_blocks`, or the clip is shorter than ``min_seconds``.
     """
     blocks: list[Clip] = []
     with closing(decode_blocks(file)) as decoded:
@@ -89,10 +94,10 @@ def decode(file: BinaryIO, min_seconds: float = 0.0, max_seconds: float = MAX_SE
 
 
 def check_length(seconds: float, min_seconds: float, lost_seconds: float = 0.0) -> None:
-    """Fail where a clip is too short.
+    """Check that a clip is long enough.
 
     Raises:
-        UnusableClipError: gives both lengths, and how much was lost.
+        UnusableClipError: the clip is too short; the message says how much could not be decoded.
     """
     if seconds < min_seconds:
         lost = f"; {lost_seconds:.1f} s cannot be decoded" if lost_seconds else ""
@@ -105,13 +110,13 @@ def clip_samples(
     """Decode the beginning of a file and resample it.
 
     Args:
-        file: open for reading, seekable.
-        sample_rate: of the samples, Hz.
-        seconds: what follows is cut off.
+        file: seekable binary file.
+        sample_rate: sample rate of the result in Hz.
+        seconds: maximum length of the result.
         min_seconds: shorter clips are unusable.
 
     Returns:
-        (samples,) float32, and the clip that was decoded for them, which may be a little longer.
+        (samples,) float32, and the decoded clip before resampling, which may be a little longer.
 
     Raises:
         UnusableClipError: as in `decode`.
@@ -121,7 +126,7 @@ def clip_samples(
 
 
 def resample(clip: Clip, sample_rate: int) -> Samples:
-    """Samples at another rate in Hz, by soxr in high quality (librosa's default)."""
+    """Resample a clip with soxr's high quality (librosa's default)."""
     if clip.sample_rate == sample_rate:
         return clip.samples
     samples: Samples = soxr.resample(clip.samples, clip.sample_rate, sample_rate, quality="HQ")
@@ -129,24 +134,24 @@ def resample(clip: Clip, sample_rate: int) -> Samples:
 
 
 def is_silent(low: float, high: float) -> bool:
-    """Whether samples between two values are silence, such as channels that cancel each other."""
+    """Return whether samples between two values are silence, e.g. channels that cancel out."""
     return high - low <= 2 * SILENCE
 
 
 def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip, None, None]:
-    """Decode an audio file, some seconds at a time, in memory that does not grow with its length.
+    """Decode an audio file in blocks of a few seconds, with constant memory.
 
     Args:
-        file: open for reading, seekable.
-        max_seconds: longer files are refused, at once where their header tells their length.
+        file: seekable binary file.
+        max_seconds: longer files are refused, before decoding if the header gives the length.
 
     Yields:
-        One part of the file after the other, all of one rate and number of channels.
-        ``lost_seconds`` of each is what could not be decoded since the part before.
+        Successive blocks with the same sample rate and number of channels. ``lost_seconds`` of a
+        block is the audio since the previous block that could not be decoded.
 
     Raises:
-        UnusableClipError: empty, not audio, of a rate or number of channels that no music has, with
-            samples that are not finite or beyond any scale, or longer than ``max_seconds``.
+        UnusableClipError: the file is empty, not audio, or longer than ``max_seconds``; its sample
+            rate or number of channels is not that of music; or samples are not finite or too large.
         OSError: the file cannot be read.
     """
     if not file.seek(0, io.SEEK_END):
@@ -176,28 +181,28 @@ def decode_blocks(file: BinaryIO, max_seconds: float = np.inf) -> Generator[Clip
 
 
 def average_channels(samples: Samples) -> Samples:
-    """(n,) or (n, channels) -> (n,)."""
+    """Average the channels: (n,) or (n, channels) -> (n,)."""
     if samples.ndim == 1:
         return samples
-    # A product is ten times as fast as samples.mean(axis=1).
+    # A matrix product is ten times as fast as samples.mean(axis=1).
     return samples @ np.full(samples.shape[1], 1 / samples.shape[1], np.float32)
 
 
 def check_samples(samples: Samples) -> None:
-    """Fail where samples are not finite, or beyond any scale."""
-    # One pass each, which also tells of what is not a number.
+    """Check that samples are finite and within the range of audio."""
+    # The minimum and maximum are NaN if any sample is, so two passes are enough.
     if not -LOUDEST <= samples.min(initial=0) <= samples.max(initial=0) <= LOUDEST:
-        raise UnusableClipError("samples that are not finite, or beyond any scale")
+        raise UnusableClipError("samples are not finite, or are too large for audio")
 
 
 def check_format(sample_rate: int, channels: int) -> None:
-    """Fail where no music has such a rate in Hz or number of channels."""
+    """Check that the sample rate in Hz and the number of channels are those of music."""
     if sample_rate not in RATES or not 0 < channels <= MAX_CHANNELS:
         raise UnusableClipError(f"not music: {channels} channels at {sample_rate} Hz")
 
 
 def nameless(file: BinaryIO) -> Any:
-    """Hide the name of a file from libraries that would believe it."""
+    """Hide the name of a file from libraries that would infer its format from it."""
     names = ("read", "readinto", "seek", "tell")
     return SimpleNamespace(**{name: getattr(file, name) for name in names})
 
@@ -206,10 +211,10 @@ def nameless(file: BinaryIO) -> Any:
 
 
 class Forward(sf.SoundFile):
-    """A file that is read from some place to its end.
+    """A sound file that is only read forwards.
 
-    soundfile seeks after each read of a seekable file, which makes libsndfile's MP3 decoder forget
-    what the next frame needs: every block would begin with a gap.
+    soundfile seeks after each read of a seekable file, which resets libsndfile's MP3 decoder, so
+    that every block would begin with a gap.
     """
 
     def seekable(self) -> bool:  # noqa: D102
@@ -217,7 +222,7 @@ class Forward(sf.SoundFile):
 
 
 def open_mp3(file: BinaryIO) -> sf.SoundFile | None:
-    """Open an MP3 by libsndfile; None where it cannot."""
+    """Open an MP3 with libsndfile; None if that fails."""
     file.seek(0)
     try:
         return Forward(nameless(file))
@@ -226,7 +231,7 @@ def open_mp3(file: BinaryIO) -> sf.SoundFile | None:
 
 
 def _clean_mp3(file: BinaryIO, walk: mpeg.Walk) -> sf.SoundFile | None:
-    """Open an MP3; None where libsndfile expects another length than its frames add up to."""
+    """Open an MP3 with libsndfile; None if its length differs from that of the MP3's frames."""
     sound = open_mp3(file)
     if sound is None or is_as_long(sound, walk):
         return sound
@@ -235,8 +240,8 @@ def _clean_mp3(file: BinaryIO, walk: mpeg.Walk) -> sf.SoundFile | None:
 
 
 def is_as_long(sound: sf.SoundFile, walk: mpeg.Walk) -> bool:
-    """Whether libsndfile expects the length that the frames of an MP3 add up to."""
-    # What an encoder put before and behind the music is trimmed; a damaged header may claim more.
+    """Return whether libsndfile expects the total length of an MP3's frames."""
+    # The encoder's delay and padding are trimmed; a damaged header may claim a greater length.
     trimmed = walk.seconds - sound.frames / sound.samplerate
     same_rate = sound.samplerate == walk.sample_rate
     return same_rate and -walk.frame_seconds / 2 < trimmed < SHORTFALL_SECONDS
@@ -248,7 +253,7 @@ def _libsndfile_blocks(sound: sf.SoundFile) -> Iterator[Clip]:
     while len(samples := sound.read(int(BLOCK_SECONDS * rate), dtype="float32")):
         left -= len(samples)
         yield Clip(average_channels(samples), rate, sound.channels)
-    if left > 0:  # never seen where all headers are as they should be
+    if left > 0:  # has never happened with valid headers
         raise UnusableClipError(f"not decodable: its last {left / rate:.1f} s")
 
 
@@ -256,7 +261,11 @@ def _libsndfile_blocks(sound: sf.SoundFile) -> Iterator[Clip]:
 
 
 def open_container(file: BinaryIO) -> Any:
-    """Open a file by FFmpeg, as one of FORMATS; one that holds no audio is unusable."""
+    """Open a file in one of FORMATS with FFmpeg.
+
+    Raises:
+        UnusableClipError: the file contains no audio.
+    """
     file.seek(0)
     options = {"format_whitelist": ",".join(FORMATS)}
     try:
@@ -264,7 +273,7 @@ def open_container(file: BinaryIO) -> Any:
     except av.FFmpegError:
         raise UnusableClipError(NO_AUDIO) from None
     stream = container.streams.best("audio")
-    if stream is None or stream.codec_context is None:  # none, or none that FFmpeg can decode
+    if stream is None or stream.codec_context is None:  # no stream, or no decoder for it
         container.close()
         raise UnusableClipError(NO_AUDIO)
     stream.codec_context.thread_count = 1
@@ -272,7 +281,7 @@ def open_container(file: BinaryIO) -> Any:
 
 
 def declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
-    """Length that the header of a file promises, 0 where it promises none."""
+    """Return the length that the header of a file declares in seconds, or 0."""
     name = container.format.name
     if name in WITHOUT_LENGTH:
         if walk is None or walk.declared_seconds is None:
@@ -286,10 +295,10 @@ def declared_seconds(container: Any, walk: mpeg.Walk | None) -> float:
 
 
 def promised_share(file: BinaryIO) -> float:
-    """How many times as many bytes of samples as there are the header of a WAV promises.
+    """Return the ratio of declared to existing sample bytes of a WAV file.
 
-    FFmpeg goes by those that are there. 1 for other files, and where a program that wrote to a pipe
-    did not know the number.
+    FFmpeg ignores the declared size. The ratio is 1 for other formats, and for files written to a
+    pipe, whose size was unknown.
     """
     place, size = file.tell(), file.seek(0, io.SEEK_END)
     try:
@@ -322,13 +331,13 @@ def _ffmpeg_blocks(
     seconds = lost = 0.0
     for samples in _in_blocks(at_rate(chain([first], frames), rate), int(BLOCK_SECONDS * rate)):
         seconds += len(samples) / rate
-        # A packet that cannot be decoded does not tell its length, but what others need for theirs.
-        found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
-        yield Clip(samples, rate, channels, max(0.0, found - lost))
-        lost = max(lost, found)
-    found = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
-    whole = max(declared_seconds, seconds * promised_share, seconds + found)
-    missing = whole - seconds - lost
+        # The duration of an undecodable packet is estimated from the bytes per second of others.
+        estimate = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
+        yield Clip(samples, rate, channels, max(0.0, estimate - lost))
+        lost = max(lost, estimate)
+    estimate = seconds * packet_bytes["lost"] / max(1, packet_bytes["decoded"])
+    expected = max(declared_seconds, seconds * promised_share, seconds + estimate)
+    missing = expected - seconds - lost
     if missing > SHORTFALL_SECONDS:
         yield Clip(np.empty(0, np.float32), rate, channels, missing)
 
@@ -339,13 +348,13 @@ def decoded_frames(
     tags_at: int | None = None,
     begin: float = -np.inf,
 ) -> Iterator[Any]:
-    """Decode the frames of a file, past what cannot be decoded.
+    """Decode the frames of a file, skipping packets that cannot be decoded.
 
     Args:
-        container: the file.
-        packet_bytes: sizes of packets are added up here.
-        tags_at: byte from which on there are tags, which are not a loss.
-        begin: time from which on packets are decoded, in the stream's unit.
+        container: open file.
+        packet_bytes: sums of the sizes of decoded and lost packets, updated in place.
+        tags_at: byte offset of trailing tags, which do not count as lost.
+        begin: time at which decoding starts, in the stream's unit.
     """
     stream = container.streams.best("audio")
     end = 0
@@ -362,12 +371,12 @@ def decoded_frames(
                 continue
             packet_bytes["decoded"] += packet.size
             yield from frames
-    except av.FFmpegError:  # FFmpeg cannot go on, as in chained Ogg streams of another rate
+    except av.FFmpegError:  # FFmpeg gives up, e.g. where a chained Ogg stream changes its rate
         packet_bytes["lost"] += max(0, container.size - end)
 
 
 def at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
-    """Mono samples of frames whose format may change on the way."""
+    """Yield mono samples at one rate from frames whose format may change."""
     packed = _Packed()
     current, resampler = rate, None
     for frame in frames:
@@ -386,26 +395,26 @@ def at_rate(frames: Iterable[Any], rate: int) -> Iterator[Samples]:
 
 
 class _Packed:
-    """Converts frames of any sample format to float32, full scale 1, and averages their channels.
+    """Converts frames of any sample format to float32 with full scale 1, and averages channels.
 
-    FFmpeg interleaves the channels: PyAV reads beyond the planes of eight that are apart.
+    FFmpeg interleaves the channels, because PyAV reads out of bounds with eight planar channels.
     """
 
     def __init__(self) -> None:
         self._format: tuple[str, str, int] | None = None
 
     def mono(self, frame: Any) -> Samples:
-        """Samples of a frame, (n,)."""
-        found = frame.format.name, frame.layout.name, frame.sample_rate
-        if found != self._format:
-            self._format, self._converter = found, av.AudioResampler(format="flt")
+        """Return the samples of a frame, (n,)."""
+        format_ = frame.format.name, frame.layout.name, frame.sample_rate
+        if format_ != self._format:
+            self._format, self._converter = format_, av.AudioResampler(format="flt")
         parts = [part.to_ndarray() for part in self._converter.resample(frame)]
         samples = np.concatenate(parts, axis=1).reshape(-1, frame.layout.nb_channels)
         return average_channels(samples)
 
 
 def _in_blocks(pieces: Iterable[Samples], size: int) -> Iterator[Samples]:
-    """Join pieces to blocks of at least ``size`` samples; the last one has the rest."""
+    """Join pieces into blocks of at least ``size`` samples, except the last block."""
     waiting: list[Samples] = []
     count = 0
     for piece in pieces:

@@ -1,9 +1,9 @@
-"""Magnitudes of the constant-Q transform, equal to librosa's (0.11), five times as fast.
+"""Compute constant-Q magnitudes equal to librosa's (0.11), five times as fast.
 
 Source: ``librosa.cqt`` with 84 bins and its defaults: C. Schörkhuber and A. Klapuri, "Constant-Q
-transform toolbox for music processing" (SMC 2010). The octaves are computed from the highest down,
-each at half the rate of the one before, so that one kernel serves all. The kernel is short: a
-product with the samples of a frame is faster than a Fourier transform of it, and gives the same.
+transform toolbox for music processing" (SMC 2010). Octaves are computed from the highest down, each
+at half the sample rate of the previous one, so that all share one kernel. The kernel is short, so
+multiplying it with the samples of a frame is faster than in the frequency domain.
 """
 
 from functools import lru_cache
@@ -17,18 +17,18 @@ from scipy.fft import fft
 
 SAMPLE_RATE = 22_050  # Hz
 HOP_LENGTH = 512
-BINS = 12  # an octave
+BINS = 12  # per octave
 OCTAVES = 7
-SPARSITY = 0.01  # the least coefficients, with this share of the magnitude, become zero
+SPARSITY = 0.01  # share of the magnitude in the smallest coefficients, which are set to zero
 Array = NDArray[np.float32]
 
 
 def constant_q(samples: Array, tuning: float) -> Array:
-    """Magnitudes of 84 semitones from C1.
+    """Compute the magnitudes of 84 semitones from C1.
 
     Args:
         samples: (samples,) mono at SAMPLE_RATE.
-        tuning: from A440, semitones.
+        tuning: deviation from A440 in semitones.
 
     Returns:
         (84, 1 + samples // HOP_LENGTH).
@@ -39,7 +39,7 @@ def constant_q(samples: Array, tuning: float) -> Array:
     for octave in range(OCTAVES):
         if octave:
             half = soxr.resample(samples, 2, 1, quality="HQ")
-            half.resize((len(samples) + 1) // 2, refcheck=False)  # shorter, or longer with zeros
+            half.resize((len(samples) + 1) // 2, refcheck=False)  # truncate or zero-pad
             samples = half * np.float32(np.sqrt(2))
         padded = np.pad(samples, len(kernel) // 2)
         windows = sliding_window_view(padded, len(kernel))[:: HOP_LENGTH >> octave][:frames]
@@ -50,8 +50,8 @@ def constant_q(samples: Array, tuning: float) -> Array:
 
 @lru_cache(maxsize=128)
 def _kernel(tuning: float) -> Array:
-    """Filters of the highest octave: (n_fft, 2 * BINS), real and imaginary parts in turn."""
-    from librosa.filters import wavelet  # loads numba
+    """Build the filters of the highest octave, (n_fft, 2 * BINS), as (real, imaginary) pairs."""
+    from librosa.filters import wavelet  # imported here because it loads numba
 
     frequencies = librosa.cqt_frequencies(
         OCTAVES * BINS, fmin=librosa.note_to_hz("C1"), bins_per_octave=BINS, tuning=tuning
@@ -60,6 +60,6 @@ def _kernel(tuning: float) -> Array:
     n_fft = filters.shape[1]
     spectra = fft(filters * (lengths[:, None] / n_fft))[:, : n_fft // 2 + 1]
     spectra = librosa.util.sparsify_rows(spectra, quantile=SPARSITY).toarray()
-    # Back to time: the product with a frame equals that of the frame's spectrum with `spectra`.
+    # In the time domain, the product with a frame equals that of its spectrum with `spectra`.
     kernel = fft(spectra / np.sqrt(lengths)[:, None], n_fft).T.astype(np.complex64)
     return np.ascontiguousarray(kernel).view(np.float32)

@@ -1,8 +1,8 @@
-"""The middle of an audio file, sample by sample what a whole decoding holds there.
+"""Decode the middle of an audio file, sample-exact with decoding the whole file.
 
-Decoders seek, so that a song of minutes costs what its excerpt costs. Where a file has no index to
-seek by, or holds less than it promises, its packets are counted without decoding them. Where that
-fails, too, all of it is decoded.
+Decoders seek, so the cost depends on the length of the excerpt and not of the song. If a file has
+no index to seek by, or holds less audio than it declares, its packets are counted without decoding
+them. If that also fails, the whole file is decoded.
 """
 
 import io
@@ -34,9 +34,9 @@ from songnet.features.audio import (
     promised_share,
 )
 
-PREROLL_SECONDS = 0.5  # decoded before an excerpt, since frames need what came before them
-SHORT_SECONDS = 2.0  # that a file is longer than an excerpt: then all of it is decoded
-KEPT_SECONDS = 120.0  # of a file that must be decoded as a whole; longer ones are decoded twice
+PREROLL_SECONDS = 0.5  # decoded before an excerpt, since frames depend on previous ones
+SHORT_SECONDS = 2.0  # files that exceed the excerpt by less than this are decoded completely
+KEPT_SECONDS = 120.0  # longer files that need complete decoding are decoded twice, to save memory
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Excerpt:
 
 
 def middle(file: BinaryIO, seconds: float) -> Excerpt:
-    """Decode the middle of an audio file; all of a shorter one.
+    """Decode the middle of an audio file, or all of it if it is shorter.
 
     Args:
-        file: open for reading, seekable.
+        file: seekable binary file.
         seconds: length of the excerpt.
 
     Raises:
@@ -62,22 +62,22 @@ def middle(file: BinaryIO, seconds: float) -> Excerpt:
     if not file.seek(0, io.SEEK_END):
         raise UnusableClipError("empty file")
     walk = mpeg.walk(file)
-    for attempt in (_of_clean_mp3, _by_index, _by_packets):
-        found = attempt(file, walk, seconds)
-        if found is not None:
-            check_samples(found.clip.samples)
-            return found
-    return _of_all(file, seconds)
+    for attempt in (_by_libsndfile, _by_index, _by_packets):
+        excerpt = attempt(file, walk, seconds)
+        if excerpt is not None:
+            check_samples(excerpt.clip.samples)
+            return excerpt
+    return _by_decoding(file, seconds)
 
 
 def _span(total: float, seconds: float) -> tuple[float, float]:
-    """Beginning and length of the middle, in the unit of both."""
+    """Return the start and length of the middle, in the unit of the arguments."""
     length = min(total, seconds)
     return (total - length) / 2, length
 
 
-def _of_clean_mp3(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt | None:
-    """Let libsndfile seek, which counts the frames of an MP3 exactly."""
+def _by_libsndfile(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt | None:
+    """Seek in a clean MP3 with libsndfile, which counts its frames exactly."""
     sound = open_mp3(file) if walk and walk.is_clean else None
     if sound is None or walk is None:
         return None
@@ -100,7 +100,7 @@ def _of_clean_mp3(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Exc
 
 
 def _by_index(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt | None:
-    """Let FFmpeg seek, by the index or the time stamps of a file; None where it has none."""
+    """Seek with FFmpeg by the index or timestamps of a file; None if it has neither."""
     with open_container(file) as container:
         total = declared_seconds(container, walk)
         if container.format.name in WITHOUT_LENGTH or total < seconds + SHORT_SECONDS:
@@ -110,18 +110,18 @@ def _by_index(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt
             return None
         stream = container.streams.best("audio")
         start, length = _span(total, seconds)
-        place = first.pts + int((start - PREROLL_SECONDS) / stream.time_base)
+        position = first.pts + int((start - PREROLL_SECONDS) / stream.time_base)
         try:
-            container.seek(max(place, first.pts), stream=stream)
+            container.seek(max(position, first.pts), stream=stream)
         except av.FFmpegError:
             return None
         lost = total * (promised_share(file) - 1)
-        found = _cut(container, first.pts, start, length, lost=lost)
-        return Excerpt(found, start, total) if found else None
+        clip = _cut(container, first.pts, start, length, lost=lost)
+        return Excerpt(clip, start, total) if clip else None
 
 
 def _by_packets(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt | None:
-    """Count packets, then decode those of the middle; None where their times are not known."""
+    """Count packets, then decode those of the middle; None if their times are unknown."""
     with open_container(file) as container:
         promised = declared_seconds(container, walk)
         first = _first_frame(container)
@@ -136,12 +136,12 @@ def _by_packets(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excer
     lost = promised - total if promised - total > SHORTFALL_SECONDS else 0.0
     with open_container(file) as container:
         begin = first.pts + int((start - PREROLL_SECONDS) / unit)
-        found = _cut(container, first.pts, start, length, begin, lost)
-        return Excerpt(found, start, total) if found else None
+        clip = _cut(container, first.pts, start, length, begin, lost)
+        return Excerpt(clip, start, total) if clip else None
 
 
-def _of_all(file: BinaryIO, seconds: float) -> Excerpt:
-    """Decode everything, a second time where it is too long to be kept."""
+def _by_decoding(file: BinaryIO, seconds: float) -> Excerpt:
+    """Decode the whole file, and a second time if it is too long to be kept in memory."""
     kept: list[Samples] = []
     count, lost = 0, 0.0
     for block in decode_blocks(file):
@@ -157,15 +157,15 @@ def _of_all(file: BinaryIO, seconds: float) -> Excerpt:
 
 
 def _first_frame(container: Any) -> Any:
-    """First frame that can be decoded, if it says when it begins."""
+    """Return the first decodable frame, or None if it has no timestamp."""
     first = next(decoded_frames(container, {"decoded": 0, "lost": 0}), None)
     return first if first is not None and first.pts is not None else None
 
 
 def _end_of_packets(container: Any) -> int | None:
-    """Where the last of the packets that are left ends, in the stream's unit.
+    """Return the end of the last packet, in the stream's unit.
 
-    None where they do not follow one another, as in a file of several streams.
+    None if packets are out of order, as in files with several chained streams.
     """
     end: int | None = None
     try:
@@ -183,18 +183,18 @@ def _cut(
     container: Any, origin: int, start: float, length: float, begin: float = -np.inf,
     lost: float = 0.0,
 ) -> Clip | None:  # fmt: skip
-    """Decode from where a container stands, and cut out a part.
+    """Decode from the current position of a container, and cut out an excerpt.
 
     Args:
-        container: may stand before the part.
+        container: file at a position before the excerpt.
         origin: time of the file's first sample, in the stream's unit.
-        start: of the part, seconds from the first sample.
-        length: of the part, seconds.
-        begin: as `decoded_frames` takes it.
+        start: start of the excerpt in seconds from the first sample.
+        length: length of the excerpt in seconds.
+        begin: as for `decoded_frames`.
         lost: seconds of the file that are known to be lost.
 
     Returns:
-        None where it is not all there.
+        The excerpt, or None if part of it is missing.
     """
     sizes = {"decoded": 0, "lost": 0}
     frames = decoded_frames(container, sizes, begin=begin)
@@ -214,12 +214,12 @@ def _cut(
 
 
 def _taken(pieces: Iterator[Samples], skipped: int, count: int) -> Samples:
-    """Samples behind those that are skipped, of a sound that comes in pieces."""
+    """Return ``count`` samples from consecutive pieces, after skipping some."""
     taken: list[Samples] = []
-    place = 0
+    position = 0
     for piece in pieces:
-        taken.append(piece[max(0, skipped - place) : max(0, skipped + count - place)])
-        place += len(piece)
-        if place >= skipped + count:
+        taken.append(piece[max(0, skipped - position) : max(0, skipped + count - position)])
+        position += len(piece)
+        if position >= skipped + count:
             break
     return np.concatenate(taken) if taken else np.empty(0, np.float32)

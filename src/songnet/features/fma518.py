@@ -1,9 +1,9 @@
-"""FMA's 518 features of a clip: 11 descriptors in 74 dimensions, 7 statistics of each over time.
+"""Compute FMA's 518 features: 7 statistics over time of 11 descriptors with 74 dimensions.
 
 Source: M. Defferrard et al., "FMA: A Dataset for Music Analysis" (ISMIR 2017), whose features.csv
-has the same column names. Every descriptor is librosa's (0.11) or equals it; all share one Fourier
-and one constant-Q transform. They are computed at one sample rate for all clips, so that the rate
-of a file, a habit of its uploader, cannot serve as a hint.
+has the same column names. Every descriptor equals librosa's (0.11); all share one Fourier and one
+constant-Q transform. Clips are resampled to one rate first, because the sample rate of a file
+identifies its uploader and would leak the label.
 """
 
 from functools import cache
@@ -37,7 +37,7 @@ Array = NDArray[np.float32]
 
 @cache
 def columns(features: tuple[str, ...] = tuple(DIMENSIONS)) -> pd.MultiIndex:
-    """FMA's columns (feature, statistics, number), in the order of features.csv."""
+    """Return FMA's columns (feature, statistics, number), in the order of features.csv."""
     names = [
         (feature, statistic, f"{i:02d}")
         for feature in features
@@ -83,26 +83,27 @@ def fma_features(samples: Array) -> Array:
 def mfcc_features(mel: Array) -> Array:
     """Compute the 140 MFCC statistics from a mel-spectrogram.
 
+    The MFCCs are the first 20 coefficients of the orthonormal DCT-II over the mel bands.
+
     Args:
         mel: (n_mels, frames) in dB.
 
     Returns:
-        (140,) in the order of ``columns(("mfcc",))``. The coefficients are the first 20 of the
-        orthonormal DCT-II over the mel bands.
+        (140,) in the order of ``columns(("mfcc",))``.
     """
     return statistics({"mfcc": librosa.feature.mfcc(S=mel.astype(np.float32))})
 
 
 def statistics(descriptors: dict[str, Array]) -> Array:
-    """Seven statistics over time, FMA's definition.
+    """Compute seven statistics over time, as FMA defines them.
 
     Args:
-        descriptors: of each (dimensions, frames), in the order of DIMENSIONS.
+        descriptors: (dimensions, frames) of each descriptor, in the order of DIMENSIONS.
 
     Returns:
-        In the order of `columns`. Skewness and kurtosis of a constant row are 0.
+        (features,) in the order of `columns`. Skewness and kurtosis of a constant row are 0.
     """
-    # Third and fourth moments lose digits in float32.
+    # Third and fourth moments lose precision in float32.
     rows = np.concatenate(list(descriptors.values())).astype(np.float64)
     mean = rows.mean(axis=1)
     deviation = rows - mean[:, None]
@@ -110,7 +111,7 @@ def statistics(descriptors: dict[str, Array]) -> Array:
     variance = square.mean(axis=1)
     constant = variance <= (np.finfo(np.float64).eps * mean) ** 2
     divisor = np.where(constant, 1, variance)
-    found = {
+    values = {
         "kurtosis": np.where(constant, 0, (square**2).mean(axis=1) / divisor**2 - 3),
         "max": rows.max(axis=1),
         "mean": mean,
@@ -119,6 +120,6 @@ def statistics(descriptors: dict[str, Array]) -> Array:
         "skew": np.where(constant, 0, (square * deviation).mean(axis=1) / divisor**1.5),
         "std": np.sqrt(variance),
     }
-    table = np.stack([found[name] for name in STATISTICS]).astype(np.float32)  # (7, dimensions)
+    table = np.stack([values[name] for name in STATISTICS]).astype(np.float32)  # (7, dimensions)
     ends = np.cumsum([len(descriptor) for descriptor in descriptors.values()])
     return np.concatenate([part.ravel() for part in np.split(table, ends[:-1], axis=1)])

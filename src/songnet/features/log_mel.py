@@ -1,7 +1,7 @@
-"""Mel-spectrograms with a soft floor: quiet sounds fade out instead of ending at a threshold.
+"""Mel-spectrograms with a soft floor, which compresses quiet sounds instead of clipping them.
 
 Source: the front end of musicnn (J. Pons and X. Serra, ISMIR 2019), ``log10(1 + 10^4 x)`` of power
-``x`` in 96 bands at 16 kHz, here in dB: ``10 log10(x + 10^-4)``, which is that times 10, less 40.
+``x`` in 96 bands at 16 kHz. In dB it is ``10 log10(x + 10^-4) = 10 log10(1 + 10^4 x) - 40``.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SOFT_FLOOR = 1e-4  # power
 
 @dataclass(frozen=True)
 class LogMelSpectrogram(MelSpectrogram):
-    """Log-power mel-spectrogram in dB, not below -40."""
+    """Log-power mel-spectrogram in dB with a soft floor at -40 dB."""
 
     floor: ClassVar[float] = -40.0
     sample_rate: Annotated[int, Ge(8_000), Le(48_000)] = 16_000
@@ -27,6 +27,6 @@ class LogMelSpectrogram(MelSpectrogram):
     n_mels: Annotated[int, Ge(29), Le(256)] = 96
 
     def level(self, power: Array) -> Array:
-        """Power to dB, of any shape."""
+        """Convert power of any shape to dB."""
         level: Array = 10 * np.log10(power + np.float32(SOFT_FLOOR))
         return level

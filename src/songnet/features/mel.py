@@ -1,8 +1,8 @@
-"""Mel-spectrograms in dB, equal to librosa's, without its second of start-up and dense filters.
+"""Mel-spectrograms in dB, equal to librosa's but faster to import and compute.
 
 Source: ``librosa.feature.melspectrogram`` and ``librosa.power_to_db`` (0.11) with their defaults,
-except ``top_db=None`` and a reference of 1: a level relative to the clip's own maximum would look
-into the future.
+except ``top_db=None`` and a reference of 1, since levels relative to the clip's maximum would look
+ahead.
 """
 
 from collections.abc import Iterator
@@ -18,28 +18,28 @@ from scipy.fft import rfft
 
 from songnet.features.spectrogram import Array, Precision, Spectrogram
 
-FLOOR_POWER = 1e-10  # power_to_db's amin
-BLOCK = 64  # frames a block: its spectra fit into the second-level cache
-NEIGHBOURS = 16  # mel bands that are summed at once
+FLOOR_POWER = 1e-10  # amin of power_to_db
+BLOCK = 64  # frames per block, whose spectra fit into the L2 cache
+NEIGHBOURS = 16  # mel bands computed by one matrix product
 
 
 @dataclass(frozen=True)
 class MelSpectrogram(Spectrogram):
-    """Log-power mel-spectrogram in dB, not below -100."""
+    """Log-power mel-spectrogram in dB with a floor of -100 dB."""
 
     floor: ClassVar[float] = -100.0
     sample_rate: Annotated[int, Ge(8_000), Le(48_000)] = 22_050
     n_fft: Annotated[int, Ge(256), Le(8_192)] = 2_048
     hop_length: Annotated[int, Ge(64), Le(8_192)] = 512
-    n_mels: Annotated[int, Ge(29), Le(256)] = 128  # 29, as the causal C-RNN needs
+    n_mels: Annotated[int, Ge(29), Le(256)] = 128  # the causal C-RNN needs at least 29
 
     @property
     def bands(self) -> int:
-        """Mel bands."""
+        """Number of mel bands."""
         return self.n_mels
 
     def whole_frames(self, samples: Array, precision: Precision = np.float64) -> Array:
-        """(samples,) -> (n_mels, frames) in dB."""
+        """Compute every whole frame: (samples,) -> (n_mels, frames) in dB."""
         frames = 1 + (len(samples) - self.n_fft) // self.hop_length
         power = np.empty((frames, self.n_mels), np.float32)
         transform = short_time_spectra if precision is np.float64 else rough_spectra
@@ -49,25 +49,26 @@ class MelSpectrogram(Spectrogram):
         return self.level(power).T
 
     def level(self, power: Array) -> Array:
-        """Power to dB, of any shape."""
+        """Convert power of any shape to dB."""
         return decibels(power)
 
 
 def short_time_spectra(
     samples: Array, n_fft: int, hop_length: int
 ) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
-    """Fourier transforms of every whole frame that begins inside the samples, as ``librosa.stft``.
+    """Compute the Fourier transforms of all whole frames, as ``librosa.stft(center=False)`` does.
 
     Args:
-        samples: (samples,), at least ``n_fft`` of them.
-        n_fft: samples of a frame, under a Hann window.
+        samples: (samples,), at least ``n_fft``.
+        n_fft: frame length in samples, with a Hann window.
         hop_length: samples from one frame to the next.
 
     Yields:
-        Some frames at a time, as many as stay in the cache, and their (frames, n_fft // 2 + 1).
+        A slice of BLOCK frames or fewer, and their spectra (frames, n_fft // 2 + 1).
     """
     frames = sliding_window_view(samples, n_fft)[::hop_length]
-    window = hann(n_fft)  # double: single precision's noise fills valleys, and what a bass leaves
+    # In float64, because rounding noise of float32 would mask quiet bands next to loud ones.
+    window = hann(n_fft)
     windowed = np.empty((BLOCK, n_fft))
     spectra = np.empty((BLOCK, n_fft // 2 + 1), np.complex128)
     for start in range(0, len(frames), BLOCK):
@@ -81,7 +82,7 @@ def short_time_spectra(
 def rough_spectra(
     samples: Array, n_fft: int, hop_length: int
 ) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
-    """Fourier transforms as of `short_time_spectra`, in single precision and half the time."""
+    """Compute the same as `short_time_spectra` in single precision, in half the time."""
     frames = sliding_window_view(samples, n_fft)[::hop_length]
     window = hann(n_fft).astype(np.float32)
     for start in range(0, len(frames), BLOCK):
@@ -94,9 +95,9 @@ def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = N
 
     Args:
         power: (frames, n_fft // 2 + 1).
-        sample_rate: Hz.
-        n_mels: bands.
-        out: (frames, n_mels), written to if given.
+        sample_rate: sample rate in Hz.
+        n_mels: number of bands.
+        out: (frames, n_mels) array for the result; None for a new one.
 
     Returns:
         (frames, n_mels).
@@ -110,8 +111,8 @@ def mel_bands(power: Array, sample_rate: int, n_mels: int, out: Array | None = N
 
 
 def decibels(power: Array) -> Array:
-    """Return ``10 log10(power)``, not below -100 dB."""
-    # numpy vectorises the natural logarithm, not that to base 10.
+    """Return ``10 log10(power)``, at least -100 dB."""
+    # numpy vectorises the natural logarithm, but not the decimal one.
     scale = np.float32(10 / np.log(10))
     result: Array = scale * np.log(np.maximum(power, FLOOR_POWER))
     return result
@@ -119,14 +120,14 @@ def decibels(power: Array) -> Array:
 
 @cache
 def hann(size: int) -> NDArray[np.float64]:
-    """Periodic Hann window, as ``scipy.signal.get_window('hann', size)``."""
+    """Return the periodic Hann window, as ``scipy.signal.get_window('hann', size)`` does."""
     window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     return window
 
 
 @cache
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
-    """Triangular filters of unit area on Slaney's scale, as ``librosa.filters.mel``.
+    """Return triangular filters of unit area on Slaney's scale, as ``librosa.filters.mel`` does.
 
     Returns:
         (n_mels, n_fft // 2 + 1) float32.
@@ -141,9 +142,10 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
 
 @cache
 def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[slice, slice, Array]]:
-    """Neighbouring bands, the bins that they cover, and their filters (bins, bands) there.
+    """Split the filters into groups of neighbouring bands, since 90 % of the matrix is zero.
 
-    Nine tenths of the whole matrix are zeros.
+    Returns:
+        For each group its bands, the bins that they cover, and the filters (bins, bands).
     """
     filters = mel_filters(sample_rate, n_fft, n_mels)
     narrow = []
@@ -156,7 +158,7 @@ def _narrow_filters(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[sli
 
 
 def _mel_frequencies(count: int, top: float) -> NDArray[np.float64]:
-    """Frequencies at equal distances in mel from 0 to ``top`` Hz, as ``librosa.mel_frequencies``.
+    """Return frequencies equally spaced in mel from 0 to ``top`` Hz, as librosa.mel_frequencies.
 
     Source: M. Slaney, Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
     """

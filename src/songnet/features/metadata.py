@@ -1,6 +1,6 @@
-"""What is known of a track before anyone has labelled it.
+"""Metadata of a track that do not reveal its genre or artist.
 
-Genre fields, tags, artist and album are left out: they give the genre or the artist away.
+Genre fields, tags, artist and album are left out.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ FIELDS = ["duration", "bit_rate", "release_year"]
 
 
 def metadata_fields(tracks: pd.DataFrame) -> NDArray[np.float32]:
-    """Fields of each track as numbers.
+    """Return the metadata fields of each track as numbers.
 
     Args:
         tracks: rows of tracks.parquet.
@@ -20,7 +20,7 @@ def metadata_fields(tracks: pd.DataFrame) -> NDArray[np.float32]:
         (n, len(FIELDS)): logarithm of the duration in seconds, logarithm of the bit rate in
         bit/s, year of release; nan where unknown.
     """
-    # In one time zone: pandas refuses several.
+    # Converted to UTC, because pandas cannot mix time zones.
     released = pd.to_datetime(tracks["released"], errors="coerce", format="ISO8601", utc=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         duration, bit_rate = np.log(

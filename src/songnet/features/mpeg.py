@@ -1,50 +1,50 @@
-"""Frame headers of MP3, walked without decoding.
+"""Walk the frame headers of an MP3 file without decoding it.
 
-A decoder that meets a damaged header, or believes a wrong one, returns less music than the file
-holds and says nothing. The walk is the second source that its length is checked against.
+A decoder that meets a damaged or wrong header may silently return less audio than the file holds,
+so the decoded length is compared with that of the frames.
 
-Source: ISO/IEC 11172-3 and 13818-3; the Xing header is described in LAME's documentation.
+Source: ISO/IEC 11172-3 and 13818-3; LAME's documentation describes the Xing header.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-# kbit/s of Layer III by the header's four bits; 0 means free format and 15 is forbidden.
+# Bit rates of Layer III in kbit/s, by the four-bit index; 0 means free format and 15 is forbidden.
 BITRATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-SAMPLE_RATES = (44_100, 48_000, 32_000)  # Hz, of version 1
-DIVISORS = {3: 1, 2: 2, 0: 4}  # of the sample rate, by the version's two bits: 1, 2 and 2.5
+SAMPLE_RATES = (44_100, 48_000, 32_000)  # Hz, for version 1
+DIVISORS = {3: 1, 2: 2, 0: 4}  # of the sample rate, by the version bits for versions 1, 2 and 2.5
 HEADER_BYTES, ADTS_BYTES = 4, 7
 BLOCK_BYTES = 2**18  # read at a time
-FRAMES_IN_A_ROW = 3  # that chance does not bring about
-XING_FRAMES = 1  # flag: the header has the number of frames
+FRAMES_IN_A_ROW = 3  # too many to occur by chance
+XING_FRAMES = 1  # flag: the Xing header contains the number of frames
 
 
 class Frame(NamedTuple):
-    """What the header of a frame says."""
+    """Contents of a frame header."""
 
-    length: int  # bytes, header included
+    length: int  # bytes, including the header
     samples: int  # per channel
     sample_rate: int  # Hz
     channels: int
 
 
 class Walk(NamedTuple):
-    """What the frames of a file add up to."""
+    """Result of walking the frames of a file."""
 
-    seconds: float  # encoder delay and padding included
-    declared_seconds: float | None  # the same, as the Xing header promises it
+    seconds: float  # including encoder delay and padding
+    declared_seconds: float | None  # length according to the Xing header
     sample_rate: int  # Hz
     frame_seconds: float
-    end: int  # byte behind the last frame
-    has_only_tags: bool  # whether nothing but tags follows that
-    is_clean: bool  # frames of one format, as many as declared, and tags are all there is
+    end: int  # byte offset after the last frame
+    has_only_tags: bool  # whether only tags follow the last frame
+    is_clean: bool  # whether the file consists of the declared frames, of one format, and tags
 
 
 @lru_cache(maxsize=4096)
 def read_header(header: bytes) -> Frame | None:
-    """Read the four bytes of a Layer III header; None where they are something else."""
+    """Read the four bytes of a Layer III header; None for any other bytes."""
     bits = int.from_bytes(header)
     divisor = DIVISORS.get(bits >> 19 & 3)
     bitrate, rate = bits >> 12 & 15, bits >> 10 & 3
@@ -58,10 +58,10 @@ def read_header(header: bytes) -> Frame | None:
 
 
 def walk(file: BinaryIO) -> Walk | None:
-    """Walk the frames of a file from its beginning, or from behind its ID3 tag.
+    """Walk the frames of a file, starting after its ID3 tags.
 
     Returns:
-        None where the file does not begin with a frame.
+        None if the file does not begin with a frame.
     """
     at = _skip_id3(file)
     first = _header_at(file, at)
@@ -70,7 +70,7 @@ def walk(file: BinaryIO) -> Walk | None:
     declared = _xing_frames(file, at, first)
     frames, at = _count_frames(file, at, first)
     has_only_tags = at == _tags_begin(file)
-    frames -= declared is not None  # the Xing header's own frame has no sound
+    frames -= declared is not None  # the frame of the Xing header contains no audio
     frame_seconds = first.samples / first.sample_rate
     return Walk(
         frames * frame_seconds,
@@ -84,8 +84,8 @@ def walk(file: BinaryIO) -> Walk | None:
 
 
 def _count_frames(file: BinaryIO, at: int, first: Frame) -> tuple[int, int]:
-    """Number of frames in a row of one format, and the place behind them."""
-    lengths: dict[bytes, int] = {}  # by header; 0 where not a frame of this format
+    """Count consecutive frames of one format, and return the offset after them, too."""
+    lengths: dict[bytes, int] = {}  # by header; 0 if it is not a frame of this format
     frames, begin, block = 0, at, b""
     while True:
         header = block[at - begin : at - begin + HEADER_BYTES]
@@ -109,7 +109,7 @@ def _header_at(file: BinaryIO, at: int) -> Frame | None:
 
 
 def _skip_id3(file: BinaryIO) -> int:
-    """Place behind the ID3v2 tags at the beginning, 0 without one."""
+    """Return the offset after the ID3v2 tags at the beginning of a file."""
     at = 0
     while True:
         file.seek(at)
@@ -117,14 +117,14 @@ def _skip_id3(file: BinaryIO) -> int:
         if not head.startswith(b"ID3") or len(head) < 10:
             return at
         size = 0
-        for byte in head[6:10]:  # seven bits each
+        for byte in head[6:10]:  # a synchsafe integer: seven bits per byte
             size = size << 7 | byte & 0x7F
         has_footer = head[5] >> 4 & 1
         at += 10 + size + 10 * has_footer
 
 
 def _tags_begin(file: BinaryIO) -> int:
-    """Place of an APE tag and an ID3v1 tag at the end of the file; without them its end."""
+    """Return the offset of the APE and ID3v1 tags at the end of a file, or the end itself."""
     at = file.seek(0, 2)
     file.seek(max(0, at - 128))
     if file.read(3) == b"TAG":
@@ -138,7 +138,7 @@ def _tags_begin(file: BinaryIO) -> int:
 
 
 def _xing_frames(file: BinaryIO, at: int, first: Frame) -> int | None:
-    """Frames that the Xing header promises, 0 where it does not say; None without one."""
+    """Return the frame count of the Xing header; 0 if it has none, None without a header."""
     file.seek(at)
     content = file.read(first.length)
     mark = max(content.find(b"Xing", 0, 64), content.find(b"Info", 0, 64))
@@ -149,7 +149,7 @@ def _xing_frames(file: BinaryIO, at: int, first: Frame) -> int | None:
 
 
 def is_stream(content: bytes) -> bool:
-    """Whether frames of MP3 or AAC (ADTS) follow one another somewhere in some bytes."""
+    """Return whether bytes contain consecutive frames of MP3 or AAC (ADTS)."""
     starts = (at for at, byte in enumerate(content) if byte == 0xFF)
     return any(_follow(content, at, read) for at in starts for read in (_mp3, _adts))
 
@@ -166,13 +166,13 @@ def _follow(content: bytes, at: int, read: Callable[[bytes], tuple[int, object]]
 
 
 def _mp3(header: bytes) -> tuple[int, object]:
-    """Bytes of an MP3 frame and its format; 0 where none begins."""
+    """Return the length in bytes and the format of an MP3 frame; length 0 if it is none."""
     frame = read_header(header[:HEADER_BYTES])
     return (frame.length, frame[1:]) if frame else (0, None)
 
 
 def _adts(header: bytes) -> tuple[int, object]:
-    """Bytes of an ADTS frame (ISO/IEC 13818-7) and its fixed header; 0 where none begins."""
+    """Return the length and fixed header of an ADTS frame (ISO/IEC 13818-7), as `_mp3` does."""
     bits = int.from_bytes(header)
     is_header = bits >> 44 == 0xFFF and not bits >> 41 & 3 and bits >> 34 & 15 <= 12
     size = bits >> 13 & 0x1FFF

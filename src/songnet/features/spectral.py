@@ -1,4 +1,4 @@
-"""The magnitude spectrogram, and faster equivalents of librosa's slowest descriptors (0.11).
+"""Compute magnitude spectrograms, and librosa's slowest descriptors (0.11) in less time.
 
 Spectrograms are (bins, frames), descriptors (n, frames).
 """
@@ -14,14 +14,14 @@ from songnet.features.mel import short_time_spectra
 N_FFT = 2_048
 HOP_LENGTH = 512
 ROLLOFF = 0.85
-PITCHES = 150.0, 4000.0  # Hz: where tones are looked for
-FAINT = 0.1  # a peak below this share of the frame's maximum is not a tone
-FAINT_SAMPLE = 1e-10
+PITCHES = 150.0, 4000.0  # frequency range of tones in Hz
+FAINT = 0.1  # peaks below this fraction of the frame's maximum are not tones
+FAINT_SAMPLE = 1e-10  # samples above its negative do not count as negative
 Array = NDArray[np.float32]
 
 
 def magnitudes(samples: Array) -> Array:
-    """Magnitudes of ``librosa.stft``: (samples,) -> (N_FFT // 2 + 1, frames)."""
+    """Compute the magnitudes of ``librosa.stft``: (samples,) -> (N_FFT // 2 + 1, frames)."""
     result = np.empty((N_FFT // 2 + 1, 1 + len(samples) // HOP_LENGTH), np.float32)
     for block, spectra in short_time_spectra(np.pad(samples, N_FFT // 2), N_FFT, HOP_LENGTH):
         result[:, block] = np.abs(spectra).T
@@ -29,13 +29,13 @@ def magnitudes(samples: Array) -> Array:
 
 
 def estimate_tuning(spectra: Array, sample_rate: int) -> float:
-    """Estimate the tuning as ``librosa.estimate_tuning``, 13 times as fast.
+    """Estimate the tuning as ``librosa.estimate_tuning`` does, 13 times as fast.
 
-    ``librosa.piptrack`` interpolates at every bin, this at the peaks alone.
+    ``librosa.piptrack`` interpolates at every bin; this function only does so at peaks.
 
     Args:
-        spectra: magnitudes or powers.
-        sample_rate: Hz.
+        spectra: magnitudes or powers, (bins, frames).
+        sample_rate: sample rate in Hz.
 
     Returns:
         The most frequent deviation of tones from A440, in semitones.
@@ -47,7 +47,7 @@ def estimate_tuning(spectra: Array, sample_rate: int) -> float:
     rows, columns = np.nonzero((at > below) & (at >= above) & (at > loud))
     if not len(rows):
         return 0.0
-    # A parabola through the peak and its neighbours.
+    # Parabolic interpolation through the peak and its neighbours.
     below, at, above = (part[rows, columns] for part in (below, at, above))
     curvature, slope = above + below - 2 * at, (above - below) / 2
     inside = np.abs(slope) < np.abs(curvature)
@@ -58,9 +58,9 @@ def estimate_tuning(spectra: Array, sample_rate: int) -> float:
 
 
 def centroid_and_bandwidth(spectra: Array, sample_rate: int) -> Array:
-    """Mean and standard deviation of the frequency, (2, frames) in Hz."""
+    """Compute the mean and standard deviation of the frequency, (2, frames) in Hz."""
     frequency = librosa.fft_frequencies(sr=sample_rate, n_fft=N_FFT)
-    # The difference of the squares loses digits: double precision keeps enough.
+    # In float64, because the difference of squares cancels digits.
     level, first, second = np.vander(frequency, 3, increasing=True).T @ spectra
     level = np.where(level < np.finfo(np.float32).tiny, 1, level)
     variance = second / level - (first / level) ** 2
@@ -68,7 +68,7 @@ def centroid_and_bandwidth(spectra: Array, sample_rate: int) -> Array:
 
 
 def rolloff(spectra: Array, sample_rate: int) -> Array:
-    """Frequency below which 85 % of the magnitude lies, (1, frames) in Hz."""
+    """Compute the frequency below which 85 % of the magnitude lies, (1, frames) in Hz."""
     sums = spectra.copy()
     for before, row in pairwise(sums):  # np.cumsum takes three times as long
         row += before
@@ -77,7 +77,7 @@ def rolloff(spectra: Array, sample_rate: int) -> Array:
 
 
 def zero_crossing_rate(samples: Array) -> Array:
-    """Share of samples whose sign is not that of the one before: (samples,) -> (1, frames)."""
+    """Compute the share of samples at which the sign changes: (samples,) -> (1, frames)."""
     negative = np.pad(samples < -FAINT_SAMPLE, N_FFT // 2, mode="edge")
     crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1], dtype=np.int32)])
     starts = np.arange(0, len(negative) - N_FFT + 1, HOP_LENGTH)

@@ -1,7 +1,7 @@
-"""Spectrograms that networks read: the interface of all kinds, and their names.
+"""Interface and registry of the spectrograms that networks read.
 
-Another kind is one file with a subclass, and one entry in SPECTROGRAMS. Values are in dB, so that
-networks can normalise loudness; a subclass computes whole frames, and this file places them.
+To add a kind, write a subclass and add an entry to SPECTROGRAMS. Values are in dB, so that networks
+can normalise loudness. Subclasses compute whole frames; this module pads, cuts and streams.
 """
 
 from abc import ABC, abstractmethod
@@ -15,25 +15,26 @@ from songnet.io import load_class
 
 Array = NDArray[np.float32]
 Precision = type[np.float32] | type[np.float64]
-# Names as they stand in config.yaml and in files of weights, and classes.
+# Names in config.yaml and in weight files, and their classes.
 SPECTROGRAMS = {
     "mel": "songnet.features.mel.MelSpectrogram",
     "log_mel": "songnet.features.log_mel.LogMelSpectrogram",
 }
-MAX_FFT = 2**16  # samples of a window: a second and more
+MAX_FFT = 2**16  # maximum window length in samples, more than a second
 
 
 @dataclass(frozen=True)
 class Spectrogram(ABC):
-    """Centred frames of `n_fft` samples, one every `hop_length`; subclasses give their defaults.
+    """Base class: centred frames of `n_fft` samples, one every `hop_length`.
 
     Raises:
-        ValueError: a field is not a positive integer, or windows leave out samples between them.
+        ValueError: a field is not a positive integer, ``hop_length`` exceeds ``n_fft``, or
+            ``n_fft`` exceeds MAX_FFT.
     """
 
-    floor: ClassVar[float]  # dB, of silence
+    floor: ClassVar[float]  # level of silence in dB
     sample_rate: int  # Hz
-    n_fft: int  # samples of a frame
+    n_fft: int  # frame length in samples
     hop_length: int  # samples from one frame to the next
 
     def __post_init__(self) -> None:
@@ -46,16 +47,16 @@ class Spectrogram(ABC):
     @property
     @abstractmethod
     def bands(self) -> int:
-        """Frequency bands of a frame."""
+        """Number of frequency bands."""
 
     @abstractmethod
     def whole_frames(self, samples: Array, precision: Precision = np.float64) -> Array:
-        """Compute every whole frame that begins inside the samples.
+        """Compute every whole frame, without padding.
 
         Args:
-            samples: (samples,), at least ``n_fft`` of them.
-            precision: of the transform. In single precision its noise reaches bands 100 dB below
-                the loudest.
+            samples: (samples,), at least ``n_fft``.
+            precision: floating-point type of the transform. Rounding noise of float32 is about
+                100 dB below the loudest band.
 
         Returns:
             (bands, 1 + (samples - n_fft) // hop_length) in dB.
@@ -63,11 +64,11 @@ class Spectrogram(ABC):
 
     @property
     def frames_per_second(self) -> float:
-        """Frame rate."""
+        """Frame rate in Hz."""
         return self.sample_rate / self.hop_length
 
     def frames(self, seconds: float) -> int:
-        """Frames of a clip of this length."""
+        """Return the number of frames of a clip of this length."""
         return 1 + int(seconds * self.sample_rate) // self.hop_length
 
     def offline(self, samples: Array, precision: Precision = np.float64) -> Array:
@@ -75,7 +76,7 @@ class Spectrogram(ABC):
 
         Args:
             samples: (samples,) at ``sample_rate``.
-            precision: as `whole_frames` takes it.
+            precision: as for `whole_frames`.
 
         Returns:
             (bands, 1 + samples // hop_length) in dB.
@@ -83,12 +84,12 @@ class Spectrogram(ABC):
         return self.whole_frames(np.pad(samples, self.n_fft // 2), precision)
 
     def stream(self) -> "SpectrogramStream":
-        """Begin a spectrogram of music that arrives in pieces."""
+        """Start a streaming spectrogram, for audio that arrives in chunks."""
         return SpectrogramStream(self)
 
 
 class SpectrogramStream:
-    """Frames of `Spectrogram.offline`, each as soon as its last sample is there."""
+    """Computes the frames of `Spectrogram.offline`, each as soon as its last sample arrives."""
 
     def __init__(self, spectrogram: Spectrogram) -> None:
         self._spectrogram = spectrogram
@@ -97,32 +98,32 @@ class SpectrogramStream:
         self._waiting = self._half
 
     def push(self, samples: Array) -> Array:
-        """(n,) samples -> (bands, frames) that they complete, in dB."""
+        """Return the frames that new samples complete: (n,) -> (bands, frames) in dB."""
         self._pieces.append(samples)
         self._waiting += len(samples)
         if self._waiting < self._spectrogram.n_fft:
             return np.empty((self._spectrogram.bands, 0), np.float32)
         waiting = np.concatenate(self._pieces)
-        found = self._spectrogram.whole_frames(waiting)
-        waiting = waiting[found.shape[1] * self._spectrogram.hop_length :]
-        # A copy, so that the rest of a large piece is not kept alive.
+        frames = self._spectrogram.whole_frames(waiting)
+        waiting = waiting[frames.shape[1] * self._spectrogram.hop_length :]
+        # A view would keep the whole chunk in memory.
         self._pieces, self._waiting = [waiting.copy()], len(waiting)
-        return found
+        return frames
 
     def finish(self) -> Array:
-        """Frames that reach over the end."""
+        """Return the frames that extend beyond the end, zero-padded."""
         return self.push(np.zeros(self._half, np.float32))
 
 
 def make_spectrogram(config: dict[str, Any]) -> Spectrogram:
-    """Build the spectrogram that `describe` has described.
+    """Build a spectrogram from the output of `describe`.
 
     Args:
-        config: ``kind``, a name of SPECTROGRAMS, and every field of that class: a default may not
-            be what a network was trained with.
+        config: ``kind``, a name of SPECTROGRAMS, and every field of that class. No field has a
+            default here, since a network must get the values that it was trained with.
 
     Raises:
-        ValueError: the kind is unknown, or fields are missing, unknown or not allowed.
+        ValueError: the kind is unknown, or fields are missing, unknown or invalid.
     """
     values = dict(config)
     kind = values.pop("kind", None)
@@ -130,14 +131,16 @@ def make_spectrogram(config: dict[str, Any]) -> Spectrogram:
         raise ValueError(
             f"{kind!r} is not a kind of spectrogram (known: {', '.join(SPECTROGRAMS)})"
         )
-    found = load_class(SPECTROGRAMS[kind])
-    if differing := {field.name for field in fields(found)} ^ values.keys():
-        raise ValueError(f"{kind} has other keys in this version: {', '.join(sorted(differing))}")
-    return found(**values)
+    cls = load_class(SPECTROGRAMS[kind])
+    if differing := {field.name for field in fields(cls)} ^ values.keys():
+        raise ValueError(
+            f"{kind} has different keys in this version: {', '.join(sorted(differing))}"
+        )
+    return cls(**values)
 
 
 def describe(spectrogram: Spectrogram) -> dict[str, Any]:
-    """Return ``kind`` and all fields, for config files and files of weights."""
+    """Return ``kind`` and all fields, for config files and weight files."""
     path = f"{type(spectrogram).__module__}.{type(spectrogram).__name__}"
     kind = next(name for name, known in SPECTROGRAMS.items() if known == path)
     return {"kind": kind, **asdict(spectrogram)}

@@ -1,4 +1,4 @@
-"""Tables of features that users bring: CSV or Parquet files with a row for each track."""
+"""Feature tables provided by users: CSV or Parquet files with one row per track."""
 
 from pathlib import Path
 from typing import Any
@@ -10,29 +10,29 @@ from songnet.errors import SongNetError
 from songnet.formatting import percent
 from songnet.io import replacing, sha1, write_json
 
-KEYS = ("file_name", "track_id")  # columns that say which track a row belongs to
-# With more tracks missing, a model would say more about which are missing than about the features.
+KEYS = ("file_name", "track_id")  # columns that identify the track of a row
+# If more tracks are missing, the results say more about the missing tracks than about the features.
 MOST_MISSING = 0.05
-NAMED = 3  # missing tracks that an error names
+NAMED = 3  # missing tracks that an error lists
 
 
 def write_feature_table(
     path: str, name: str, file_names: pd.Series, output: str, facts: str
 ) -> list[int] | list[str]:
-    """Bring a user's table into the order of the tracks.
+    """Write a user's table in the order of the tracks.
 
     Args:
-        path: of the table.
-        name: of the table, as models name it.
-        file_names: of all tracks of the data set, index track_id.
-        output: path of the features, float32, index track_id; missing tracks have NaN.
-        facts: path of a JSON file: file, sha1, columns, tracks, missing.
+        path: path of the table.
+        name: name of the table in models.yaml.
+        file_names: file names of all tracks of the data set, index track_id.
+        output: output path of the features, float32, index track_id; missing tracks have NaN.
+        facts: output path of a JSON file with file, sha1, columns, tracks and missing.
 
     Returns:
-        The missing tracks, by what the table names tracks by.
+        The missing tracks, by the key of the table.
 
     Raises:
-        SongNetError: as `match_feature_table`.
+        SongNetError: as in `match_feature_table`.
     """
     table, missing = match_feature_table(path, name, file_names)
     with replacing(output) as temporary:
@@ -56,16 +56,16 @@ def match_feature_table(
     """Find the row of each track in a table.
 
     Args:
-        path: of the table.
-        name: of the table.
-        file_names: of all tracks, index track_id; empty texts where tracks have no files.
+        path: path of the table.
+        name: name of the table.
+        file_names: file names of all tracks, index track_id; empty where tracks have no files.
 
     Returns:
-        float32, index track_id, a row of NaN for each missing track; and the missing tracks, by
-        what the table names tracks by.
+        The features, float32, index track_id, with a row of NaN for each missing track; and the
+        missing tracks, by the key of the table.
 
     Raises:
-        SongNetError: as `read_feature_table`, or too many tracks are missing.
+        SongNetError: as in `read_feature_table`, or too many tracks are missing.
     """
     table = read_feature_table(path, name, KEYS if file_names.any() else KEYS[1:])
     keys = file_names if table.index.name == "file_name" else file_names.index.to_series()
@@ -83,12 +83,12 @@ def read_feature_table(path: str, name: str, keys: tuple[str, ...] = KEYS) -> pd
     """Read a table with a key, as a column or the index, and numeric columns.
 
     Args:
-        path: of a CSV file, or of a Parquet file under any other name.
-        name: of the table.
-        keys: columns that may say which track a row belongs to; of several, the first counts.
+        path: path of a CSV file (``.csv``) or a Parquet file (any other suffix).
+        name: name of the table.
+        keys: columns that may identify the track; the first one that exists is used.
 
     Returns:
-        float32, indexed by the key; a row with a value that is not finite is left out.
+        float32, indexed by the key, without rows that have values that are not finite.
 
     Raises:
         SongNetError: the file is not such a table, or has a track twice.
@@ -102,7 +102,7 @@ def read_feature_table(path: str, name: str, keys: tuple[str, ...] = KEYS) -> pd
     if words := [str(column) for column, kind in table.dtypes.items() if not _is_number(kind)]:
         raise SongNetError(f"{where}: column {words[0]} is not numeric")
     if not table.shape[1]:
-        raise SongNetError(f"{where}: has no column beside {key}")
+        raise SongNetError(f"{where}: has no column besides {key}")
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
         raise SongNetError(f"{where}: has track {twice} twice")
@@ -118,7 +118,7 @@ def _read(path: str, where: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         kind = "CSV" if is_csv else "Parquet"
         raise SongNetError(f"{where}: not a {kind} file: {_first_line(error)}") from None
-    # An index that has a name is a column like others.
+    # A named index may be the key.
     return table.reset_index() if table.index.name else table
 
 

@@ -1,6 +1,6 @@
-"""The genre in a file's own tags, read and written by mutagen: ID3, MP4, Vorbis, APE and ASF.
+"""Read and write the genre in ID3, MP4, Vorbis, APE and ASF tags, using mutagen.
 
-A file is written as a copy that takes its place when its audio is found to be the same.
+Changes are made to a copy, which replaces the file only if its audio is unchanged.
 """
 
 import hashlib
@@ -27,30 +27,30 @@ from songnet.features.audio import open_container
 from songnet.io import FULL, no_space
 
 ID3_GENRE, VORBIS_GENRE = "TCON", "genre"
-GENRES = {MP4Tags: "\xa9gen", APEv2: "Genre", ASFTags: "WM/Genre"}  # names of other tags
+GENRES = {MP4Tags: "\xa9gen", APEv2: "Genre", ASFTags: "WM/Genre"}  # names in other tag formats
 KINDS = (ID3FileType, AIFF, WAVE, MP4, FLAC, OggFileType, APEv2File, ASF)
-V1_BYTES = 128  # of an ID3v1 tag, at the end of a file
+V1_BYTES = 128  # size of an ID3v1 tag, which is at the end of a file
 
 
 def read_genres(path: str) -> list[str]:
-    """Genres in a file's tags, unchanged.
+    """Read the genres in a file's tags, exactly as stored.
 
     Raises:
-        SongNetError: it cannot be read, or its kind has no genre that can be written.
+        SongNetError: the file cannot be read, or SongNet cannot write genres into its format.
     """
-    found = _opened(path)
-    tags = found.tags
+    audio = _opened(path)
+    tags = audio.tags
     if tags is None:
         return []
-    if isinstance(found, ID3FileType):
-        tags = ID3(path, translate=False)  # else numbers of genres become their names
+    if isinstance(audio, ID3FileType):
+        tags = ID3(path, translate=False)  # otherwise mutagen turns genre numbers into names
     if hasattr(tags, "getall"):
         return [str(text) for frame in tags.getall(ID3_GENRE) for text in frame.text]
     return [str(text) for text in tags.get(_name(tags), [])]
 
 
 def has_tags(path: str) -> bool:
-    """Whether a file has tags, but for an ID3v1 tag.
+    """Return whether a file has tags, ignoring an ID3v1 tag.
 
     Raises:
         SongNetError: as in `read_genres`.
@@ -62,17 +62,18 @@ def has_tags(path: str) -> bool:
 def write_genres(
     path: str, genres: list[str], keep_tags: bool = True, size: int | None = None
 ) -> None:
-    """Write genres into a file's tags; its audio and its other tags stay as they are.
+    """Write genres into a file's tags, without changing its audio or its other tags.
 
     Args:
-        path: of the file; of a link, that which it points at is written.
-        genres: none removes the genre.
-        keep_tags: False removes all tags with the genre, where there were none before it.
-        size: bytes that the file should have, if padding of its tags allows that.
+        path: path of the file; symbolic links are followed.
+        genres: genres to write; an empty list removes the genre.
+        keep_tags: False removes all tags if ``genres`` is empty, to undo the writing of a genre
+            into a file without tags.
+        size: desired file size in bytes, reached if the padding of the tags allows it.
 
     Raises:
-        SongNetError: the file is read-only or of another kind, or the disk is full. It is then as
-            it was.
+        SongNetError: the file is read-only or of an unsupported format, or the disk is full; the
+            file is unchanged.
     """
     check_writable(path)
     _opened(path)
@@ -81,13 +82,13 @@ def write_genres(
     try:
         with _one_line(path):
             shutil.copy2(target, copy)
-            with suppress(PermissionError):  # the owner alone may give a file away
+            with suppress(PermissionError):  # only the superuser may change the owner
                 owner = target.stat()
                 os.chown(copy, owner.st_uid, owner.st_gid)
             _write(str(copy), genres, keep_tags, _padding(copy, size))
-            os.utime(copy)  # it has changed, as programs for backups must see
+            os.utime(copy)  # a new modification time, so that backup programs notice the change
             if audio_digest(copy) != audio_digest(target):
-                raise SongNetError(f"{path}: its audio would change; it is left as it is")
+                raise SongNetError(f"{path}: its audio would change; the file is not modified")
             with copy.open("rb+") as file:
                 os.fsync(file.fileno())
             copy.replace(target)
@@ -96,30 +97,30 @@ def write_genres(
 
 
 def audio_digest(path: Path) -> str:
-    """SHA-256 of the encoded audio of a file, whatever surrounds it."""
-    found = hashlib.sha256()
+    """Compute the SHA-256 of the encoded audio of a file, without tags and container."""
+    digest = hashlib.sha256()
     with path.open("rb") as file, open_container(file) as container:
         for packet in container.demux(container.streams.best("audio")):
-            found.update(bytes(packet))
-    return found.hexdigest()
+            digest.update(bytes(packet))
+    return digest.hexdigest()
 
 
 def check_writable(path: str) -> None:
-    """Fail where a file is read-only.
+    """Check that a file may be written.
 
     Raises:
-        SongNetError: it is, or is not there.
+        SongNetError: the file is read-only or missing.
     """
     with _one_line(path):
         mode = Path(path).stat().st_mode
-    # The superuser may write what is read-only, but was not asked to.
+    # The superuser could write a read-only file, but should respect its mode.
     if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(path, os.W_OK):
         raise SongNetError(f"{path}: is read-only")
 
 
 @contextmanager
 def _one_line(path: str) -> Iterator[None]:
-    """Turn errors of the system and of libraries into one line."""
+    """Turn errors of the system and of libraries into one line that names the file."""
     try:
         yield
     except OSError as error:
@@ -133,12 +134,12 @@ def _one_line(path: str) -> Iterator[None]:
 def _opened(path: str) -> Any:
     with _one_line(path):
         try:
-            found = mutagen.File(path)
+            audio = mutagen.File(path)
         except (ValueError, EOFError, KeyError, IndexError) as error:  # damaged tags
             raise SongNetError(f"{path}: its tags cannot be read: {error}") from None
-    if not isinstance(found, KINDS):
-        raise SongNetError(f"{path}: SongNet writes no genre into files of this kind")
-    return found
+    if not isinstance(audio, KINDS):
+        raise SongNetError(f"{path}: SongNet cannot write genres into files of this format")
+    return audio
 
 
 def _name(tags: Any) -> str:
@@ -149,54 +150,54 @@ Padding = Callable[[Any], int]
 
 
 def _padding(path: Path, size: int | None) -> Padding:
-    """Bytes behind the tags: as few as leave the file's size, or bring it to another one."""
-    there = path.stat().st_size
+    """Return mutagen's padding callback that keeps the file size, or changes it to ``size``."""
+    current = path.stat().st_size
 
     def choose(info: Any) -> int:
-        wanted = info.padding + (there if size is None else size) - there
-        return int(wanted if wanted >= 0 else info.get_default_padding())
+        padding = info.padding + (current if size is None else size) - current
+        return int(padding if padding >= 0 else info.get_default_padding())
 
     return choose
 
 
 def _write(path: str, genres: list[str], keep_tags: bool, padding: Padding) -> None:
-    found = _opened(path)
-    if isinstance(found, ID3FileType):
+    audio = _opened(path)
+    if isinstance(audio, ID3FileType):
         _write_id3(path, genres, keep_tags, padding)
         return
-    if found.tags is None:
-        found.add_tags()
-    if isinstance(found, AIFF | WAVE):
-        _set_id3(found.tags, genres)
-        version = 3 if found.tags.version[1] == 3 else 4
+    if audio.tags is None:
+        audio.add_tags()
+    if isinstance(audio, AIFF | WAVE):
+        _set_id3(audio.tags, genres)
+        version = 3 if audio.tags.version[1] == 3 else 4
         if version == 3:
-            found.tags.update_to_v23()
+            audio.tags.update_to_v23()
         if genres or keep_tags:
-            found.save(path, v2_version=version, v23_sep=None, padding=padding)
+            audio.save(path, v2_version=version, v23_sep=None, padding=padding)
         else:
-            found.delete(path)
+            audio.delete(path)
         return
-    name = _name(found.tags)
-    if name in found.tags:
-        del found.tags[name]
+    name = _name(audio.tags)
+    if name in audio.tags:
+        del audio.tags[name]
     if genres:
-        found.tags[name] = genres
+        audio.tags[name] = genres
     if not (genres or keep_tags):
-        found.delete(path)
-    elif isinstance(found, APEv2File):
-        found.save(path)
+        audio.delete(path)
+    elif isinstance(audio, APEv2File):
+        audio.save(path)
     else:
-        found.save(path, padding=padding)
+        audio.save(path, padding=padding)
 
 
 def _write_id3(path: str, genres: list[str], keep_tags: bool, padding: Padding) -> None:
-    """Write an ID3v2 tag in the version that it has; of an ID3v1 tag, no byte changes."""
+    """Write an ID3v2 tag in its existing version, without changing an ID3v1 tag."""
     try:
         tags = ID3(path, translate=False)
     except ID3NoHeaderError:
         tags = ID3()
     version = tags.version[1] if tags.version[0] == 2 and tags.size else 0
-    if version not in (3, 4):  # none, or one that mutagen cannot write
+    if version not in (3, 4):  # no tag, or a version that mutagen cannot write
         tags = ID3(path) if version else tags
         tags.update_to_v23()
         version = 3
@@ -208,7 +209,7 @@ def _write_id3(path: str, genres: list[str], keep_tags: bool, padding: Padding) 
         tags.save(path, v2_version=version, v23_sep=None, padding=padding)
     else:
         tags.delete(path, delete_v1=False)
-    if end.startswith(b"TAG"):  # mutagen brings it up to date with the other tag
+    if end.startswith(b"TAG"):  # mutagen has updated the ID3v1 tag; restore it
         with Path(path).open("rb+") as file:
             file.seek(-V1_BYTES, os.SEEK_END)
             file.write(end)
@@ -218,5 +219,5 @@ def _set_id3(tags: Any, genres: list[str]) -> None:
     tags.delall(ID3_GENRE)
     if genres:
         latin = all(genre.isascii() for genre in genres)
-        encoding = Encoding.LATIN1 if latin else Encoding.UTF16  # which all versions have
+        encoding = Encoding.LATIN1 if latin else Encoding.UTF16  # supported by all ID3v2 versions
         tags.add(TCON(encoding=encoding, text=genres))

@@ -1,7 +1,7 @@
-"""What was found of files, written line by line: a kill loses the line that was being written.
+"""Journals: results of files, written line by line, so that a kill loses at most the last line.
 
-A column set has a folder, in which each job has one with a file for each of its runs. Each file is
-in the order of paths.
+Each column set has a folder with a subfolder per job, which holds one file per run of the job. Each
+file is sorted by path.
 """
 
 import base64
@@ -19,16 +19,14 @@ from songnet.errors import SongNetError
 from songnet.io import FULL, no_space
 from songnet.library.columns import EMBEDDING, OF_GENRE, ColumnSet, Row
 
-SYNC_SECONDS = (
-    5.0  # after which lines are brought to the disk, so that a power cut does not take them
-)
+SYNC_SECONDS = 5.0  # interval between syncs to disk, which limit the loss in a power failure
 
 
 class Journal:
-    """Appends rows to a new file of a folder.
+    """Writes rows to a new file in a job's folder.
 
     Args:
-        folder: of one job.
+        folder: folder of the job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +36,7 @@ class Journal:
         self._synced = time.monotonic()
 
     def write(self, line: str) -> None:
-        """Write a row, as the worker gives it.
+        """Write a row, in the form of `to_line`.
 
         Raises:
             SongNetError: the disk is full.
@@ -68,30 +66,30 @@ class Journal:
 
 
 def parts(folder: Path) -> list[Path]:
-    """Journals of one worker's folder, the oldest first."""
+    """Return the journals of one job's folder, the oldest first."""
     return sorted(folder.glob("*.jsonl"))
 
 
 def journals(folder: Path) -> list[Path]:
-    """Journals of all folders of a column set."""
+    """Return the journals of all jobs of a column set."""
     return sorted(folder.glob("*/*.jsonl"))
 
 
 def read_journal(path: Path) -> Iterator[Row]:
-    """Read the rows of a journal that are complete, as workers give them."""
+    """Read the complete rows of a journal, in the form that workers return."""
     with path.open("rb") as file:
         for line in file:
-            if not line.endswith(b"\n"):  # the last one, at a kill
+            if not line.endswith(b"\n"):  # the job was killed while writing this line
                 return
             yield json.loads(line)
 
 
 def table_rows(rows: Iterable[Row], columns: ColumnSet) -> Iterator[Row]:
-    """Rows of a table, of rows that workers give.
+    """Convert rows of journals to rows of a table.
 
     Args:
-        rows: of journals.
-        columns: the set that they belong to.
+        rows: rows of journals.
+        columns: column set of the rows.
     """
     for values in rows:
         probabilities, embedding = values.pop("probabilities"), values.pop(EMBEDDING)
@@ -104,7 +102,7 @@ def table_rows(rows: Iterable[Row], columns: ColumnSet) -> Iterator[Row]:
 
 
 def to_line(row: Row) -> str:
-    """Line of a journal, without the end of the line."""
+    """Convert a row to a line of a journal, without the line break."""
     if row[EMBEDDING] is not None:
         content = np.ascontiguousarray(row[EMBEDDING], np.float32).tobytes()
         row = row | {EMBEDDING: base64.b64encode(content).decode()}

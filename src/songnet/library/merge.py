@@ -1,6 +1,7 @@
-"""What is new, what is left of earlier runs: lists and tables side by side, in the order of paths.
+"""Merge file lists, tables and journals by path, to see which files are new or unchanged.
 
-Nothing is held but the rows of one path, so memory does not grow with the library.
+All inputs are sorted by path, and only the rows of one path are held at a time, so memory does not
+grow with the library.
 """
 
 import heapq
@@ -13,27 +14,27 @@ from songnet.errors import SongNetError
 from songnet.library.columns import Row, other_sets, with_current
 from songnet.library.scan import Found, absolute, sort_key
 
-# How errors begin that another try may not meet: they say nothing of what a file holds.
+# Prefixes of errors that may not recur, since they do not depend on the content of a file.
 PASSING = ("no such file", "may not be read", "cannot be read")
 
 
 class Side(NamedTuple):
-    """What is known of one path."""
+    """Everything known about one path."""
 
-    found: Found | None  # by the scan
-    old: Row | None  # of the table, with the current set's columns under plain names
-    new: Row | None  # of journals, of this very file
+    found: Found | None  # file found by the scan
+    old: Row | None  # row of the table, with plain names for the current set
+    new: Row | None  # row of the journals for this version of the file
 
 
 def side_by_side(
     found: Iterable[Found], old: Iterable[Row], journals: Iterable[Iterable[Row]]
 ) -> Iterator[Side]:
-    """Join lists of files that are in the order of paths.
+    """Merge inputs that are sorted by path.
 
     Args:
-        found: by a scan.
+        found: files found by a scan.
         old: rows of the table.
-        journals: of rows as workers or tables have them.
+        journals: rows of each journal, in the form of workers or of tables.
     """
     streams: list[Iterable[Any]] = [found, old, *journals]
     keyed = [_keyed(stream, place) for place, stream in enumerate(streams)]
@@ -47,18 +48,18 @@ def side_by_side(
 
 
 def _keyed(items: Iterable[Any], place: int) -> Iterator[tuple[list[str], int, Any]]:
-    """Let files and rows of one stream be compared with those of others."""
+    """Add sort keys to the files or rows of one stream."""
     for item in items:
         yield sort_key(item.path if isinstance(item, Found) else item["path"]), place, item
 
 
 def is_same(row: Row, found: Found) -> bool:
-    """Whether a row is of this very file, and not of one that had its name."""
+    """Return whether a row belongs to this version of a file, by size and modification time."""
     return bool(row["size"] == found.size and row["mtime"] == found.mtime)
 
 
 def is_left(side: Side, current: str) -> bool:
-    """Whether a file is still to be classified."""
+    """Return whether a file still has to be classified."""
     if side.found is None or side.new is not None:
         return False
     row = side.old
@@ -68,11 +69,11 @@ def is_left(side: Side, current: str) -> bool:
 
 
 def merged_rows(sides: Iterable[Side], paths: list[str]) -> Iterator[Row]:
-    """Rows of the new table: of all files that were found, and of those elsewhere.
+    """Yield the rows of the new table: all files found, and old rows outside the scanned paths.
 
     Args:
-        sides: of `side_by_side`.
-        paths: that were scanned.
+        sides: output of `side_by_side`.
+        paths: paths that were scanned.
     """
     for side in sides:
         if side.new is not None and side.found is not None:
@@ -83,25 +84,25 @@ def merged_rows(sides: Iterable[Side], paths: list[str]) -> Iterator[Row]:
 
 
 def is_gone(side: Side, paths: list[str]) -> bool:
-    """Whether a row is of a file that a scan of some paths would have found, but did not."""
+    """Return whether a row's file is below the scanned paths but no longer exists."""
     if side.old is None or side.found is not None:
         return False
     return any(Path(side.old["path"]).is_relative_to(absolute(path)) for path in paths)
 
 
 def current_rows(rows: Iterable[Row], current: str, path: Path) -> Iterator[Row]:
-    """Rows of a table, whose columns of the current set have plain names.
+    """Yield the rows of a table, with plain names for the columns of the current set.
 
     Raises:
-        SongNetError: they are not in the order of their paths.
+        SongNetError: the rows are not sorted by path.
     """
     last = [""]
     for row in rows:
         key = sort_key(row["path"] or "")
         if key <= last:
             raise SongNetError(
-                f"{path}: {row['path']} is not in the order of paths, or is repeated; sort the "
-                "table as `songnet tag` wrote it, or name another one with -o"
+                f"{path}: {row['path']} is repeated or not sorted by path; sort the table as "
+                "`songnet tag` wrote it, or choose another one with -o"
             )
         last = key
         yield with_current(row, current)

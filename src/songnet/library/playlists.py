@@ -1,4 +1,4 @@
-"""A playlist for each genre of a library."""
+"""Write one playlist per genre of a library."""
 
 import os
 import re
@@ -18,15 +18,15 @@ def write_playlists(table: Path, folder: Path, min_confidence: float) -> dict[st
     """Write ``<genre>.m3u8`` for each genre of a table, with paths relative to the folder.
 
     Args:
-        table: of the library.
-        folder: of the playlists.
-        min_confidence: least probability of a genre; unsure ones are left out anyway.
+        table: table of the library.
+        folder: output folder.
+        min_confidence: minimum probability of a prediction; unsure predictions are always left out.
 
     Returns:
-        Number of songs in each playlist, by its path.
+        Number of songs in each playlist, by path.
 
     Raises:
-        SongNetError: the table cannot be read, or the folder not be written.
+        SongNetError: the table cannot be read, or the folder cannot be written.
     """
     counts: dict[str, int] = {}
     try:
@@ -53,16 +53,16 @@ def write_playlists(table: Path, folder: Path, min_confidence: float) -> dict[st
 
 
 def file_name(genre: str) -> str:
-    """Name of a genre that every file system takes."""
+    """Return the name of a genre in a form that is valid on every file system."""
     return re.sub(r'\s*[/\\:*?"<>|\x00-\x1f]\s*', " - ", genre).strip(" .-") or "_"
 
 
 def _entry(path: str, folder: Path) -> str | None:
-    """Path as written in a playlist, relative to it; None where a line cannot hold it."""
-    found = os.path.relpath(path, folder.absolute())
-    if "\n" in found or "\r" in found:
+    """Return a path relative to the playlist; None if it does not fit on one line."""
+    entry = os.path.relpath(path, folder.absolute())
+    if "\n" in entry or "\r" in entry:
         return None
-    return f"./{found}" if found.startswith("#") else found
+    return f"./{entry}" if entry.startswith("#") else entry
 
 
 def _title(row: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""A page about a library that opens offline."""
+"""Write a report page about a library, which opens offline."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from songnet.report.pages import write_page
 
 
 def write_library_page(table: Path, page: Path, min_confidence: float) -> None:
-    """Write the page of a library.
+    """Write the report page of a library.
 
     Args:
-        table: of the library.
-        page: its path.
-        min_confidence: least probability of predictions that tags are compared with.
+        table: table of the library.
+        page: output path.
+        min_confidence: minimum probability of the predictions that tags are compared with.
 
     Raises:
         SongNetError: the table cannot be read.
@@ -47,17 +47,17 @@ def write_library_page(table: Path, page: Path, min_confidence: float) -> None:
 
 
 def headline(found: Summary) -> str:
-    """The library in one sentence."""
+    """Summarise the library in one sentence."""
     total = found.total
     if not total.genres:
-        return f"{counted(total.files, 'file')}, of which none has a sure genre"
+        return f"{counted(total.files, 'file')} without a sure genre"
     genre, count = total.genres.most_common(1)[0]
     sure = sum(total.genres.values())
     return f"{total.files:,} files, mostly {genre} ({percent(count / sure, 0)} of the sure ones)"
 
 
 def facts(found: Summary) -> dict[str, str]:
-    """Names and values of what is known of the library."""
+    """Return names and values of the facts about the library."""
     total = found.total
     return {
         "folder": found.root,
@@ -70,32 +70,32 @@ def facts(found: Summary) -> dict[str, str]:
 
 
 def genre_table(total: Group) -> pd.DataFrame:
-    """Files of each genre."""
+    """Count the files of each genre."""
     sure = max(1, sum(total.genres.values()))
     rows = [(genre, f"{n:,}", percent(n / sure)) for genre, n in total.genres.most_common()]
     return pd.DataFrame(rows, columns=["genre", "files", "share"])
 
 
 def bars(groups: dict[str, Group]) -> list[dict[str, Any]]:
-    """Rows of a table with a bar of genres for each group."""
-    found = [
+    """Return table rows with a bar of genres for each of the largest groups, and for the rest."""
+    rows = [
         {"name": shortened(name, 60), "shares": group.shares, "group": group}
         for name, group in largest(groups)
     ]
     rest = Group()
-    for _, group in largest(groups, len(groups))[len(found) :]:
+    for _, group in largest(groups, len(groups))[len(rows) :]:
         rest.files += group.files
         rest.genres += group.genres
         rest.unsure += group.unsure
         rest.errors += group.errors
     if rest.files:
-        name = f"{len(groups) - len(found):,} more"
-        found.append({"name": name, "shares": rest.shares, "group": rest})
-    return found
+        name = f"{len(groups) - len(rows):,} more"
+        rows.append({"name": name, "shares": rest.shares, "group": rest})
+    return rows
 
 
 def agreement_table(found: Summary) -> pd.DataFrame:
-    """How often tags and sure predictions agree."""
+    """Tabulate how often tags and sure predictions agree."""
     rows = []
     for row in agreement(found):
         others = ", ".join(f"{genre} {n:,}" for genre, n in row["others"].most_common(2))
@@ -105,7 +105,7 @@ def agreement_table(found: Summary) -> pd.DataFrame:
 
 
 def song(row: Row, found: Summary) -> dict[str, str]:
-    """A file of a list."""
+    """Return the cells of one file in a list of songs."""
     names = ": ".join(filter(None, [row["artist"], row["title"]]))
     shares = (f"{genre} {percent(p, 0)}" for genre, p in two_likeliest(row, found.genres))
     path = Path(row["path"])

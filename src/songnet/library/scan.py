@@ -1,4 +1,4 @@
-"""The files of a library: found in the order of their paths, and written to lists of them."""
+"""Find the files of a library in path order, and store them in list files."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from songnet.io import replacing
 
 
 class Found(NamedTuple):
-    """A file; a new size or date makes it another one."""
+    """One version of a file; a changed size or date is a new version."""
 
     path: str  # absolute
     size: int  # bytes
@@ -29,24 +29,24 @@ def scan(paths: Iterable[str | Path]) -> Iterator[Found]:
         name = absolute(path)
         try:
             facts = path.stat()
-        except OSError:  # a broken link: opening it gives the error
+        except OSError:  # a broken link; opening it reports the error
             yield Found(name, 0, 0.0)
             continue
         yield Found(name, facts.st_size, facts.st_mtime)
 
 
 def absolute(path: str | Path) -> str:
-    """Absolute path as tables have it, through links."""
+    """Return the absolute path as stored in tables; symbolic links are not resolved."""
     return os.path.normpath(Path(path).expanduser().absolute())
 
 
 def sort_key(path: str) -> list[str]:
-    """Order of all lists and tables: that of a walk, folder by folder."""
+    """Return the sort key of all lists and tables, which gives the order of a folder walk."""
     return path.split("/")
 
 
 def write_found(found: Iterable[Found], path: Path) -> int:
-    """Write a list of files in the order of their paths, each once.
+    """Write a list of files sorted by path, without duplicates.
 
     Returns:
         The number of files.
@@ -58,7 +58,7 @@ def write_found(found: Iterable[Found], path: Path) -> int:
             is_sorted = is_sorted and last < key
             count, last = count + 1, key
             file.write(json.dumps(item) + "\n")
-    if is_sorted:  # as a walk through folders is
+    if is_sorted:  # always true for a walk of folders
         return count
     unique = {item.path: item for item in read_found(path)}
     return write_found((unique[name] for name in sorted(unique, key=sort_key)), path)

@@ -1,6 +1,6 @@
-"""Tag a library by many jobs: one finds the files, many classify their share, one writes.
+"""Tag a library with many jobs: one finds the files, many classify a share, one writes the table.
 
-What jobs have found stays in journals until the table has it, also where a run fails.
+Results stay in journals until the table is written, even if a run fails.
 """
 
 import shutil
@@ -21,18 +21,18 @@ from songnet.library.workers import Workers
 def scan_library(
     paths: list[str], table: str, model: str, excerpt: float | None, time: float, output: Any
 ) -> None:
-    """Find the files of a library, and those that are still to be classified.
+    """Find the files of a library, and list those that still have to be classified.
 
     Args:
         paths: folders, files, and lists of them.
-        table: of the library; may not be there yet.
-        model: file of weights.
+        table: path of the table, which need not exist yet.
+        model: path of the model's weights.
         excerpt: seconds from the middle of each file; None for whole files.
-        time: of the scan, seconds since 1970.
-        output: paths found, left and plan.
+        time: time of the scan in seconds since 1970.
+        output: output paths with attributes found, left and plan.
 
     Raises:
-        SongNetError: nothing is found, or a folder, the table or the model cannot be read.
+        SongNetError: there are no audio files, or a folder, the table or the model cannot be read.
     """
     found, left = Path(output.found), Path(output.left)
     with Workers(model, excerpt, 1) as workers:
@@ -46,19 +46,19 @@ def scan_library(
 def classify_shard(
     given: Any, table: str, place: int, shards: int, model: str, excerpt: float | None, jobs: int
 ) -> None:
-    """Classify one share of the files, or to what a killed job has left of it.
+    """Classify one share of the files, resuming after a killed job.
 
     Args:
-        given: paths left and plan, of `scan_library`.
-        table: of the library.
-        place: of the share.
-        shards: number of all.
-        model: file of weights.
+        given: input paths with attributes left and plan, from `scan_library`.
+        table: path of the table.
+        place: index of the share.
+        shards: number of shares.
+        model: path of the model's weights.
         excerpt: as for `scan_library`.
         jobs: number of processes.
 
     Raises:
-        SongNetError: the model is another one than that of the scan, or the disk is full.
+        SongNetError: the model has changed since the scan, or the disk is full.
     """
     columns, counts = _read_plan(given.plan)
 
@@ -72,7 +72,7 @@ def classify_shard(
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder / "lock"), Workers(model, excerpt, jobs) as workers:
         if workers.columns != columns:
-            raise SongNetError(f"{model}: is another model than at the beginning; run again")
+            raise SongNetError(f"{model}: the model has changed since the scan; run again")
         classify_left(workers, files, folder)
 
 
@@ -80,12 +80,12 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
     """Write the table of a library.
 
     Args:
-        given: paths found and plan, of `scan_library`.
-        paths: that were scanned.
-        table: path of the table; what it has of other files stays.
+        given: input paths with attributes found and plan, from `scan_library`.
+        paths: paths that were scanned.
+        table: path of the table; rows of files elsewhere are kept.
 
     Raises:
-        SongNetError: no job has classified some of the files.
+        SongNetError: some files were not classified.
     """
     columns, counts = _read_plan(given.plan)
     rows = _rows(table, columns)
@@ -93,8 +93,8 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
     left = write_left(Path(table), paths, Path(given.found), columns, rows, missing).left
     if left:
         raise SongNetError(
-            f"{table}: {left:,} files have no row (first: {next(read_found(missing)).path}); "
-            "run the same command again"
+            f"{table}: {left:,} files were not classified "
+            f"(first: {next(read_found(missing)).path}); run the same command again"
         )
     if not counts.is_current or journals(rows):
         write_table(Path(table), paths, Path(given.found), columns, rows)
@@ -102,7 +102,7 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
 
 
 def _rows(table: str, columns: ColumnSet) -> Path:
-    """Folder of the journals, which no rule knows: Snakemake removes products of failed jobs."""
+    """Return the folder of the journals, no rule's output, since Snakemake deletes failed jobs'."""
     return Path(table).parent / ".rows" / columns.name
 
 

@@ -1,4 +1,4 @@
-"""Songs of a library that sound like another one, by their embeddings."""
+"""Find similar songs in a library by the similarity of embeddings."""
 
 import heapq
 from collections.abc import Iterable
@@ -21,55 +21,55 @@ class Neighbour(NamedTuple):
     """A song of the library."""
 
     path: str
-    similarity: float  # cosine of the embeddings, at most 1
+    similarity: float  # cosine similarity of the embeddings
     genre: str
     artist: str | None
     title: str | None
 
 
 def similar(song: str, table: Path, model: str | None, count: int) -> list[Neighbour]:
-    """Find the songs nearest to another one.
+    """Find the songs that are most similar to a file.
 
     Args:
-        song: a file, of the library or not.
-        table: of the library.
-        model: file of weights, where the song must be classified; None for the one that
+        song: audio file, which need not be part of the library.
+        table: table of the library.
+        model: path of weights, used if the song is not in the table; None for the model that
             `songnet.load` finds.
-        count: most songs.
+        count: maximum number of songs.
 
     Raises:
-        SongNetError: song or table cannot be read, or the table is of another model.
+        SongNetError: the song or the table cannot be read, or the table is of another model.
     """
-    found = _embedding_of(song, table, model)
+    embedding = _embedding_of(song, table, model)
     path = absolute(song)
     rows = (row for row in read_rows(table, NEEDED) if row["path"] != path)
-    return heapq.nlargest(count, _neighbours(rows, found), key=lambda item: item.similarity)
+    return heapq.nlargest(count, _neighbours(rows, embedding), key=lambda item: item.similarity)
 
 
-def _neighbours(rows: Iterable[Row], to: NDArray[np.float32]) -> Iterable[Neighbour]:
+def _neighbours(rows: Iterable[Row], embedding: NDArray[np.float32]) -> Iterable[Neighbour]:
     for row in rows:
         if row.get(EMBEDDING) is not None:
-            lengths = np.linalg.norm(to) * np.linalg.norm(row[EMBEDDING])
-            similarity = float(to @ row[EMBEDDING] / max(float(lengths), 1e-12))
+            norms = np.linalg.norm(embedding) * np.linalg.norm(row[EMBEDDING])
+            similarity = float(embedding @ row[EMBEDDING] / max(float(norms), 1e-12))
             yield Neighbour(
                 row["path"], similarity, row["genre"], row.get("artist"), row.get("title")
             )
 
 
 def _embedding_of(song: str, table: Path, model: str | None) -> NDArray[np.float32]:
-    """Embedding of a song: of the table, if its row is up to date."""
+    """Return the embedding of a song, from the table if its row is up to date."""
     path = absolute(song)
     name = None
     for row in read_rows(table, ["path", "size", "mtime", "model", EMBEDDING]):
         name = name or row["model"]
-        if row["path"] == path and row[EMBEDDING] is not None and _is_there(row):
+        if row["path"] == path and row[EMBEDDING] is not None and _is_current(row):
             return np.asarray(row[EMBEDDING], np.float32)
     if name is None:
-        raise SongNetError(f"{table}: no song in it was classified")
+        raise SongNetError(f"{table}: contains no classified song")
     return _classified(song, table, name, model)
 
 
-def _is_there(row: Row) -> bool:
+def _is_current(row: Row) -> bool:
     try:
         facts = Path(row["path"]).stat()
     except OSError:
@@ -86,6 +86,6 @@ def _classified(song: str, table: Path, name: str, model: str | None) -> NDArray
     if own != name:
         raise SongNetError(
             f"{table}: its embeddings are of the model {name}, not of {network.path} ({own}): "
-            "name that model with --model, or run `songnet tag` with this one"
+            "pass that model with --model, or run `songnet tag` with this one"
         )
     return network.embed(song, excerpt)

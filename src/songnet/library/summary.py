@@ -1,6 +1,6 @@
-"""What a library's table says as a whole: counts, close calls, tags that the model contradicts.
+"""Summarise a library table: counts, unsure predictions, and tags that the model contradicts.
 
-The table is read row by row; only counts and short lists are held.
+The table is read row by row; only counts and short lists are kept in memory.
 """
 
 import heapq
@@ -17,8 +17,8 @@ from songnet.errors import SongNetError
 from songnet.library.columns import OF_GENRE, Row, genres_of
 from songnet.library.table_files import read_columns, read_rows
 
-LISTED = 200  # most files of a list
-GROUPS = 50  # most folders or artists of a table
+LISTED = 200  # maximum number of files in a list
+GROUPS = 50  # maximum number of folders or artists in a table
 FACTS = [
     "path", "size", "mtime", "model", "duration", "artist", "title", "tag_genre", "error", "genre",
     "probability", "unsure",
@@ -27,10 +27,10 @@ FACTS = [
 
 @dataclass
 class Group:
-    """Files of a folder, of an artist, or of all."""
+    """Counts of the files of a folder, of an artist, or of the library."""
 
     files: int = 0
-    genres: Counter[str] = field(default_factory=Counter)  # of sure predictions
+    genres: Counter[str] = field(default_factory=Counter)  # sure predictions only
     unsure: int = 0
     errors: int = 0
 
@@ -52,28 +52,28 @@ class Group:
 
 
 class Smallest:
-    """Keeps the few items of a stream whose keys are smallest."""
+    """Keeps the items of a stream with the smallest keys."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._heap, self.count = most, list[tuple[float, int, Any]](), 0
+    def __init__(self, capacity: int) -> None:
+        self._capacity, self._heap, self.count = capacity, list[tuple[float, int, Any]](), 0
 
     def add(self, key: float, item: Any) -> None:
-        """Offer an item."""
+        """Add an item if its key is among the smallest."""
         self.count += 1
         entry = (-key, -self.count, item)
-        if len(self._heap) < self._most:
+        if len(self._heap) < self._capacity:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
 
     def items(self) -> list[Any]:
-        """Items in the order of their keys."""
+        """Return the items sorted by key."""
         return [item for _, _, item in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1]))]
 
 
 @dataclass
 class Summary:
-    """All that a page shows of a library."""
+    """Contents of the report page of a library."""
 
     root: str
     genres: list[str]
@@ -83,7 +83,7 @@ class Summary:
     model: str = ""
     folders: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
     artists: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
-    tags: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))  # as they stand
+    tags: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))  # in their spelling
     errors: Counter[str] = field(default_factory=Counter)
     unsure: Smallest = field(default_factory=lambda: Smallest(LISTED))
     audit: Smallest = field(default_factory=lambda: Smallest(LISTED))
@@ -110,17 +110,17 @@ class Summary:
         return inside[0] if len(inside) > 1 else "."
 
     def contradicts(self, row: Row) -> bool:
-        """Whether the tag names another genre of the model than the prediction."""
+        """Return whether the tag names a genre of the model that differs from the prediction."""
         tag = self.known(row["tag_genre"])
         return tag is not None and tag != row["genre"]
 
     def known(self, tag: str | None) -> str | None:
-        """Genre of the model that a tag names; None where it names none."""
+        """Return the genre of the model that a tag names, or None."""
         return {key(genre): genre for genre in self.genres}.get(key(tag or ""))
 
 
 def key(genre: str) -> str:
-    """Letters and digits of a name: Hip Hop and hip-hop are one genre."""
+    """Reduce a genre to its letters and digits, so that Hip Hop and hip-hop are the same."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", genre).casefold())
 
 
@@ -128,8 +128,8 @@ def summarise(table: Path, min_confidence: float) -> Summary:
     """Summarise a table.
 
     Args:
-        table: of a library.
-        min_confidence: least probability of predictions that tags are compared with.
+        table: table of a library.
+        min_confidence: minimum probability of the predictions that tags are compared with.
 
     Raises:
         SongNetError: the table cannot be read, or is empty.
@@ -141,27 +141,27 @@ def summarise(table: Path, min_confidence: float) -> Summary:
     if folder is None:
         raise SongNetError(f"{table}: has no rows")
     genres = genres_of(read_columns(table))
-    found = Summary(folder, genres, min_confidence)
+    summary = Summary(folder, genres, min_confidence)
     for row in read_rows(table, [*FACTS, *(OF_GENRE + genre for genre in genres)]):
-        found.add(row)
-    return found
+        summary.add(row)
+    return summary
 
 
-def largest(groups: dict[str, Group], most: int = GROUPS) -> list[tuple[str, Group]]:
-    """Groups of the most files, the largest first."""
-    return heapq.nsmallest(most, groups.items(), key=lambda item: (-item[1].files, item[0]))
+def largest(groups: dict[str, Group], limit: int = GROUPS) -> list[tuple[str, Group]]:
+    """Return the groups with the most files, the largest first."""
+    return heapq.nsmallest(limit, groups.items(), key=lambda item: (-item[1].files, item[0]))
 
 
 def agreement(summary: Summary) -> list[dict[str, Any]]:
-    """Of each genre that tags name: files with a sure prediction, and how many agree.
+    """Count, for each genre in tags, the files with a sure prediction and those that agree.
 
     Returns:
-        tag, files, agreeing, others (Counter of the predictions that do not).
+        Rows with tag, files, agreeing, and others (a Counter of the other predictions).
     """
-    found: dict[str, Group] = defaultdict(Group)
+    by_genre: dict[str, Group] = defaultdict(Group)
     for tag, group in summary.tags.items():
         if (genre := summary.known(tag)) is not None:
-            found[genre].genres.update(group.genres)
+            by_genre[genre].genres.update(group.genres)
     return [
         {
             "tag": genre,
@@ -169,12 +169,12 @@ def agreement(summary: Summary) -> list[dict[str, Any]]:
             "agreeing": group.genres[genre],
             "others": Counter({k: n for k, n in group.genres.items() if k != genre}),
         }
-        for genre, group in sorted(found.items())
+        for genre, group in sorted(by_genre.items())
         if group.genres
     ]
 
 
 def two_likeliest(row: Row, genres: Iterable[str]) -> list[tuple[str, float]]:
-    """The two likeliest genres of a file, with their probabilities."""
+    """Return the two most likely genres of a file, with their probabilities."""
     shares = ((genre, row[OF_GENRE + genre] or 0.0) for genre in genres)
     return heapq.nlargest(2, shares, key=lambda item: item[1])

@@ -1,4 +1,4 @@
-"""A library's table as Parquet, CSV or JSON lines, row by row: memory does not grow with it."""
+"""Read and write library tables as Parquet, CSV or JSON Lines, row by row with constant memory."""
 
 import csv
 import json
@@ -16,15 +16,15 @@ from songnet.formatting import csv_text, from_csv_text
 from songnet.io import replacing
 from songnet.library.columns import EMBEDDING, INTEGERS, NUMBERS, OF_GENRE, Row, plain_name
 
-ROWS = 2_000  # of a group of rows
-REPEATED = ("genre", "tag_genre", "artist", "error", "model")  # columns of few different texts
-# Bytes of a name that are not UTF-8 become private characters, since Parquet's texts are UTF-8.
+ROWS = 2_000  # per Parquet row group
+REPEATED = ("genre", "tag_genre", "artist", "error", "model")  # columns with few distinct values
+# Parquet strings must be UTF-8, so other bytes of file names are mapped to private characters.
 TO_PRIVATE = {0xDC00 + byte: 0xEF00 + byte for byte in range(0x80, 0x100)}
 FROM_PRIVATE = {private: lone for lone, private in TO_PRIVATE.items()}
 
 
 def kind(column: str) -> type:
-    """Type of the values of a column."""
+    """Return the type of the values of a column."""
     name = plain_name(column)
     if name in INTEGERS:
         return int
@@ -39,11 +39,11 @@ def read_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[Ro
     """Read a table.
 
     Args:
-        path: its suffix tells the format.
-        columns: those that are wanted, if they are there; None for all.
+        path: path of the table; its suffix determines the format.
+        columns: columns to read, where they exist; None for all.
 
     Raises:
-        SongNetError: it is not such a table.
+        SongNetError: the file is missing or is not a table of `songnet tag`.
     """
     read = _format(path)[0]
     try:
@@ -59,12 +59,12 @@ def _not_a_table(path: str | Path, error: Exception) -> SongNetError:
 
 
 def write_rows(rows: Iterable[Row], columns: list[str], path: str | Path) -> None:
-    """Write a table; it is there when it is complete.
+    """Write a table atomically.
 
     Args:
-        rows: what a row lacks is empty.
-        columns: all of them, in their order.
-        path: its suffix tells the format.
+        rows: rows of the table; missing values stay empty.
+        columns: all columns, in order.
+        path: output path; its suffix determines the format.
 
     Raises:
         SongNetError: the disk is full, or the suffix is not one of FORMATS.
@@ -74,10 +74,10 @@ def write_rows(rows: Iterable[Row], columns: list[str], path: str | Path) -> Non
 
 
 def read_columns(path: str | Path) -> list[str]:
-    """Names of a table's columns.
+    """Read the column names of a table.
 
     Raises:
-        SongNetError: it is not such a table.
+        SongNetError: the file is not a table of `songnet tag`.
     """
     if Path(path).suffix == ".parquet":
         try:
@@ -88,14 +88,14 @@ def read_columns(path: str | Path) -> list[str]:
 
 
 def check_format(path: str | Path) -> None:
-    """Fail where the suffix of a path is not one of FORMATS."""
+    """Check that the suffix of a path is one of FORMATS."""
     _format(path)
 
 
 def _format(path: str | Path) -> tuple[Callable[..., Iterator[Row]], Callable[..., None]]:
     suffix = Path(path).suffix
     if suffix not in FORMATS:
-        raise SongNetError(f"{path}: the name of a table ends in {', '.join(FORMATS)}")
+        raise SongNetError(f"{path}: the name of a table must end in {', '.join(FORMATS)}")
     return FORMATS[suffix]
 
 
@@ -111,8 +111,8 @@ def _read_parquet(path: Path, columns: list[str] | None) -> Iterator[Row]:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         _check_columns(names)
-        wanted = [name for name in names if columns is None or name in columns]
-        for batch in file.iter_batches(ROWS, columns=wanted):
+        selected = [name for name in names if columns is None or name in columns]
+        for batch in file.iter_batches(ROWS, columns=selected):
             lists = [_values(batch.column(name), kind(name)) for name in batch.schema.names]
             for values in zip(*lists, strict=True):
                 yield dict(zip(batch.schema.names, values, strict=True))

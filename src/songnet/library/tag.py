@@ -1,7 +1,6 @@
-"""Tag a library: find its files, classify those that are new, write the table.
+"""Tag a library: find its files, classify the new ones, write the table.
 
-What is known between these steps lies in files beside the table, so that the same command goes on
-after a kill.
+Intermediate results are kept in files next to the table, so the same command resumes after a kill.
 """
 
 import shutil
@@ -23,33 +22,34 @@ from songnet.library.workers import Workers
 
 
 class Counts(NamedTuple):
-    """Files of a library."""
+    """Numbers of files in a library."""
 
     files: int
-    left: int  # that are new or changed, or that this model has not classified
-    dropped: int  # of which the table has rows, but which are gone
-    is_current: bool  # whether the table is as it should be
+    left: int  # new, changed, or not yet classified by this model
+    dropped: int  # in the table, but no longer on the disk
+    is_current: bool  # whether the table is already up to date
 
 
 def tag_library(
     paths: list[str], output: str | Path, model: str | None, excerpt: float | None, jobs: int,
     announce: Callable[[str], None] | None = None,
 ) -> Counts:  # fmt: skip
-    """Write a table with a row for each audio file below folders, or bring one up to date.
+    """Write or update a table with one row per audio file.
 
     Args:
         paths: folders, files, and lists of them.
-        output: the table; `songnet.library.table_files` knows the formats.
-        model: file of weights; None for the one that `songnet.load` finds.
+        output: path of the table, in a format of `songnet.library.table_files`.
+        model: path of the model's weights; None for the model that `songnet.load` finds.
         excerpt: seconds from the middle of each file; None for whole files.
         jobs: number of processes.
-        announce: gets a description of the model before its work begins.
+        announce: called with a description of the model before the files are classified.
 
     Returns:
-        What was to be done.
+        The numbers of files before the update.
 
     Raises:
-        SongNetError: nothing is found, a folder or the table cannot be read, the disk is full.
+        SongNetError: there are no audio files, a folder or the table cannot be read, or the disk is
+            full.
     """
     table = Path(output)
     check_format(table)
@@ -71,14 +71,14 @@ def tag_library(
 
 @contextmanager
 def _work(table: Path) -> Iterator[Path]:
-    """Give the folder of an unfinished run, and remove it when it is finished."""
+    """Yield the folder of intermediate results, and remove it after a successful run."""
     folder = table.with_name(f".{table.name}.work")
     folder.mkdir(parents=True, exist_ok=True)
-    with own(folder / "lock"):  # others wait, who would write the same table
+    with own(folder / "lock"):  # other processes that write the same table wait
         try:
             yield folder
         except BaseException:
-            if not list(folder.glob("*/*/*.jsonl")):  # there is nothing to go on with
+            if not list(folder.glob("*/*/*.jsonl")):  # there are no results to resume from
                 shutil.rmtree(folder)
             raise
         shutil.rmtree(folder)
@@ -88,8 +88,8 @@ def find(paths: list[str], output: Path) -> None:
     """Write the list of the audio files below folders.
 
     Raises:
-        SongNetError: there are none below one of them, such as where a disk is not mounted, or a
-            folder cannot be read.
+        SongNetError: a folder cannot be read or contains no audio files, for example because a disk
+            is not mounted.
     """
     empty = {path: Path(absolute(path)) for path in paths if Path(path).expanduser().is_dir()}
 
@@ -108,15 +108,18 @@ def find(paths: list[str], output: Path) -> None:
 def write_left(
     table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path, output: Path
 ) -> Counts:
-    """Write the list of the files that neither a table nor journals have rows of.
+    """Write the list of files that have no up-to-date row in the table or the journals.
 
     Args:
-        table: may not be there yet.
-        paths: that were scanned.
-        found: list of the files there.
-        columns: of the model.
-        rows: folder of journals, as an earlier run may have left it.
-        output: path of the list.
+        table: path of the table, which need not exist yet.
+        paths: paths that were scanned.
+        found: list of the files found.
+        columns: column set of the model.
+        rows: folder of journals, possibly from an earlier run.
+        output: output path of the list.
+
+    Returns:
+        The numbers of files.
     """
     files = dropped = 0
     needed = ["path", "size", "mtime", "model", "error", f"{columns.name}:model"]
@@ -136,12 +139,12 @@ def write_left(
 
 
 def classify_left(workers: Workers, files: Callable[[], Iterable[Found]], folder: Path) -> None:
-    """Classify files, but for those that the journals of a folder have rows of.
+    """Classify files, except those that already have a row in a journal of the folder.
 
     Args:
-        workers: with the model.
-        files: opens their list, in the order of paths.
-        folder: gets another journal.
+        workers: processes that classify.
+        files: returns the files to classify, sorted by path.
+        folder: folder of journals, to which a new one is added.
 
     Raises:
         SongNetError: the disk is full.
@@ -164,14 +167,14 @@ def classify_left(workers: Workers, files: Callable[[], Iterable[Found]], folder
 
 
 def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path) -> None:
-    """Write a table, with what is left of the one that is there.
+    """Write a table, keeping the valid rows of the existing one.
 
     Args:
-        table: its path.
-        paths: that were scanned.
-        found: list of the files there.
-        columns: of the model.
-        rows: folder of journals, which have the rows that the table lacked.
+        table: path of the table.
+        paths: paths that were scanned.
+        found: list of the files found.
+        columns: column set of the model.
+        rows: folder of journals with the new rows.
     """
     old = read_columns(table) if table.exists() else []
     others = rotated_columns(old, plain_sets(table), columns)
@@ -181,7 +184,7 @@ def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, 
 
 
 def plain_sets(table: Path) -> set[str]:
-    """Names of the sets whose columns have plain names in a table: one, if SongNet wrote it."""
+    """Return the sets with plain column names in a table; one at most, if SongNet wrote it."""
     if not table.exists():
         return set()
     return {row["model"] for row in read_rows(table, ["path", "model"])} - {None}

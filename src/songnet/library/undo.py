@@ -1,4 +1,4 @@
-"""Old values of files that were changed: on the disk before a change, brought back from there."""
+"""Undo files: the old genres of files, saved to disk before each change."""
 
 import json
 import os
@@ -15,19 +15,19 @@ class Entry(NamedTuple):
     """One change of a file."""
 
     path: str
-    old: list[str]  # genres
+    old: list[str]  # genres before the change
     new: list[str]
-    tags: bool  # whether there were tags before
-    size: int  # bytes of the file before
+    tags: bool  # whether the file had tags before
+    size: int  # file size before, in bytes
 
 
 def undo_file(table: Path) -> Path:
-    """The undo file of a table, beside it."""
+    """Return the path of a table's undo file, next to the table."""
     return table.with_suffix(".undo.jsonl")
 
 
 def change(path: str, genres: list[str], log: Path) -> None:
-    """Write genres into the tags of a file, and its old ones into an undo file before.
+    """Write genres into the tags of a file, after saving the old ones in an undo file.
 
     Raises:
         SongNetError: as in `songnet.library.genre_tags.write_genres`, or the undo file cannot be
@@ -39,12 +39,12 @@ def change(path: str, genres: list[str], log: Path) -> None:
 
 
 def restore(log: Path) -> Iterator[tuple[str, str]]:
-    """Bring back the genres of an undo file, the latest change first.
+    """Restore the genres in an undo file, the latest change first.
 
-    What cannot be brought back stays in the undo file, which else is removed.
+    Changes that cannot be undone stay in the undo file; otherwise it is removed.
 
     Yields:
-        Path of each file and what is wrong with it, if anything.
+        Path of each file, and why it could not be restored, or an empty string.
 
     Raises:
         SongNetError: there is no undo file.
@@ -59,7 +59,7 @@ def restore(log: Path) -> Iterator[tuple[str, str]]:
             if problem:
                 kept.append(entry)
             yield entry.path, problem
-    finally:  # a full disk may have ended it
+    finally:  # keep the remaining changes if the disk is full
         left = entries + kept[::-1]
         if left:
             with replacing(log) as temporary:
@@ -69,13 +69,14 @@ def restore(log: Path) -> Iterator[tuple[str, str]]:
 
 
 def _restore(entry: Entry) -> str:
-    """Bring back the genres of one file; what is wrong, if anything."""
+    """Restore the genres of one file, and return why that failed, or an empty string."""
     try:
-        now = read_genres(entry.path)
-        if now == entry.new:
+        current = read_genres(entry.path)
+        if current == entry.new:
             write_genres(entry.path, entry.old, keep_tags=entry.tags, size=entry.size)
-        elif now != entry.old:
-            return f"has another genre now, {', '.join(now) or 'none'}; it is left as it is"
+        elif current != entry.old:
+            genres = ", ".join(current) or "none"
+            return f"its genre has changed since, to {genres}; the file is not modified"
     except NoSpaceError:
         raise
     except SongNetError as error:
@@ -84,13 +85,15 @@ def _restore(entry: Entry) -> str:
 
 
 def read_entries(log: Path) -> Iterator[Entry]:
-    """Entries of an undo file, the earliest first; one that a kill cut off changed nothing.
+    """Read the entries of an undo file, the earliest first.
+
+    A truncated entry is skipped: its file was not changed yet when the process was killed.
 
     Raises:
-        SongNetError: there is none.
+        SongNetError: there is no undo file.
     """
     if not log.exists():
-        raise SongNetError(f"{log}: no such file; nothing was written into tags")
+        raise SongNetError(f"{log}: no such file; there are no written tags to undo")
     with log.open("rb") as file:
         for line in file:
             if line.startswith(b"[") and line.endswith(b"]\n"):
@@ -98,7 +101,7 @@ def read_entries(log: Path) -> Iterator[Entry]:
 
 
 def reason(error: SongNetError, path: str) -> str:
-    """What is wrong with a file, without its name."""
+    """Return the text of an error without the path."""
     return str(error).removeprefix(f"{path}: ")
 
 
@@ -107,10 +110,10 @@ def _line(entry: Entry) -> str:
 
 
 def _append(log: Path, entry: Entry) -> None:
-    """Write an entry through to the disk."""
+    """Append an entry and sync it to the disk."""
     try:
         with log.open("ab", buffering=0) as file:
-            file.write(b"\n" + _line(entry).encode())  # behind what a kill may have cut off
+            file.write(b"\n" + _line(entry).encode())  # the previous entry may be truncated
             os.fsync(file.fileno())
     except OSError as error:
         if error.errno in FULL:

@@ -1,7 +1,7 @@
-"""A process that classifies files: paths on its standard input, a line of JSON back for each.
+"""A process that classifies files: it reads files from standard input and answers in JSON lines.
 
-It ends with its parent, even if that is killed, since its input ends then. A decoder that crashes
-takes this process alone with it.
+It ends when its parent ends or is killed, because its input ends then. A decoder that crashes only
+ends this process.
 """
 
 import json
@@ -19,11 +19,11 @@ from songnet.library.scan import Found
 
 
 def main(model_path: str, excerpt: str) -> None:
-    """Describe the model, then answer for each file of the standard input.
+    """Describe the model, then classify the files on standard input.
 
     Args:
-        model_path: file of weights; empty for the one that `songnet.load` finds.
-        excerpt: seconds; empty for whole files.
+        model_path: path of the model's weights; empty for the model that `songnet.load` finds.
+        excerpt: length of the excerpts in seconds; empty for whole files.
     """
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     try:
@@ -36,23 +36,23 @@ def main(model_path: str, excerpt: str) -> None:
     except SongNetError as error:
         answers.write(json.dumps({"error": str(error)}) + "\n")
         return
-    # What C libraries print must not come between the answers.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    # Output of C libraries must not mix with the answers.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
     seconds = float(excerpt) if excerpt else None
     answers.write(json.dumps(describe(model, seconds)) + "\n")
     answer(model, seconds, sys.stdin, answers)
 
 
 def answer(model: Any, excerpt: float | None, questions: IO[str], answers: IO[str]) -> None:
-    """Write a row for each file that is asked for."""
+    """Write a row for each file in the questions."""
     for line in questions:
         answers.write(to_line(row_of(model, Found(*json.loads(line)), excerpt)) + "\n")
 
 
 def describe(model: Any, excerpt: float | None) -> dict[str, Any]:
-    """What others must know of the model: file, name of its column set, genres, a description."""
+    """Describe a model: its path, column set, genres, facts and a sentence for people."""
     from songnet.realtime.classify import about, description
 
     facts = about(model)
@@ -72,7 +72,7 @@ def row_of(model: Any, found: Found, excerpt: float | None) -> Row:
 
     try:
         result = classify_file(model, found.path, excerpt)
-    except Exception as error:  # a defect of ours: it stops no library
+    except Exception as error:  # a bug in SongNet must not stop the whole library
         result = Classification(found.path, error=f"unexpected: {type(error).__name__}: {error}")
     tags = _tags(found.path)
     shares = result.probabilities
@@ -93,12 +93,12 @@ def row_of(model: Any, found: Found, excerpt: float | None) -> Row:
 def _tags(path: str) -> Tags:
     try:
         return read_tags(path)
-    except Exception:  # tags may be damaged in ways that no reader foresees
+    except Exception:  # mutagen raises arbitrary exceptions for some damaged tags
         return Tags()
 
 
 def _short(value: float) -> float:
-    """Fewest digits that stand for a number of single precision."""
+    """Round a number to the fewest digits that identify its float32 value."""
     return float(str(np.float32(value)))
 
 

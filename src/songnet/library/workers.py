@@ -1,4 +1,4 @@
-"""Processes that classify files, one for each core; one that crashes is replaced."""
+"""A pool of processes that classify files; crashed processes are replaced."""
 
 import json
 import os
@@ -17,17 +17,17 @@ from songnet.library.journal import to_line
 from songnet.library.scan import Found
 from songnet.parallel import in_order
 
-# One thread each, or the processes would get in each other's way.
+# One thread per process, since there is a process for each core.
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-AHEAD = 16  # files for each process that are begun before the first of them is finished
-CRASHED = "the decoder crashed on it"
+AHEAD = 16  # files per process that may be started before the first of them is finished
+CRASHED = "the decoder crashed"
 
 
 class Workers:
-    """Processes with one model.
+    """A pool of processes with one model.
 
     Args:
-        model: file of weights; None for the one that `songnet.load` finds.
+        model: path of the model's weights; None for the model that `songnet.load` finds.
         excerpt: seconds from the middle of each file; None for whole files.
         jobs: number of processes.
 
@@ -48,7 +48,7 @@ class Workers:
         """Classify files.
 
         Yields:
-            Lines of a journal, in the order of the files.
+            Lines for a journal, in the order of the files.
         """
         while len(self._all) < self._jobs:
             self._all.append(_Worker(self._arguments, is_described=False))
@@ -78,7 +78,7 @@ class Workers:
 
 
 class _Worker:
-    """One process, which is started again when it has crashed."""
+    """One process, which is restarted after a crash."""
 
     def __init__(self, arguments: list[str], is_described: bool = True) -> None:
         self._arguments = arguments
@@ -88,7 +88,7 @@ class _Worker:
             self.description = self._described()
 
     def ask(self, found: Found) -> str:
-        """Row of a file."""
+        """Classify a file and return its line for the journal."""
         if not self._is_ready:
             self._described()
         try:
@@ -117,13 +117,13 @@ class _Worker:
 
     def _described(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self._read())
+            description: dict[str, Any] = json.loads(self._read())
         except EOFError:
-            raise SongNetError("a process that classifies files ended before it began") from None
-        if "error" in found:
-            raise SongNetError(found["error"])
+            raise SongNetError("a process that classifies files failed to start") from None
+        if "error" in description:
+            raise SongNetError(description["error"])
         self._is_ready = True
-        return found
+        return description
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -139,8 +139,8 @@ class _Worker:
 
 
 def _crash_row(found: Found) -> str:
-    nothing = dict.fromkeys([
+    empty = dict.fromkeys([
         "duration", "artist", "title", "tag_genre", "genre", "probability", "probabilities",
         "embedding",
     ])  # fmt: skip
-    return to_line(found._asdict() | nothing | {"error": CRASHED, "unsure": True})
+    return to_line(found._asdict() | empty | {"error": CRASHED, "unsure": True})

@@ -1,4 +1,4 @@
-"""Genres of a table written into the files' own tags, and taken back."""
+"""Write the genres of a table into the tags of its files, and undo that."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ NEEDED = ["path", "size", "mtime", "model", "genre", "probability", "unsure"]
 
 
 class Change(NamedTuple):
-    """A genre to be written, or why a file stays as it is."""
+    """A genre to write, or the reason why a file is not modified."""
 
     path: str
     old: list[str]  # genres in the tags
@@ -27,12 +27,12 @@ class Change(NamedTuple):
 
 
 def wanted_changes(table: Path, min_confidence: float, overwrite: bool) -> Iterator[Change]:
-    """What is to be written, file by file.
+    """Yield the changes to make, file by file.
 
     Args:
-        table: of the library.
-        min_confidence: least probability of a genre; unsure ones are left out anyway.
-        overwrite: whether genres that stand in tags may be replaced.
+        table: table of the library.
+        min_confidence: minimum probability of a prediction; unsure predictions are always left out.
+        overwrite: whether existing genres may be replaced.
 
     Raises:
         SongNetError: the table cannot be read.
@@ -40,57 +40,57 @@ def wanted_changes(table: Path, min_confidence: float, overwrite: bool) -> Itera
     for row in read_rows(table, NEEDED):
         if row["genre"] is None or row["unsure"] or row["probability"] < min_confidence:
             continue
-        found = _change(row)
-        if found.problem or not found.old or (overwrite and found.old != found.new):
-            yield found
+        planned = _change(row)
+        if planned.problem or not planned.old or (overwrite and planned.old != planned.new):
+            yield planned
 
 
 def _change(row: Row) -> Change:
-    found = Change(row["path"], [], [row["genre"]], row["probability"])
+    planned = Change(row["path"], [], [row["genre"]], row["probability"])
     try:
         facts = Path(row["path"]).stat()
         if not is_same(row, Found(row["path"], facts.st_size, facts.st_mtime)):
-            return found._replace(problem="has changed since it was classified; tag it again")
+            return planned._replace(problem="has changed since it was classified; tag it again")
         check_writable(row["path"])
-        return found._replace(old=read_genres(row["path"]))
+        return planned._replace(old=read_genres(row["path"]))
     except OSError as error:
-        return found._replace(problem=str(error.strerror))
+        return planned._replace(problem=str(error.strerror))
     except SongNetError as error:
-        return found._replace(problem=reason(error, row["path"]))
+        return planned._replace(problem=reason(error, row["path"]))
 
 
 def apply(table: Path, changes: Iterable[Change]) -> Iterator[Change]:
     """Write genres into files.
 
     Args:
-        table: of the library; old values go to the undo file beside it.
-        changes: from `wanted_changes`.
+        table: table of the library; old genres are saved in the undo file next to it.
+        changes: changes from `wanted_changes`.
 
     Yields:
-        What was done with each file.
+        Each change, with ``problem`` set if it failed.
     """
     written: set[str] = set()
     try:
-        for found in changes:
-            problem = found.problem
+        for planned in changes:
+            problem = planned.problem
             try:
                 if not problem:
-                    change(found.path, found.new, undo_file(table))
-                    written.add(found.path)
+                    change(planned.path, planned.new, undo_file(table))
+                    written.add(planned.path)
             except NoSpaceError:
                 raise
             except SongNetError as error:
-                problem = reason(error, found.path)
-            yield found._replace(problem=problem)
+                problem = reason(error, planned.path)
+            yield planned._replace(problem=problem)
     finally:
         _refresh(table, written)
 
 
 def undo(table: Path) -> Iterator[tuple[str, str]]:
-    """Bring back what stood in files before `apply`.
+    """Restore the genres from before `apply`.
 
     Yields:
-        Path of each file and what is wrong with it, if anything.
+        Path of each file, and why it could not be restored, or an empty string.
 
     Raises:
         SongNetError: there is no undo file.
@@ -106,7 +106,7 @@ def undo(table: Path) -> Iterator[tuple[str, str]]:
 
 
 def _refresh(table: Path, written: set[str]) -> None:
-    """Give rows the new sizes, dates and genres of files that hold the same music as before."""
+    """Update size, date and genre in the rows of written files, whose audio is unchanged."""
     if not written or not table.exists():
         return
     columns = read_columns(table)
@@ -117,6 +117,6 @@ def _refresh(table: Path, written: set[str]) -> None:
 def _refreshed(row: Row) -> Row:
     try:
         facts, tags = Path(row["path"]).stat(), read_tags(row["path"])
-    except OSError:  # gone in the meantime: the next run drops it
+    except OSError:  # deleted in the meantime; the next run drops the row
         return row
     return row | {"size": facts.st_size, "mtime": facts.st_mtime, "tag_genre": tags.genre}

@@ -1,4 +1,4 @@
-"""What all networks share: standardised input, outputs at every step, files of weights."""
+"""Base class of networks: standardised input, outputs at every step, weight files."""
 
 import hashlib
 import json
@@ -20,24 +20,24 @@ from songnet.models.registry import network_class, network_config, network_name
 
 
 class Outputs(NamedTuple):
-    """What a network says at every step: logits are log-probabilities, (B, steps, C)."""
+    """Outputs of a network at every step; logits are log-probabilities, (B, steps, C)."""
 
-    step_logits: Tensor  # of the music at the step; the recurrent state remembers what came before
-    clip_logits: Tensor  # of all music up to the step; the last ones are the clip's
-    embeddings: Tensor  # (B, steps, H) pooled recurrent states up to the step
+    step_logits: Tensor  # prediction for the music at the step, given the recurrent state
+    clip_logits: Tensor  # prediction for all music up to the step; the last is that of the clip
+    embeddings: Tensor  # (B, steps, H) recurrent states pooled up to the step
 
 
-State = tuple[Tensor, ...]  # all that a network remembers of past steps
+State = tuple[Tensor, ...]  # everything that a network keeps from past steps
 
 
 class Network(nn.Module):
     """Base class of networks.
 
-    Subclasses give `frames_per_step` and `forward_normalised`. Where no step
-    looks ahead, they give `stream` and `initial_state` too, and music can be classified as it
-    plays.
+    Subclasses define `frames_per_step` and `forward_normalised`. Networks that can classify music
+    as it plays also define `stream` and `initial_state`.
 
-    ``mean`` and ``std`` (M, 1) in dB are those of the normalised training subset, for each band.
+    ``mean`` and ``std`` (M, 1) in dB are the statistics of each band over the normalised training
+    subset.
     """
 
     mean: Tensor
@@ -50,74 +50,74 @@ class Network(nn.Module):
         self.register_buffer("std", torch.ones(config.n_bands, 1))
 
     def normalise(self, spectrogram: Tensor) -> Tensor:
-        """Remove differences in loudness: (B, M, T) in dB -> (B, M, T) in dB. Here, none."""
+        """Normalise loudness: (B, M, T) in dB -> (B, M, T) in dB. The default is no change."""
         return spectrogram
 
     def standardise(self, normalised: Tensor) -> Tensor:
-        """Zero mean and unit variance in every band: (B, M, T) in dB -> (B, M, T)."""
+        """Scale every band to zero mean and unit variance: (B, M, T) in dB -> (B, M, T)."""
         return (normalised - self.mean) / self.std
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
-        """Take the statistics of the training subset.
+        """Set the statistics of the training subset.
 
         Args:
             mean: (M, 1) in dB.
             std: (M, 1) in dB.
-            metadata: (n, fields) of `songnet.features.metadata`; nan where unknown.
+            metadata: (n, fields) from `songnet.features.metadata`; nan where unknown.
         """
         self.mean.copy_(mean)
         self.std.copy_(std)
 
     def forward(self, spectrogram: Tensor, metadata: Tensor | None = None) -> Outputs:
-        """Outputs for spectrograms (B, M, T) in dB and metadata (B, fields)."""
+        """Compute outputs for spectrograms (B, M, T) in dB and metadata (B, fields)."""
         return self.forward_normalised(self.normalise(spectrogram), metadata)
 
     def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
-        """Outputs for spectrograms (B, M, T) as `normalise` gives them."""
+        """Compute outputs for spectrograms (B, M, T) that `normalise` has returned."""
         raise NotImplementedError
 
     def stream(
         self, spectrogram: Tensor, state: State, metadata: Tensor | None = None
     ) -> tuple[Outputs, State]:
-        """Outputs for whole steps (B, M, steps * frames_per_step), and the state after them.
+        """Compute outputs for whole steps (B, M, steps * frames_per_step), and the next state.
 
-        Where a network looks ahead, they are those of steps that these frames complete.
+        A network with lookahead returns the outputs of the steps that these frames complete.
         """
         raise NotImplementedError
 
     def finish(self, state: State) -> Outputs | None:
-        """Outputs of the steps that waited for music after them; here, none wait."""
+        """Compute outputs of the steps that still wait for lookahead; None if there are none."""
         return None
 
     def initial_state(self, batch: int) -> State:
-        """State before the first step: zeros."""
+        """Return the state before the first step."""
         raise NotImplementedError
 
     @classmethod
     def is_causal(cls) -> bool:
-        """Whether it can classify music as it plays, exactly as it classifies whole clips."""
+        """Return whether the network can stream with the same results as for whole clips."""
         return cls.stream is not Network.stream
 
     @property
     def reads_metadata(self) -> bool:
-        """Whether it reads a track's metadata beside its sound."""
+        """Whether the network reads a track's metadata in addition to its spectrogram."""
         return False
 
     @property
     def frames_per_step(self) -> int:
-        """Frames that one step covers; no shorter clip gives a step."""
+        """Number of frames in a step, which is also the minimum length of a clip."""
         raise NotImplementedError
 
     @property
     def lookahead(self) -> int:
-        """Frames after a step that its outputs depend on: `stream` gives them so much later."""
+        """Number of frames after a step that its outputs depend on; the delay of `stream`."""
         return 0
 
     @property
     def layers(self) -> list[nn.Module]:
-        """What each layer of convolutions gives: modules with outputs (B, filters, ..., time).
+        """Modules whose outputs (B, filters, ..., time) are the feature maps of the network.
 
-        Here, those behind each ReLU of `convolutions`; none where a network has no such attribute.
+        The default is every ReLU of ``convolutions``; empty for networks without that attribute.
         """
         convolutions = getattr(self, "convolutions", ())
         return [module for module in convolutions if isinstance(module, nn.ReLU)]
@@ -127,25 +127,25 @@ def make_network(name: str, data: NetworkConfig, parameters: dict[str, Any]) -> 
     """Build the network that an entry of models.yaml describes.
 
     Args:
-        name: of the network, as in `songnet.models.registry`.
-        data: what the data say.
-        parameters: further fields of its configuration.
+        name: name of the network in `songnet.models.registry`.
+        data: sizes that follow from the data.
+        parameters: other fields of the network's configuration.
 
     Raises:
-        SongNetError: name or parameters are wrong.
+        SongNetError: the name or the parameters are invalid.
     """
-    kind = network_class(name)
+    cls = network_class(name)
     try:
-        return kind(network_config(name)(**asdict(data), **parameters))
+        return cls(network_config(name)(**asdict(data), **parameters))
     except TypeError as error:
         raise SongNetError(f"models.yaml: parameters of {name}: {error}") from None
 
 
-VERSION = 1  # of the files that `save` writes
+VERSION = 1  # of the file format that `save` writes
 
 
 def save(network: Network, genres: list[str], facts: dict[str, Any], path: str | Path) -> None:
-    """Write weights as safetensors; class, configuration, genres and facts are its metadata."""
+    """Write weights as safetensors, with class, configuration, genres and facts as metadata."""
     metadata = {
         "version": VERSION,
         "network": network_name(network),
@@ -160,28 +160,27 @@ def save(network: Network, genres: list[str], facts: dict[str, Any], path: str |
 
 
 def _checksum(metadata: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of everything in a file but itself."""
-    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    """Compute the SHA-256 of the contents of a weight file, without the checksum itself."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 class Saved(NamedTuple):
-    """What a file of weights holds."""
+    """Contents of a weight file."""
 
-    network: Network  # ready to predict
+    network: Network  # in evaluation mode
     genres: list[str]
     facts: dict[str, Any]
 
 
 def load(path: str | Path) -> Saved:
-    """Read what `save` wrote, without pickle.
+    """Load a network written by `save`; no pickle is involved.
 
     Raises:
-        SongNetError: the file is missing, was not written by `save`, or by that of another version,
-            or is not what was written.
+        SongNetError: the file is missing, was not written by this version of `save`, or is damaged.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -191,25 +190,25 @@ def load(path: str | Path) -> Saved:
             raise ValueError(f"its version is {metadata['version']}, this SongNet reads {VERSION}")
         if metadata.pop("checksum") != _checksum(metadata, tensors):
             raise ValueError("damaged, its checksum is wrong")
-        kind = network_class(metadata["network"])
+        cls = network_class(metadata["network"])
         config = network_config(metadata["network"])
         known = {field.name for field in fields(config)}
         if differing := known ^ metadata["config"].keys():
             names = ", ".join(sorted(differing))
-            raise ValueError(f"another version made it, whose settings differ: {names}")
-        network = kind(config(**metadata["config"]))
+            raise ValueError(f"written by another version with different settings: {names}")
+        network = cls(config(**metadata["config"]))
         network.load_state_dict(tensors)
         genres = metadata["genres"]
         if not isinstance(genres, list) or not all(isinstance(name, str) for name in genres):
             raise ValueError("genres are not a list of names")
         if len(set(genres)) != network.config.n_genres or len(genres) != len(set(genres)):
             raise ValueError(
-                f"{len(genres)} genres for {network.config.n_genres} outputs, which must differ"
+                f"{len(genres)} genres for {network.config.n_genres} outputs, or repeated genres"
             )
         if not isinstance(metadata["facts"], dict):
             raise ValueError("facts are not a table")
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise ValueError("weights that are not finite")
+            raise ValueError("its weights are not finite")
         return Saved(network.eval(), genres, metadata["facts"])
     except KeyError as error:
         raise SongNetError(f"{path}: not a network saved by SongNet: lacks {error}") from None

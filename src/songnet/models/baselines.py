@@ -25,9 +25,9 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Baseline:
-    """A fitted pipeline with what is needed to apply it.
+    """A fitted pipeline with everything needed to apply it.
 
-    ``temperature`` divides the scores of an estimator that gives no probabilities (SVC); it is
+    ``temperature`` divides the scores of estimators without probabilities, such as SVC, and is
     fitted on the validation subset (Guo et al., "On Calibration of Modern Neural Networks", 2017).
     """
 
@@ -37,7 +37,7 @@ class Baseline:
     temperature: float = 1.0
 
     def predict(self, features: pd.DataFrame) -> tuple[NDArray[np.str_], Array]:
-        """Return the estimator's own predicted genres (n,) and probabilities (n, genres)."""
+        """Return the estimator's predicted genres (n,) and probabilities (n, genres)."""
         X = feature_matrix(features, self.features)
         predicted = self.pipeline.predict(X)
         if hasattr(self.pipeline, "predict_proba"):
@@ -46,13 +46,13 @@ class Baseline:
 
 
 def feature_matrix(features: pd.DataFrame, kind: str) -> NDArray[np.float32]:
-    """Columns of a kind of features: of FMA's, ``mfcc`` (140) or all; every column of a table."""
+    """Return the features (n, columns): FMA's 140 MFCC columns for ``mfcc``, else all columns."""
     table = features["mfcc"] if kind == "mfcc" else features
     return table.to_numpy(np.float32)
 
 
 def decision_scores(pipeline: Pipeline, X: NDArray[np.float32]) -> Array:
-    """Decision function with one column for each genre, also where there are only two."""
+    """Return decision scores with one column for each genre, also for only two genres."""
     scores = pipeline.decision_function(X)
     return scores if scores.ndim == 2 else np.column_stack([-scores, scores]) / 2
 
@@ -61,18 +61,18 @@ def make_estimator(model: dict[str, Any], seed: int) -> Any:
     """Build the estimator that an entry of models.yaml describes.
 
     Raises:
-        SongNetError: its import path or its parameters are wrong.
+        SongNetError: its import path or its parameters are invalid.
     """
     path, parameters = model["estimator"], dict(model.get("parameters") or {})
     module, _, name = path.rpartition(".")
     try:
-        kind = getattr(importlib.import_module(module), name)
+        cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError):
         raise SongNetError(f"models.yaml: estimator {path!r} cannot be imported") from None
-    if "random_state" in inspect.signature(kind).parameters:
+    if "random_state" in inspect.signature(cls).parameters:
         parameters["random_state"] = seed
     try:
-        return kind(**parameters)
+        return cls(**parameters)
     except TypeError as error:
         raise SongNetError(f"models.yaml: parameters of {path}: {error}") from None
 
@@ -85,20 +85,20 @@ def fit_baseline(
     Args:
         model: entry of models.yaml.
         features: index track_id, columns (feature, statistics, number).
-        genres: of each track.
-        subsets: train, validation or test of each track; test is not touched.
-        seed: random_state.
+        genres: genre of each track.
+        subsets: subset of each track: train, validation or test; test tracks are not used.
+        seed: random_state of the estimator.
 
     Returns:
-        The fitted baseline and its one line of history: seconds, accuracy and loss on training
-        and validation.
+        The fitted baseline and its history with one row: seconds, and accuracy and loss on training
+        and validation tracks.
 
     Raises:
-        SongNetError: the estimator is not a classifier, or refuses its arguments or the features.
+        SongNetError: the estimator is not a classifier, or rejects its arguments or the features.
     """
     try:
         return _fit(model, features, genres, subsets, seed)
-    # scikit-learn checks arguments only here; what is not a classifier lacks attributes.
+    # scikit-learn checks arguments in fit(); estimators that do not classify lack attributes.
     except (ValueError, TypeError, AttributeError) as error:
         raise SongNetError(f"models.yaml: {model['estimator']}: {error}") from None
 
@@ -107,9 +107,9 @@ def _fit(
     model: dict[str, Any], features: pd.DataFrame, genres: pd.Series, subsets: pd.Series, seed: int
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
-    subsets = subsets.reindex(features.index)  # some tracks may take no part
+    subsets = subsets.reindex(features.index)  # the official split may omit tracks
     train, validation = features[subsets == "train"].dropna(), features[subsets == "validation"]
-    # A table may lack tracks: they are predicted as the mean of the training subset.
+    # Tracks missing from a user's table get the mean of the training subset.
     pipeline = make_pipeline(SimpleImputer(), StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])
     names = [str(genre) for genre in pipeline.classes_]
@@ -117,7 +117,7 @@ def _fit(
     if not hasattr(pipeline, "predict_proba"):
         scores = decision_scores(pipeline, feature_matrix(validation, model["features"]))
         if getattr(pipeline[-1], "decision_function_shape", "ovr") != "ovr":
-            raise ValueError("decision_function_shape must be ovr, a score for each genre")
+            raise ValueError("decision_function_shape must be ovr, with a score for each genre")
         truth = np.searchsorted(pipeline.classes_, genres[validation.index])
         baseline.temperature = fit_temperature(scores, truth)
     history = {"epoch": 1.0, "seconds": round(time.perf_counter() - start, 3)}
@@ -131,7 +131,7 @@ def _fit(
 
 
 def fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
-    """Divisor of scores (n, genres) that minimises the log-loss of true genres (n,)."""
+    """Fit the divisor of scores (n, genres) that minimises the log-loss of true genres (n,)."""
 
     def loss(log_temperature: float) -> float:
         logs = log_softmax(scores / np.exp(log_temperature), axis=1)
@@ -141,13 +141,13 @@ def fit_temperature(scores: Array, truth: NDArray[np.int64]) -> float:
 
 
 def save(baseline: Baseline, path: str | Path) -> None:
-    """Write a baseline with joblib, scikit-learn's own way."""
+    """Write a baseline with joblib, as scikit-learn recommends."""
     with replacing(path) as temporary:
         joblib.dump(baseline, temporary)
 
 
 def load(path: str | Path) -> Baseline:
-    """Read what `save` wrote; only for files of one's own workflow."""
+    """Load a baseline written by `save`; unsafe for files from others, since joblib uses pickle."""
     baseline: Baseline = joblib.load(path)
     return baseline
 
@@ -156,15 +156,15 @@ class Predictor:
     """Applies saved baselines to the same tracks.
 
     Args:
-        data: one path, of features/fma.parquet; networks need several.
+        data: path of features/fma.parquet, as a list of one.
         tracks: tracks to predict, rows of tracks.parquet.
-        threads: for networks.
+        threads: ignored.
     """
 
     def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int = 1) -> None:
         self._features = pd.read_parquet(data[0]).loc[tracks.index]
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Array]:
-        """Genres, predicted genres (n,) and probabilities (n, genres) of one saved baseline."""
+        """Return genres, predicted genres (n,) and probabilities (n, genres) of one baseline."""
         baseline = load(path)
         return baseline.genres, *baseline.predict(self._features)

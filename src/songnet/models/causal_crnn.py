@@ -1,7 +1,7 @@
-"""A C-RNN for real time: no step looks ahead of the frames that it covers.
+"""A causal C-RNN for real-time classification: no step looks beyond its own frames.
 
-Two-dimensional convolutions find patterns that may stand higher or lower in frequency, a recurrent
-layer follows them, and attention weighs the steps up to the present one.
+Two-dimensional convolutions detect patterns at any frequency, a recurrent layer models their
+sequence, and attention weights the steps up to the current one.
 """
 
 import math
@@ -17,30 +17,30 @@ from songnet.features.metadata import FIELDS
 from songnet.models.base import Network, Outputs, State
 from songnet.models.configs import CausalCRNNConfig
 
-RANGE = 80.0  # dB below the peak that are told apart
-QUIETEST = -40.0  # dB; what never gets as loud is noise, not music to be amplified
-MOST_COLUMNS = 4.4  # of a step that the first block leaves
-FALL = 1.0  # dB a second by which the peak falls, so that one bang does not make the rest quiet
+RANGE = 80.0  # dynamic range below the peak in dB; quieter levels are clipped
+QUIETEST = -40.0  # minimum of the peak in dB, so that noise is not amplified
+MOST_COLUMNS = 4.4  # maximum number of columns per step after the first block
+FALL = 1.0  # decay of the peak in dB per second, so that it recovers after a loud bang
 
 
 class CausalConv(nn.Module):
-    """Convolution over (frequency, time) whose last tap in time is the present frame."""
+    """Convolution over (frequency, time) whose last tap in time is the current frame."""
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]):
         super().__init__()
         self.convolution = nn.Conv2d(
             inputs, outputs, kernel, stride, (kernel[0] // 2, 0), bias=False
         )
-        # Where frames are strided, a window ends with its step.
+        # With a stride, each window ends with the last frame of its stride.
         self.past = kernel[1] - stride[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, F, past + T) -> (B, outputs, F / stride, T / stride)."""
+        """Convolve: (B, inputs, F, past + T) -> (B, outputs, F / stride, T / stride)."""
         return self.convolution(x)
 
 
 class CausalCRNN(Network):
-    """Three blocks of convolution, a GRU, attention over the past, genre probabilities."""
+    """Three convolution blocks, a GRU, attention over past steps, and genre probabilities."""
 
     def __init__(self, config: CausalCRNNConfig) -> None:
         super().__init__(config)
@@ -52,7 +52,7 @@ class CausalCRNN(Network):
             *_block(first, second, (3, 3), (1, 1), (2, pools[0])),
             *_block(second, third, (3, 3), (1, 1), (2, pools[1])),
         )
-        # Convolutions over few channels train faster so: 1.4 times on the processors tried.
+        # This memory layout makes training with few channels 1.4 times as fast on CPUs.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         bands = math.ceil(config.n_bands / 4) // 8
         if bands == 0:
@@ -71,26 +71,26 @@ class CausalCRNN(Network):
     def stream(
         self, spectrogram: Tensor, state: State, metadata: Tensor | None = None
     ) -> tuple[Outputs, State]:
-        """Outputs for the next whole steps, and the state after them."""
+        """Compute outputs for the next whole steps, and the state after them."""
         *rest, peak = state
         normalised, peak = self._normalise(spectrogram, peak)
         outputs, rest = self._forward(normalised, rest, metadata)
         return outputs, (*rest, peak)
 
     def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
-        """Outputs for spectrograms (B, M, T) as `normalise` gives them."""
+        """Compute outputs for spectrograms (B, M, T) that `normalise` has returned."""
         return self._forward(normalised, self.initial_state(len(normalised))[:-1], metadata)[0]
 
     def normalise(self, spectrogram: Tensor) -> Tensor:
-        """Running-peak normalisation: (B, M, T) in dB -> (B, M, T) in dB, at most 0.
+        """Apply running-peak normalisation: (B, M, T) in dB -> (B, M, T) in dB, at most 0.
 
-        It is ``librosa.power_to_db(ref=np.max, top_db=80)`` without a look ahead, and with a peak
-        that falls: how loud a recording is played says nothing, how it moves in loudness does.
+        It is a causal ``librosa.power_to_db(ref=np.max, top_db=80)`` with a decaying peak. The
+        overall loudness of a recording is not informative, but its changes are.
         """
         return self._normalise(spectrogram, spectrogram.new_zeros(len(spectrogram), 1, 1))[0]
 
     def _normalise(self, spectrogram: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised spectrogram, and the peak after it, (B, 1, 1) in dB above QUIETEST."""
+        """Normalise, and return the peak after the last frame, (B, 1, 1) in dB above QUIETEST."""
         if not self.config.peak_normalise:
             return spectrogram, peak
         level = spectrogram.amax(dim=1, keepdim=True) - QUIETEST
@@ -129,7 +129,7 @@ class CausalCRNN(Network):
         return outputs, [*new_pasts, hidden, totals[:, -1], sums[:, -1]]
 
     def initial_state(self, batch: int) -> State:
-        """State before the first step: pasts of convolutions, GRU, attention's sums, peak."""
+        """Return zeros for the convolutions' past inputs, the GRU, attention sums and the peak."""
         config = self.config
         first, second, _ = config.channels
         bands = math.ceil(config.n_bands / 4)
@@ -139,24 +139,24 @@ class CausalCRNN(Network):
         return tuple(torch.zeros(shape, device=self.mean.device) for shape in shapes)
 
     def set_statistics(self, mean: Tensor, std: Tensor, metadata: NDArray[np.float32]) -> None:
-        """Take the statistics of the training subset."""
+        """Set the statistics of the training subset."""
         super().set_statistics(mean, std, metadata)
         if self.metadata is not None:
             self.metadata.set_statistics(metadata)
 
     @property
     def reads_metadata(self) -> bool:
-        """Whether its clip logits depend on the fields of `songnet.features.metadata`."""
+        """Whether the clip logits depend on the fields of `songnet.features.metadata`."""
         return self.metadata is not None
 
     @property
     def frames_per_step(self) -> int:
-        """Frames that one step covers."""
+        """Number of frames in a step."""
         return self._frames_per_step
 
 
 def _running_max(x: Tensor) -> Tensor:
-    """As ``x.cummax(-1).values``, for which ONNX has no operator; in log2 of its length steps."""
+    """Compute ``x.cummax(-1).values``, which ONNX lacks, in log2(length) operations."""
     reach = 1
     while reach < x.shape[-1]:
         x = torch.cat([x[..., :reach], torch.maximum(x[..., reach:], x[..., :-reach])], dim=-1)
@@ -165,10 +165,10 @@ def _running_max(x: Tensor) -> Tensor:
 
 
 class _Metadata(nn.Module):
-    """Features of the metadata; works with any or all of them unknown."""
+    """Features of the metadata, any of which may be unknown."""
 
     features = 16
-    hidden_share = 0.2  # of training examples, whose metadata are hidden
+    hidden_share = 0.2  # share of training examples whose metadata are masked
     mean: Tensor
     std: Tensor
 
@@ -184,7 +184,7 @@ class _Metadata(nn.Module):
         self.std.copy_(torch.from_numpy(np.maximum(table.std(axis=0).filled(1.0), 1e-3)))
 
     def forward(self, metadata: Tensor | None, like: Tensor) -> Tensor:
-        """(B, fields) -> (B, features); None where nothing is known."""
+        """Compute features: (B, fields) -> (B, features); None means that all are unknown."""
         if metadata is None:
             metadata = torch.full((len(like), len(FIELDS)), torch.nan).to(like)
         if self.training:
@@ -196,13 +196,13 @@ class _Metadata(nn.Module):
 
 
 def _reductions(frames: float) -> tuple[int, tuple[int, int]]:
-    """Stride of the first block in time, and how much the others pool.
+    """Return the first block's stride in time, and the pooling of the other two.
 
-    Fine time is given up first, where it costs most: the first block leaves four columns of a step,
-    hardly more at any frame rate.
+    Time resolution is reduced first where it costs most: the first block leaves about four columns
+    per step at any frame rate.
 
     Args:
-        frames: of a step, about.
+        frames: approximate number of frames in a step.
     """
     stride = math.ceil(frames / MOST_COLUMNS)
     halvings = min(2, max(0, round(math.log2(frames / stride))))
@@ -217,5 +217,5 @@ def _block(
         CausalConv(inputs, outputs, kernel, stride),
         nn.BatchNorm2d(outputs),
         nn.MaxPool2d(pool),
-        nn.ReLU(),  # of the same maximum, on fewer values
+        nn.ReLU(),  # after pooling, for the same result on fewer values
     ]

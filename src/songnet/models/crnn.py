@@ -1,4 +1,4 @@
-"""The poster's C-RNN: convolutions find local patterns, a recurrent layer follows them in time."""
+"""The poster's C-RNN: convolutions detect local patterns, a recurrent layer their sequence."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ from songnet.models.configs import CRNNConfig
 
 
 class CRNN(Network):
-    """Blocks of convolution over time, a recurrent layer, genre probabilities at every step.
+    """Convolution blocks over time, a recurrent layer, and genre probabilities at every step.
 
-    Bands are the channels of the first convolution, as on the poster. The clip's probability is
-    the mean of those of its steps.
+    The bands are the input channels of the first convolution, as on the poster. The probabilities
+    of a clip are the mean over its steps.
     """
 
     def __init__(self, config: CRNNConfig) -> None:
@@ -32,7 +32,7 @@ class CRNN(Network):
         self.output = nn.Linear(config.hidden, config.n_genres)
 
     def forward_normalised(self, normalised: Tensor, metadata: Tensor | None = None) -> Outputs:
-        """Outputs for spectrograms (B, M, T) in dB; metadata are not used."""
+        """Compute outputs for spectrograms (B, M, T) in dB; metadata are not used."""
         x = self.convolutions(self.standardise(normalised))  # (B, channels, steps)
         x, _ = self.recurrence(x.transpose(1, 2))  # (B, steps, hidden)
         step_logits = self.output(x).float().log_softmax(dim=-1)  # (B, steps, C)
@@ -42,5 +42,5 @@ class CRNN(Network):
 
     @property
     def frames_per_step(self) -> int:
-        """Frames that one step covers."""
+        """Number of frames in a step."""
         return int(self.config.pool ** len(self.config.channels))

@@ -1,4 +1,4 @@
-"""Pretrained encoders: embeddings of music, step by step, from networks that others trained."""
+"""Pretrained encoders, which compute an embedding for each step."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -14,35 +14,35 @@ from songnet.models.registry import ENCODERS
 
 
 class Encoder(nn.Module):
-    """Base class: embeddings of steps, of which a clip's is the mean."""
+    """Base class: embeddings of steps, whose mean is the embedding of a clip."""
 
     frames_per_step: int
-    past: int = 0  # frames before a step that its embedding depends on; whole steps
-    lookahead: int = 0  # frames after it
-    window: int = 1  # steps that together are music enough for a prediction
-    size: int  # numbers of an embedding
+    past: int = 0  # frames before a step that its embedding depends on; a multiple of the step
+    lookahead: int = 0  # frames after a step that its embedding depends on
+    window: int = 1  # number of steps that a prediction needs
+    size: int  # dimension of the embedding
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """Embeddings of all whole steps: (B, M, T) in dB -> (B, steps, size)."""
+        """Compute the embeddings of all whole steps: (B, M, T) in dB -> (B, steps, size)."""
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """Return ``kind`` and what else `make_encoder` needs."""
+        """Return ``kind`` and the other arguments of `make_encoder`."""
         raise NotImplementedError
 
     def embed(self, spectrogram: Tensor) -> Tensor:
-        """Embedding of a clip: (M, T) in dB -> (size,)."""
+        """Compute the embedding of a clip: (M, T) in dB -> (size,)."""
         embeddings: Tensor = self(spectrogram[None])[0]
         return embeddings.mean(0)
 
 
 class MusiCNNEncoder(Encoder):
-    """Mean over a step of what musicnn's convolutions say of each frame."""
+    """musicnn's convolutional feature maps, averaged over a step."""
 
     frames_per_step = 24  # 0.38 s
-    past = 72  # 63 frames of its longest filter, 3 of each of three layers above
+    past = 72  # 63 frames for the longest filter, and 3 for each of the three layers above it
     lookahead = 73
-    window = 8  # 3.1 s: it was trained on 3
+    window = 8  # 3.1 s, since musicnn was trained on 3 s
     size = MAPS
 
     def __init__(self) -> None:
@@ -50,35 +50,37 @@ class MusiCNNEncoder(Encoder):
         self.network = MusiCNN()
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """Embeddings of all whole steps."""
+        """Compute the embeddings of all whole steps."""
         return by_step(self.network.maps(spectrogram), self.frames_per_step).mean(-1)
 
     def describe(self) -> dict[str, Any]:
-        """Return ``kind``; its weights are saved with the network."""
+        """Return ``kind``; the weights are saved with the network."""
         return {"kind": "musicnn"}
 
 
 def by_step(maps: Tensor, frames: int) -> Tensor:
-    """Cut the frames of whole steps: (B, D, T) -> (B, steps, D, frames)."""
+    """Cut frames into whole steps: (B, D, T) -> (B, steps, D, frames)."""
     return maps.unfold(2, frames, frames).transpose(1, 2)
 
 
 class OnnxEncoder(Encoder):
-    """Any encoder in a file of ONNX that takes patches of a spectrogram, one after the other.
+    """An encoder in an ONNX file, applied to consecutive patches of a spectrogram.
 
     Args:
-        file: path.
-        patch_frames: frames of a patch.
-        sha256: of the file; None where it is not known.
-        axes: of the input, in their order: p (patches), b (bands), t (time), 1 for one of size 1.
-        scale: of the levels in dB.
+        file: path of the ONNX file.
+        patch_frames: frames in a patch.
+        bands: frequency bands of the spectrogram.
+        sha256: expected checksum of the file; None to skip the check.
+        axes: order of the input's axes: p (patches), b (bands), t (time), 1 (an axis of size 1).
+        scale: factor for the levels in dB.
         offset: added to the scaled levels.
         input: name of the graph's input; None for the first.
-        output: name of the graph's output; None for the first. Of more than two axes, those
-            between the first and the last are averaged.
+        output: name of the graph's output; None for the first. All axes between its first and last
+            are averaged.
 
     Raises:
-        SongNetError: onnxruntime is not installed, the file is missing, another or no such graph.
+        SongNetError: onnxruntime is not installed, the file is missing or has a different checksum,
+            or it is not an ONNX graph with such inputs and outputs.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class OnnxEncoder(Encoder):
     ) -> None:  # fmt: skip
         super().__init__()
         self.frames_per_step = patch_frames
-        self._described: dict[str, Any] = {
+        self._arguments: dict[str, Any] = {
             "file": str(Path(file).resolve()), "patch_frames": patch_frames, "bands": bands,
             "sha256": _checked(file, sha256), "axes": axes, "scale": scale, "offset": offset,
             "input": input, "output": output,
@@ -97,35 +99,35 @@ class OnnxEncoder(Encoder):
         self.size = self._run(np.zeros((1, bands, patch_frames), np.float32)).shape[1]
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """Embeddings of all whole patches."""
+        """Compute the embeddings of all whole patches."""
         patches = by_step(spectrogram, self.frames_per_step).flatten(0, 1)
-        found = np.concatenate([self._run(patch[None].cpu().numpy()) for patch in patches])
-        return torch.from_numpy(found).view(len(spectrogram), -1, self.size)
+        embeddings = np.concatenate([self._run(patch[None].cpu().numpy()) for patch in patches])
+        return torch.from_numpy(embeddings).view(len(spectrogram), -1, self.size)
 
     def _run(self, patches: np.ndarray) -> np.ndarray:
-        """Embeddings (n, size) of patches (n, bands, frames) in dB."""
-        known = self._described
-        levels = patches * np.float32(known["scale"]) + np.float32(known["offset"])
-        axes = str(known["axes"])
+        """Compute the embeddings (n, size) of patches (n, bands, frames) in dB."""
+        arguments = self._arguments
+        levels = patches * np.float32(arguments["scale"]) + np.float32(arguments["offset"])
+        axes = str(arguments["axes"])
         levels = levels.transpose(["pbt".index(axis) for axis in axes if axis != "1"])
-        for place in (i for i, axis in enumerate(axes) if axis == "1"):
-            levels = np.expand_dims(levels, place)
-        name = str(known["input"] or self._session.get_inputs()[0].name)
-        outputs = None if known["output"] is None else [known["output"]]
+        for position in (i for i, axis in enumerate(axes) if axis == "1"):
+            levels = np.expand_dims(levels, position)
+        name = str(arguments["input"] or self._session.get_inputs()[0].name)
+        outputs = None if arguments["output"] is None else [arguments["output"]]
         try:
-            (found, *_) = self._session.run(outputs, {name: levels})
+            (result, *_) = self._session.run(outputs, {name: levels})
         except Exception as error:
-            raise SongNetError(f"{known['file']}: {_first_line(error)}") from None
-        found = np.asarray(found, np.float32)
-        return found.mean(axis=tuple(range(1, found.ndim - 1))) if found.ndim > 2 else found
+            raise SongNetError(f"{arguments['file']}: {_first_line(error)}") from None
+        result = np.asarray(result, np.float32)
+        return result.mean(axis=tuple(range(1, result.ndim - 1))) if result.ndim > 2 else result
 
     def describe(self) -> dict[str, Any]:
-        """Return ``kind``, the file's place and sum, and what its input is."""
-        return {"kind": "onnx"} | self._described
+        """Return ``kind`` and all arguments, with the absolute path and the checksum."""
+        return {"kind": "onnx"} | self._arguments
 
 
 class TableEncoder(Encoder):
-    """Embeddings that somebody else computed, in a table: no audio can be embedded."""
+    """Precomputed embeddings in a table; it cannot embed audio."""
 
     frames_per_step = 1
 
@@ -134,7 +136,7 @@ class TableEncoder(Encoder):
         self.size = size
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """Fail."""
+        """Raise SongNetError."""
         raise SongNetError("reads a table of features; it cannot classify audio")
 
     def describe(self) -> dict[str, Any]:
@@ -143,13 +145,13 @@ class TableEncoder(Encoder):
 
 
 def _checked(file: str, expected: str | None) -> str:
-    """SHA-256 of a file, which must be the expected one."""
+    """Return the SHA-256 of a file after comparing it with the expected one, if any."""
     if not Path(file).is_file():
         raise SongNetError(f"{file}: no such file")
-    found = sha256(file)
-    if expected is not None and found != expected:
-        raise SongNetError(f"{file}: SHA-256 is {found}, expected {expected}")
-    return found
+    digest = sha256(file)
+    if expected is not None and digest != expected:
+        raise SongNetError(f"{file}: SHA-256 is {digest}, expected {expected}")
+    return digest
 
 
 def _session(file: str) -> Any:
@@ -157,14 +159,14 @@ def _session(file: str) -> Any:
         import onnxruntime
     except ImportError:
         raise SongNetError(
-            "encoders of kind onnx need a package: pip install onnxruntime"
+            "encoders of kind onnx need onnxruntime: pip install onnxruntime"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # jobs run side by side
+    options.intra_op_num_threads = 1  # the workflow runs jobs in parallel
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has many, of no common class
-        raise SongNetError(f"{file}: not a graph of ONNX: {_first_line(error)}") from None
+    except Exception as error:  # onnxruntime's exceptions have no common base class
+        raise SongNetError(f"{file}: not an ONNX graph: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -172,6 +174,6 @@ def _first_line(error: Exception) -> str:
 
 
 def make_encoder(description: dict[str, Any]) -> Encoder:
-    """Build the encoder that `Encoder.describe` has described; musicnn's weights come after."""
+    """Build an encoder from the output of `Encoder.describe`, without musicnn's weights."""
     values = dict(description)
     return cast("Encoder", load_class(ENCODERS[values.pop("kind")])(**values))

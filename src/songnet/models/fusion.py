@@ -1,4 +1,4 @@
-"""Late fusion: the log-probabilities of several models, added with weights."""
+"""Late fusion: a weighted sum of the log-probabilities of several models."""
 
 import time
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from songnet.data.subsets import artist_halves
 from songnet.models.predictions import genres_of, prediction_table
 
 Array = NDArray[np.float64]
-FLOOR = 1e-6  # least probability that a member may give; one that is surely wrong must not veto
-# Weights: not all may be zero, and few validation tracks must not make a fusion sure of itself.
+FLOOR = 1e-6  # minimum probability of a member, so that a confident error of one is no veto
+# Range of the weights: not all may be zero, and with few validation tracks large weights would make
+# the fusion overconfident.
 LEAST, MOST = 1e-3, 5.0
 
 
@@ -22,23 +23,22 @@ LEAST, MOST = 1e-3, 5.0
 class Fusion:
     """A fitted fusion."""
 
-    weights: dict[str, float]  # of each member
-    predictions: pd.DataFrame  # as `songnet.evaluation.metrics.prediction_table`
-    history: pd.DataFrame  # one row: epoch, seconds, validation_loss and _accuracy
+    weights: dict[str, float]  # by member
+    predictions: pd.DataFrame  # as from `songnet.models.predictions.prediction_table`
+    history: pd.DataFrame  # one row: epoch, seconds, validation_loss, validation_accuracy
 
 
 def fuse_runs(runs: dict[str, list[pd.DataFrame]], artists: pd.Series, seconds: float) -> Fusion:
-    """Fuse models; the validation subset of their predictions gives the weights.
+    """Fuse models with weights fitted on the validation subset.
 
-    Validation tracks themselves are predicted with weights fitted on the half of the validation
-    subset that has none of their artist, so that the fusion's validation accuracy is as unbiased
-    as that of its members.
+    Validation tracks are predicted with weights fitted on the half of the validation subset without
+    their artist, so that the fusion's validation accuracy is as unbiased as that of its members.
 
     Args:
-        runs: prediction tables of each member's runs, all of the same tracks in the same order.
-            Runs of one member are averaged.
+        runs: prediction tables of each member's runs, all with the same tracks in the same order;
+            the runs of a member are averaged.
         artists: artist of each track, index track_id.
-        seconds: that all these runs were trained for; the fusion's own time is added.
+        seconds: total training time of these runs, to which the time of the fusion is added.
     """
     start = time.perf_counter()
     first = next(iter(runs.values()))[0]
@@ -65,9 +65,9 @@ def fuse_runs(runs: dict[str, list[pd.DataFrame]], artists: pd.Series, seconds: 
 
 
 def fuse(members: list[Array], weights: Array) -> Array:
-    """Log-linear pool: probabilities proportional to the product of p_i ** w_i, (n, genres).
+    """Pool probabilities log-linearly: proportional to the product of p_i ** w_i, (n, genres).
 
-    (Genest and Zidek, "Combining probability distributions", Statistical Science, 1986.)
+    Source: Genest and Zidek, "Combining probability distributions", Statistical Science, 1986.
     """
     logs = np.log(np.maximum(np.stack(members), FLOOR))
     return softmax(np.tensordot(weights, logs, axes=1), axis=1)
@@ -76,7 +76,7 @@ def fuse(members: list[Array], weights: Array) -> Array:
 def _cross_fitted(
     members: list[Array], truth: NDArray[np.int64], halves: NDArray[np.bool_]
 ) -> Array:
-    """Fuse each half with weights fitted on the other, (n, genres); of one half, on itself."""
+    """Fuse each half with weights fitted on the other, (n, genres), or on itself if it is all."""
     fused = np.empty_like(members[0])
     for part in (halves, ~halves):
         other = ~part if part.any() and not part.all() else part
@@ -86,11 +86,11 @@ def _cross_fitted(
 
 
 def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
-    """Weights that minimise the log-loss.
+    """Fit the weights that minimise the log-loss.
 
     Args:
-        members: probabilities (n, genres) of each, on the validation subset.
-        truth: (n,) positions of the true genres.
+        members: probabilities (n, genres) of each member on the validation subset.
+        truth: (n,) indices of the true genres.
 
     Returns:
         (members,) from LEAST to MOST.
@@ -101,5 +101,5 @@ def fit_weights(members: list[Array], truth: NDArray[np.int64]) -> Array:
         return float(-np.log(of_truth).mean())
 
     start = np.full(len(members), 1 / len(members))
-    found = minimize(loss, start, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(members))
-    return np.asarray(found.x)
+    result = minimize(loss, start, method="L-BFGS-B", bounds=[(LEAST, MOST)] * len(members))
+    return np.asarray(result.x)

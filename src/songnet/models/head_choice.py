@@ -1,4 +1,4 @@
-"""The choice of a head on validation, and what it predicts of validation tracks without bias."""
+"""Choose a head on the validation subset, and predict validation tracks without bias."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +21,8 @@ class ChosenHead:
     head: Head
     kind: str
     strength: float
-    losses: dict[str, float]  # log-loss of every candidate on validation
-    validation: NDArray[np.float64]  # (n, genres) log-probabilities of validation tracks
+    losses: dict[str, float]  # validation log-loss of every candidate
+    validation: NDArray[np.float64]  # (n, genres) cross-fitted log-probabilities
 
 
 def choose_head(
@@ -33,16 +33,16 @@ def choose_head(
     seed: int,
     progress: str = "heads",
 ) -> ChosenHead:
-    """Fit all candidates on training tracks and keep the one of the least loss on validation.
+    """Fit all candidates on training tracks, and keep the one with the lowest validation loss.
 
     Each half of the validation tracks is predicted by the candidate that is best on the other half.
 
     Args:
-        candidates: strengths to try of each kind of head.
+        candidates: regularisation strengths to try for each kind of head.
         training: embeddings (n, D) and labels (n,).
-        validation: the same.
+        validation: embeddings (n, D) and labels (n,).
         halves: (n,) from `songnet.data.subsets.artist_halves`.
-        seed: of heads that draw random numbers.
+        seed: random seed of the heads.
         progress: label of the progress bar.
     """
     named = [(kind, strength) for kind, values in candidates.items() for strength in values]
@@ -60,8 +60,8 @@ def choose_head(
         i = int(np.argmin(own_losses))
         logs[part] = log_softmax(scores[i][part] / own_temperatures[i], axis=1)
     names = [f"{kind} {strength:g}" for kind, strength in named]
-    told = dict(zip(names, [round(loss, 4) for loss in losses], strict=True))
-    return ChosenHead(heads[best], *named[best], told, logs)
+    by_name = dict(zip(names, [round(loss, 4) for loss in losses], strict=True))
+    return ChosenHead(heads[best], *named[best], by_name, logs)
 
 
 @torch.inference_mode()
@@ -73,11 +73,11 @@ def _scores(head: Head, X: Array) -> NDArray[np.float64]:
 def _losses(
     scores: list[NDArray[np.float64]], labels: NDArray[np.int64], where: NDArray[np.bool_]
 ) -> tuple[list[float], list[float]]:
-    """Log-loss of each candidate on some tracks, with the temperature that fits them best."""
-    found: Any = []
-    for of_head in scores:
-        temperature = fit_temperature(of_head[where], labels[where])
-        logs = log_softmax(of_head[where] / temperature, axis=1)
-        found.append((-logs[np.arange(len(logs)), labels[where]].mean(), temperature))
-    losses, temperatures = zip(*found, strict=True)
+    """Return each candidate's log-loss on some tracks at its best temperature, and that."""
+    results: Any = []
+    for head_scores in scores:
+        temperature = fit_temperature(head_scores[where], labels[where])
+        logs = log_softmax(head_scores[where] / temperature, axis=1)
+        results.append((-logs[np.arange(len(logs)), labels[where]].mean(), temperature))
+    losses, temperatures = zip(*results, strict=True)
     return [float(loss) for loss in losses], list(temperatures)

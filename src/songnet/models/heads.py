@@ -1,16 +1,16 @@
-"""Heads on frozen embeddings. `songnet.models.head_fitting` fits them; here torch applies them."""
+"""Heads on frozen embeddings, applied with torch; `songnet.models.head_fitting` fits them."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """Scores of genres for embeddings: (n, D) -> (n, C) log-probabilities.
+    """Base class of heads: embeddings (n, D) -> log-probabilities (n, C).
 
     Args:
-        inputs: D.
-        genres: C.
-        size: support vectors of an SVM, hidden units of an MLP.
+        inputs: embedding dimension D.
+        genres: number of genres C.
+        size: number of support vectors of an SVM, or of hidden units of an MLP.
     """
 
     mean: Tensor
@@ -25,12 +25,12 @@ class Head(nn.Module):
         self.inputs, self.genres, self.size = inputs, genres, size
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Log-probabilities of embeddings (..., D) -> (..., C)."""
+        """Compute log-probabilities: (..., D) -> (..., C)."""
         standard = (embeddings - self.mean) / self.std
         return (self.scores(standard) / self.temperature).log_softmax(-1)
 
     def scores(self, standard: Tensor) -> Tensor:
-        """Scores of standardised embeddings (..., D) -> (..., C)."""
+        """Compute scores of standardised embeddings: (..., D) -> (..., C)."""
         raise NotImplementedError
 
 
@@ -42,9 +42,9 @@ class LinearHead(Head):
         self.output = nn.Linear(inputs, genres)
 
     def scores(self, standard: Tensor) -> Tensor:
-        """Scores of standardised embeddings."""
-        found: Tensor = self.output(standard)
-        return found
+        """Compute scores of standardised embeddings."""
+        scores: Tensor = self.output(standard)
+        return scores
 
 
 class MLPHead(Head):
@@ -55,9 +55,9 @@ class MLPHead(Head):
         self.hidden, self.output = nn.Linear(inputs, size), nn.Linear(size, genres)
 
     def scores(self, standard: Tensor) -> Tensor:
-        """Scores of standardised embeddings."""
-        found: Tensor = self.output(self.hidden(standard).relu())
-        return found
+        """Compute scores of standardised embeddings."""
+        scores: Tensor = self.output(self.hidden(standard).relu())
+        return scores
 
 
 class SVMHead(Head):
@@ -77,17 +77,18 @@ class SVMHead(Head):
         self.register_buffer("sides", sides.float(), persistent=False)  # (pairs, C)
 
     def scores(self, standard: Tensor) -> Tensor:
-        """Votes of the pairs, and between equal votes how sure they are, as scikit-learn's."""
+        """Compute votes of the pairs, with confidences that break ties, as scikit-learn does."""
         flat = standard.reshape(-1, self.inputs)
         distances = torch.cdist(flat, self.supports, compute_mode="use_mm_for_euclid_dist")
         kernel = (-self.gamma * distances**2).exp()
         decisions = self.pairs(kernel)
         votes = (decisions.sign() @ self.sides + self.genres - 1) / 2
-        sure = decisions @ self.sides
-        return (votes + sure / (3 * (sure.abs() + 1))).reshape(*standard.shape[:-1], -1)
+        confidences = decisions @ self.sides
+        scores = votes + confidences / (3 * (confidences.abs() + 1))
+        return scores.reshape(*standard.shape[:-1], -1)
 
 
-# By the names that stand in models.yaml and in files of weights.
+# By their names in models.yaml and in weight files.
 HEADS: dict[str, type[Head]] = {
     "logistic_regression": LinearHead,
     "svm": SVMHead,
@@ -96,12 +97,12 @@ HEADS: dict[str, type[Head]] = {
 
 
 def make_head(kind: str, inputs: int, genres: int, size: int) -> Head:
-    """Build an empty head.
+    """Build a head without trained weights.
 
     Args:
         kind: a name of HEADS.
-        inputs: numbers of an embedding.
+        inputs: embedding dimension.
         genres: number of genres.
-        size: of the kind's own.
+        size: as for `Head`.
     """
     return HEADS[kind](inputs, genres, size)

@@ -1,6 +1,6 @@
-"""musicnn: convolutions made for music, pretrained to name tags (Pons and Serra, ISMIR 2019).
+"""musicnn, a convolutional network pretrained for music tagging (Pons and Serra, ISMIR 2019).
 
-Source: https://github.com/jordipons/musicnn (ISC licence), whose graph this follows layer by layer.
+Source: https://github.com/jordipons/musicnn (ISC licence); the layers are the same.
 """
 
 import re
@@ -15,32 +15,32 @@ from torch.nn.functional import pad
 from songnet.models.musicnn_tags import TAGS
 
 BANDS = 96
-TIMBRAL = 204  # filters over frequency and 7 frames, of each height
+TIMBRAL = 204  # filters of each height over frequency and 7 frames
 HEIGHTS = (38, 67)  # bands
-TEMPORAL = 51  # filters over time in single bands, of each length
+TEMPORAL = 51  # filters of each length over time, in single bands
 LENGTHS = (128, 64, 32)  # frames
 FRONT = len(HEIGHTS) * TIMBRAL + len(LENGTHS) * TEMPORAL
 MIDDLE = 64
-MAPS = FRONT + 3 * MIDDLE  # features of a frame
+MAPS = FRONT + 3 * MIDDLE  # features per frame
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
 
 
 class _Convolution(nn.Module):
-    """Convolution, ReLU, batch normalisation; in time as long as its input."""
+    """Convolution, ReLU and batch normalisation, padded in time to keep the length."""
 
     def __init__(self, inputs: int, outputs: int, height: int, length: int) -> None:
         super().__init__()
-        self.around = ((length - 1) // 2, length // 2)  # TensorFlow pads an even kernel so
+        self.padding = ((length - 1) // 2, length // 2)  # TensorFlow's padding of even kernels
         self.convolution = nn.Conv2d(inputs, outputs, (height, length))
         self.normalisation = nn.BatchNorm2d(outputs, EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, F, T) -> (B, outputs, F - height + 1, T)."""
-        return self.normalisation(self.convolution(pad(x, self.around)).relu())
+        """Convolve: (B, inputs, F, T) -> (B, outputs, F - height + 1, T)."""
+        return self.normalisation(self.convolution(pad(x, self.padding)).relu())
 
 
 class MusiCNN(nn.Module):
-    """From a log-mel spectrogram in dB (`songnet.features.log_mel`) to features and tags."""
+    """Computes features and tags from a log-mel spectrogram in dB (`songnet.features.log_mel`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,8 +56,8 @@ class MusiCNN(nn.Module):
         self.output = nn.Linear(200, len(TAGS))
 
     def maps(self, spectrogram: Tensor) -> Tensor:
-        """Features of each frame: (B, BANDS, T) in dB -> (B, MAPS, T)."""
-        x = self.input(spectrogram[:, None] / 10 + 4)  # log10(1 + 10^4 power)
+        """Compute the features of each frame: (B, BANDS, T) in dB -> (B, MAPS, T)."""
+        x = self.input(spectrogram[:, None] / 10 + 4)  # dB to log10(1 + 10^4 power)
         front = torch.cat([layer(x).amax(2) for layer in self.front], dim=1)
         first, second, third = (self._middle(i) for i in range(3))
         one = first(front)
@@ -69,21 +69,21 @@ class MusiCNN(nn.Module):
         return lambda x: self.middle[i](x[:, :, None])[:, :, 0]
 
     def penultimate(self, pooled: Tensor) -> Tensor:
-        """Features of a patch: maximum and mean over time of its maps, (B, MAPS, 2) -> (B, 200)."""
+        """Compute features from the maximum and mean of maps: (B, MAPS, 2) -> (B, 200)."""
         features: Tensor = self.normalisation(self.dense(self.pooled(pooled.flatten(1))).relu())
         return features
 
     def tags(self, penultimate: Tensor) -> Tensor:
-        """Logits of TAGS: (B, 200) -> (B, 50)."""
+        """Compute the logits of TAGS: (B, 200) -> (B, 50)."""
         logits: Tensor = self.output(penultimate)
         return logits
 
 
 def convert(tensors: dict[str, NDArray[np.float32]]) -> dict[str, Tensor]:
-    """Name and shape the tensors of musicnn's TensorFlow checkpoint as `MusiCNN` does.
+    """Convert the tensors of musicnn's TensorFlow checkpoint to the state of `MusiCNN`.
 
     Args:
-        tensors: from `songnet.models.tf_checkpoint.read_checkpoint`.
+        tensors: tensors from `songnet.models.tf_checkpoint.read_checkpoint`.
     """
     convolutions = [*(f"front.{i}" for i in range(5)), *(f"middle.{i}" for i in range(3))]
     normalisations = ["input", *(f"{name}.normalisation" for name in convolutions), "pooled"]
@@ -96,21 +96,21 @@ def convert(tensors: dict[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     places |= {"dense": "dense", "dense_1": "output"}
     names = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "kernel": "weight",
              "moving_variance": "running_var", "bias": "bias"}  # fmt: skip
-    found = {}
+    state = {}
     for name, values in tensors.items():
         layer, _, field = name.partition("/")
         if layer in places and field in names:
-            found[f"{places[layer]}.{names[field]}"] = _shaped(torch.tensor(values), layer)
-    return found
+            state[f"{places[layer]}.{names[field]}"] = _shaped(torch.tensor(values), layer)
+    return state
 
 
 def _numbered(name: str, count: int) -> list[str]:
-    """Names that TensorFlow gives layers of one kind."""
+    """Return TensorFlow's names for layers of one kind."""
     return [name, *(f"{name}_{i}" for i in range(1, count))]
 
 
 def _shaped(values: Tensor, layer: str) -> Tensor:
-    """Weights in torch's order of axes."""
+    """Transpose weights to torch's order of axes."""
     if values.ndim == 4 and re.fullmatch("conv2d_[567]", layer):  # (T, inputs, 1, outputs)
         return values.permute(3, 1, 2, 0).contiguous()
     if values.ndim == 4:  # (T, F, 1, outputs)

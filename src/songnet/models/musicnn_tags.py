@@ -1,7 +1,7 @@
-"""What musicnn's weights can name, and what they were trained on. Nothing here loads torch."""
+"""musicnn's tags and training data; importing this module does not import torch."""
 
 PRETRAINED = (
-    "some 200,000 songs of the Million Song Dataset, for 50 tags of Last.fm; test artists may be "
+    "some 200,000 songs of the Million Song Dataset, with 50 tags of Last.fm; test artists may be "
     "among them"
 )
 TAGS = (
@@ -13,7 +13,7 @@ TAGS = (
     "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
     "sad", "House", "happy",
 )  # fmt: skip
-# Genres that it names without any training: groups of its tags.
+# Genres as groups of tags, for predictions without further training.
 GENRES = {
     "Blues": ["blues"],
     "Country": ["country"],

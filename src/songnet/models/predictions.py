@@ -13,13 +13,13 @@ def prediction_table(
     probabilities: NDArray[np.floating[Any]],
     genres: list[str],
 ) -> pd.DataFrame:
-    """Predictions of one run.
+    """Build the table of predictions of one run.
 
     Args:
         tracks: columns track_id, split, genre.
-        predicted: (n,) genres.
+        predicted: (n,) predicted genres.
         probabilities: (n, genres).
-        genres: their names.
+        genres: names of the genres.
 
     Returns:
         Columns track_id, split, genre, predicted, and one probability for each genre.
@@ -30,9 +30,9 @@ def prediction_table(
 
 
 def genres_of(predictions: pd.DataFrame) -> list[str]:
-    """Genres that a run tells apart, in alphabetical order, also where no track bears one.
+    """Return the genres that a run predicts, in alphabetical order, even if no track has them.
 
     Args:
-        predictions: from `prediction_table`.
+        predictions: table from `prediction_table`.
     """
     return list(predictions.columns[4:])

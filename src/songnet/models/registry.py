@@ -1,6 +1,6 @@
-"""What kinds of models there are: one entry for each family and for each network.
+"""Registry of models, with one entry for each family and each network.
 
-The package and the workflow look them up here. Importing this loads none.
+The package and the workflow look models up here; importing this module does not import them.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from songnet.io import load_class
 class NetworkKind:
     """Import paths of a network."""
 
-    path: str  # of the class
-    config: str  # of its configuration, a dataclass in a module that loads no torch
+    path: str  # class of the network
+    config: str  # its configuration, a dataclass in a module that does not import torch
 
 
-# By the short names that stand in models.yaml and in files of weights.
+# By their short names in models.yaml and in weight files.
 NETWORKS = {
     "crnn": NetworkKind("songnet.models.crnn.CRNN", "songnet.models.configs.CRNNConfig"),
     "causal_crnn": NetworkKind(
         "songnet.models.causal_crnn.CausalCRNN", "songnet.models.configs.CausalCRNNConfig"
     ),
 }
-# On pretrained encoders: files of weights name them, models.yaml does not.
+# Networks on pretrained encoders, whose names occur in weight files but not in models.yaml.
 PRETRAINED = {
     "encoder_classifier": NetworkKind(
         "songnet.models.encoder_networks.EncoderClassifier", "songnet.models.configs.EncoderConfig"
@@ -34,7 +34,7 @@ PRETRAINED = {
         "songnet.models.encoder_networks.MusiCNNTagger", "songnet.models.configs.TaggerConfig"
     ),
 }
-# Pretrained encoders, by the kinds that stand in encoders.yaml and in files of weights.
+# Pretrained encoders, by their kinds in encoders.yaml and in weight files.
 ENCODERS = {
     "table": "songnet.models.encoders.TableEncoder",
     "musicnn": "songnet.models.encoders.MusiCNNEncoder",
@@ -44,18 +44,18 @@ ENCODERS = {
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of models that are trained, stored and applied alike."""
+    """Models that are trained, stored and applied in the same way."""
 
-    key: str  # of an entry in models.yaml: what is trained
-    rule: str  # of the workflow, that trains it
-    file: str  # of a trained model, in the folder of its run
-    features: str  # what it reads: spectrograms, a table of features, or predictions of others
-    # Protocol that the poster's accuracies of such models belong to. Its baselines' are counts on
-    # FMA's official test subset. Its C-RNN's is not; we count it to the random split, where
-    # accuracies are highest (docs/explanation/poster.md).
+    key: str  # key in models.yaml that names what is trained
+    rule: str  # workflow rule that trains the model
+    file: str  # file name of a trained model in its run's folder
+    features: str  # input: spectrograms, table (of features), or predictions (of other models)
+    # Protocol to compare with the poster's accuracies. Those of its baselines are multiples of
+    # 1/800, the size of FMA's official test subset. That of its C-RNN is not; it is compared with
+    # the random split, where accuracies are highest (docs/explanation/poster.md).
     poster_protocol: str | None = None
-    predictor: str = ""  # class that applies trained models to tracks; a fusion needs none
-    mlflow: str = ""  # function that logs a trained model; of a fusion, predictions are all
+    predictor: str = ""  # class that applies trained models to tracks; empty for a fusion
+    mlflow: str = ""  # function that logs a trained model; empty for a fusion
 
 
 FAMILIES = {
@@ -90,32 +90,32 @@ FAMILIES = {
 
 
 def class_path(entry: dict[str, Any]) -> str:
-    """Import path of the class that an entry of models.yaml trains; empty for a fusion."""
+    """Return the import path of the class that a models.yaml entry trains; empty for a fusion."""
     if FAMILIES[entry["family"]].key == "network":
         return NETWORKS[entry["network"]].path
     return str(entry.get("estimator", ""))
 
 
 def network_class(name: str) -> Any:
-    """Find a network by its short name.
+    """Import the class of a network by its short name.
 
     Raises:
-        SongNetError: there is none; a file of weights cannot name other code.
+        SongNetError: the name is unknown; weight files cannot refer to any other code.
     """
     return load_class(_network(name).path)
 
 
 def network_config(name: str) -> Any:
-    """Find the configuration of a network by its short name, without its class.
+    """Import the configuration of a network by its short name, but not the network itself.
 
     Raises:
-        SongNetError: there is no such network.
+        SongNetError: the name is unknown.
     """
     return load_class(_network(name).config)
 
 
 def network_name(network: Any) -> str:
-    """Short name of a network's class."""
+    """Return the short name of a network's class."""
     path = f"{type(network).__module__}.{type(network).__name__}"
     return next(name for name, known in (NETWORKS | PRETRAINED).items() if known.path == path)
 
@@ -123,5 +123,5 @@ def network_name(network: Any) -> str:
 def _network(name: str) -> NetworkKind:
     known = NETWORKS | PRETRAINED
     if name not in known:
-        raise SongNetError(f"{name!r} is not a network of SongNet (known: {', '.join(known)})")
+        raise SongNetError(f"{name!r} is not a SongNet network (known: {', '.join(known)})")
     return known[name]

@@ -1,8 +1,7 @@
-"""Reads TensorFlow checkpoints (version 2) without TensorFlow.
+"""Read TensorFlow checkpoints (version 2) without TensorFlow.
 
-The index is a sorted table of strings as LevelDB writes it (google/leveldb, doc/table_format.md),
-whose values are TensorFlow's BundleEntryProto (tensor_bundle.proto); the data file holds the
-tensors' bytes.
+The index is a LevelDB table (google/leveldb, doc/table_format.md) whose values are TensorFlow's
+BundleEntryProto messages (tensor_bundle.proto). The data file holds the bytes of the tensors.
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ FLOAT = 1  # DT_FLOAT
 
 
 def read_checkpoint(prefix: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read all float32 tensors of a checkpoint of one shard.
+    """Read all float32 tensors of a checkpoint with one shard.
 
     Args:
         prefix: path of the files without ``.index`` and ``.data-00000-of-00001``.
@@ -40,7 +39,7 @@ def read_checkpoint(prefix: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a table."""
+    """Yield the keys and values of a table."""
     footer = content[-FOOTER:]
     if len(footer) < FOOTER or int.from_bytes(footer[-8:], "little") != MAGIC:
         raise ValueError("not the index of a TensorFlow checkpoint")
@@ -56,9 +55,9 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Entries of a block: each key repeats the beginning of the one before."""
+    """Yield the entries of a block, whose keys share a prefix with the previous key."""
     if content[offset + size]:
-        raise ValueError("a checkpoint whose index is compressed")
+        raise ValueError("the index of the checkpoint is compressed")
     block = content[offset : offset + size]
     restarts = int.from_bytes(block[-4:], "little")
     end = len(block) - 4 * (restarts + 1)
@@ -73,7 +72,7 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Numbers and values (integers or bytes) of a protocol buffer's fields."""
+    """Yield the field numbers and values (integers or bytes) of a protocol buffer."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -89,7 +88,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, and the place behind it."""
+    """Read a variable-length integer, and return it with the offset after it."""
     value = shift = 0
     while True:
         byte = content[at]

@@ -1,1 +1,1 @@
-"""How networks learn and predict."""
+"""Training of networks, and prediction with them."""

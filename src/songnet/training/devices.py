@@ -1,4 +1,4 @@
-"""Where networks run: the CPU, or a GPU that no other training holds."""
+"""Devices on which networks run: the CPU, or a GPU that no other training uses."""
 
 import ctypes
 import time
@@ -12,28 +12,28 @@ from torch import Tensor
 from songnet.io import machine_lock
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
-_LARGEST_KEPT = 2**30  # bytes
+_LARGEST_KEPT = 2**30  # maximum size in bytes of freed blocks that malloc keeps
 
 
 def device() -> torch.device:
-    """Return the present GPU where there is one, else the CPU.
+    """Return the current GPU if there is one, else the CPU.
 
-    ``CUDA_VISIBLE_DEVICES=`` in the environment hides GPUs.
+    Set ``CUDA_VISIBLE_DEVICES=`` in the environment to hide GPUs.
     """
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
 def own_gpu() -> Iterator[int | None]:
-    """Wait until a GPU is free of this user's other trainings and make it the present one.
+    """Wait for a GPU that no other training of this user holds, and make it the current device.
 
     Yields:
-        Its number; None, at once, where there is no GPU.
+        Index of the GPU; None, without waiting, if there is no GPU.
     """
     if not torch.cuda.is_available():
         yield None
         return
-    # By their own numbers: a scheduler that hands out GPUs lets each job count from 0.
+    # Locks use UUIDs, because indices start at 0 in every job if a scheduler assigns the GPUs.
     count = torch.cuda.device_count()
     number, lock = _free_gpu([str(torch.cuda.get_device_properties(i).uuid) for i in range(count)])
     try:
@@ -44,7 +44,7 @@ def own_gpu() -> Iterator[int | None]:
 
 
 def _free_gpu(gpus: list[str], pause: float = 1.0) -> tuple[int, FileLock]:
-    """Lock the first GPU that is free and return its place. A lock ends with its process."""
+    """Lock the first free GPU and return its index; the lock is released with its process."""
     locks = [machine_lock(f"gpu-{gpu}") for gpu in gpus]
     while True:
         for number, lock in enumerate(locks):
@@ -57,21 +57,21 @@ def _free_gpu(gpus: list[str], pause: float = 1.0) -> tuple[int, FileLock]:
 
 
 def to_device(tensor: Tensor) -> Tensor:
-    """Copy a batch to `device`; from pinned memory, so that the GPU need not wait for it."""
+    """Copy a batch to `device`, from pinned memory so that the copy is asynchronous."""
     if device().type in ("cpu", tensor.device.type):
         return tensor
     return tensor.pin_memory().to(device(), non_blocking=True)
 
 
 def fits_on_gpu(size: int) -> bool:
-    """Whether there is a GPU with twice as many free bytes, so that a network has room beside."""
+    """Return whether the GPU has twice as many free bytes, to leave room for the network."""
     return torch.cuda.is_available() and 2 * size < torch.cuda.mem_get_info()[0]
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what a step frees for the next step, where it is glibc.
+    """Make glibc keep the memory that a training step frees, for the next step.
 
-    By default it returns large blocks to the kernel, which clears each page that comes back.
+    By default, large blocks return to the kernel, which clears each page before it is used again.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
@@ -80,10 +80,10 @@ def keep_freed_memory() -> None:
 
 
 def autocast(mixed_precision: bool | None) -> torch.autocast:
-    """Mixed precision with bfloat16, which needs no scaling of the loss.
+    """Return a context for mixed precision with bfloat16, which needs no loss scaling.
 
     Args:
-        mixed_precision: None for where it pays: a GPU or a processor that computes in bfloat16.
+        mixed_precision: whether to enable it; None for hardware with native bfloat16.
     """
     where = device().type
     if mixed_precision is None:
@@ -96,6 +96,6 @@ def autocast(mixed_precision: bool | None) -> torch.autocast:
 
 
 def _native() -> bool:
-    """Whether the processor computes in bfloat16; older versions of torch cannot tell."""
-    tell = getattr(torch.cpu, "get_capabilities", None)
-    return bool(tell and tell().get("avx512_bf16"))
+    """Return whether the CPU computes in bfloat16; False if this version of torch cannot tell."""
+    get_capabilities = getattr(torch.cpu, "get_capabilities", None)
+    return bool(get_capabilities and get_capabilities().get("avx512_bf16"))

@@ -1,6 +1,6 @@
-"""Training of networks: random crops, a fixed number of epochs, resumed to the bit after a kill.
+"""Train networks on random crops for a fixed number of epochs; resuming is bit-exact.
 
-All random numbers of an epoch follow from (seed, epoch), so a checkpoint needs no generator state.
+All random numbers of an epoch follow from (seed, epoch), so checkpoints need no generator state.
 """
 
 import math
@@ -45,26 +45,27 @@ def train_network(
     """Train a network.
 
     Args:
-        network: as made after ``torch.manual_seed(seed)``.
+        network: network built after ``torch.manual_seed(seed)``.
         shards: spectrograms.
-        train: tracks to learn from.
-        validation: tracks on which each epoch is measured; they choose nothing.
-        config: of the training.
-        seed: of crops and dropout. The same seed, thread count and machine give the same weights.
-        checkpoint: file that holds the state after each epoch; found there, it is resumed. The
-            caller names it after everything that shapes the result, and deletes it.
-        on_epoch: called with the history so far after each epoch.
+        train: training tracks.
+        validation: tracks on which each epoch is measured; they do not affect the training.
+        config: training parameters.
+        seed: random seed of crops and dropout. The same seed, thread count and machine give the
+            same weights.
+        checkpoint: file with the state after each epoch; training resumes from it if it exists. The
+            caller names it after everything that affects the result, and deletes it.
+        on_epoch: called after each epoch with the history up to then.
         progress: label of the progress bar.
 
     Returns:
-        The history, one row an epoch: epoch, seconds, loading (share of the seconds spent waiting
-        for batches), learning_rate, train_loss, validation_loss and validation_accuracy.
+        The history, one row per epoch: epoch, seconds, loading (share of the time spent waiting for
+        batches), learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
         SongNetError: a clip is shorter than a step of the network, or the training diverges; the
-            checkpoint is that of the epoch before.
+            checkpoint of the previous epoch remains.
     """
-    # As `use_deterministic_algorithms`, which would load torch's compiler.
+    # Equivalent to `use_deterministic_algorithms`, which would import torch's compiler.
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
@@ -113,7 +114,7 @@ def train_network(
 
 
 class _Trainee:
-    """A network in training with all that a checkpoint holds."""
+    """A network in training, with everything that a checkpoint contains."""
 
     def __init__(
         self, network: Network, config: TrainingConfig, teacher: Teacher | None = None
@@ -142,18 +143,18 @@ class _Trainee:
 
     @property
     def averaged(self) -> Network:
-        """The network that predicts."""
+        """The network for prediction, with averaged weights if averaging is enabled."""
         return self.network if self.average is None else cast("Network", self.average.module)
 
     @property
     def learning_rate(self) -> float:
-        """Rate of the last step."""
+        """Learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def train_epoch(
         self, shards: MelShards, train: Subset, seed: int, epoch: int
     ) -> tuple[float, float]:
-        """Go over random crops of all training clips; the mean loss, and seconds of loading."""
+        """Train on random crops of all training clips; return the mean loss and loading seconds."""
         config = self.config
         rng = np.random.default_rng([seed, epoch])
         torch.manual_seed(int(rng.integers(2**62)))
@@ -164,13 +165,13 @@ class _Trainee:
         self.network.train()
         losses = []
         waited = 0.0
-        asked = time.perf_counter()
+        start = time.perf_counter()
         crops = chain.from_iterable(
             random_crops(shards, train, frames, config.batch_size, rng, self.resident)
             for _ in range(passes)
         )
         for i, crop in enumerate(crops):
-            waited += time.perf_counter() - asked
+            waited += time.perf_counter() - start
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
@@ -182,12 +183,12 @@ class _Trainee:
             if self.average is not None:
                 self.average.update_parameters(self.network)
             losses.append(loss.detach())
-            asked = time.perf_counter()
-        # Read at the end, since the CPU prepares the next step while a GPU computes this one.
+            start = time.perf_counter()
+        # Losses are read at the end, so that the CPU prepares the next step while the GPU computes.
         return float(np.mean(torch.stack(losses).tolist())), waited
 
-    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, told: Tensor) -> Tensor:
-        """Cross-entropy of the crop's prediction, and of those at its steps; a teacher's loss."""
+    def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, hints: Tensor) -> Tensor:
+        """Compute the cross-entropy of the crop plus those of its steps and the teacher loss."""
         config = self.config
         genres = self.network.config.n_genres
         targets = one_hot(labels, genres).float()
@@ -196,23 +197,23 @@ class _Trainee:
             outputs = self.forward(mel, metadata)
         loss = -(targets * outputs.clip_logits[:, -1]).sum(-1).mean()
         if config.aux_loss_weight:
-            # At every step both logits count, so that the first seconds say something already.
+            # Both logits are trained at every step, so that predictions are useful early on.
             steps = (outputs.step_logits + outputs.clip_logits) / 2
             loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
         if self.teacher is not None:
-            errors = self.teacher(outputs.embeddings.float(), told)
-            of_steps = config.aux_loss_weight * errors.mean()
-            loss = loss + config.teacher_weight * (errors[:, -1].mean() + of_steps)
+            errors = self.teacher(outputs.embeddings.float(), hints)
+            step_loss = config.aux_loss_weight * errors.mean()
+            loss = loss + config.teacher_weight * (errors[:, -1].mean() + step_loss)
         return loss
 
     def _moving_average(self, average: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-        # At first its weights grow linearly from update to update (polynomial-decay averaging, eta
-        # = 1: Shamir and Zhang, ICML 2013): the random start is soon gone, and it is smooth early.
+        # Polynomial-decay averaging (eta = 1; Shamir and Zhang, ICML 2013) until the decay reaches
+        # its final value: it forgets the random initialisation quickly, and is smooth early on.
         decay = min(self.config.ema_decay, int(updates) / (int(updates) + 2))
         return average + (1 - decay) * (new - average)
 
     def resume(self, checkpoint: str | Path) -> list[Row]:
-        """Take up the state of a checkpoint, if there is one; its history."""
+        """Load the state of a checkpoint, if there is one, and return its history."""
         if not Path(checkpoint).exists():
             return []
         saved = torch.load(checkpoint, map_location=device(), weights_only=True)
@@ -226,7 +227,7 @@ class _Trainee:
         return history
 
     def store(self, checkpoint: str | Path, history: list[Row]) -> None:
-        """Write the state after a complete epoch."""
+        """Write a checkpoint after a complete epoch."""
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -239,7 +240,7 @@ class _Trainee:
 
 
 def _learning_rate(config: TrainingConfig, share: float) -> float:
-    """Rate after a share of all steps: linear warm-up, then constant."""
+    """Return the learning rate after a share of all steps: linear warm-up, then constant."""
     if share < config.warmup:
         return config.learning_rate * max(share / config.warmup, 1e-2)
     return config.learning_rate

@@ -1,4 +1,4 @@
-"""Trained networks on whole clips."""
+"""Apply trained networks to clips."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -26,14 +26,14 @@ def predict_clips(
     metadata: NDArray[np.float32],
     seconds: float | None = None,
 ) -> LogProbabilities:
-    """Log-probabilities of clips.
+    """Compute the log-probabilities of clips.
 
     Args:
-        network: in any mode; is left in evaluation mode, on the device.
+        network: network in any mode; it is moved to the device and set to evaluation mode.
         shards: spectrograms.
-        track_ids: (n,).
+        track_ids: (n,) tracks.
         metadata: (n, fields).
-        seconds: length of the excerpt from the beginning of each clip; None for all.
+        seconds: length of the excerpt from the start of each clip; None for whole clips.
 
     Returns:
         (n, genres).
@@ -50,12 +50,12 @@ def embed_clips(
     track_ids: Ids,
     metadata: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Embeddings of whole clips, (n, H) of length 1; arguments as in `predict_clips`."""
-    places, found = [], []
-    for at, outputs in clip_outputs(network, shards, track_ids, metadata):
-        places.append(at)
-        found.append(outputs.embeddings[:, -1].cpu().numpy())
-    out: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(places))]
+    """Compute unit-length embeddings (n, H) of whole clips; arguments as in `predict_clips`."""
+    positions, embeddings = [], []
+    for batch, outputs in clip_outputs(network, shards, track_ids, metadata):
+        positions.append(batch)
+        embeddings.append(outputs.embeddings[:, -1].cpu().numpy())
+    out: NDArray[np.float32] = np.concatenate(embeddings)[np.argsort(np.concatenate(positions))]
     return out / np.linalg.norm(out, axis=1, keepdims=True)
 
 
@@ -67,7 +67,7 @@ def clip_outputs(
     metadata: NDArray[np.float32],
     seconds: float | None = None,
 ) -> Iterator[tuple[Ids, Outputs]]:
-    """Yield places in ``track_ids`` (B,) and outputs, batch by batch; as `predict_clips`."""
+    """Yield positions in ``track_ids`` (B,) and outputs; arguments as in `predict_clips`."""
     network.to(device()).eval()
     for places, mel in whole_clips(shards, track_ids, BATCH_SIZE, seconds):
         known = torch.from_numpy(metadata[places])
@@ -78,9 +78,9 @@ class Predictor:
     """Applies saved networks to the same tracks.
 
     Args:
-        data: path of mel/index.parquet, then of the shards beside it.
+        data: path of mel/index.parquet, then of the shards next to it.
         tracks: tracks to predict, rows of tracks.parquet.
-        threads: of torch.
+        threads: number of threads for torch.
     """
 
     def __init__(self, data: list[str], tracks: pd.DataFrame, threads: int) -> None:
@@ -88,12 +88,12 @@ class Predictor:
         self._shards = MelShards.read(data[0])
         self._track_ids = tracks.index.to_numpy()
         self._metadata = metadata_fields(tracks)
-        # Whole clips and excerpts of one network follow each other.
+        # Cached, because whole clips and excerpts of one network are predicted in succession.
         self._load = lru_cache(maxsize=1)(load)
         self._logits_of = lru_cache(maxsize=1)(self._clip_logits)
 
     def predict(self, path: str) -> tuple[list[str], NDArray[np.str_], Probabilities]:
-        """Genres, predicted genres (n,) and probabilities (n, genres) of one saved network."""
+        """Return genres, predicted genres (n,) and probabilities (n, genres) of one network."""
         genres = self._load(path).genres
         logs = np.stack([logits[-1] for logits in self._logits_of(path)])
         return genres, np.array(genres)[logs.argmax(axis=1)], np.exp(logs)
@@ -101,13 +101,16 @@ class Predictor:
     def predict_excerpts(
         self, path: str, seconds: list[float], rows: NDArray[np.int64]
     ) -> Iterator[tuple[float, NDArray[np.str_], Probabilities]]:
-        """Yield lengths, and predictions as `predict` gives them from so much of each clip.
+        """Predict from excerpts of increasing length from the start of each clip.
 
         Args:
-            path: file of weights.
-            seconds: ascending. Too short for a step, or longer than the first that cuts no track,
-                they are left out.
+            path: path of the weights.
+            seconds: lengths in ascending order. Lengths shorter than a step are skipped, and so are
+                those after the first one that covers all clips.
             rows: positions of the tracks to predict, (m,).
+
+        Yields:
+            Length in seconds, predicted genres (m,) and probabilities (m, genres).
         """
         network, genres, _ = self._load(path)
         frames = np.array([self._shards.frames(int(i)) for i in self._track_ids[rows]])
@@ -117,7 +120,7 @@ class Predictor:
             longest = round(length * self._shards.frames_per_second)
             if longest < network.frames_per_step:
                 continue
-            if network.is_causal():  # no step depends on later ones: one pass answers for all
+            if network.is_causal():  # steps do not depend on later ones, so one pass is enough
                 steps = np.minimum(frames, longest) // network.frames_per_step
                 logits = self._logits_of(path)
                 logs = np.stack([logits[i][n - 1] for i, n in zip(rows, steps, strict=True)])
@@ -128,9 +131,9 @@ class Predictor:
             yield length, np.array(genres)[logs.argmax(axis=1)], np.exp(logs)
 
     def _clip_logits(self, path: str) -> list[LogProbabilities]:
-        """Logits of each clip at each of its steps, (steps, genres)."""
-        found: dict[int, LogProbabilities] = {}
+        """Compute the clip logits at every step of each clip, (steps, genres)."""
+        logits: dict[int, LogProbabilities] = {}
         network = self._load(path).network
         for places, outputs in clip_outputs(network, self._shards, self._track_ids, self._metadata):
-            found |= dict(zip(places.tolist(), outputs.clip_logits.cpu().numpy(), strict=True))
-        return [found[i] for i in range(len(found))]
+            logits |= dict(zip(places.tolist(), outputs.clip_logits.cpu().numpy(), strict=True))
+        return [logits[i] for i in range(len(logits))]

@@ -1,4 +1,4 @@
-"""A teacher: while a network learns genres, it also learns to say what a pretrained encoder says.
+"""Distillation: while a network learns genres, it also learns to predict a teacher's embeddings.
 
 Source: A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015.
 """
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from songnet.models.base import Network
 
-FARTHEST = 4.0  # standard deviations that a target may be from the mean
+FARTHEST = 4.0  # standard deviations from the mean at which targets are clipped
 
 
 class Teacher(nn.Module):
-    """Predicts the teacher's embedding of a clip from the network's, and measures the error.
+    """Predicts a clip's embedding by the teacher from the network's embedding, for the loss.
 
     Args:
-        hidden: numbers of the network's embedding.
+        hidden: dimension of the network's embedding.
         targets: (n, D) embeddings of the training clips; nan where unknown.
     """
 
@@ -31,14 +31,14 @@ class Teacher(nn.Module):
         self.register_buffer("std", torch.from_numpy(np.nanstd(targets, axis=0)).clamp(min=1e-6))
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
-        """Squared errors of each step, 0 for clips of which the teacher says nothing.
+        """Compute the squared errors of each step; 0 for clips without a teacher's embedding.
 
         Args:
-            embeddings: (B, steps, hidden) of the network.
-            targets: (B, D) of the teacher.
+            embeddings: (B, steps, hidden) embeddings of the network.
+            targets: (B, D) embeddings of the teacher.
 
         Returns:
-            (B, steps, D), of standardised targets.
+            (B, steps, D) squared errors of standardised targets.
         """
         standard = ((targets - self.mean) / self.std).clamp(-FARTHEST, FARTHEST)[:, None]
         errors: Tensor = (self.layer(embeddings) - standard.nan_to_num()) ** 2
@@ -46,5 +46,5 @@ class Teacher(nn.Module):
 
 
 def teacher_for(network: Network, targets: NDArray[np.float32]) -> Teacher | None:
-    """Teacher of a network; None where there are no targets."""
+    """Build the teacher of a network; None if there are no targets."""
     return Teacher(network.config.hidden, targets) if len(targets) else None
