@@ -128,7 +128,7 @@ def test_folders_and_lists_of_files_are_classified(
     assert [row.get("prediction") for row in rows] == ["Rock"] * 3 + [None]
     assert run.returncode == 1 and run.stderr == b"songnet: error: none.mp3: no such file\n"
     nothing = songnet("classify", "--model", trained)
-    assert nothing.returncode == 1 and b"name a folder, a file, or a list" in nothing.stderr
+    assert nothing.returncode == 1 and b"no input; give a folder or a file" in nothing.stderr
 
 
 @pytest.mark.parametrize("form", ["--csv", "--jsonl", "--json"])
@@ -318,7 +318,7 @@ def test_export_creates_no_folders(trained: Path, tmp_path: Path) -> None:
     target = tmp_path / "no/such/songnet.onnx"
     run = songnet("export", target, "--model", trained)
     assert run.returncode == 1
-    assert f"songnet: error: {target}: no such folder; make it first" in run.stderr.decode()
+    assert f"songnet: error: {target}: no such folder; create it first" in run.stderr.decode()
     assert not list(tmp_path.iterdir())
 
 

@@ -200,8 +200,8 @@ def test_all_addresses_are_named_with_a_warning(trained: Path, tmp_path: Path) -
     server.wait()
     server.process.terminate()
     output = server.process.communicate(timeout=10)[0].decode()
-    assert f"SongNet listens at http://localhost:{server.port}/" in output
-    assert "warning: all devices in this network can use it, at http://" in output
+    assert f"Serving at http://localhost:{server.port}/" in output
+    assert "warning: every device on this network can open the page at http://" in output
 
 
 def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:
