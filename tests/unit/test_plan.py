@@ -100,7 +100,7 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
     note = dataset_note(config, dataset, "computed", seen)
     assert note == "No track has an artist, so artist leakage cannot be ruled out."
     seen = Preview(9, {"artist": "'Rock' has too few artists: 2, where 3 are needed"})
-    assert "the artist leak is not measured: 'Rock' has too few artists: 2" in dataset_note(
+    assert "artist leakage is not measured: 'Rock' has too few artists: 2" in dataset_note(
         config, dataset, "computed", seen
     )
 
@@ -108,7 +108,7 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
 def test_usable_protocols_are_those_without_a_problem() -> None:
     problems = {"official": "no track has a split of its own"}
     assert usable_protocols(["random", "artist", "official"], problems) == ["random", "artist"]
-    with pytest.raises(SongNetError, match=r"official: no track has a split .*; take protocols=r"):
+    with pytest.raises(SongNetError, match=r"official: no track has a split .*; use protocols=r"):
         usable_protocols(["official"], problems)
 
 

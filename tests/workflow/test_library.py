@@ -86,7 +86,7 @@ def test_what_is_missing_is_said_in_one_line(
     cases = {
         "": "config key library: required; run snakemake library --config library=DIR",
         f"library={music}/none": f"config key library: {music}/none: no such file or folder",
-        f"library={music}": "config key tagging.model: no network below results/: train one",
+        f"library={music}": "config key tagging.model: no network below results/; train one",
         f"library={music} tagging={{model: none.safetensors}}": (
             "config key tagging.model: none.safetensors: no such file"
         ),

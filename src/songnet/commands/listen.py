@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     pieces = read_samples(pipe, options.format, options.channels, options.rate)
     show = _print_json if options.json else _show
     if not show(listen(model, pieces, options.rate), model):
-        raise SongNetError(f"too little music: a step is {model.step_seconds:.2f} s")
+        raise SongNetError(f"no complete step: a step is {model.step_seconds:.2f} s")
     return 0
 
 
