@@ -231,8 +231,8 @@ def run_everything(archives: Path, snakemake: Snakemake, project: Path) -> None:
     run = snakemake(project, *config(archives))
     assert run.returncode == 0, run.stdout[-5000:]
     assert "test accuracy in %" in run.stdout
-    assert run.stdout.count("The report, for a browser: results/local/report/index.html") == 1
-    assert re.search(r"Jobs that ran: \d+ by \d+ rules. Skipped, since up to date: 0", run.stdout)
+    assert run.stdout.count("Report, to open in a browser: results/local/report/index.html") == 1
+    assert re.search(r"Jobs run: \d+ by \d+ rules. Skipped as up to date: 0", run.stdout)
     assert len(list(project.glob("results/local/runs/*/*crnn*/*/metrics.json"))) == 18
 
 

@@ -8,9 +8,9 @@ Examples:
     >>> model.classify("song.mp3").genre
     'Rock'
 
-One package a stage, in the order in which data flow: ``features``, ``data``, ``models``,
+There is one package per stage of the data flow: ``features``, ``data``, ``models``,
 ``training``, ``evaluation``, ``report``, ``realtime``, ``library``, ``tracking``, ``pipeline``.
-Nothing here imports Snakemake.
+The package does not import Snakemake.
 """
 
 import importlib
@@ -35,7 +35,7 @@ __all__ = [
     "load",
     "to_frame",
 ]
-# Loaded when they are asked for: torch takes a second.
+# Imported on first access, because torch takes a second to load.
 _MODULES = {
     "Classification": "songnet.realtime.results",
     "Model": "songnet.realtime.model",
@@ -55,12 +55,12 @@ def load(path: str | Path | None = None) -> "Model":
         ['Electronic', 'Folk', 'Rock']
 
     Args:
-        path: of a file of weights, or the name of a model that ``songnet get`` fetched; None for
-            the newest ``results/*/best.safetensors``, of real music if there is one, or elsewhere
-            the last one that this user trained.
+        path: weights file, or the name of a model downloaded by ``songnet get``. None loads the
+            newest ``results/*/best.safetensors`` below the working directory or, if there is none,
+            the last network that this user trained; networks trained on real music come first.
 
     Raises:
-        SongNetError: there is none, or it cannot classify audio.
+        SongNetError: no network is found, or it cannot classify audio.
     """
     from songnet.realtime.classify import find_model
 

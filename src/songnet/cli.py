@@ -1,4 +1,4 @@
-"""The command ``songnet``."""
+"""The ``songnet`` command."""
 
 import argparse
 import io
@@ -15,17 +15,17 @@ for example:
   songnet tag Music/ --report
   songnet serve
 
-Networks are what the workflow leaves in results/*/best.safetensors: `make run` trains one on
-synthetic music, `snakemake --cores 8 --config dataset=fma_small` on real music.
+The workflow writes its best network to results/*/best.safetensors. `make run` trains one on
+synthetic music, `snakemake --cores 8 --config dataset=fma_small` one on real music.
 """
 COMMANDS = (classify, tag, similar, listen, serve, site, export, get)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; 0 where all went well."""
+    """Run a subcommand and return its exit status, 0 on success."""
     options = make_parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):  # file names need not be UTF-8
             stream.reconfigure(errors="surrogateescape")
     try:
         return int(options.run(options))
@@ -34,13 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader has ended
+    except BrokenPipeError:  # the reading end of the pipe is closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the command line of all subcommands."""
+    """Create the parser with all subcommands."""
     parser = argparse.ArgumentParser(
         prog="songnet", description="Classify music by genre.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

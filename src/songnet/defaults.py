@@ -1,3 +1,3 @@
-"""What commands, Python and workflow do unless told otherwise."""
+"""Defaults shared by the commands, the Python API and the workflow."""
 
-EXCERPT_SECONDS = 30.0  # from the middle of a file: what networks are trained and measured on
+EXCERPT_SECONDS = 30.0  # middle excerpt of a file, as long as the clips in training and evaluation

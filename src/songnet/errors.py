@@ -1,16 +1,16 @@
-"""What can be wrong with what users give."""
+"""Errors in the user's input."""
 
 
 class SongNetError(Exception):
-    """Something that the user can put right.
+    """An error that the user can fix.
 
     The message is one line that names the configuration key or the file.
     """
 
 
 class UnusableClipError(Exception):
-    """A clip that the quarantine lists; the message is the reason."""
+    """A clip that must be quarantined; the message is the reason."""
 
 
 class NoSpaceError(SongNetError):
-    """A disk is full."""
+    """The disk is full."""

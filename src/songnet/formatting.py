@@ -1,6 +1,6 @@
-"""How shares of tracks, times, credits and reasons are written, in sentences, tables and pages.
+"""Formatting of percentages, times, credits and reasons in sentences, tables and pages.
 
-Ours have one decimal, the poster's figures and those beside them two, as on the poster.
+Percentages have one decimal; the poster's numbers have two, as on the poster.
 """
 
 import math
@@ -8,54 +8,54 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what formulas of spreadsheets begin with
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of spreadsheet formulas
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share: 53.4 %; – where there is none."""
+    """Format a fraction as a percentage such as 53.4 %, or as – if it is None or NaN."""
     found = in_percent(share, digits)
     return found if found == "–" else f"{found} %"
 
 
 def in_percent(share: float | None, digits: int = 1) -> str:
-    """A share where a heading or an axis names the unit: 53.4; – where there is none."""
+    """Format a fraction as a percentage without the sign, for columns and axes in %."""
     return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"
 
 
 def signed_points(difference: float, digits: int = 1) -> str:
-    """A difference of two shares in points, with its sign: +9.7, −0.4, – where there is none.
+    """Format a difference of fractions in percentage points: +9.7, −0.4, or – if it is NaN.
 
-    What rounds to 0 is +0.0.
+    Differences that round to zero are written +0.0.
     """
     return signed(100 * difference, digits)
 
 
 def signed(number: float, digits: int) -> str:
-    """A number with its sign, as in `signed_points`."""
+    """Format a number with its sign, as `signed_points` does."""
     if math.isnan(number):
         return "–"
     return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def clock(seconds: float) -> str:
-    """A time in music: 4:07."""
+    """Format a time in a piece of music as 4:07."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def credit(track: Any) -> str:
-    """Artist, title and licence of a track, as far as they are known, none longer than a line."""
+    """Return artist, title and licence of a track, as far as known, each at most a line long."""
     return f"{track_title(track)} ({licence(track)})"
 
 
 def track_title(track: Any) -> str:
-    """Artist and title of a track, as far as they are known."""
+    """Return artist and title of a track, as far as known."""
     return (
         ": ".join(filter(None, (_known(track, name) for name in ("artist", "title")))) or "unnamed"
     )
 
 
 def licence(track: Any) -> str:
-    """Licence of a track."""
+    """Return the licence of a track."""
     return _known(track, "license") or "licence not given"
 
 
@@ -64,40 +64,41 @@ def _known(track: Any, name: str) -> str:
 
 
 def shortened(text: str, length: int = 100) -> str:
-    """The beginning of a text that is too long to be shown."""
+    """Truncate a text to ``length`` characters, ending in an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def csv_text(text: str) -> str:
-    """Text for a cell of a CSV file; what a spreadsheet would compute gets an apostrophe."""
+    """Escape a text for a CSV cell: a text that looks like a formula gets an apostrophe."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
 
 
 def from_csv_text(cell: str) -> str:
-    """The text that `csv_text` made a cell of."""
+    """Undo `csv_text`."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def markdown_text(text: str) -> str:
-    """Text for a cell of a Markdown table."""
+    """Escape a text for a cell of a Markdown table."""
     return re.sub(r"([|<`*\\])", r"\\\1", text)
 
 
 def kind_of_reason(reason: str) -> str:
-    """A reason for quarantine without what is different for each track."""
+    """Remove the track-specific parts of a quarantine reason, so that reasons can be counted."""
     reason = re.sub(r"(?<!minimum )\b\d[\d.]* s\b", "… s", reason)
     return re.sub(r"(?<=byte-identical to ).*", "another file", reason)
 
 
 def counted(number: int, name: str) -> str:
-    """A number of things: 1 track, 2 tracks."""
+    """Format a count with its noun: 1 track, 2 tracks."""
     return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
-    """Names in a sentence: a, b and c; of more than ``most``, the first and how many others.
+    """Join names for a sentence: a, b and c.
 
-    Semicolons stand between names where one of them has a comma.
+    More than ``most`` names are shortened to the first ones and the number of the others. If a
+    name contains a comma, semicolons separate the names.
     """
     shown = list(names)
     if len(shown) > most:

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, and their digests."""
+"""Atomic writing of files, locks and checksums."""
 
 import errno
 import fcntl
@@ -24,24 +24,24 @@ log = logging.getLogger("songnet")
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its name when the block succeeds.
+    """Yield a temporary path next to ``path`` and rename it to ``path`` if the block succeeds.
 
-    A reader, or a run after a kill, never meets a half-written file under its final name.
+    Neither a reader nor a later run after a kill ever sees a partly written file at ``path``.
 
     Raises:
-        SongNetError: the disk is full.
-        OSError: the folder cannot be written.
+        NoSpaceError: the disk is full.
+        OSError: the folder is not writable.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The name is fixed, so what a killed writer left is written over by the next. The suffix stays
-    # last, since several writers choose their format by it.
+    # The name is fixed, so that the next writer overwrites the leftovers of a killed one. The
+    # suffix stays last because several writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         with own(temporary) as owned:
             try:
                 yield temporary
-                # Libraries that write a file of their own choose other rights.
+                # Libraries that create the file themselves may set other permissions.
                 temporary.chmod(os.fstat(owned.fileno()).st_mode)
                 _sync(temporary)
                 temporary.replace(path)
@@ -59,40 +59,43 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file or folder to the disk, so that a power cut leaves no name without content."""
+    """Flush a file or folder to disk, so that a power cut leaves no file name without content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no such thing
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # the file system does not support fsync
             raise
     finally:
         os.close(descriptor)
 
 
 def own(temporary: Path) -> IO[bytes]:
-    """Create a temporary file or take up what lies there, and lock it until its process ends.
+    """Open or create a temporary file and lock it until this process ends.
 
-    Jobs outlive a Snakemake that is killed: the next run's job waits here until they are through,
-    or two would write one file.
+    Jobs survive a killed Snakemake. The same job of the next run waits here until the old one
+    ends, so that two processes never write one file.
     """
     while True:
         file = temporary.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("waiting for another process, which makes %s", temporary)
+            log.warning("waiting for another process that writes %s", temporary)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:  # network file systems without locks
             pass
-        # Who held the lock may have given the file its final name.
+        # The previous holder of the lock may have renamed the file to its final name.
         if temporary.exists() and temporary.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file
         file.close()
 
 
 def no_space(path: Path) -> NoSpaceError:
-    """Error of a file for which the disk is too full."""
+    """Create the error for a file that does not fit on the disk."""
     return NoSpaceError(f"{path}: no space left; free some and run again")
 
 
@@ -100,28 +103,29 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_full(folder: Path, error: Exception) -> bool:
-    """Whether an error came from a full disk; libraries word it in many ways, or not at all."""
+    """Return whether an error came from a full disk, which libraries report in many ways."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     return "No space left" in str(error) or shutil.disk_usage(folder).free < 2**16
 
 
 def machine_lock(name: str) -> FileLock:
-    """Return a lock among this user's processes on this machine; it ends with its process."""
-    folder = Path(tempfile.gettempdir(), f"songnet-{os.getuid()}")  # others' could not be opened
+    """Return a lock between this user's processes on this machine; it ends with its process."""
+    # One folder per user, since the files of other users cannot be opened.
+    folder = Path(tempfile.gettempdir(), f"songnet-{os.getuid()}")
     folder.mkdir(exist_ok=True)
     return FileLock(folder / f"{name}.lock")
 
 
 def date_to_now(folder: str | Path) -> None:
-    """Give files of the future today's date.
+    """Set modification times that lie in the future to the current time.
 
-    Snakemake compares dates. A clock that ran ahead and was set back leaves products that would
-    seem newer than all that is made after them.
+    Snakemake compares modification times. If the clock ran ahead and was set back, old outputs
+    would seem newer than everything written after them.
     """
     now = time.time()
     for path in Path(folder).rglob("*"):
-        with suppress(OSError):  # not ours, or gone
+        with suppress(OSError):  # owned by another user, or deleted meanwhile
             if path.lstat().st_mtime > now:
                 os.utime(path, (now, now), follow_symlinks=False)
 
@@ -138,26 +142,29 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha1(path: str | Path) -> str:
-    """SHA-1 of a file as 40 hexadecimal digits, read in blocks."""
+    """Return the SHA-1 of a file as 40 hexadecimal digits, reading it in blocks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha1").hexdigest()
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits, read in blocks."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits, reading it in blocks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checked_sums(paths: list[str], expected: dict[str, dict[str, str]]) -> dict[str, str]:
-    """SHA-1 of each file by its name.
+    """Compute the SHA-1 of each file and compare it with the expected one.
 
     Args:
         paths: files.
-        expected: by name, tables whose ``sha1`` is the right sum; other files are not checked.
+        expected: by file name, a mapping with the key ``sha1``; other files are not checked.
+
+    Returns:
+        SHA-1 by file name.
 
     Raises:
-        SongNetError: a sum is another.
+        SongNetError: a checksum differs.
     """
     sums = {Path(path).name: sha1(path) for path in paths}
     for path in paths:
@@ -169,11 +176,11 @@ def checked_sums(paths: list[str], expected: dict[str, dict[str, str]]) -> dict[
 
 
 def digest(value: Any) -> str:
-    """Return sixteen hexadecimal digits that stand for a JSON-like value."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a JSON-like value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_class(path: str) -> Any:
-    """Import a class by its path."""
+    """Import a class by its dotted path."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""Work on many items at a time, with results in the order of the items."""
+"""Parallel processing of items, with results in the order of the items."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def cores() -> int:
-    """Cores that this process may use: fewer than the machine has in a job of a cluster."""
+    """Return the number of cores this process may use, which a cluster job may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -22,16 +22,16 @@ def cores() -> int:
 def in_order(
     pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int
 ) -> Generator[R, None, None]:
-    """Apply a function to items, in memory that does not grow with their number.
+    """Apply a function to items in a pool, in memory independent of the number of items.
 
     Args:
-        pool: of threads or processes.
-        function: of one item.
-        items: may take their time, as lines of a pipe do; a thread of its own reads them.
-        ahead: most items that are begun before the first of them is finished.
+        pool: threads or processes.
+        function: applied to one item.
+        items: may block, such as lines of a pipe; a separate thread reads them.
+        ahead: largest number of items started before the first of them is finished.
 
     Yields:
-        The results, in the order of the items, each as soon as it is there.
+        Results in the order of the items, each as soon as it is available.
     """
     begun: Queue[Future[R] | _End] = Queue(max(1, ahead))
     stopped = threading.Event()
@@ -43,7 +43,7 @@ def in_order(
                 if stopped.is_set():
                     return
                 begun.put(pool.submit(function, item))
-        except BaseException as error:  # the consumer raises it
+        except BaseException as error:  # raised again in the consumer
             end = _End(error)
         begun.put(end)
 
@@ -55,12 +55,12 @@ def in_order(
             raise found.error
     finally:
         stopped.set()
-        with suppress(Empty):  # the thread may wait for a free place
+        with suppress(Empty):  # unblock the thread if it waits for room in the queue
             while True:
                 begun.get_nowait()
 
 
 class _End(NamedTuple):
-    """Behind the last item, or what happened instead of the next."""
+    """Marks the end of the queue, with the error that ended it, if any."""
 
     error: BaseException | None = None

@@ -128,7 +128,7 @@ def test_folders_and_lists_of_files_are_classified(
     assert [row.get("prediction") for row in rows] == ["Rock"] * 3 + [None]
     assert run.returncode == 1 and run.stderr == b"songnet: error: none.mp3: no such file\n"
     nothing = songnet("classify", "--model", trained)
-    assert nothing.returncode == 1 and b"name a folder, a file, or a list" in nothing.stderr
+    assert nothing.returncode == 1 and b"no input; give a folder or a file" in nothing.stderr
 
 
 @pytest.mark.parametrize("form", ["--csv", "--jsonl", "--json"])
@@ -181,7 +181,7 @@ def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: li
     text = run.stdout.decode()
     assert text.startswith(
         "causal C-RNN, trained on clips of the tests (artist split). Accuracy 90.0 % on 30 test "
-        "tracks (95 % interval over artists 80.0 % to 100.0 %). The music is synthetic.\n"
+        "tracks (95 % CI over artists: 80.0 % to 100.0 %). The music is synthetic.\n"
     )
     assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
 
@@ -189,7 +189,7 @@ def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: li
 def test_help_has_examples_and_says_where_networks_come_from() -> None:
     text = songnet("--help").stdout.decode()
     assert "\n  songnet classify song.mp3\n" in text and "\n  songnet serve\n" in text
-    assert "results/*/best.safetensors: `make run` trains one" in text
+    assert "results/*/best.safetensors. `make run` trains one" in text
 
 
 def test_without_a_network_there_is_a_hint(
@@ -198,7 +198,7 @@ def test_without_a_network_there_is_a_hint(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     run = songnet("classify", variants[0], folder=tmp_path)
     assert run.returncode == 1
-    assert b"no network below results/: train one with `make run`" in run.stderr
+    assert b"no network below results/; train one with `make run`" in run.stderr
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("s16le", "PCM_16"), ("f32le", "FLOAT")])
@@ -252,7 +252,7 @@ def test_the_terminal_shows_the_prediction(trained: Path) -> None:
     file = songnet("listen", "--model", trained, stdin=b"ID3\x04" + noise)
     assert file.returncode == 1 and b"raw samples, and this is a file" in file.stderr
     few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
-    assert few.returncode == 1 and b"too little music" in few.stderr
+    assert few.returncode == 1 and b"no complete step" in few.stderr
 
 
 @pytest.mark.parametrize("kind", ["mp3", "m4a", "aac", "wma", "webm", "w64", "caf", "text", "png"])
@@ -265,7 +265,7 @@ def test_listen_refuses_files(trained: Path, kind: str) -> None:
         pytest.skip("ffmpeg is not installed")
     run = songnet("listen", "--model", trained, stdin=content)
     assert run.returncode == 1 and not run.stdout
-    assert b"listen reads raw samples, and this is a file" in run.stderr
+    assert b"listen reads raw samples, but got a file" in run.stderr
 
 
 def test_listen_names_silence(trained: Path) -> None:
@@ -318,7 +318,7 @@ def test_export_creates_no_folders(trained: Path, tmp_path: Path) -> None:
     target = tmp_path / "no/such/songnet.onnx"
     run = songnet("export", target, "--model", trained)
     assert run.returncode == 1
-    assert f"songnet: error: {target}: no such folder; make it first" in run.stderr.decode()
+    assert f"songnet: error: {target}: no such folder; create it first" in run.stderr.decode()
     assert not list(tmp_path.iterdir())
 
 

@@ -210,7 +210,7 @@ def test_engine_says_what_it_cannot_run(browser: Browser, site: Site, tmp_path: 
     (tmp_path / "text").write_text("not weights at all")
     cases["This is not a network saved by SongNet."] = tmp_path / "text"
     (tmp_path / "half").write_bytes(cases["spectrograms of the kind cqt"].read_bytes()[:200_000])
-    cases["The network's file is cut off."] = tmp_path / "half"
+    cases["The model file is truncated."] = tmp_path / "half"
     page = browser.new_page()
     page.goto(site.address)
     for sentence, path in cases.items():
@@ -278,5 +278,5 @@ def test_what_cannot_be_taken_apart_is_left_to_the_browser(
     page.goto(site.address)
     problem = page.evaluate(f"{DECODE}('music').then(() => '', (error) => error.message)")
     page.close()
-    reason = "its sample rate changes" if kind == "rates" else "a format that the browser alone"
+    reason = "its sample rate changes" if kind == "rates" else "an unknown format"
     assert problem.startswith(reason), json.dumps(problem)

@@ -283,7 +283,7 @@ def test_files_wait_in_a_queue(page: Page, clips: Path, trained: Path, tmp_path:
         expect(lines.nth(i)).to_contain_text(file.name)
         expect(lines.nth(i)).to_contain_text(f"{expected.genre} ", timeout=60_000)
     expect(lines.nth(3)).to_contain_text("<img src=x onerror=alert(1)>.mp3")
-    problems = ["This browser finds no audio in it.", "It is too short: a step takes 0.37 s."]
+    problems = ["This browser cannot decode the file.", "too short: a step takes 0.37 s."]
     for line, problem in zip([lines.nth(3), lines.nth(4)], problems, strict=True):
         expect(line).to_contain_text(problem, timeout=60_000)
     assert page.locator("img").count() == 0
@@ -294,7 +294,7 @@ def test_files_wait_in_a_queue(page: Page, clips: Path, trained: Path, tmp_path:
     expect(page.locator("#title")).to_have_text(files[2].name)
     expect(lines.nth(2).locator("button")).to_have_attribute("aria-current", "true")
     lines.nth(3).locator("button").click()
-    expect(page.locator("#message")).to_contain_text("This browser finds no audio in it.")
+    expect(page.locator("#message")).to_contain_text("This browser cannot decode the file.")
 
 
 @pytest.mark.parametrize("kind", ["webm", "aac", "rates"])
@@ -372,7 +372,7 @@ def test_a_silent_microphone_is_named(page: Page, site: Site) -> None:
     open_page(page, site)
     page.click("#microphone")
     expect(page.locator("#listening")).to_have_text(
-        "The microphone delivers silence. Is it muted?", timeout=15_000
+        "The microphone is silent. Is it muted?", timeout=15_000
     )
     expect(page.locator("#now")).to_have_text("no music: silence")
 
@@ -384,7 +384,7 @@ def test_a_microphone_that_gives_nothing_is_named(page: Page, site: Site) -> Non
     open_page(page, site)
     page.click("#microphone")
     expect(page.locator("#listening")).to_contain_text(
-        "The microphone delivers nothing.", timeout=15_000
+        "No data from the microphone.", timeout=15_000
     )
 
 
@@ -395,7 +395,7 @@ def test_a_microphone_that_is_unplugged_is_said_so(page: Page, site: Site) -> No
     wait_for_steps(page, 3)
     page.evaluate("window.lastMedia.getTracks()[0].dispatchEvent(new Event('ended'))")
     expect(page.locator("#message")).to_have_text(
-        "The microphone is gone. What came so far is kept."
+        "The microphone was disconnected. The music so far is kept."
     )
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
     wait_for(page, "done")
@@ -420,7 +420,7 @@ def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
     page.route("**/examples/**", lambda route: route.fulfill(status=404))
     example(page).click()
     expect(page.locator("#message")).to_have_text(
-        "A: b: it cannot be fetched. Is this device offline?"
+        "A: b: the download failed. Is this device offline?"
     )
 
 
@@ -428,7 +428,7 @@ def test_what_is_no_audio_is_said_so(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "noise.mp3"
     bad.write_bytes(os.urandom(5_000))
     page.set_input_files("#file", bad)
-    expect(page.locator("#message")).to_have_text("noise.mp3: This browser finds no audio in it.")
+    expect(page.locator("#message")).to_have_text("noise.mp3: This browser cannot decode the file.")
     example(page).click()
     wait_for(page, "done")
     expect(page.locator("#message")).to_be_empty()
@@ -500,7 +500,7 @@ def test_page_works_without_a_connection(browser: Browser, site: Site, clips: Pa
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(site.address)
-    expect(page.locator("#offline")).to_contain_text("It works offline", timeout=30_000)
+    expect(page.locator("#offline")).to_contain_text("It also works offline", timeout=30_000)
     example(page).click()
     wait_for(page, "done")
     site.close()
@@ -518,7 +518,7 @@ def test_a_new_version_replaces_the_old_one(browser: Browser, site: Site, traine
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(site.address)
-    expect(page.locator("#offline")).to_contain_text("It works offline", timeout=30_000)
+    expect(page.locator("#offline")).to_contain_text("It also works offline", timeout=30_000)
     style = site.folder / "style.css"
     worker = site.folder / "sw.js"
     style.write_text(style.read_text() + "h1 { letter-spacing: 7px; }")

@@ -99,7 +99,7 @@ def test_an_upload_in_a_form_is_taken(server: Server, trained: Path, clips: Path
     body, headers = multipart(b"", "song.mp3")
     assert post(server, body, headers) == (422, {"error": "empty file"})
     no_file = body.replace(b'; filename="song.mp3"', b"")
-    assert post(server, no_file, headers) == (400, {"error": "the form has no file"})
+    assert post(server, no_file, headers) == (400, {"error": "the form contains no file"})
     status, answer = post(server, b"--y\r\nnonsense", headers)
     assert status == 400 and answer["error"].startswith("not a form with one file")
 
@@ -130,7 +130,7 @@ def test_uploads_have_so_many_places(server: Server) -> None:
             if status == 503:  # all of them have arrived
                 break
             time.sleep(0.1)
-        assert (status, answer) == (503, {"error": "busy: 32 files are here; try again later"})
+        assert (status, answer) == (503, {"error": "busy with 32 files; try again later"})
         assert get(server, "/")[0] == 200
     for _ in range(100):
         if post(server, wav(RATE))[0] == 200:
@@ -200,8 +200,8 @@ def test_all_addresses_are_named_with_a_warning(trained: Path, tmp_path: Path) -
     server.wait()
     server.process.terminate()
     output = server.process.communicate(timeout=10)[0].decode()
-    assert f"SongNet listens at http://localhost:{server.port}/" in output
-    assert "warning: all devices in this network can use it, at http://" in output
+    assert f"Serving at http://localhost:{server.port}/" in output
+    assert "warning: every device on this network can open the page at http://" in output
 
 
 def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:
@@ -220,7 +220,7 @@ def test_another_origin_is_turned_away(server: Server) -> None:
     for origin in ("http://evil.example", "http://[::1", "null"):
         assert post(server, wav(RATE), {"Origin": origin}) == (
             403,
-            {"error": "another page's origin"},
+            {"error": "the request comes from another site's page"},
         )
     assert post(server, wav(RATE), {"Origin": f"http://{server.host}"})[0] == 200
     # A name that another site points at this machine.

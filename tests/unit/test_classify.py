@@ -57,7 +57,7 @@ def test_a_network_that_is_passed_over_is_named(
     os.utime(old, (1_000_000_000, 1_000_000_000))
     assert find_model(None).path == old
     assert capsys.readouterr().err == (
-        f"songnet: warning: {new}: crnn looks ahead; it cannot stream; {old} is taken instead\n"
+        f"songnet: warning: {new}: crnn is not causal; it cannot stream; using {old} instead\n"
     )
     old.unlink()
     with pytest.raises(SongNetError, match=f"{new}: crnn looks ahead"):
@@ -108,18 +108,19 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     trained = "causal C-RNN, trained on local archives (artist split)."
     assert description(load_model(causal(path))) == trained
     of_test = (
-        f"{trained} Accuracy 90.0 % on 30 test tracks (95 % interval over artists 80.0 % to "
-        "100.0 %)."
+        f"{trained} Accuracy 90.0 % on 30 test tracks (95 % CI over artists: 80.0 % to 100.0 %)."
     )
     assert description(load_model(causal(path, measured=measured))) == of_test
     # Where a split leaves no test subset, the subset that chose the network is what there is.
     model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A sample."))
     assert description(model) == (
         of_test.replace("test", "validation")
-        + " These tracks also chose the network, so accuracy on new music may be lower. A sample."
+        + " The network was selected on these tracks, so this estimate is optimistic. A sample."
     )
     model = load_model(causal(path, metadata=True, measured=measured))
-    assert description(model).endswith("It also read their metadata, which files do not give it.")
+    assert description(model).endswith(
+        "The evaluation also used metadata, which is not available for files."
+    )
     assert about(model)["reads_metadata"] is True
 
 

@@ -54,7 +54,7 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"dataset": "fma"}, "dataset: 'fma' is not known (allowed: demo, fma_small"),
         ({"models": ["cnn"]}, "models: 'cnn' is not known (allowed: random_guess, "),
         ({"models": []}, "models: must have at least 1 item, got []"),
-        ({"reference": "knn", "models": ["svm"]}, "reference: 'knn' is not among"),
+        ({"reference": "knn", "models": ["svm"]}, "reference: 'knn' is not one of"),
         ({"seeds": []}, "seeds: must have at least 1 item, got []"),
         ({"seeds": "one"}, "seeds.0: must be a valid integer, got 'one'"),
         ({"seeds": {"one": 1}}, "seeds: must be a valid list, got {'one': 1}"),
@@ -77,7 +77,7 @@ def test_defaults_equal_the_commented_file() -> None:
             {"dataset": "fma_medium", "genres": ["Rokc", "Jazz"]},
             "genres: 'Rokc' is not known (allowed: Blues, ",
         ),
-        ({"split": {"train": 0.8}}, "split: the shares {'train': 0.8, "),
+        ({"split": {"train": 0.8}}, "split: the fractions {'train': 0.8, "),
         ({"clips": {"min_seconds": 40}}, "clips: min_seconds is larger"),
         ({"spectrogram": {"hop_length": 4096}}, "spectrogram: hop_length is larger"),
         (
@@ -87,14 +87,20 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"clips": {"min_seconds": 0.2}}, "clips.min_seconds: must be greater than or equal to"),
         (
             {"dataset": "local_mels", "spectrogram": {"kind": "log_mel"}},
-            "spectrogram: dataset=local_mels decodes no",
+            "spectrogram: has no effect with dataset=local_mels, which decodes no",
         ),
-        ({"dataset": "local_mels", "clips": {"clip_seconds": 10}}, "clips.clip_seconds: dataset="),
-        ({"dataset": "poster", "clips": {"min_seconds": 2}}, "clips: dataset=poster decodes no"),
+        (
+            {"dataset": "local_mels", "clips": {"clip_seconds": 10}},
+            "clips.clip_seconds: has no effect",
+        ),
+        (
+            {"dataset": "poster", "clips": {"min_seconds": 2}},
+            "clips: has no effect with dataset=poster",
+        ),
         ({"clips": {"clip_seconds": ".inf"}}, f"clips.clip_seconds: {INFINITE} inf"),
         ({"excerpt_seconds": [1, "1e999"]}, f"excerpt_seconds.1: {INFINITE} inf"),
         ({"split": {"train": float("nan")}}, f"split.train: {INFINITE} nan"),
-        ({"archives": "/nowhere"}, "archives: dataset=demo makes its own"),
+        ({"archives": "/nowhere"}, "archives: not used by dataset=demo"),
         ({"dataset": "local"}, "archives: dataset=local needs archives=DIR"),
         ({"dataset": "local", "archives": "/no"}, "archives: /no/fma_metadata.zip: no such file"),
         (
@@ -102,11 +108,11 @@ def test_defaults_equal_the_commented_file() -> None:
             f"archives: {Path.home()}/n/fma_metadata.zip: no",
         ),
         ({"dataset": "folder"}, "audio: dataset=folder needs audio=DIR, a folder of songs"),
-        ({"dataset": "folder", "archives": "x"}, "archives: dataset=folder takes audio=DIR"),
+        ({"dataset": "folder", "archives": "x"}, "archives: dataset=folder uses audio=DIR"),
         ({"dataset": "folder", "audio": "~/n"}, f"audio: {Path.home()}/n: no such file or folder"),
-        ({"audio": "x"}, "audio: dataset=demo has no use for it; songs of your own take dataset="),
-        ({"labels": "tags"}, "labels: dataset=demo has no use for it"),
-        ({"features": "published"}, "features: published: dataset=demo has none"),
+        ({"audio": "x"}, "audio: not used by dataset=demo; for your own songs use dataset="),
+        ({"labels": "tags"}, "labels: not used by dataset=demo"),
+        ({"features": "published"}, "features: published: dataset=demo has no published"),
         ({"features": "no.csv"}, "features: must be 'computed' or 'published', got 'no.csv'"),
     ],
 )
@@ -187,13 +193,13 @@ OF_BASELINES, OF_NETWORKS = (
         ("x: {like: [svm]}", "x: like: ['svm'] is not an earlier entry"),
         ("x: {like: y}", "x: like: 'y' is not an earlier entry"),
         ("x:\ny: {like: x}", "y: like: 'x' is not an earlier entry"),
-        ("a+b: {like: svm}", "a+b: a name has letters, digits and underscores only"),
-        ("5: {like: svm}", "5: a name has letters, digits and underscores only"),
-        ("yes: {like: svm}", "True: YAML takes this name for no text; quote it"),
-        ("svm: {like: knn}", "not YAML: svm is given twice in "),
-        ("x: {like: svm, title: X, title: Y}", "not YAML: title is given twice in "),
-        ("x: {like: svm", "not YAML: while parsing a flow mapping in "),
-        ("x: {like: crnn, poster: null}", "x.title: crnn has the same, 'C-RNN'"),
+        ("a+b: {like: svm}", "a+b: a name must be letters, digits and underscores"),
+        ("5: {like: svm}", "5: a name must be letters, digits and underscores"),
+        ("yes: {like: svm}", "True: YAML does not read this name as text; quote it"),
+        ("svm: {like: knn}", "not valid YAML: svm is given twice in "),
+        ("x: {like: svm, title: X, title: Y}", "not valid YAML: title is given twice in "),
+        ("x: {like: svm", "not valid YAML: while parsing a flow mapping in "),
+        ("x: {like: crnn, poster: null}", "x.title: 'C-RNN' is also that of crnn"),
         ("x: {like: svm, poster: 46.4}", "x.poster: must be less than or equal to 1, got 46.4"),
         ("x: {like: fusion, members: [svn]}", "x.members: 'svn' is not a trained model"),
         ("x: {like: fusion, members: [fusion]}", "x.members: 'fusion' is not a trained model"),
@@ -247,13 +253,13 @@ def test_an_entry_of_a_data_set_is_whole() -> None:
     assert check_datasets(DATASETS) == DATASETS
     with pytest.raises(SongNetError, match=r"mine: must be keys and values, got None"):
         check_datasets(DATASETS | {"mine": None})
-    with pytest.raises(SongNetError, match=r"my/own: a name has letters"):
+    with pytest.raises(SongNetError, match=r"my/own: a name must be letters"):
         check_datasets(DATASETS | {"my/own": DATASETS["local"]})
 
 
 def test_a_file_that_is_not_utf_8_is_named(path: Path) -> None:
     path.write_bytes("svm: {title: Stützvektoren}".encode("latin-1"))
-    problem = r"^.*models\.yaml: not YAML: .*invalid start byte"
+    problem = r"^.*models\.yaml: not valid YAML: .*invalid start byte"
     with pytest.raises(SongNetError, match=problem) as error:
         read_models(path)
     assert "\n" not in str(error.value)
@@ -263,7 +269,10 @@ def test_a_file_that_is_not_utf_8_is_named(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- 1", "expected keys and values, found list"), ("a: 2024-99-99", "not YAML: month must be")],
+    [
+        ("- 1", "expected keys and values, found list"),
+        ("a: 2024-99-99", "not valid YAML: month must be"),
+    ],
 )
 def test_a_file_without_keys_and_values_is_named(path: Path, text: str, message: str) -> None:
     path.write_text(text)

@@ -129,7 +129,7 @@ def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
     assert "svm_vggish" not in selected_models(checked(), dataset, MODELS, ENCODERS)
     with pytest.raises(SongNetError, match="'svm_vggish' needs the table 'vggish'"):
         selected_models(checked() | {"models": ["svm_vggish"]}, dataset, MODELS, ENCODERS)
-    with pytest.raises(SongNetError, match=r"tables\.mine: no model reads it"):
+    with pytest.raises(SongNetError, match=r"tables\.mine: no model uses this table"):
         checked(tables={"mine": path})
 
 
@@ -137,7 +137,7 @@ def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
     ("tables", "message"),
     [
         ({"vggish": "/no.parquet"}, "tables.vggish: /no.parquet: no such file"),
-        ({"mfcc": "x"}, "tables.mfcc.*is the name of FMA's own"),
+        ({"mfcc": "x"}, "tables.mfcc.*is reserved for FMA's"),
         ({"a-b": "x"}, "tables.a-b"),
         ({"vggish": {"file": "x"}}, "tables.vggish.file is unknown"),
     ],

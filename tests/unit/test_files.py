@@ -53,7 +53,7 @@ def test_two_writers_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture
     with replacing(path) as temporary:
         assert path.read_text() == "a" * 50, "the first is through"
         temporary.write_text("b")
-    assert f"waiting for another process, which makes {temporary}" in caplog.text
+    assert f"waiting for another process that writes {temporary}" in caplog.text
     first.join()
     assert first.exitcode == 0 and path.read_text() == "b"
     assert {file.name for file in tmp_path.iterdir()} == {"product.txt", "started"}
@@ -151,7 +151,7 @@ def test_job_removes_a_product_that_cannot_be_read(
         path.write_bytes(what)
     inputs = [str(own), str(sound), str(product)]
     run = run_job(log, "raise ValueError('whatever a library says')", inputs)
-    message = f"{product}: cannot be read and was removed; the next run makes it again"
+    message = f"{product}: is damaged and was deleted; the next run creates it again"
     assert (run.returncode, run.stderr) == (1, f"songnet: error: {message} (log: {log})\n")
     assert sound.exists() and own.exists() and not product.exists()
 

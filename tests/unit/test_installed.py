@@ -57,7 +57,7 @@ def test_a_network_of_synthetic_music_says_so_beside_its_predictions(
     network, genres, facts = load(trained)
     save(network, genres, facts | {"synthetic": True}, tmp_path / "demo.safetensors")
     model = load_model(tmp_path / "demo.safetensors")
-    warning = "trained on synthetic music: this prediction means nothing"
+    warning = "trained on synthetic music: this prediction is meaningless"
     shares = _text(classify_file(model, clip), caution(model)).splitlines()[1]
     assert shares.endswith(f"({warning})")
     assert about(model)["caution"] == warning

@@ -367,7 +367,7 @@ def test_the_command_counts_and_shows_progress(
     os.close(leader)
     description, counts = run.stdout.splitlines()
     assert description == "causal_crnn, trained on tests (artist split)."
-    assert counts == "library.parquet: 8 files, 8 of them classified now"
+    assert counts == "library.parquet: 8 files, 8 newly classified"
     assert "8/8" in shown and ("file/s" in shown or "s/file" in shown)
     listed = tmp_path / "list.txt"
     listed.write_text(f"{music}/c.ogg\n{music}/A\n")

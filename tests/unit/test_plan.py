@@ -25,7 +25,7 @@ from tests.configured import DATASETS, ENCODERS, MODELS, checked
         ("local_mels", ["fusion_518"], "'fusion_518' needs the 518 features"),
         ("local_mels", ["crnn_metadata"], "'crnn_metadata' needs duration, bit rate"),
         ("poster", ["crnn"], "'crnn' needs clips"),
-        ("demo", ["causal_crnn", "fusion"], "'fusion' needs 'svm' in the list"),
+        ("demo", ["causal_crnn", "fusion"], "'fusion' also needs 'svm' in the list"),
     ],
 )
 def test_models_that_the_data_set_cannot_feed(
@@ -66,11 +66,11 @@ def test_a_sample_has_few_jobs_and_a_note_of_its_own() -> None:
         checked(dataset="fma_small", tracks_per_genre=50), small, "computed", Preview()
     )
     assert "untrimmed" not in note
-    assert "50 tracks" in note and "features were computed here" in note
+    assert "50 tracks" in note and "were computed on the 30 s clips" in note
     # Own archives may be sampled, too.
     own = {"tracks_per_genre": 5, "archives": "DIR"}
     note = dataset_note(checked() | own, small, "computed", Preview())
-    assert note.startswith("A sample: 5 tracks")
+    assert note.startswith("A sample of 5 tracks")
 
 
 def test_shard_count_follows_the_tracks_where_they_are_known() -> None:
@@ -98,7 +98,7 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
     config, dataset = checked(), DATASETS["local"]
     seen = Preview(9, {"artist": "no track names an artist"}, has_artists=False)
     note = dataset_note(config, dataset, "computed", seen)
-    assert note == "No track names an artist, so an artist leak cannot be excluded."
+    assert note == "No track has an artist, so an artist leak cannot be ruled out."
     seen = Preview(9, {"artist": "'Rock' has too few artists: 2, but 3 are needed"})
     assert "the artist leak is not measured: 'Rock' has too few artists: 2" in dataset_note(
         config, dataset, "computed", seen
@@ -108,7 +108,7 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
 def test_usable_protocols_are_those_without_a_problem() -> None:
     problems = {"official": "no track has a split of its own"}
     assert usable_protocols(["random", "artist", "official"], problems) == ["random", "artist"]
-    with pytest.raises(SongNetError, match=r"official: no track has a split .*; take protocols=r"):
+    with pytest.raises(SongNetError, match=r"official: no track has a split .*; use protocols=r"):
         usable_protocols(["official"], problems)
 
 

@@ -97,20 +97,23 @@ def test_preview_of_archives(archives: Path, here: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"dataset": "local", "archives": "music"}, "take dataset=folder audio=music"),
-        ({"dataset": "folder", "audio": "packed"}, "take dataset=local archives=packed"),
-        ({"dataset": "folder", "audio": "a.zip"}, "is packed; unpack it and give the folder"),
-        ({"dataset": "folder", "audio": "music/Rock/Rock A/1.mp3"}, "is one file; give its folder"),
+        ({"dataset": "local", "archives": "music"}, "use dataset=folder audio=music"),
+        ({"dataset": "folder", "audio": "packed"}, "use dataset=local archives=packed"),
+        ({"dataset": "folder", "audio": "a.zip"}, "is an archive; unpack it and give the folder"),
+        (
+            {"dataset": "folder", "audio": "music/Rock/Rock A/1.mp3"},
+            "is a single file; give its folder",
+        ),
         ({"dataset": "folder", "audio": "music", "layout": "{x}"}, "unknown field {x}"),
         (
             {"dataset": "folder", "audio": "music", "layout": "{genre}/*", "labels": "tags"},
-            "layout: labels=tags reads no paths",
+            "layout: not used with labels=tags",
         ),
         (
             {"dataset": "folder", "audio": "music", "labels": "manifest"},
             "music has no metadata.csv",
         ),
-        ({"dataset": "local", "archives": "a.zip"}, "takes the folder with fma_metadata.zip and"),
+        ({"dataset": "local", "archives": "a.zip"}, "needs the folder with fma_metadata.zip and"),
         (
             {"dataset": "local_mels", "archives": "packed", "features": "computed"},
             "archives: packed/mels-*.npz: no such file",

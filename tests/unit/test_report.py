@@ -313,7 +313,7 @@ def test_data_tables() -> None:
 
 
 def test_models_on_other_features_are_marked() -> None:
-    note = "Reads features of the user's own (mine.parquet): VGGish."
+    note = "Uses the user's own features (mine.parquet): VGGish."
     found = findings(models=MODELS | {"svm": MODELS["svm"] | {"note": note}})
     assert list(cells.results_table(found)["model"]) == ["kNN", "SVM †", "C-RNN"]
     assert cells.notes(found) == [f"† SVM: {note}"] and not cells.notes(findings())

@@ -60,7 +60,7 @@ def test_a_page_may_be_at_the_sixth_versions_own_address(
     options: Any = SimpleNamespace(model=None, host="::1", port=48765, no_browser=True)
     assert serve.run(options) == 0
     assert seen == [None, "::1"]  # answers only to its own name
-    assert "SongNet listens at http://[::1]:48765/" in capsys.readouterr().out
+    assert "Serving at http://[::1]:48765/" in capsys.readouterr().out
 
 
 def test_an_upload_that_is_too_slow_gives_its_place_away() -> None:

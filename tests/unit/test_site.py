@@ -74,7 +74,7 @@ def test_every_script_of_the_page_is_part_of_it() -> None:
 def test_site_does_not_write_over_other_things(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.md").write_text("years of work")
     model = load_model(trained)
-    with pytest.raises(SongNetError, match="not empty, and not a page of SongNet"):
+    with pytest.raises(SongNetError, match="not empty, and not a SongNet page"):
         write_site([model], tmp_path)
     with pytest.raises(SongNetError, match=r"thesis\.md: "):
         write_site([model], tmp_path / "thesis.md")

@@ -20,7 +20,7 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     data = success(
         str(tmp_path), "Synthetic music.", STORE, {"select_tracks"}, ["select_tracks"], 2, 42, {}
     )
-    assert "Jobs that ran: select_tracks. Skipped, since up to date: 2." in data
+    assert "Jobs run: select_tracks. Skipped as up to date: 2." in data
     assert "svm" not in data and "Synthetic" not in data and "index.html" not in data
     rules = {"collect_results", "log_runs", "report_page"}
     views = {"artist": "#/experiments/1/runs?viewStateShareKey=artist"}
@@ -57,12 +57,12 @@ def test_failure_shows_the_runs_that_are_measured(tmp_path: Path) -> None:
         write_json(path, metrics)
         measured.append(str(path))
     text = failure(str(tmp_path), 0.0, ["train_svm"], 3, 2, measured)
-    assert "Failed or not reached: 2." in text
+    assert "Failed or not started: 2." in text
     assert [line.split() for line in text.splitlines() if line.startswith(("svm", "knn"))] == [
         ["knn", "40.0", "(1)"],
         ["svm", "55.0", "(2)"],
     ]
-    assert text.endswith("All tables of these: --config 'models=[knn,svm]'")
+    assert text.endswith("Full tables: --config 'models=[knn,svm]'")
 
 
 def test_failure_ends_with_each_error_once(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
     assert read_quarantine(str(tmp_path / "quarantine.csv")).equals(quarantine)
     left_out = {"official": "no track has a split of its own"}
     text = success(str(tmp_path), "", STORE, {"index_tracks"}, [], 0, 1, left_out)
-    assert "Without the protocol official: no track has a split of its own." in text
-    start = text.index("Set aside: 8 files or tracks")
+    assert "Skipped the protocol official: no track has a split of its own." in text
+    start = text.index("Quarantined: 8 files or tracks")
     assert text[start:].splitlines()[1:6] == [
         "  2 × not decodable: no audio in it (.m4a 1, .mp3 1)",
         "  2 × too short: … s, minimum 5 s",
@@ -111,7 +111,7 @@ def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
         "  1 × not audio, by its name (*.jpg)",
     ]
     # A part of the workflow that reads no clips says nothing of an older run's.
-    assert "Set aside" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, 1, {})
+    assert "Quarantined" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, 1, {})
 
 
 def test_next_steps_work_without_activating(

@@ -136,4 +136,4 @@ def test_the_posters_baselines_need_the_metadata_alone(
     # Broken clips have features as well, and FMA's notebook knows nothing of clips.
     assert len(pd.read_parquet(project / "results/poster/tracks.parquet")) == len(tracks)
     run = snakemake(project, *settings, "models=[svm,crnn]")
-    assert "config key models: 'crnn' needs clips, which dataset=poster cannot give" in run.stdout
+    assert "config key models: 'crnn' needs clips, which dataset=poster does not have" in run.stdout

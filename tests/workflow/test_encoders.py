@@ -57,8 +57,8 @@ def test_heads_on_an_encoder_and_on_a_table(
     # What was taught needs no teacher any more: it is an ordinary network, with pages.
     student = load(results / "runs/artist/student/1/model.safetensors")
     assert isinstance(student.network, CausalCRNN)
-    assert "† causal C-RNN, taught by musicnn: Taught by musicnn, which was pretrained on " in page
-    assert "causal C-RNN, taught by musicnn" in (results / "report/filters.html").read_text()
+    assert "† causal C-RNN, distilled from musicnn: Distilled from musicnn, pretrained on " in page
+    assert "causal C-RNN, distilled from musicnn" in (results / "report/filters.html").read_text()
     # The one that is served is the better of those that stream.
     best = load_model(results / "best.safetensors")
     table = pd.read_csv(results / "report/results.csv", index_col="model")["validation_accuracy"]

@@ -294,7 +294,7 @@ def test_a_model_is_one_file_and_one_line(
     settings = ["--config", "models=[toy]", "dataset=local", f"archives={archives}"]
     run = snakemake(project, *settings, "--", metrics)
     assert run.returncode == 0, run.stdout[-5000:]
-    assert "Jobs that ran: evaluate_toy, train_toy." in run.stdout
+    assert "Jobs run: evaluate_toy, train_toy." in run.stdout
     found = json.loads((project / metrics).read_text())
     assert found["test"]["accuracy"] > 1 / 3  # better than guessing
     with (project / "src/songnet/toy.py").open("a") as file:

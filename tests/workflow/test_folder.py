@@ -54,7 +54,7 @@ def test_a_folder_of_songs_becomes_a_report(
     assert run.returncode == 0, run.stdout[-5000:]
     text = run.stdout[run.stdout.index("SongNet: done in ") :]
     assert len(list((results / "mel").glob("*.npy"))) == 2
-    assert "Without the protocol official: no track has a split of its own." in text
+    assert "Skipped the protocol official: no track has a split of its own." in text
     for line in ("4 files or tracks", "1 × not audio, by its name (*.jpg)", "1 × not decodable"):
         assert line in text
     tracks = pd.read_parquet(results / "tracks.parquet")
@@ -80,8 +80,7 @@ def test_a_folder_of_songs_becomes_a_report(
     assert set(split["split"]) == {"train", "validation"}
     assert len(split) == pytest.approx(2 / 3 * len(tracks), abs=3)
     assert (
-        "features of the user's own (vectors.parquet)"
-        in (results / "report/results.md").read_text()
+        "the user's own features (vectors.parquet)" in (results / "report/results.md").read_text()
     )
 
 

@@ -59,7 +59,7 @@ def test_the_table_equals_that_of_the_command(
     assert unlocked.returncode == 0, unlocked.stdout
     run = snakemake(project, *settings(music, model))
     assert run.returncode == 0, run.stdout[-3000:]
-    assert "The library's table: results/library/library.parquet" in run.stdout
+    assert "Table of the library: results/library/library.parquet" in run.stdout
     tag_library([str(music)], local, model, 30.0, 1)
     assert table.read_bytes() == local.read_bytes()
     assert not list(table.parent.glob(".rows/*"))
@@ -84,9 +84,9 @@ def test_what_is_missing_is_said_in_one_line(
     project: Path, snakemake: Snakemake, music: Path
 ) -> None:
     cases = {
-        "": "config key library: name folders: snakemake library --config library=DIR",
+        "": "config key library: required; run snakemake library --config library=DIR",
         f"library={music}/none": f"config key library: {music}/none: no such file or folder",
-        f"library={music}": "config key tagging.model: no network below results/: train one",
+        f"library={music}": "config key tagging.model: no network below results/; train one",
         f"library={music} tagging={{model: none.safetensors}}": (
             "config key tagging.model: none.safetensors: no such file"
         ),

@@ -48,8 +48,8 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
     ("case", "message"),
     [
         ("unknown key", "config key protocol is unknown"),
-        ("key twice", "config/config.yaml: not YAML: seeds is given twice in"),
-        ("not YAML", "config/config.yaml: not YAML: while parsing a flow sequence in"),
+        ("key twice", "config/config.yaml: not valid YAML: seeds is given twice in"),
+        ("not YAML", "config/config.yaml: not valid YAML: while parsing a flow sequence in"),
         ("missing archive", "fma_small.zip: no such file"),
         ("not a zip", "fma_small.zip: not a valid zip archive"),
         ("no tracks.csv", "has no fma_metadata/tracks.csv"),

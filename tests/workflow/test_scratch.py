@@ -66,10 +66,10 @@ def test_music_without_artists_runs_without_the_artist_split(
     settings = config(folder, models="[svm]", protocols="[artist]")
     refused = snakemake(small(project), *settings)
     assert refused.returncode != 0 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
-    line = "error: config key protocols: artist: no track names an artist; take protocols=random"
+    line = "error: config key protocols: artist: no track names an artist; use protocols=random"
     assert line in refused.stdout, refused.stdout[-3000:]
     run = snakemake(project, *config(folder, models="[svm]", protocols="[artist,random]"))
     assert run.returncode == 0, run.stdout[-5000:]
-    assert "Without the protocol artist: no track names an artist." in run.stdout
+    assert "Skipped the protocol artist: no track names an artist." in run.stdout
     results = pd.read_csv(project / "results/local/report/results.csv")
     assert results["accuracy"].iloc[0] > 1 / 3

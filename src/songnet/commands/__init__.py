@@ -1,1 +1,1 @@
-"""Subcommands of ``songnet``: options here, work in the packages. Help loads no library."""
+"""Options of each subcommand of ``songnet``; ``run`` imports libraries, so that help is fast."""

@@ -1,4 +1,4 @@
-"""``songnet classify``: rows on the standard output as they come."""
+"""``songnet classify``: print predictions for audio files as they are computed."""
 
 import argparse
 import csv
@@ -21,7 +21,7 @@ Write = Callable[["Classification"], None]
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser("classify", help="classify audio files")
     add_paths(parser)
     add_excerpt(parser)
@@ -29,9 +29,9 @@ def add(commands: Any) -> None:
     add_model(parser)
     form = parser.add_mutually_exclusive_group()
     forms = {
-        "csv": "one row per file",
-        "jsonl": "all values, one line of JSON per file",
-        "json": "all values, one JSON document",
+        "csv": "print one row per file",
+        "jsonl": "print all values, one line of JSON per file",
+        "json": "print all values as one JSON document",
     }
     for name, text in forms.items():
         form.add_argument(f"--{name}", action="store_const", dest="form", const=name, help=text)
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Classify and print; 1 where a file could not be read."""
+    """Classify and print; return 1 if a file could not be read, else 0."""
     from tqdm import tqdm
 
     import songnet
@@ -62,7 +62,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _files(options: argparse.Namespace) -> Iterator[str]:
-    """Files that are named, and those below folders; an empty folder stands for itself."""
+    """Yield the given files and the audio files below folders.
+
+    A folder without audio files is yielded itself, so that it gets an error of its own.
+    """
     from songnet.data.audio_files import audio_files
 
     for path in given_paths(options):
@@ -129,7 +132,7 @@ def _jsonl(model: "Model") -> Iterator[Write]:
 
 @contextmanager
 def _json(model: "Model") -> Iterator[Write]:
-    """One document, whose files are lines: of one that a kill cut off, all rows are left."""
+    """Write one document with one line per file, so that complete lines survive a kill."""
     from songnet.realtime.classify import about
 
     separator = "\n"

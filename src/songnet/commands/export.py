@@ -1,4 +1,4 @@
-"""``songnet export``: one step of a network as ONNX."""
+"""``songnet export``: export one step of a network to ONNX."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from songnet.errors import SongNetError
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser("export", help="write one step of the network as ONNX")
     parser.add_argument("output", metavar="FILE.onnx", help="file to write")
     add_model(parser)
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the graph."""
+    """Write the ONNX file."""
     from songnet.realtime.classify import description, find_model
     from songnet.realtime.export import export_onnx
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     if Path(options.output).is_dir():
         raise SongNetError(f"{options.output}: a folder, not a file")
     if not Path(options.output).absolute().parent.is_dir():
-        raise SongNetError(f"{options.output}: no such folder; make it first")
+        raise SongNetError(f"{options.output}: no such folder; create it first")
     try:
         export_onnx(model, options.output)
     except OSError as error:

@@ -1,20 +1,20 @@
-"""``songnet get``: fetch a pretrained model into the user's data directory."""
+"""``songnet get``: download a pretrained model into the user's data directory."""
 
 import argparse
 from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
-    parser = commands.add_parser("get", help="fetch a pretrained model, for --model NAME")
+    """Add the subcommand to a parser's subparsers."""
+    parser = commands.add_parser("get", help="download a pretrained model, for --model NAME")
     parser.add_argument("name", choices=["musicnn"], help="musicnn: 12 genres from 50 tags")
     parser.add_argument("--genres", metavar="FILE.yaml",
-                        help="your genres, each with a list of its tags")  # fmt: skip
+                        help="your own genres, each with a list of tags")  # fmt: skip
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fetch and convert the model."""
+    """Download and convert the model."""
     from songnet.models.pretrained import fetch_musicnn
     from songnet.pipeline.yaml_files import read_yaml
     from songnet.realtime.classify import description, find_model

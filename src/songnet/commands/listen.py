@@ -1,4 +1,4 @@
-"""``songnet listen``: predictions on raw samples as they come."""
+"""``songnet listen``: classify a stream of raw samples."""
 
 import argparse
 import contextlib
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser(
-        "listen", help="classify raw samples from a pipe as they come",
+        "listen", help="classify raw samples from a pipe in real time",
         description="For example: arecord -t raw -f S16_LE -r 44100 | songnet listen",
     )  # fmt: skip
     parser.add_argument("--rate", type=positive, default=44_100, metavar="HZ",
                         help="sample rate (default: 44100)")  # fmt: skip
     parser.add_argument("--channels", type=positive, default=1, metavar="N", help="default: 1")
     parser.add_argument("--format", choices=["s16le", "s32le", "f32le"], default="s16le",
-                        help="of the samples (default: s16le)")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="one line of JSON per step")
+                        help="sample format (default: s16le)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one line of JSON per step")
     add_model(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Classify samples from the standard input until it ends."""
+    """Classify samples from standard input until it ends."""
     from songnet.features.audio import MAX_CHANNELS, RATES
     from songnet.realtime.classify import find_model
     from songnet.realtime.listen import listen, read_samples
@@ -45,17 +45,17 @@ def run(options: argparse.Namespace) -> int:
     if options.channels > MAX_CHANNELS:
         raise SongNetError(f"--channels: expected {MAX_CHANNELS} at most, got {options.channels}")
     model = find_model(options.model)
-    # Unbuffered, so that a step does not wait until a buffer is full.
+    # Unbuffered, so that no step waits for a full buffer.
     pipe = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     pieces = read_samples(pipe, options.format, options.channels, options.rate)
     show = _print_json if options.json else _show
     if not show(listen(model, pieces, options.rate), model):
-        raise SongNetError(f"too little music: a step is {model.step_seconds:.2f} s")
+        raise SongNetError(f"no complete step: a step is {model.step_seconds:.2f} s")
     return 0
 
 
 def _print_json(steps: Iterator["Step"], model: "Model") -> bool:
-    """Print a line for each step; whether there was one."""
+    """Print one line per step; return whether there was any step."""
     step = None
     for step in steps:
         kinds = {"now": step.step_probabilities, "overall": step.clip_probabilities}
@@ -69,7 +69,7 @@ def _print_json(steps: Iterator["Step"], model: "Model") -> bool:
 
 
 def _show(steps: Iterator["Step"], model: "Model") -> bool:
-    """Draw the probabilities of each step over those before; whether there was one."""
+    """Update the display at each step; return whether there was any step."""
     from rich.console import Console
     from rich.live import Live
 
@@ -77,7 +77,7 @@ def _show(steps: Iterator["Step"], model: "Model") -> bool:
 
     console = Console()
     step = None
-    # A microphone ends by Ctrl-C alone; the last prediction stays on the screen.
+    # A microphone only stops on Ctrl-C; the last prediction stays on the screen.
     with (
         contextlib.suppress(KeyboardInterrupt),
         Live(console=console, transient=True, refresh_per_second=8) as live,

@@ -1,4 +1,4 @@
-"""Options that several subcommands have."""
+"""Options shared by several subcommands."""
 
 import argparse
 import os
@@ -10,14 +10,14 @@ from songnet.parallel import cores
 
 
 def positive(text: str) -> int:
-    """Type of a positive number."""
+    """Parse a positive integer."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Type of a number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -28,7 +28,7 @@ def share(text: str) -> float:
 
 
 def excerpt(text: str) -> float | None:
-    """Type of ``--excerpt``: seconds, or None for ``all``."""
+    """Parse ``--excerpt``: seconds, or None for ``all``."""
     if text == "all":
         return None
     try:
@@ -43,16 +43,16 @@ def excerpt(text: str) -> float | None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument(
-        "--model", metavar="FILE", help="network, or the name of one from `songnet get` "
-        "(default: newest results/*/best.safetensors, elsewhere the last one trained)",
+        "--model", metavar="FILE", help="model file, or the name of a model from `songnet get` "
+        "(default: newest results/*/best.safetensors, else the last network you trained)",
     )  # fmt: skip
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model``, once for each network of the page."""
+    """Add ``--model``, which may be repeated to offer several networks on the page."""
     parser.add_argument(
         "--model", metavar="FILE", action="append",
-        help="network; repeat for several (default: all results/*/best.safetensors)",
+        help="model file; repeat for several (default: all results/*/best.safetensors)",
     )  # fmt: skip
 
 
@@ -60,8 +60,8 @@ def add_excerpt(parser: argparse.ArgumentParser) -> None:
     """Add ``--excerpt``."""
     parser.add_argument(
         "--excerpt", type=excerpt, default=EXCERPT_SECONDS, metavar="SECONDS",
-        help="classify this much of the middle of each file, or 'all' (default: 30, as in the "
-        "measurement of accuracy)",
+        help="length of the excerpt classified from the middle of each file, or 'all' "
+        "(default: 30, the length used to measure accuracy)",
     )  # fmt: skip
 
 
@@ -69,12 +69,12 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add ``--jobs``."""
     parser.add_argument(
         "--jobs", type=positive, default=cores(), metavar="N",
-        help="files at a time (default: one per core)",
+        help="number of files to process in parallel (default: one per core)",
     )  # fmt: skip
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
-    """Add folders, files and lists of them."""
+    """Add the folders and files to process, and ``--from-file``."""
     parser.add_argument("paths", nargs="*", metavar="PATH", help="folders and audio files")
     parser.add_argument(
         "--from-file", action="append", default=[], metavar="LIST", dest="lists",
@@ -83,23 +83,23 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def given_paths(options: argparse.Namespace) -> Iterator[str]:
-    """Paths of a command and of its lists, one after the other.
+    """Yield the paths on the command line, then those in the lists.
 
     Raises:
-        SongNetError: there is none, or a list cannot be read.
+        SongNetError: no path is given, or a list cannot be read.
     """
     if not options.paths and not options.lists:
-        raise SongNetError("name a folder, a file, or a list of them with --from-file")
+        raise SongNetError("no input; give a folder or a file, or a list with --from-file")
     yield from options.paths
     for name in options.lists:
         yield from lines(name)
 
 
 def lines(name: str) -> Iterator[str]:
-    """Lines of a file that are not empty, as names of files; of ``-`` as they come.
+    """Yield the non-empty lines of a file as paths; ``-`` reads standard input as it arrives.
 
     Raises:
-        SongNetError: it cannot be read.
+        SongNetError: the file cannot be read.
     """
     try:
         with open(0 if name == "-" else name, "rb", closefd=name != "-") as file:

@@ -1,4 +1,4 @@
-"""``songnet serve``: the page that classifies music as it plays."""
+"""``songnet serve``: serve the page that classifies music as it plays."""
 
 import argparse
 import errno
@@ -13,7 +13,7 @@ from songnet.errors import SongNetError
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser("serve", help="open the page that classifies music as it plays")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
@@ -37,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
     check_address(options.host, options.port)
     everywhere = options.host in ("0.0.0.0", "::")
     address = f"http://{'localhost' if everywhere else host}:{options.port}/"
-    print(f"{description(models[0])}\nSongNet listens at {address} (Ctrl-C ends it)", flush=True)
+    print(f"{description(models[0])}\nServing at {address} (press Ctrl-C to stop)", flush=True)
     if everywhere:
         others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
         print(
-            f"songnet: warning: all devices in this network can use it, at {others}; browsers give "
-            "the microphone to pages at localhost or by https only",
+            f"songnet: warning: every device on this network can open the page at {others}; "
+            "browsers allow the microphone only on localhost or over https",
             file=sys.stderr,
         )
     if not options.no_browser:
@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_address(host: str, port: int) -> None:
-    """Check that the server can listen there.
+    """Check that the server can bind to an address.
 
     Raises:
-        SongNetError: names the option to change.
+        SongNetError: it cannot; the message names the option to change.
     """
     try:
         family, kind, protocol, _, (address, *_) = socket.getaddrinfo(
@@ -76,7 +76,7 @@ def check_address(host: str, port: int) -> None:
 
 
 def _own_names() -> list[str]:
-    """Names and addresses by which other devices may reach this machine."""
+    """Return the names and addresses under which other devices may reach this machine."""
     name = socket.gethostname()
     try:
         addresses = socket.gethostbyname_ex(name)[2]

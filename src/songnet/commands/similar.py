@@ -1,4 +1,4 @@
-"""``songnet similar``: songs of a library that sound like another one."""
+"""``songnet similar``: find songs in a library that sound like a given song."""
 
 import argparse
 import json
@@ -10,22 +10,22 @@ from songnet.commands.streams import silence_libraries
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
-    parser = commands.add_parser("similar", help="list the songs most similar to another")
-    parser.add_argument("song", metavar="FILE", help="a song, in the library or not")
+    """Add the subcommand to a parser's subparsers."""
+    parser = commands.add_parser("similar", help="list the songs most similar to a song")
+    parser.add_argument("song", metavar="FILE", help="a song, which need not be in the library")
     parser.add_argument(
         "--library", default="library.parquet", metavar="TABLE", type=Path,
-        help="table of `songnet tag` (default: library.parquet)",
+        help="table written by `songnet tag` (default: library.parquet)",
     )  # fmt: skip
     parser.add_argument("-n", "--number", type=positive, default=10, metavar="N",
                         help="number of songs (default: 10)")  # fmt: skip
-    parser.add_argument("--jsonl", action="store_true", help="one line of JSON per song")
+    parser.add_argument("--jsonl", action="store_true", help="print one line of JSON per song")
     add_model(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the songs, the nearest first."""
+    """Print the songs, most similar first."""
     from songnet.library.similar import similar
 
     silence_libraries()

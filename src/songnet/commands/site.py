@@ -1,4 +1,4 @@
-"""``songnet site``: the page as static files."""
+"""``songnet site``: write the page as static files."""
 
 import argparse
 import shlex
@@ -8,12 +8,12 @@ from songnet.commands.options import add_models
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser(
-        "site", help="write that page as static files, for any web server",
-        description="The page runs networks in the visitor's browser, offline too.",
+        "site", help="write the page as static files, for any web server",
+        description="The page runs the networks in the visitor's browser, also offline.",
     )  # fmt: skip
-    parser.add_argument("folder", metavar="DIR", help="new folder, or one written before")
+    parser.add_argument("folder", metavar="DIR", help="new folder, or one written by this command")
     add_models(parser)
     parser.set_defaults(run=run)
 

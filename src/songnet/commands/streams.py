@@ -1,13 +1,13 @@
-"""The standard streams of a command."""
+"""Standard streams of a command."""
 
 import os
 import sys
 
 
 def silence_libraries() -> None:
-    """Let what libraries of C print to the standard error vanish; Python's own lines stay.
+    """Discard what C libraries print to standard error, but keep Python's own output.
 
-    libsndfile's MP3 decoder prints a line whenever it seeks to a frame that needs earlier ones.
+    libsndfile's MP3 decoder prints a line when it seeks to a frame that depends on earlier ones.
     """
     sys.stderr.flush()
     own = os.dup(2)

@@ -1,4 +1,4 @@
-"""``songnet tag``: a table of the genres of a whole library, and what is done with it."""
+"""``songnet tag``: classify a whole library into a table, and use that table."""
 
 import argparse
 import sys
@@ -17,16 +17,16 @@ from songnet.formatting import percent
 
 EXAMPLES = """\
 for example:
-  songnet tag Music/                       # writes library.parquet; run again for new files
+  songnet tag Music/                       # write library.parquet; run again for new files
   songnet tag Music/ -o library.csv --report --playlists Playlists/
-  songnet tag --write-tags                 # shows which genres it would write into files
-  songnet tag --write-tags --yes           # writes them
-  songnet tag --undo                       # takes them back
+  songnet tag --write-tags                 # list the genres that would be written into files
+  songnet tag --write-tags --yes           # write them
+  songnet tag --undo                       # restore the previous genres
 """
 
 
 def add(commands: Any) -> None:
-    """Add the subcommand to those of a parser."""
+    """Add the subcommand to a parser's subparsers."""
     parser = commands.add_parser(
         "tag", help="classify a whole library into a table", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -34,36 +34,36 @@ def add(commands: Any) -> None:
     add_paths(parser)
     parser.add_argument(
         "-o", "--output", default="library.parquet", metavar="TABLE", type=Path,
-        help="a .parquet, .csv or .jsonl file (default: library.parquet); an existing one, if no "
-        "PATH is given",
+        help="a .parquet, .csv or .jsonl file (default: library.parquet); without PATH, an "
+        "existing table",
     )  # fmt: skip
     add_excerpt(parser)
     add_jobs(parser)
     add_model(parser)
-    uses = parser.add_argument_group("what to do with the table")
-    uses.add_argument("--report", action="store_true", help="write a page about the library")
-    uses.add_argument("--playlists", metavar="DIR", type=Path, help="write a playlist per genre")
+    uses = parser.add_argument_group("use the table")
+    uses.add_argument("--report", action="store_true", help="write an HTML page about the library")
+    uses.add_argument("--playlists", metavar="DIR", type=Path, help="write one playlist per genre")
     uses.add_argument("--write-tags", action="store_true", help="write genres into the files")
-    uses.add_argument("--undo", action="store_true", help="restore what --write-tags changed")
+    uses.add_argument("--undo", action="store_true", help="undo the changes of --write-tags")
     uses.add_argument("--yes", action="store_true", help="write tags instead of listing them")
     uses.add_argument(
-        "--overwrite", action="store_true", help="replace genres that files already have"
+        "--overwrite", action="store_true", help="replace genres already in the files"
     )
     uses.add_argument(
         "--min-confidence", type=share, default=0.5, metavar="P",
-        help="ignore less probable genres (default: 0.5)",
+        help="ignore genres with a lower probability (default: 0.5)",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tag the files, then do what else is asked for; 1 where a file could not be written."""
+    """Tag the files, then use the table; return 1 if a file could not be written, else 0."""
     if options.undo:
         return _undo(options)
     if options.paths or options.lists:
         _tag(options)
     elif not (options.report or options.playlists or options.write_tags):
-        list(given_paths(options))  # which says what is missing
+        list(given_paths(options))  # raises: no input
     if options.report:
         _report(options)
     if options.playlists:
@@ -78,8 +78,8 @@ def _tag(options: argparse.Namespace) -> None:
         list(given_paths(options)), options.output, options.model, options.excerpt, options.jobs,
         announce=print,
     )  # fmt: skip
-    gone = f"; {counts.dropped:,} that are gone were dropped" if counts.dropped else ""
-    print(f"{options.output}: {counts.files:,} files, {counts.left:,} of them classified now{gone}")
+    missing = f"; {counts.dropped:,} missing files dropped from it" if counts.dropped else ""
+    print(f"{options.output}: {counts.files:,} files, {counts.left:,} newly classified{missing}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -114,9 +114,9 @@ def _write_tags(options: argparse.Namespace) -> int:
         print(f"{change.path}: {old} → {new} ({percent(change.probability, 0)})")
     if options.yes:
         log = undo_file(options.output)
-        print(f"{done:,} files written; `songnet tag --undo` takes it back, from {log}")
+        print(f"{done:,} files written; `songnet tag --undo` restores them from {log}")
     else:
-        print(f"{done:,} files would be written; --yes writes them")
+        print(f"{done:,} files would be written; add --yes to write them")
     return int(bool(failed))
 
 
@@ -131,5 +131,5 @@ def _undo(options: argparse.Namespace) -> int:
         else:
             done += 1
             print(path)
-    print(f"{done:,} files have their old genres")
+    print(f"{done:,} files restored to their previous genres")
     return int(bool(failed))

@@ -1,1 +1,1 @@
-"""Metrics with intervals, tables of all runs, errors, filters."""
+"""Metrics with confidence intervals, results tables, error analysis and filters."""

@@ -1,4 +1,4 @@
-"""Confidence intervals by resampling whole artists."""
+"""Confidence intervals from a bootstrap over artists."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BLOCK = 500  # bootstrap samples drawn at once
-# With fewer, an interval would mislead: where all tracks are wrong, the bootstrap gives 0 to 0.
+# With fewer, an interval is misleading: if all predictions are wrong, the bootstrap gives [0, 0].
 MIN_EFFECTIVE_ARTISTS = 5
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Percentile intervals of means under resampling of whole artists.
+    """Percentile intervals of means from a cluster bootstrap over artists.
 
-    Tracks of one artist are right or wrong together, so artists, not tracks, are the independent
-    units (cluster bootstrap: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8).
+    Errors on tracks of one artist are correlated, so the artists are resampled, not the tracks
+    (Davison and Hinkley, Bootstrap Methods, 1997, section 3.8).
 
     Args:
-        artists: artist of each track, index track_id; a track without one counts for itself.
+        artists: artist of each track, index track_id; a track without an artist is its own cluster.
         resamples: number of bootstrap samples.
-        confidence: of the intervals, e.g. 0.95.
+        confidence: confidence level, e.g. 0.95.
     """
 
     artists: pd.Series
@@ -34,19 +34,21 @@ class Bootstrap:
         subtracted: NDArray[np.bool_] | None = None,
         runs: NDArray[np.int64] | None = None,
     ) -> tuple[float, float]:
-        """Interval of an accuracy, or of another mean.
+        """Compute the interval of an accuracy or another mean.
 
-        With `runs`, runs are resampled as well, independently of the artists (Owen, "The pigeonhole
-        bootstrap", Annals of Applied Statistics 1 (2), 2007); of n runs n - 1 at a time, so that
-        their mean varies as that of n does (Rao and Wu, "Resampling inference with complex survey
-        data", Journal of the American Statistical Association 83, 1988).
+        If `runs` is given, runs are resampled as well, independently of the artists (Owen, "The
+        pigeonhole bootstrap", Annals of Applied Statistics 1 (2), 2007). Each sample has n - 1 of n
+        runs, which corrects the variance of the mean (Rao and Wu, "Resampling inference with
+        complex survey data", Journal of the American Statistical Association 83, 1988).
 
         Args:
-            values: (n,) 0 or 1 for each track of each run, or another figure whose mean counts;
-                index track_id.
-            subtracted: (n,) True for the rows of B in a comparison A − B; the interval is then that
-                of the difference between the two means. Artists are drawn for both at once.
-            runs: (n,) number of the run, from 0, that a row is of.
+            values: (n,) correctness, 0 or 1, or another value per track and run; index track_id.
+            subtracted: (n,) True for the rows of B in a comparison A − B, whose interval is that of
+                the difference between the means. Both sides use the same resampled artists.
+            runs: (n,) index of each row's run, from 0.
+
+        Returns:
+            Lower and upper limit.
         """
         codes, names = _clusters(self._artists_of(values))
         of_run = np.zeros(len(codes), np.int64) if runs is None else runs
@@ -63,7 +65,7 @@ class Bootstrap:
         artist_draws, run_draws = np.random.default_rng(0), np.random.default_rng(1)
         any_artist, any_run = np.full(n_artists, 1 / n_artists), np.full(n_runs, 1 / n_runs)
         accuracies = []
-        # In blocks: all counts at once would take gigabytes for a large list of artists.
+        # In blocks, because all counts at once would take gigabytes for many artists.
         for start in range(0, self.resamples, BLOCK):
             size = min(BLOCK, self.resamples - start)
             drawn_artists = artist_draws.multinomial(n_artists, any_artist, size)
@@ -72,7 +74,7 @@ class Bootstrap:
                 np.einsum("dr,drs->ds", drawn_runs, np.tensordot(drawn_artists, counts, 1))
                 for counts in (hits, sizes)
             )
-            with np.errstate(invalid="ignore"):  # a draw may have nothing of one side
+            with np.errstate(invalid="ignore"):  # a sample may have no row of one side
                 accuracies.append(drawn_hits / drawn_sizes)
         drawn_accuracies = np.concatenate(accuracies)
         drawn_accuracies = drawn_accuracies[:, 0] - (
@@ -83,13 +85,13 @@ class Bootstrap:
         return float(low), float(high)
 
     def interval_of_enough(self, values: pd.Series) -> tuple[float, float]:
-        """`interval`, NaN for fewer than MIN_EFFECTIVE_ARTISTS."""
+        """Compute `interval`, or NaN for fewer than MIN_EFFECTIVE_ARTISTS effective artists."""
         if self.effective_artists(values) < MIN_EFFECTIVE_ARTISTS:
             return np.nan, np.nan
         return self.interval(values)
 
     def effective_artists(self, values: pd.Series) -> float:
-        """`effective_artists` of the tracks in the index of ``values``."""
+        """Compute `effective_artists` of the tracks in the index of ``values``."""
         return effective_artists(self._artists_of(values))
 
     def _artists_of(self, values: pd.Series) -> pd.Series:
@@ -97,12 +99,14 @@ class Bootstrap:
 
 
 def effective_artists(artists: pd.Series) -> float:
-    """Number of artists of equal size that would give as precise a mean: (Σ nₐ)² / Σ nₐ².
+    """Compute Kish's effective sample size of the artists, (Σ nₐ)² / Σ nₐ².
 
-    (Kish, Survey Sampling, 1965: where one artist has half of the tracks, it is below four.)
+    It is the number of artists with equally many tracks that would give an equally precise mean,
+    and below four if one artist has half of the tracks (Kish, Survey Sampling, 1965).
 
     Args:
-        artists: (n,) artist of each track, index track_id; a track without one counts for itself.
+        artists: (n,) artist of each track, index track_id; a track without an artist is its own
+            cluster.
     """
     sizes = np.bincount(_clusters(artists)[0])
     return float(sizes.sum() ** 2 / (sizes**2).sum())

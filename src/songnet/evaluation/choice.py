@@ -1,4 +1,4 @@
-"""Which model and run are best, by the validation subset alone."""
+"""Selection of the best model and run by validation accuracy."""
 
 import math
 from pathlib import Path
@@ -10,12 +10,12 @@ from songnet.io import read_json
 
 
 def best_validated(validated: pd.DataFrame) -> str:
-    """Model of the best mean validation accuracy; of several that are equal, the first.
+    """Return the model with the best mean validation accuracy, the first one of a tie.
 
-    Every family takes part: no model's validation accuracy has been maximised by its training.
+    All families are comparable, since no training maximises validation accuracy directly.
 
     Args:
-        validated: model, validation_accuracy, of runs or of models.
+        validated: columns model and validation_accuracy, one row per run or model.
     """
     means = validated.groupby("model", sort=False)["validation_accuracy"].mean()
     return str(means.idxmax())
@@ -40,13 +40,13 @@ def by_validation(results: pd.DataFrame) -> list[str]:
 
 
 def best_run(folders: list[Path]) -> Path:
-    """Best run of the model that validates best.
+    """Return the folder of the best run.
 
-    It is of the model with the best mean validation accuracy over all runs, and of that model's
-    runs on the first split the best one.
+    The model is the one with the best mean validation accuracy over all runs; the run is its best
+    one on the first split.
 
     Args:
-        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``, first split first.
+        folders: ``results/{dataset}/runs/{split}/{model}/{seed}``, in the order of the splits.
     """
     accuracies = pd.Series(
         [read_json(folder / "metrics.json")["validation"]["accuracy"] for folder in folders],

@@ -1,4 +1,4 @@
-"""All tables of a data set's runs."""
+"""Results tables of a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,12 +30,13 @@ def write_tables(
     """Read all runs and write the tables.
 
     Args:
-        metrics: metrics.json of each run; its other files lie beside it.
-        tracks_file: tracks.parquet.
-        output: paths results, differences, choice, leaks, genres and confusions.
-        posters: the poster's accuracy of each model that it has.
-        dataset: its title, source and note.
-        reference: model that the others are compared with; None for the best.
+        metrics: path of metrics.json of each run; the other files are in the same folder.
+        tracks_file: path of tracks.parquet.
+        output: paths ``results``, ``differences``, ``choice``, ``leaks``, ``genres`` and
+            ``confusions``.
+        posters: accuracy reported on the poster by model; None for models not on it.
+        dataset: title, source and note of the data set.
+        reference: reference model of the comparisons; None for the best on validation.
         evaluation: resamples and confidence of the bootstrap.
     """
     runs = read_runs([Path(path).parent for path in metrics])

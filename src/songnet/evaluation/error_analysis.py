@@ -1,6 +1,6 @@
-"""Where a model errs, how well its confidence fits, and whose music it confuses.
+"""Error analysis: scores per genre, calibration, artists and labels.
 
-Predictions are rows of `songnet.models.predictions.prediction_table`, tracks those of
+Predictions are rows of `songnet.models.predictions.prediction_table`, tracks are rows of
 tracks.parquet.
 """
 
@@ -14,18 +14,17 @@ from songnet.evaluation.bootstrap import Bootstrap
 from songnet.evaluation.metrics import genre_scores, truth_probabilities
 from songnet.models.predictions import genres_of
 
-# A prediction without its probabilities, whose columns may be named as those of tracks.
+# Columns of a prediction except its probabilities, whose names may clash with those of tracks.
 PREDICTION = ["track_id", "genre", "predicted"]
 
 
 def genre_errors(predictions: pd.DataFrame) -> list[dict[str, Any]]:
-    """How each genre fares.
+    """Compute the scores and confusions of each genre.
 
     Returns:
-        One row a genre, hardest first: genre, precision (NaN where the genre is never predicted),
-        recall, f1, predictions, top2 (share whose two likeliest genres hold the right one),
-        confidence (mean probability of the predicted genre), and shares, those of its predictions
-        for each genre.
+        One row per genre, lowest recall first: genre, precision (NaN if the genre is never
+        predicted), recall, f1, predictions, top2 (top-2 accuracy), confidence (mean probability of
+        the predicted genre), and shares (fraction of its predictions for each genre).
     """
     genres = genres_of(predictions)
     truth, predicted = predictions["genre"], predictions["predicted"]
@@ -38,28 +37,27 @@ def genre_errors(predictions: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def top_accuracy(predictions: pd.DataFrame, top: int) -> float:
-    """Share of predictions whose ``top`` likeliest genres hold the right one."""
+    """Compute the top-k accuracy, with k = ``top``."""
     return float((_rank_of_truth(predictions) < top).mean())
 
 
 def _rank_of_truth(predictions: pd.DataFrame) -> pd.Series:
-    """How many genres are more probable than each track's own, (n,)."""
+    """Count the genres that are more probable than the true one, (n,)."""
     probabilities = predictions[genres_of(predictions)]
     return probabilities.gt(truth_probabilities(predictions), axis=0).sum(axis=1)
 
 
 def reliability(predictions: pd.DataFrame, bootstrap: Bootstrap, bins: int = 10) -> pd.DataFrame:
-    """Accuracy against confidence, the probability of the predicted genre.
+    """Compute accuracy by confidence, the probability of the predicted genre.
 
     Args:
-        predictions: of the test subset.
-        bootstrap: over artists.
-        bins: number of them.
+        predictions: predictions on the test subset.
+        bootstrap: bootstrap over artists.
+        bins: number of equally wide bins of confidence.
 
     Returns:
-        One row for each of equally wide bins of confidence that holds predictions: low, high,
-        confidence and accuracy (means), predictions, and ci_low and ci_high of the accuracy, as
-        `Bootstrap.interval_of_enough`.
+        One row per non-empty bin: low, high, confidence and accuracy (means), predictions, and
+        ci_low and ci_high of the accuracy from `Bootstrap.interval_of_enough`.
     """
     table = pd.DataFrame(
         {
@@ -80,9 +78,12 @@ def reliability(predictions: pd.DataFrame, bootstrap: Bootstrap, bins: int = 10)
 
 
 def calibration_error(reliability: pd.DataFrame) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy over predictions.
+    """Compute the expected calibration error, the mean gap between confidence and accuracy.
 
     (Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.)
+
+    Args:
+        reliability: table from `reliability`.
     """
     gaps = (reliability["confidence"] - reliability["accuracy"]).abs()
     return float(np.average(gaps, weights=reliability["predictions"]))
@@ -91,16 +92,16 @@ def calibration_error(reliability: pd.DataFrame) -> float:
 def artist_errors(
     predictions: pd.DataFrame, tracks: pd.DataFrame, min_tracks: int = 3
 ) -> pd.DataFrame:
-    """Artists with several test tracks, those most often mistaken first.
+    """List artists with several test tracks, most frequently confused first.
 
     Args:
-        predictions: of the test subset.
-        tracks: of the data set.
-        min_tracks: test tracks that an artist must have.
+        predictions: predictions on the test subset.
+        tracks: tracks of the data set.
+        min_tracks: minimum number of test tracks of an artist.
 
     Returns:
         artist, genre (most frequent), predictions, accuracy, mistaken_for (most frequent wrong
-        genre), share (of predictions that it makes).
+        genre), share (fraction of predictions for that genre).
     """
     artists = tracks[["artist_id"]].assign(artist=_artist_names(tracks))
     table = predictions[PREDICTION].join(artists, on="track_id")
@@ -125,20 +126,20 @@ def nearest_artists(
     tested_embeddings: NDArray[np.float32],
     neighbours: int = 3,
 ) -> pd.DataFrame:
-    """For each tested artist the known artists whose music is nearest in embedding space.
+    """Find the training artists closest to each test artist by cosine similarity.
 
-    An artist's embedding is the mean of those of the tracks; nearness is the cosine.
+    The embedding of an artist is the mean over the artist's tracks.
 
     Args:
-        known: rows of tracks (training subset).
+        known: tracks of the training subset.
         known_embeddings: (len(known), H).
-        tested: rows of tracks (test subset).
+        tested: tracks of the test subset.
         tested_embeddings: (len(tested), H).
-        neighbours: number of known artists for each.
+        neighbours: number of training artists to return for each test artist.
 
     Returns:
         artist_id, artist (name), genre, neighbour (name), neighbour_genre, rank (from 1), cosine.
-        No artist is its own neighbour; empty where either subset names none.
+        Artists are never their own neighbours. Empty if either subset has no known artist.
     """
     columns = ["artist_id", "artist", "genre", "neighbour", "neighbour_genre", "rank", "cosine"]
     if known["artist_id"].isna().all() or tested["artist_id"].isna().all():
@@ -147,7 +148,7 @@ def nearest_artists(
 
     there, known_means = _artist_embeddings(known, known_embeddings)
     here, tested_means = _artist_embeddings(tested, tested_embeddings)
-    count = min(neighbours + 1, len(there))  # one may be the artist itself
+    count = min(neighbours + 1, len(there))  # one neighbour may be the artist itself
     search = NearestNeighbors(n_neighbors=count, metric="cosine").fit(known_means)
     distances, nearest = search.kneighbors(tested_means)
     pairs = here.loc[here.index.repeat(count)].reset_index()
@@ -162,7 +163,7 @@ def nearest_artists(
 def _artist_embeddings(
     tracks: pd.DataFrame, embeddings: NDArray[np.float32]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Name and most frequent genre of each artist, and the mean embedding; index artist_id."""
+    """Return name and main genre of each artist, and mean embeddings; both have index artist_id."""
     named = tracks.assign(artist=_artist_names(tracks)).groupby("artist_id")
     about = named.agg(artist=("artist", "first"), genre=("genre", lambda genres: genres.mode()[0]))
     means = pd.DataFrame(embeddings, dtype=float).groupby(tracks["artist_id"].to_numpy()).mean()
@@ -170,7 +171,7 @@ def _artist_embeddings(
 
 
 def _artist_names(tracks: pd.DataFrame) -> pd.Series:
-    """Name of each track's artist; where it has none, what identifies the artist."""
+    """Return the name of each track's artist or, if unknown, a name derived from artist_id."""
 
     def unnamed(artist_id: float | str) -> str:
         return artist_id if isinstance(artist_id, str) else f"artist {artist_id:.0f}"
@@ -179,16 +180,16 @@ def _artist_names(tracks: pd.DataFrame) -> pd.Series:
 
 
 class SecondaryLabels(NamedTuple):
-    """What FMA's further labels of a track (``genres_all``) say about the errors."""
+    """Errors explained by the secondary labels of tracks (FMA's ``genres_all``)."""
 
-    predictions: int  # on tracks with labels of several of the genres
-    wrong: int
-    excused: int  # wrong ones whose genre is among the track's further labels
-    pairs: list[tuple[str, str, int]]  # genre, further label, predictions; most frequent first
+    predictions: int  # number of predictions on tracks with several labels among the genres
+    wrong: int  # number of wrong predictions
+    excused: int  # number of wrong predictions that match a secondary label
+    pairs: list[tuple[str, str, int]]  # genre, secondary label, predictions; most frequent first
 
 
 def secondary_labels(predictions: pd.DataFrame, tracks: pd.DataFrame) -> SecondaryLabels:
-    """Compare predictions with all labels that a track bears."""
+    """Compare predictions with all labels of the tracks."""
     table = predictions[PREDICTION].join(tracks["top_genres"], on="track_id")
     further = table.reset_index(drop=True).explode("top_genres").rename_axis("row").reset_index()
     further = further[further["top_genres"].isin(genres_of(predictions))]
@@ -206,7 +207,7 @@ def secondary_labels(predictions: pd.DataFrame, tracks: pd.DataFrame) -> Seconda
 def confident_errors(
     predictions: pd.DataFrame, tracks: pd.DataFrame, count: int = 20
 ) -> list[dict[str, Any]]:
-    """The tracks whose wrong predictions are the most probable, in the mean over runs.
+    """List the tracks with the most confident wrong predictions, averaged over runs.
 
     Returns:
         track_id, artist, title, license, genre, predicted, probability.

@@ -1,4 +1,4 @@
-"""Evaluation of trained models on validation and test tracks."""
+"""Evaluation of trained models on the validation and test subsets."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -26,20 +26,20 @@ def evaluate_runs(
     evaluation: Mapping[str, Any],
     seconds: list[float],
 ) -> pd.DataFrame:
-    """Write predictions.parquet and metrics.json beside trained models.
+    """Write predictions.parquet and metrics.json into the folder of each model.
 
     Args:
-        predictor: import path of the class that applies the models.
-        models: their files, ``results/{dataset}/runs/{split}/{model}/{seed}/model.*``.
-        data: paths of what the models read.
-        tracks_file: tracks.parquet.
-        splits: ``splits/{split}.parquet`` of every split.
-        threads: of the predictor.
+        predictor: import path of the predictor class.
+        models: model files, ``results/{dataset}/runs/{split}/{model}/{seed}/model.*``.
+        data: paths of the models' input files.
+        tracks_file: path of tracks.parquet.
+        splits: path of ``splits/{split}.parquet`` of every split.
+        threads: number of threads of the predictor.
         evaluation: resamples and confidence of the bootstrap.
-        seconds: lengths of excerpts, ascending; none for models that read no spectrograms.
+        seconds: excerpt lengths, ascending; empty for models without spectrogram input.
 
     Returns:
-        Predictions of the excerpts, columns as in `EXCERPT_COLUMNS`.
+        Predictions on the excerpts, with the columns EXCERPT_COLUMNS.
     """
     tracks = pd.read_parquet(tracks_file)
     bootstrap = Bootstrap(tracks["artist_id"], **evaluation)
@@ -61,7 +61,7 @@ def evaluate_runs(
 
 
 def by_split(models: list[str], splits: list[str]) -> Iterator[tuple[str, Iterator[str]]]:
-    """Files of models, with the file of the split that they were trained on."""
+    """Group model files by the split they were trained on; yield its file and theirs."""
 
     def split_of(path: str) -> str:
         return RunName.of(Path(path).parent).split

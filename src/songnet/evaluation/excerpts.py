@@ -1,4 +1,4 @@
-"""Accuracy on excerpts: how much of a clip a network needs."""
+"""Accuracy by excerpt length."""
 
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ def excerpt_predictions(
     """Predict the first seconds of each held-out clip with a trained network.
 
     Args:
-        predictor: of the tracks.
-        path: file of weights, in the folder of its run.
+        predictor: predictor of the tracks.
+        path: weights file in the folder of its run.
         tracks: columns split and genre, index track_id.
-        seconds: lengths of excerpts, ascending.
+        seconds: excerpt lengths, ascending.
 
     Returns:
-        Columns as in `EXCERPT_COLUMNS`.
+        One row per excerpt with the columns EXCERPT_COLUMNS.
     """
     name = RunName.of(Path(path).parent)
     subset = judging_subset(tracks["split"])
@@ -43,11 +43,11 @@ def excerpt_predictions(
 
 
 def excerpt_table(predictions: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """Accuracy by excerpt length.
+    """Compute the accuracy by excerpt length.
 
     Args:
-        predictions: protocol, split, model, seed, subset, seconds, track_id, correct.
-        bootstrap: over artists.
+        predictions: columns EXCERPT_COLUMNS.
+        bootstrap: bootstrap over artists.
 
     Returns:
         protocol, model, subset, seconds, accuracy over all runs, ci_low, ci_high, predictions.

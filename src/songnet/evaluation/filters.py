@@ -1,7 +1,7 @@
-"""What the convolutions respond to: filters that tell genres apart, and the music that drives them.
+"""Convolutional filters that discriminate genres, and the excerpts that activate them most.
 
-(The idea of listening to what drives a filter most: Dieleman, "Recommending music on Spotify with
-deep learning", 2014, section "What is it learning?".)
+The method follows Dieleman, "Recommending music on Spotify with deep learning", 2014, section "What
+is it learning?".
 """
 
 from contextlib import ExitStack
@@ -24,34 +24,34 @@ Labels = NDArray[np.int64]
 
 
 class Activity(NamedTuple):
-    """How strongly the filters of one layer respond to each of n clips."""
+    """Activations of the filters of one layer on n clips."""
 
-    strength: NDArray[np.float32]  # (n, filters) mean over the excerpt that drives it most
-    start: NDArray[np.float32]  # (n, filters) where that excerpt begins, seconds
+    strength: NDArray[np.float32]  # (n, filters) mean over the most activating excerpt of the clip
+    start: NDArray[np.float32]  # (n, filters) start of that excerpt, seconds
 
 
 class Excerpt(NamedTuple):
-    """An excerpt of a clip that drives a filter."""
+    """An excerpt of a clip that activates a filter strongly."""
 
     track_id: int
     start: float  # seconds
 
 
 class Filter(NamedTuple):
-    """One filter of one layer, both counted from 1."""
+    """One filter of one layer; both are numbered from 1."""
 
     layer: int
     number: int
-    f_statistic: float  # of its strength between genres (one-way analysis of variance); 0 for none
-    accuracy_lost: float  # when it is silenced; a share of the clips
-    genres: dict[str, float]  # shares of genres among the tenth of clips that drive it most
+    f_statistic: float  # F statistic of its strength between genres (ANOVA); 0 if undefined
+    accuracy_lost: float  # decrease in accuracy when the filter is zeroed, as a fraction
+    genres: dict[str, float]  # genre fractions among the 10 % of clips with the highest strength
     excerpts: list[Excerpt]
 
 
 def layer_activities(
     network: Network, shards: MelShards, subset: Subset, excerpt_seconds: float
 ) -> list[Activity]:
-    """Measure every filter of every layer while the network processes whole clips."""
+    """Measure the activations of every filter of every layer on whole clips."""
     outputs: dict[nn.Module, Tensor] = {}
 
     def keep(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -75,7 +75,7 @@ def layer_activities(
 
 
 def _loudest(output: Tensor, seconds: float, excerpt_seconds: float) -> tuple[Tensor, Tensor]:
-    """Strength and start of the excerpt with the highest mean, each (B, filters)."""
+    """Return strength and start of the excerpt with the highest mean, each (B, filters)."""
     drive = output.flatten(2, -2).mean(dim=2) if output.ndim == 4 else output  # (B, filters, T)
     T = drive.shape[2]
     window = min(T, max(1, round(excerpt_seconds / seconds * T)))
@@ -84,7 +84,7 @@ def _loudest(output: Tensor, seconds: float, excerpt_seconds: float) -> tuple[Te
 
 
 def silenced(layer: nn.Module, number: int) -> RemovableHandle:
-    """Zero the output of one filter of a layer within a ``with`` statement; ``number`` from 0."""
+    """Zero the output of filter ``number`` (from 0) of a layer within a ``with`` statement."""
 
     def silence(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         output = output.clone()
@@ -104,20 +104,20 @@ def selective_filters(
     excerpts: int = 4,
     excerpt_seconds: float = 3.0,
 ) -> list[Filter]:
-    """Find filters of each layer that differ most between genres, preferring different ones.
+    """Find the filters of each layer that differ most between genres, for diverse genres.
 
     Args:
-        network: trained.
+        network: trained network.
         shards: spectrograms.
         subset: clips that the network was not trained on.
-        genres: names of its labels.
+        genres: names of the labels.
         artists: artist of each track, index track_id.
-        filters: how many of each layer.
-        excerpts: how many for each filter, of different artists.
+        filters: number of filters per layer.
+        excerpts: number of excerpts per filter, each by a different artist.
         excerpt_seconds: length of an excerpt.
 
     Returns:
-        Layer by layer; none of a network without layers.
+        Filters layer by layer; empty if the network exposes no layers.
     """
     if not network.layers:
         return []
@@ -138,7 +138,7 @@ def selective_filters(
             strongest = subset.labels[order[: max(1, len(order) // 10)]]
             shares = np.bincount(strongest, minlength=len(genres)) / len(strongest)
             known = artists.loc[subset.track_ids[order]]
-            # Unknown artists are all different.
+            # Tracks without an artist count as different artists.
             chosen = order[(known.isna() | ~known.duplicated()).to_numpy()][:excerpts]
             found.append(
                 Filter(
@@ -154,8 +154,8 @@ def selective_filters(
 
 
 def _f_statistic(strength: NDArray[np.float32], labels: Labels) -> NDArray[np.float64]:
-    """F statistic of each filter between genres, (filters,); 0 where undefined."""
-    # A filter without a response has no variance, nor have genres of one clip each one within.
+    """Compute the F statistic of each filter between genres, (filters,); 0 if undefined."""
+    # It is undefined for a dead filter and if every genre has a single clip: no variance within.
     responds = np.ptp(strength, axis=0) > 0
     statistic = np.zeros(len(responds))
     groups = [strength[labels == k][:, responds].astype(float) for k in np.unique(labels)]
@@ -167,11 +167,11 @@ def _f_statistic(strength: NDArray[np.float32], labels: Labels) -> NDArray[np.fl
 def _of_different_genres(
     strength: NDArray[np.float32], labels: Labels, statistic: NDArray[np.float64], count: int
 ) -> list[int]:
-    """Filters of the highest statistic, first of all those that prefer different genres."""
+    """Rank filters by statistic, starting with the best filter of each preferred genre."""
     order = [int(i) for i in np.argsort(-statistic, kind="stable")]
     means = np.stack([strength[labels == label].mean(axis=0) for label in np.unique(labels)])
     preferred = means.argmax(axis=0)
-    # A filter without a response prefers none.
+    # A dead filter prefers no genre.
     first = {int(preferred[i]): i for i in reversed(order) if statistic[i] > 0}
     leaders = sorted(first.values(), key=order.index)
     return (leaders + [i for i in order if i not in leaders])[:count]

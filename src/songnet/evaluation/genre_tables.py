@@ -1,4 +1,4 @@
-"""Confusions and scores of single genres."""
+"""Confusions and scores per genre."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,11 @@ from songnet.evaluation.tables import Run, groups
 
 
 def confusion_table(runs: list[Run]) -> pd.DataFrame:
-    """Counts summed over runs: protocol, model, subset, genre, predicted, predictions."""
+    """Sum confusion counts over runs.
+
+    Returns:
+        protocol, model, subset, genre, predicted, predictions (count).
+    """
     rows = []
     for (_, protocol, model), group in groups(runs).items():
         names = group[0].metrics["genre_names"]
@@ -27,7 +31,7 @@ def confusion_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall and F1 (`genre_scores`) and number of predictions of each genre.
+    """Compute `genre_scores` for each protocol, model and subset.
 
     Args:
         confusions: from `confusion_table`.
@@ -42,15 +46,15 @@ def genre_table(confusions: pd.DataFrame) -> pd.DataFrame:
 
 
 def recall_intervals(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
-    """How sure the recall of each genre is: a few artists with many tracks may decide it.
+    """Compute confidence intervals of the recall of each genre.
 
     Args:
-        runs: of one data set.
-        bootstrap: over artists.
+        runs: runs of one data set.
+        bootstrap: bootstrap over artists.
 
     Returns:
-        protocol, model, subset, genre, recall_low, recall_high, effective_artists; the
-        interval as `Bootstrap.interval_of_enough`.
+        protocol, model, subset, genre, recall_low, recall_high (from
+        `Bootstrap.interval_of_enough`), effective_artists.
     """
     rows = []
     for (_, protocol, model), group in groups(runs).items():

@@ -1,4 +1,4 @@
-"""Accuracy, scores of each genre, and log-loss of predictions."""
+"""Accuracy, scores per genre, and log-loss of predictions."""
 
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ def write_evaluation(
     """Write predictions.parquet and metrics.json of one run.
 
     Args:
-        predictions: output, the table itself.
-        metrics: output, `subset_metrics` of each subset and the genres' names.
+        predictions: path of predictions.parquet.
+        metrics: path of metrics.json, which gets `subset_metrics` and the genre names.
         table: from `prediction_table`.
-        bootstrap: over artists.
+        bootstrap: bootstrap over artists.
     """
     genres = genres_of(table)
     with replacing(predictions) as temporary:
@@ -40,18 +40,18 @@ def write_evaluation(
 def genre_scores(
     truth: pd.Series, predicted: pd.Series, genres: list[str], counts: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Precision, recall and F1 of each genre, and the number of its predictions; index genre.
+    """Compute precision, recall, F1 and number of predictions of each genre, index genre.
 
-    NaN where undefined: precision where nothing is predicted as the genre, recall without a track
-    of it, F1 where both are missing.
+    Undefined scores are NaN: precision if the genre is never predicted, recall if it has no track,
+    F1 if both are undefined.
 
     Args:
-        truth: genres.
-        predicted: genres.
-        genres: names.
-        counts: how often each pair of genres occurs; None for once.
+        truth: true genres.
+        predicted: predicted genres.
+        genres: names of all genres.
+        counts: number of occurrences of each row; None for 1.
     """
-    from sklearn.metrics import precision_recall_fscore_support  # half a second
+    from sklearn.metrics import precision_recall_fscore_support  # takes half a second
 
     scores = precision_recall_fscore_support(
         truth, predicted, labels=genres, sample_weight=counts, zero_division=np.nan
@@ -61,7 +61,7 @@ def genre_scores(
 
 
 def truth_probabilities(predictions: pd.DataFrame) -> Array:
-    """Probability of each track's genre, (n,).
+    """Return the predicted probability of each track's true genre, (n,).
 
     Args:
         predictions: from `prediction_table`.
@@ -72,23 +72,23 @@ def truth_probabilities(predictions: pd.DataFrame) -> Array:
 
 
 def log_losses(predictions: pd.DataFrame) -> Array:
-    """Negative logarithm of `truth_probabilities`, (n,) in nats; 27.6 at most."""
+    """Compute the log-loss of each prediction, (n,) in nats, clipped at 27.6."""
     losses: Array = -np.log(np.maximum(truth_probabilities(predictions), 1e-12))
     return losses
 
 
 def subset_metrics(table: pd.DataFrame, genres: list[str], bootstrap: Bootstrap) -> dict[str, Any]:
-    """Metrics of one subset.
+    """Compute the metrics of one subset.
 
     Args:
         table: rows of `prediction_table`.
         genres: names, in the order of the confusion matrix.
-        bootstrap: over artists.
+        bootstrap: bootstrap over artists.
 
     Returns:
-        tracks, accuracy, ci_low, ci_high, log_loss, genres, confusion (true genre, predicted
-        genre), and macro_f1 over the genres that occur in truth or predictions, as scikit-learn's;
-        undefined scores of a genre are 0.
+        tracks, accuracy, ci_low, ci_high, log_loss, genres (scores by genre, 0 if undefined),
+        confusion (rows: true genre, columns: predicted genre), and macro_f1 over the genres that
+        occur in truth or predictions, as in scikit-learn.
     """
     from sklearn.metrics import confusion_matrix
 

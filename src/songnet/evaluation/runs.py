@@ -1,14 +1,14 @@
-"""Names of runs and protocols."""
+"""Names of runs, splits and protocols."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-# Protocols: the one that says most about new music comes first.
+# Protocols, from the one that says most about new music to the one that says least.
 FAIREST = ("artist", "official", "random")
 
 
 class RunName(NamedTuple):
-    """Place of a run: its folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
+    """Name of a run, whose folder is ``results/{dataset}/runs/{split}/{model}/{seed}``."""
 
     split: str
     model: str
@@ -16,10 +16,10 @@ class RunName(NamedTuple):
 
     @classmethod
     def of(cls, folder: str | Path) -> "RunName":
-        """Read the name off the folder."""
+        """Parse the name from the folder."""
         return cls(*Path(folder).parts[-3:])
 
 
 def protocol_of(split: str) -> str:
-    """Protocol of a split, e.g. ``artist`` of ``artist-2``."""
+    """Return the protocol of a split, e.g. ``artist`` for ``artist-2``."""
     return split.partition("-")[0]

@@ -1,4 +1,4 @@
-"""Writing and reading the tables of a run."""
+"""Reading and writing of result tables."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ TEXT = ["dataset", "protocol", "model", "reference", "subset", "genre", "predict
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a CSV file of a run, in which no genre is a formula; `read_table` reads it."""
+    """Write a result table as CSV, with genres that look like spreadsheet formulas escaped."""
     columns = [name for name in TEXT if name in table]
     escaped = table.assign(**{name: table[name].map(csv_text, "ignore") for name in columns})
     with replacing(path) as temporary:
@@ -19,11 +19,10 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV file of a run, such as results.csv or confusions.csv.
+    """Read a CSV file from `write_table`, such as results.csv or confusions.csv.
 
-    Returns:
-        Its columns; those of TEXT as they stand: genres may be called "1980" or "None", which
-        pandas would take for a number and for nothing.
+    The columns TEXT are read as strings, since pandas would convert genres such as "1980" and
+    "None" to a number and a missing value.
     """
     text = dict.fromkeys(TEXT, str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values="")

@@ -1,4 +1,4 @@
-"""From single runs to the results tables."""
+"""Results tables over all runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COLUMNS = [
     "effective_artists",
 ]  # fmt: skip
 
-POSTER_GENRES = {  # FMA-small's
+POSTER_GENRES = {  # of FMA-small
     "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock",
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ class Run:
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
-    """Read ``results/{dataset}/runs/{split}/{model}/{seed}`` folders."""
+    """Read the runs in folders ``results/{dataset}/runs/{split}/{model}/{seed}``."""
     return [
         Run(
             read_json(folder / "params.json"),
@@ -48,7 +48,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
 
 
 def groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
-    """Runs of each (dataset, protocol, model), over all training and split seeds."""
+    """Group runs by (dataset, protocol, model), over all training and split seeds."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         key = (run.params["dataset"], run.params["protocol"], run.params["model"])
@@ -57,11 +57,11 @@ def groups(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
 
 
 def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
-    """Whether the poster's figures say anything here: of other genres or synthetic music, nothing.
+    """Return whether results are comparable with the poster: same genres, real music.
 
     Args:
         dataset: title, source and note of the data set.
-        genres: of the tracks.
+        genres: genres of the tracks.
     """
     return dataset["source"] != "synthesis" and set(genres) == POSTER_GENRES
 
@@ -69,19 +69,18 @@ def poster_applies(dataset: dict[str, Any], genres: Iterable[str]) -> bool:
 def results_table(
     runs: list[Run], bootstrap: Bootstrap, posters: dict[str, float | None]
 ) -> pd.DataFrame:
-    """One row for each protocol and model.
+    """Build the main results table, one row per protocol and model.
 
     Args:
-        runs: of one data set.
-        bootstrap: over artists.
-        posters: the poster's accuracy of each model that it has.
+        runs: runs of one data set.
+        bootstrap: bootstrap over artists.
+        posters: accuracy reported on the poster by model; None for models not on it.
 
     Returns:
-        COLUMNS: training seeds and splits, which make as many runs as their product; accuracy
-        over the test tracks of all runs, its standard deviation over runs and its interval; means
-        over runs of macro F1 on the test subset, seconds of training (of a fusion: of all that it
-        fuses) and accuracy on the validation subset; `effective_artists` of the test tracks.
-        Figures of the test subset are missing where the data set has none.
+        COLUMNS. The number of runs is seeds × splits. ``accuracy`` pools the test tracks of all
+        runs; ``accuracy_sd`` is the standard deviation over runs. ``macro_f1`` (test),
+        ``validation_accuracy`` and ``train_seconds`` (for a fusion, including its members) are
+        means over runs. Test results are missing if there is no test subset.
     """
     rows = []
     for (dataset, protocol, model), group in groups(runs).items():
@@ -111,22 +110,22 @@ def results_table(
 
 
 def _tested(runs: list[Run]) -> pd.Series:
-    """1 where a test track is predicted correctly, else 0, of all runs; index track_id."""
+    """Return the correctness (0 or 1) of the test predictions of all runs, index track_id."""
     predictions = pd.concat([run.predictions for run in runs])
     tested = predictions[predictions["split"] == "test"].set_index("track_id")
     return (tested["genre"] == tested["predicted"]).astype(float)
 
 
 def leak_table(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
-    """What models gain under `random` over `artist`, where training has the test artists.
+    """Compute the artist leak: accuracy under `random` minus accuracy under `artist`.
 
     Args:
-        runs: of one data set.
-        bootstrap: over artists, drawn for both protocols at once.
+        runs: runs of one data set.
+        bootstrap: bootstrap over artists; both protocols use the same resampled artists.
 
     Returns:
-        model, those tested under both protocols: random, artist (accuracies), leak, ci_low,
-        ci_high.
+        One row per model tested under both protocols: model, random and artist (accuracies), leak,
+        ci_low, ci_high.
     """
     found = {(protocol, model): group for (_, protocol, model), group in groups(runs).items()}
     rows = []
@@ -143,20 +142,20 @@ def leak_table(runs: list[Run], bootstrap: Bootstrap) -> pd.DataFrame:
 def difference_table(
     runs: list[Run], bootstrap: Bootstrap, reference: str | None = None, subset: str = "test"
 ) -> pd.DataFrame:
-    """Compare models on the same tracks: a paired difference says more than two intervals.
+    """Compute paired differences between a reference model and all others, on the same tracks.
 
     Args:
-        runs: of one data set, all models on the same splits.
-        bootstrap: over artists and, where there are several, pairs of runs.
-        reference: model to compare with; None for that of the best mean validation accuracy.
-        subset: of the tracks. On validation, where the reference was the best of many, it is how
-            sure the choice was.
+        runs: runs of one data set, all models on the same splits.
+        bootstrap: bootstrap over artists and, if there are several, pairs of runs.
+        reference: reference model; None for the best mean validation accuracy.
+        subset: subset to compare on. On validation, the table shows how certain the choice of the
+            reference is.
 
     Returns:
-        protocol, model, reference; of reference − model, the means over pairs of runs and tracks:
-        difference of accuracy, ci_low, ci_high, log_loss (lower is better),
-        log_loss_low, log_loss_high; splits_won (by the reference's accuracy), splits, pairs;
-        tracks, each counted once, and effective_artists.
+        protocol, model, reference; means of reference − model over pairs of runs and tracks:
+        difference (of accuracy), ci_low, ci_high, log_loss (negative favours the reference),
+        log_loss_low, log_loss_high; splits_won (splits where the reference is more accurate),
+        splits, pairs; tracks (distinct), effective_artists.
     """
     columns = [
         "protocol", "model", "reference", "difference", "ci_low", "ci_high",
@@ -168,7 +167,7 @@ def difference_table(
         group = [run for run in runs if run.params["protocol"] == protocol]
         if not all(subset in run.metrics for run in group):
             continue
-        by_model = {key[2]: its_runs for key, its_runs in groups(group).items()}
+        by_model = {model: model_runs for (_, _, model), model_runs in groups(group).items()}
         compared = reference or best_validated(pd.DataFrame([_validated(run) for run in group]))
         for model in by_model:
             if model == compared:
@@ -188,10 +187,10 @@ def difference_table(
 
 
 def _gains(ones: list[Run], others: list[Run], subset: str) -> pd.DataFrame:
-    """What runs of one model have over those of another on each track: correct, log_loss.
+    """Compute the differences in correct and log_loss between two models on each track.
 
-    Runs of one split and seed are a pair; where a model has one run on a split, as without
-    random numbers or as an ensemble of all seeds, it is paired with each of the other's.
+    Runs with the same split and seed form a pair. If a model has a single run per split, because it
+    is deterministic or an ensemble of all seeds, that run is paired with every run of the other.
     """
     single = min(len({run.params["seed"] for run in model}) for model in (ones, others)) == 1
     pairs = [
@@ -210,7 +209,7 @@ def _gains(ones: list[Run], others: list[Run], subset: str) -> pd.DataFrame:
 
 
 def _outcomes(run: Run, subset: str) -> pd.DataFrame:
-    """Of each track, index track_id: correct (0 or 1) and log_loss, the truth's in nats."""
+    """Return correct (0 or 1) and log_loss (nats) of each prediction, index track_id."""
     rows = run.predictions[run.predictions["split"] == subset]
     correct = (rows["genre"] == rows["predicted"]).astype(float)
     figures = {"correct": correct, "log_loss": log_losses(rows)}

@@ -1,1 +1,1 @@
-"""What the workflow asks: configuration, plan, provenance, jobs."""
+"""Workflow logic: configuration, plan, provenance and the bodies of jobs."""

@@ -1,4 +1,4 @@
-"""Configuration: one check of everything that a user can write, before any job runs."""
+"""Validation of the whole configuration before any job runs."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ DEFAULT_SPECTROGRAM = "mel"
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End the program with a user's error on one line, not in a traceback through a Snakefile."""
+    """Exit with a one-line message on a SongNetError, instead of a traceback."""
     try:
         yield
     except SongNetError as error:
@@ -38,28 +38,28 @@ def exit_on_error() -> Iterator[None]:
 
 
 def check(config: Table, datasets: Table) -> Table:
-    """Check a configuration and fill in its defaults; of models, `plan.selected_models` knows.
+    """Check a configuration and fill in defaults; `plan.selected_models` checks the models.
 
     Args:
-        config: what the user gave, from config.yaml and the command line.
+        config: values from config.yaml and the command line.
         datasets: from `check_datasets`.
 
     Returns:
         A complete copy.
 
     Raises:
-        SongNetError: a key is unknown, a value is not allowed, or two keys contradict.
+        SongNetError: a key is unknown, a value is not allowed, or two keys contradict each other.
     """
     config = validated(Settings.model_validate, config, "config key ").model_dump()
     if abs(sum(config["split"].values()) - 1) > 1e-9:
-        raise SongNetError(f"config key split: the shares {config['split']} do not sum to 1")
+        raise SongNetError(f"config key split: the fractions {config['split']} do not sum to 1")
     if config["clips"]["min_seconds"] > config["clips"]["clip_seconds"]:
         raise SongNetError("config key clips: min_seconds is larger than clip_seconds")
     config["spectrogram"] = _spectrogram(config["spectrogram"])
     _one_of("dataset", [config["dataset"]], datasets)
     dataset = datasets[config["dataset"]]
     known = dataset["genres"] or (TOP_GENRES if dataset["source"] == "download" else None)
-    if known and config["archives"] is None:  # what others hold only the archives tell
+    if known and config["archives"] is None:  # own archives may have other genres
         _one_of("genres", config["genres"] or [], known)
     if dataset["source"] == "mels":
         _check_unused(config, ["spectrogram", "clips.clip_seconds"])
@@ -67,7 +67,7 @@ def check(config: Table, datasets: Table) -> Table:
         _check_unused(config, ["spectrogram", "clips"])
     check_places(config, dataset)
     config["tables"] = _tables(dataset["tables"] | config["tables"])
-    # In another order, or all of them named, they are the same data set.
+    # Neither the order of the genres nor naming all of them may cause a rerun.
     if config["genres"]:
         config["genres"].sort()
     if config["genres"] == sorted(dataset["genres"] or []):
@@ -94,7 +94,7 @@ def _spectrogram(given: Table, where: str = "config key spectrogram") -> Table:
 
 
 def _tables(tables: Table) -> Table:
-    """Check that the files of tables are there."""
+    """Check that the files of the feature tables exist."""
     for name, table in tables.items():
         if not Path(table["path"]).is_file():
             raise SongNetError(f"config key tables.{name}: {table['path']}: no such file")
@@ -115,39 +115,40 @@ def _check_unused(config: Table, keys: list[str]) -> None:
         given, default = (reduce(getitem, key.split("."), table) for table in (config, defaults))
         if given != default:
             raise SongNetError(
-                f"config key {key}: dataset={config['dataset']} decodes no clips, so only the "
-                f"default, {default}, is allowed"
+                f"config key {key}: has no effect with dataset={config['dataset']}, which decodes "
+                f"no clips; leave it at {default}"
             )
 
 
 def check_no_braces(places: dict[str, str | None]) -> None:
-    """Fail where a path has braces.
+    """Check that no path contains braces, which Snakemake would parse as a wildcard.
 
     Args:
-        places: paths, by where they come from.
+        places: paths by their origin.
 
     Raises:
-        SongNetError: Snakemake would take what is inside the braces for a wildcard.
+        SongNetError: a path contains braces.
     """
     for place, path in places.items():
         if path and set("{}") & set(path):
             raise SongNetError(
-                f"{place}: {path} has braces, which Snakemake takes for wildcards: rename it"
+                f"{place}: {path} contains braces, which Snakemake reads as wildcards; rename it"
             )
 
 
 def read_models(path: str | Path, training: Table | None = None) -> Table:
-    """Read models.yaml; an entry with ``like`` is another entry with some values changed.
+    """Read models.yaml and resolve ``like``, which copies an entry and changes some values.
 
-    One of another ``network`` or ``estimator`` shares no parameters, which are that class's own.
+    ``parameters`` are not copied if the entry changes ``network`` or ``estimator``, because they
+    belong to the class.
 
     Args:
-        path: of the file.
-        training: of a data set; it goes before that of the networks, but not before what a
-            variant changes, or the two would be one.
+        path: path of models.yaml.
+        training: the data set's overrides of ``training``. They apply to all networks, but not to
+            values that a variant changes, or both would be the same model.
 
     Raises:
-        SongNetError: ``like`` names no earlier entry.
+        SongNetError: ``like`` does not name an earlier entry.
     """
     models: Table = {}
     for name, entry in read_yaml(path).items():
@@ -166,7 +167,7 @@ def read_models(path: str | Path, training: Table | None = None) -> Table:
 
 
 def _variant(model: Table, changes: Table) -> Table:
-    """Repeat a model but for some keys, also of the tables in it."""
+    """Copy a model and apply changes, recursively in nested tables."""
     changed = deepcopy(model)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(changed.get(key), dict)
@@ -175,16 +176,17 @@ def _variant(model: Table, changes: Table) -> Table:
 
 
 def check_models(models: Table) -> Table:
-    """Check models.yaml, as far as that needs neither torch nor scikit-learn.
+    """Check models.yaml as far as possible without torch and scikit-learn.
 
     Args:
         models: from `read_models`.
 
     Returns:
-        A copy of what is given, without defaults.
+        A copy of the given values, without defaults.
 
     Raises:
-        SongNetError: an entry lacks a key, has an unknown one, or names what does not exist.
+        SongNetError: an entry lacks a key, has an unknown key or refers to something that does
+            not exist.
     """
     checked: Table = {}
     for name, entry in _entries(MODEL, models, MODELS):
@@ -193,13 +195,13 @@ def check_models(models: Table) -> Table:
             known, where = keys_of(network_config(model["network"])), f"{MODELS}{name}.parameters."
             parameters = validated(known.model_validate, model["parameters"], where)
             model["parameters"] = parameters.model_dump(exclude_unset=True)
-    titles: dict[str, str] = {}  # tables and figures show nothing else of a model
+    titles: dict[str, str] = {}  # tables and figures identify a model by its title alone
     for name, model in checked.items():
         for member in model.get("members", []):
             if member not in checked or not FAMILIES[checked[member]["family"]].predictor:
                 raise SongNetError(f"{MODELS}{name}.members: {member!r} is not a trained model")
         if (other := titles.setdefault(model["title"], name)) != name:
-            raise SongNetError(f"{MODELS}{name}.title: {other} has the same, {model['title']!r}")
+            raise SongNetError(f"{MODELS}{name}.title: {model['title']!r} is also that of {other}")
     return checked
 
 
@@ -207,15 +209,15 @@ def check_encoders(encoders: Table) -> Table:
     """Check encoders.yaml.
 
     Returns:
-        A complete copy; ``spectrogram`` describes what each encoder reads.
+        A complete copy; ``spectrogram`` describes the input of each encoder.
 
     Raises:
-        SongNetError: an entry lacks a key, has an unknown one or a value that is not allowed.
+        SongNetError: an entry lacks a key, or has an unknown key or an invalid value.
     """
     checked: Table = {}
     for name, entry in _entries(ENCODER, encoders, ENCODERS):
         if name in (*FMA_FEATURES, "fma"):
-            raise SongNetError(f"{ENCODERS}{name}: is the name of FMA's own features")
+            raise SongNetError(f"{ENCODERS}{name}: this name is reserved for FMA's features")
         encoder = checked[name] = entry.model_dump()
         given = encoder.get("spectrogram", {"kind": "log_mel"})
         encoder["spectrogram"] = _spectrogram(given, f"{ENCODERS}{name}.spectrogram")
@@ -226,10 +228,10 @@ def check_datasets(datasets: Table) -> Table:
     """Check datasets.yaml.
 
     Returns:
-        A complete copy; ``training`` holds only what is given.
+        A complete copy, except that ``training`` has no defaults.
 
     Raises:
-        SongNetError: an entry lacks a key, has an unknown one or a value that is not allowed.
+        SongNetError: an entry lacks a key, or has an unknown key or an invalid value.
     """
     checked: Table = {}
     for name, entry in _entries(DATASET, datasets, DATASETS):
@@ -242,10 +244,10 @@ def check_datasets(datasets: Table) -> Table:
 
 
 def _entries(kind: TypeAdapter[T], table: Table, where: str) -> Iterator[tuple[str, T]]:
-    """Validate the entries of a file; their names stand in paths and wildcards."""
+    """Validate the entries of a file and their names, which are used in paths and wildcards."""
     for name, entry in table.items():
         if not re.fullmatch(r"[A-Za-z]\w*", str(name)):
-            raise SongNetError(f"{where}{name}: a name has letters, digits and underscores only")
-        if not isinstance(name, str):  # as yes, off and null are
-            raise SongNetError(f"{where}{name}: YAML takes this name for no text; quote it")
+            raise SongNetError(f"{where}{name}: a name must be letters, digits and underscores")
+        if not isinstance(name, str):  # such as yes, off and null
+            raise SongNetError(f"{where}{name}: YAML does not read this name as text; quote it")
         yield name, validated(kind.validate_python, entry, f"{where}{name}.", tags=1)

@@ -1,4 +1,4 @@
-"""Embeddings of a shard's clips as a job."""
+"""Job that embeds the clips of a shard."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -24,16 +24,16 @@ def embed_shard(
     weights: str,
     clip_seconds: float,
 ) -> None:
-    """Write the embeddings of some clips, float32, index track_id.
+    """Write the embeddings of a shard's clips, float32, index track_id.
 
     Args:
-        output: path of a Parquet file.
-        kind: of the source of clips.
+        output: path of the Parquet file to write.
+        kind: kind of the clip source, a key of `songnet.data.sources.SOURCES`.
         clips: paths of the archives.
         track_ids: usable tracks of the shard.
         encoder: entry of encoders.yaml.
-        weights: file of weights, or the graph of an encoder of kind onnx.
-        clip_seconds: longer clips are cut.
+        weights: weights file, or the ONNX file of an encoder of kind onnx.
+        clip_seconds: length to which longer clips are truncated.
     """
     torch.set_num_threads(1)
     embed = open_encoder(encoder, weights)
@@ -44,7 +44,7 @@ def embed_shard(
         torch.inference_mode(),
     ):
         for track_id in tqdm(track_ids, desc=Path(output).stem, unit="clip", disable=None):
-            # Streams read spectrograms as float16, too.
+            # Streaming reads spectrograms as float16, too.
             levels = spectrogram.offline(read(track_id)).astype(np.float16).astype(np.float32)
             rows.append(embed.embed(torch.from_numpy(levels)).numpy())
     columns = [f"{i:04d}" for i in range(embed.size)]
@@ -55,11 +55,11 @@ def embed_shard(
 
 
 def open_encoder(encoder: dict[str, Any], weights: str) -> Encoder:
-    """Open an encoder ready to embed.
+    """Load an encoder.
 
     Args:
         encoder: entry of encoders.yaml.
-        weights: file of weights that `songnet.models.pretrained` wrote, or a graph.
+        weights: weights file written by `songnet.models.pretrained`, or an ONNX file.
     """
     if encoder["kind"] == "onnx":
         names = ("patch_frames", "sha256", "axes", "scale", "offset", "input", "output")

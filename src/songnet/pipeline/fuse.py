@@ -1,4 +1,4 @@
-"""Fusions of a split as a job: they read the predictions of other runs."""
+"""Job that fits the fusions of a split, which combine the predictions of other runs."""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from songnet.pipeline.runs import run_record
 def fuse_all(
     given: Any, output: Any, runs: list[dict[str, Any]], evaluation: dict[str, Any], source: str
 ) -> None:
-    """Fit fusions, measure them, and write the files of their runs.
+    """Fit and evaluate fusions, and write the files of their runs.
 
     Args:
-        given: paths tracks, split and archives.
-        output: paths params, history, model, predictions and metrics, one of each run.
-        runs: of each, protocol, model, seed, the entry of models.yaml, and ``predictions``: paths
+        given: input paths ``tracks``, ``split`` and ``archives``.
+        output: output paths ``params``, ``history``, ``model``, ``predictions`` and ``metrics``,
+            each a list with one path per run.
+        runs: protocol, model, seed and models.yaml entry of each run, and ``predictions``: paths
             of predictions.parquet by member.
-        evaluation: resamples and confidence of the intervals.
+        evaluation: resamples and confidence of the bootstrap.
         source: digest of the code.
     """
     artists = pd.read_parquet(given.tracks)["artist_id"]

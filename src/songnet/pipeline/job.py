@@ -1,4 +1,4 @@
-"""What every workflow script shares: a log file, and errors that people can read."""
+"""Log file and error handling shared by all workflow scripts."""
 
 import errno
 import logging
@@ -14,22 +14,21 @@ from songnet.errors import SongNetError
 from songnet.io import read_json
 
 log = logging.getLogger("songnet")
-RESULTS = "results"  # the folder of all products
+RESULTS = "results"  # folder of all outputs
 
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[logging.Logger]:
-    """Run the body of a workflow script.
+    """Run the body of a workflow script with logging to the rule's log file.
 
-    What the script logs goes to the rule's log file. A user's error (SongNetError, a full or
-    read-only disk) becomes one line on the terminal and the log's last line; anything else is a
-    defect and keeps its traceback.
+    A user error (SongNetError, a full or read-only disk) is printed as one line on the terminal and
+    at the end of the log. Any other exception is a bug and keeps its traceback.
 
     Args:
-        snakemake: the object that Snakemake hands to scripts.
+        snakemake: the object that Snakemake passes to scripts.
     """
     log_file = Path(snakemake.log[0])
-    logging.raiseExceptions = False  # a log that cannot be written hides no other error
+    logging.raiseExceptions = False  # a failing log must not hide the error
     try:
         _log_to(log_file)
         yield log
@@ -47,20 +46,21 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
 
 
 def _explain(log_file: Path, inputs: Iterable[str]) -> None:
-    """Blame an unexpected error on a product that cannot be read, or raise it again.
+    """Attribute an unexpected error to a damaged input file, or raise it again.
 
-    Such a product, of a power cut say, is removed: the next run makes it again.
+    A damaged file below results/, for example after a power cut, is deleted, so that the next run
+    creates it again.
     """
     for path in map(Path, inputs):
-        if path.parts[0] == RESULTS and _is_damaged(path):  # never what is the user's own
+        if path.parts[0] == RESULTS and _is_damaged(path):  # never delete the user's own files
             path.unlink(missing_ok=True)
-            _fail(log_file, f"{path}: cannot be read and was removed; the next run makes it again")
+            _fail(log_file, f"{path}: is damaged and was deleted; the next run creates it again")
     log.error(traceback.format_exc())
     raise
 
 
 def _read_text(path: Path) -> str:
-    """Read a table's text, which is never empty and has no zeros, as blocks that were lost have."""
+    """Read the text of a table; an empty text or zero bytes mean that blocks were lost."""
     text = path.read_text()
     if not text or "\0" in text:
         raise ValueError(path)
@@ -79,11 +79,11 @@ def _is_damaged(path: Path) -> bool:
     }
     try:
         readers.get(path.suffix, Path.stat)(path)
-    except (FileNotFoundError, ValueError, EOFError):  # the first where another job removed it
+    except (FileNotFoundError, ValueError, EOFError):  # not found: deleted by another job
         return True
-    except OSError as error:  # pyarrow's has no number where the content is damaged
+    except OSError as error:  # pyarrow sets no errno for damaged content
         return error.errno is None
-    except Exception:  # such as too little memory: the file may be as it should be
+    except Exception:  # such as lack of memory: the file may be intact
         return False
     return False
 
@@ -94,7 +94,7 @@ def _log_to(log_file: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    # What libraries say goes there too, even from C: on the terminal it would bury the progress.
+    # Library output goes there too, even from C: on the terminal it would hide the progress.
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(handler)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)

@@ -1,4 +1,4 @@
-"""What a workflow run offers to type next: paths that work as they stand, without activating."""
+"""Commands suggested after a workflow run, usable without activating the environment."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from songnet.io import read_json
 
 
 def duration(seconds: float) -> str:
-    """Write a time as ``42 s``, ``3 min 12 s`` or ``2 h 5 min``."""
+    """Format a duration as ``42 s``, ``3 min 12 s`` or ``2 h 5 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -17,7 +17,7 @@ def duration(seconds: float) -> str:
 
 
 def command(name: str) -> str:
-    """Path of a command of this environment; its name alone where the shell finds that one."""
+    """Return the path of a command of this environment, or its name if it is on PATH."""
     path = Path(sys.executable).parent / name
     if shutil.which(name) == str(path):
         return name
@@ -25,35 +25,35 @@ def command(name: str) -> str:
 
 
 def next_steps(results: str, tracking_uri: str, planned: set[str]) -> list[str]:
-    """Lines on what to look at and to try; the report comes last.
+    """Return lines that suggest commands and point to the results; the report comes last.
 
     Args:
-        results: folder of the data set.
-        tracking_uri: of MLflow.
-        planned: all rules of the run.
+        results: results folder of the data set.
+        tracking_uri: MLflow's tracking URI.
+        planned: names of all rules of the run.
     """
     steps = {}
     if "choose_network" in planned:
-        steps[f"{command('songnet')} serve"] = "a page that classifies music as it plays"
-        steps[f"{command('songnet')} classify song.mp3"] = "the genres of files of your own"
+        steps[f"{command('songnet')} serve"] = "open a page that classifies music as it plays"
+        steps[f"{command('songnet')} classify song.mp3"] = "classify your own files"
     views = _views(results, tracking_uri) if "log_runs" in planned else {}
     local = tracking_uri.startswith("sqlite:")
     if views:
-        steps[command("mlflow") + " ui" if local else tracking_uri] = "every run in MLflow"
+        steps[command("mlflow") + " ui" if local else tracking_uri] = "compare all runs in MLflow"
     width = max(map(len, steps), default=0)
     lines = [f"  {step:{width}}   {what}" for step, what in steps.items()]
     lines += [f"    {protocol:{width - 2}}   {address}" for protocol, address in views.items()]
-    lines = ["What to try next:", *lines] if lines else []
-    lines.append(f"Everything that was made is in {results}.")
+    lines = ["Next steps:", *lines] if lines else []
+    lines.append(f"All results are in {results}.")
     if "library" in planned:
-        lines.append("The library's table: results/library/library.parquet")
+        lines.append("Table of the library: results/library/library.parquet")
     if "report_page" in planned:
-        lines.append(f"The report, for a browser: {Path(results, 'report', 'index.html')}")
+        lines.append(f"Report, to open in a browser: {Path(results, 'report', 'index.html')}")
     return lines
 
 
 def _views(results: str, tracking_uri: str) -> dict[str, str]:
-    """Addresses of MLflow's tables of runs, by protocol; ``mlflow ui`` listens at port 5000."""
+    """Return the URL of MLflow's table of runs per protocol; ``mlflow ui`` uses port 5000."""
     server = "http://127.0.0.1:5000" if tracking_uri.startswith("sqlite:") else tracking_uri
     pages = read_json(Path(results, "mlflow", "views.json"))
     return {protocol: f"{server.rstrip('/')}/{page}" for protocol, page in pages.items()}

@@ -1,4 +1,4 @@
-"""What goes with every figure: whose music and features they are, what cannot be measured."""
+"""Notes shown with every result: origin of the music and features, and missing measurements."""
 
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,22 @@ from songnet.pipeline.preview import Preview
 
 Table = dict[str, Any]
 FMA_FEATURES = (
-    "The baselines' features are those of features.csv, which FMA computed on untrimmed tracks, "
+    "The features of the baselines come from features.csv, which FMA computed on untrimmed tracks, "
     "not on the 30 s clips."
 )
-OWN_FEATURES = "The baselines' features are those of {}; SongNet did not compute them."
-OWN_ARCHIVES = "The archives are not FMA's own, so the tracks are others."
-NO_ARTISTS = "No track names an artist, so an artist leak cannot be excluded."
+OWN_FEATURES = "The features of the baselines come from {}; SongNet did not compute them."
+OWN_ARCHIVES = "The archives are not FMA's originals, so the tracks may differ."
+NO_ARTISTS = "No track has an artist, so an artist leak cannot be ruled out."
 FEW_ARTISTS = "There is no artist split, so the artist leak is not measured: {}."
 
 
 def without(left_out: dict[str, str]) -> list[str]:
-    """Say which protocols a run goes without, and what each of them lacks."""
-    return [f"songnet: without the protocol {name}: {lack}" for name, lack in left_out.items()]
+    """Return one line per skipped protocol with the reason."""
+    return [f"songnet: skipping the protocol {name}: {lack}" for name, lack in left_out.items()]
 
 
 def described(config: Table, dataset: Table, features: str, seen: Preview) -> Table:
-    """Return the entry of a data set with the title, genres and note of this run.
+    """Return the datasets.yaml entry with the title, genres and note of this run.
 
     Args:
         config: from `songnet.pipeline.configuration.check`.
@@ -42,18 +42,18 @@ def described(config: Table, dataset: Table, features: str, seen: Preview) -> Ta
 
 
 def dataset_note(config: Table, dataset: Table, features: str, seen: Preview) -> str:
-    """Return what goes with every figure; the arguments are those of `described`."""
+    """Return the note shown with every result; the arguments are those of `described`."""
     notes = [] if seen.is_listed else [OWN_ARCHIVES]
     if config["tracks_per_genre"] is not None:
-        few = f"{config['tracks_per_genre']} tracks of each genre"
-        notes.append(f"A sample: {few}, too few for figures to quote.")
+        few = f"{config['tracks_per_genre']} tracks per genre"
+        notes.append(f"A sample of {few}: too few for results worth quoting.")
     if features == "published":
         of_fma = dataset["source"] == "download" and seen.is_listed
         notes.append(
             FMA_FEATURES if of_fma else OWN_FEATURES.format("the archives' own features.csv")
         )
     elif plan.is_sampled(config, dataset):
-        notes.append("The baselines' features were computed here, on the 30 s clips.")
+        notes.append("The features of the baselines were computed on the 30 s clips.")
     if not seen.has_artists:
         notes.append(NO_ARTISTS)
     elif "artist" in config["protocols"] and "artist" in seen.problems:

@@ -1,4 +1,4 @@
-"""Where the user's own music lies: a wrong key or path gets a line that says what to type."""
+"""Checks of the paths of the user's own music, with messages that say what to type instead."""
 
 import os
 from pathlib import Path
@@ -15,16 +15,16 @@ PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def check_places(config: Table, dataset: Table) -> None:
-    """Check the keys archives, audio, labels, layout and features of a configuration.
+    """Check the keys archives, audio, labels, layout and features.
 
-    A single archive that is named is replaced, in place, by its folder.
+    If ``archives`` names a single archive, it is replaced in place by the archive's folder.
 
     Args:
-        config: whose paths have no ``~``.
+        config: configuration with ``~`` expanded in paths.
         dataset: entry of datasets.yaml.
 
     Raises:
-        SongNetError: a path is not what its key needs, or the data set has no use for the key.
+        SongNetError: a path does not fit its key, or the data set does not use the key.
     """
     if dataset["source"] == "folder":
         _check_audio(config, dataset)
@@ -32,8 +32,8 @@ def check_places(config: Table, dataset: Table) -> None:
         for key in ("audio", "labels", "layout"):
             if config[key] is not None:
                 raise SongNetError(
-                    f"config key {key}: dataset={config['dataset']} has no use for it; songs of "
-                    "your own take dataset=folder audio=DIR"
+                    f"config key {key}: not used by dataset={config['dataset']}; for your own "
+                    "songs use dataset=folder audio=DIR"
                 )
         _check_archives(config, dataset)
     if config["features"] is not None:
@@ -43,26 +43,26 @@ def check_places(config: Table, dataset: Table) -> None:
 def _check_audio(config: Table, dataset: Table) -> None:
     given, name = config["audio"], f"dataset={config['dataset']}"
     if config["archives"] is not None:
-        raise SongNetError(f"config key archives: {name} takes audio=DIR, a folder of songs")
+        raise SongNetError(f"config key archives: {name} uses audio=DIR, a folder of songs")
     if given is None:
         raise SongNetError(f"config key audio: {name} needs audio=DIR, a folder of songs")
     path, where = Path(given), f"config key audio: {given}"
     if not path.exists():
         raise SongNetError(f"{where}: no such file or folder")
     if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
-        raise SongNetError(f"{where}: may not be read")
+        raise SongNetError(f"{where}: permission denied")
     if (path / "fma_metadata.zip").exists():
-        raise SongNetError(f"{where}: holds archives; take dataset=local archives={given}")
+        raise SongNetError(f"{where}: contains archives; use dataset=local archives={given}")
     if path.suffix.lower() in PACKED:
-        raise SongNetError(f"{where}: is packed; unpack it and give the folder")
+        raise SongNetError(f"{where}: is an archive; unpack it and give the folder")
     if path.is_file() and path.suffix.lower() not in (*LISTS, *MANIFESTS):
         raise SongNetError(
-            f"{where}: is one file; give its folder, a list of files ({', '.join(LISTS)}) or a "
-            f"manifest ({', '.join(MANIFESTS)})"
+            f"{where}: is a single file; give its folder, a list of files ({', '.join(LISTS)}) "
+            f"or a manifest ({', '.join(MANIFESTS)})"
         )
     if config["layout"] is not None:
         if config["labels"] in ("manifest", "tags"):
-            raise SongNetError(f"config key layout: labels={config['labels']} reads no paths")
+            raise SongNetError(f"config key layout: not used with labels={config['labels']}")
         Layout(config["layout"])
 
 
@@ -76,12 +76,12 @@ def _check_archives(config: Table, dataset: Table) -> None:
             )
         return
     if dataset["source"] == "synthesis":
-        raise SongNetError(f"config key archives: {name} makes its own")
+        raise SongNetError(f"config key archives: not used by {name}, which generates its archives")
     folder = Path(config["archives"])
     if folder.is_file():
         if not any(folder.match(pattern) for pattern in needed):
             raise SongNetError(
-                f"config key archives: {folder}: {name} takes the folder with "
+                f"config key archives: {folder}: {name} needs the folder with "
                 f"{' and '.join(needed)}, not a file"
             )
         config["archives"] = str(folder.parent)
@@ -94,14 +94,14 @@ def _check_archives(config: Table, dataset: Table) -> None:
 
 
 def _hint(folder: Path) -> str:
-    """What to type where a folder has songs instead of archives."""
+    """Return a hint if the folder contains songs instead of archives, otherwise nothing."""
     if not folder.is_dir() or (folder / "fma_metadata.zip").exists():
         return ""
     try:
         has_songs = next(audio_files([folder]), None) is not None
     except SongNetError:
         return ""
-    return f"; for a folder of songs take dataset=folder audio={folder}" if has_songs else ""
+    return f"; for a folder of songs use dataset=folder audio={folder}" if has_songs else ""
 
 
 def _check_features(config: Table, dataset: Table) -> None:
@@ -110,4 +110,4 @@ def _check_features(config: Table, dataset: Table) -> None:
     if given == "computed" and not has_audio(dataset):
         raise SongNetError(f"{where}: dataset={config['dataset']} has no audio")
     if given == "published" and dataset["source"] in ("synthesis", "folder"):
-        raise SongNetError(f"{where}: dataset={config['dataset']} has none")
+        raise SongNetError(f"{where}: dataset={config['dataset']} has no published features")

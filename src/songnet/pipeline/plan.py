@@ -1,6 +1,6 @@
-"""What a checked configuration means for the plan: models, archives, number of jobs, notes.
+"""Decisions derived from a checked configuration: models, archives, number of jobs, notes.
 
-Nothing here loads pandas or torch, since every start of the workflow asks it.
+This module must not import pandas or torch, because every start of the workflow uses it.
 """
 
 from pathlib import Path
@@ -14,37 +14,45 @@ from songnet.models.registry import FAMILIES
 from songnet.realtime.installed import installed, model_path
 
 Table = dict[str, Any]
-TOP_GENRES = (  # FMA's
+TOP_GENRES = (  # of FMA
     "Blues", "Classical", "Country", "Easy Listening", "Electronic", "Experimental", "Folk",
     "Hip-Hop", "Instrumental", "International", "Jazz", "Old-Time / Historic", "Pop", "Rock",
     "Soul-RnB", "Spoken",
 )  # fmt: skip
-FMA_FEATURES = ("mfcc", "all")  # what models read of features/fma.parquet
-SHARD = range(25, 800)  # clips a job: more than its start costs, and no more than memory holds
+FMA_FEATURES = ("mfcc", "all")  # feature sets in features/fma.parquet
+# Clips per job: enough to outweigh the job's start-up, and few enough for its memory.
+SHARD = range(25, 800)
 
 
 def selected_models(config: Table, dataset: Table, models: Table, encoders: Table) -> Table:
     """Return the entries of models.yaml that a run trains.
 
-    Models that the data set cannot feed are left out when ``models`` is null and refused when
-    named, and so are fusions of models that are not selected.
+    Models that the data set does not support, and fusions with such a member, are skipped if
+    ``models`` is null, and are an error if they are named.
+
+    Args:
+        config: checked configuration.
+        dataset: entry of datasets.yaml.
+        models: all entries of models.yaml.
+        encoders: all entries of encoders.yaml.
 
     Raises:
-        SongNetError: ``models`` names what is refused or unknown, ``reference`` what is not there.
+        SongNetError: ``models`` names an unknown or unsupported model, or ``reference`` one that is
+            not trained.
     """
     for name in config["models"] or []:
         if name not in models:
             raise SongNetError(
                 f"config key models: {name!r} is not known (allowed: {', '.join(models)}"
-                + (f"; a list is written 'models=[{name}]')" if "," in name else ")")
+                + (f"; write a list as 'models=[{name}]')" if "," in name else ")")
             )
     if both := set(config["tables"]) & set(encoders):
-        raise SongNetError(f"config key tables.{min(both)}: encoders.yaml has that name, too")
+        raise SongNetError(f"config key tables.{min(both)}: this name is already an encoder")
     read = {features_read(model) for model in models.values()}
     if unread := set(config["tables"]) - read:
         raise SongNetError(
-            f"config key tables.{min(unread)}: no model reads it: give models.yaml an entry with "
-            f"`features: {min(unread)}`"
+            f"config key tables.{min(unread)}: no model uses this table; add an entry with "
+            f"`features: {min(unread)}` to models.yaml"
         )
     given = [*FMA_FEATURES, *config["tables"], *encoders]
     lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
@@ -53,21 +61,21 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
         if lacks[name]:
             raise SongNetError(
                 f"config key models: {name!r} needs {lacks[name]}, which dataset="
-                f"{config['dataset']} cannot give"
+                f"{config['dataset']} does not have"
             )
         for member in models[name].get("members", []):
             if member not in wanted:
-                raise SongNetError(f"config key models: {name!r} needs {member!r} in the list")
+                raise SongNetError(f"config key models: {name!r} also needs {member!r} in the list")
     if config["reference"] not in (None, *wanted):
         raise SongNetError(
-            f"config key reference: {config['reference']!r} is not among the models of this run "
+            f"config key reference: {config['reference']!r} is not one of the trained models "
             f"({', '.join(wanted)})"
         )
     return {name: models[name] for name in wanted}
 
 
 def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
-    """Models of a run that names none."""
+    """Return the models to train if the configuration names none."""
     wanted = [
         name for name, model in models.items() if not lacks[name] and not model.get("on_request")
     ]
@@ -75,14 +83,14 @@ def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
 
 
 def _lacks(name: str, models: Table, dataset: Table, features: list[str], encoders: Table) -> str:
-    """What a model needs and a data set lacks; empty if nothing.
+    """Return what a model needs but the data set lacks, or an empty string.
 
     Args:
-        name: of the model.
-        models: all entries.
+        name: name of the model.
+        models: all entries of models.yaml.
         dataset: entry of datasets.yaml.
-        features: names of features that models can read.
-        encoders: entries of encoders.yaml, whose features are computed from audio.
+        features: names of the available features.
+        encoders: entries of encoders.yaml, whose embeddings are computed from audio.
     """
     model = models[name]
     for member in model.get("members", []):
@@ -98,28 +106,28 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str], encode
     if dataset["features"] == "mels" and model.get("features") == "all":
         return "the 518 features"
     if not dataset["metadata"] and model.get("parameters", {}).get("metadata"):
-        return "duration, bit rate or year of release"
+        return "duration, bit rate or release year"
     return ""
 
 
 def clip_kind(dataset: Table) -> str:
-    """Where the clips of a data set come from: a name of `songnet.data.clips.SOURCES`."""
+    """Return the kind of a data set's clip source, a key of `songnet.data.sources.SOURCES`."""
     source: str = dataset["source"]
     return source if source in ("mels", "folder") else "fma_zip"
 
 
 def is_own(config: Table, dataset: Table) -> bool:
-    """Whether the music is there already: it can be looked at before any job runs."""
+    """Return whether the music is local already, so that it can be inspected before any job."""
     return config["archives"] is not None or dataset["source"] == "folder"
 
 
 def songs_file(config: Table) -> str:
-    """Path of the list of a folder's songs."""
+    """Return the path of the list of songs of a folder."""
     return f"results/{config['dataset']}/songs.parquet"
 
 
 def local_path(path: str) -> str:
-    """One path however it is written: another spelling must not rerun everything."""
+    """Normalise a path, so that a different spelling does not rerun everything."""
     found = Path(path).resolve()
     if found.is_relative_to(Path.cwd()):
         found = found.relative_to(Path.cwd())
@@ -127,18 +135,18 @@ def local_path(path: str) -> str:
 
 
 def has_audio(dataset: Table) -> bool:
-    """Whether the clips of a data set can be listened to."""
+    """Return whether the data set contains audio."""
     return bool(dataset["clips"]) and SOURCES[clip_kind(dataset)].has_audio
 
 
 def is_sampled(config: Table, dataset: Table) -> bool:
-    """Whether single clips are fetched out of remote archives."""
+    """Return whether only a sample of clips is downloaded from the remote archives."""
     fetched = dataset["source"] == "download" and config["archives"] is None
     return fetched and config["tracks_per_genre"] is not None and dataset["clips"]
 
 
 def archive_names(dataset: Table) -> list[str]:
-    """Names (or patterns) of the archives of a data set: metadata, then clips if it has any."""
+    """Return file names or patterns of a data set's archives: metadata, then any clips."""
     if not dataset["clips"]:
         return ["fma_metadata.zip"]
     clips = "mels-*.npz" if dataset["source"] == "mels" else f"fma_{dataset['subset']}.zip"
@@ -146,8 +154,8 @@ def archive_names(dataset: Table) -> list[str]:
 
 
 def archive_paths(config: Table, dataset: Table) -> list[str]:
-    """Paths of the files of a data set: its table of tracks, then what holds the clips."""
-    if dataset["source"] == "folder":  # one file has both
+    """Return the paths of a data set's files: its track table, then the files with the clips."""
+    if dataset["source"] == "folder":  # the list of songs serves as both
         return [songs_file(config)] * 2
     if config["archives"] is not None:
         folder = Path(local_path(config["archives"]))
@@ -160,31 +168,31 @@ def archive_paths(config: Table, dataset: Table) -> list[str]:
 
 
 def archive_dates(config: Table, dataset: Table) -> list[list[int]] | None:
-    """Size and date of each own archive; None where SongNet fetches or makes them."""
+    """Return size and time of the user's own archives; None if SongNet creates the archives."""
     if config["archives"] is None:
         return None
     return file_dates(archive_paths(config, dataset))
 
 
 def features_read(model: Table) -> str | None:
-    """Name of the features that a model reads or, while it learns, is taught by."""
+    """Return the name of the features that a model reads, or that its teacher provides."""
     found = model.get("encoder") or model.get("teacher") or model.get("features")
     return found and str(found)
 
 
 def features_of(model: Table) -> str:
-    """Name of the file below ``features/`` that a model reads: fma, or that of a table."""
+    """Return the name of the file below ``features/`` that a model reads: fma, or a table."""
     read = str(features_read(model))
     return "fma" if read in FMA_FEATURES else read
 
 
 def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
-    """Say whose features a model reads, or what it was pretrained on; empty for all others.
+    """Describe the pretraining or the user's own features behind a model; empty if neither.
 
     Args:
-        name: of the model; a fusion says what its members say.
+        name: name of the model; the note of a fusion combines those of its members.
         models: entries of models.yaml.
-        config: from `check`.
+        config: checked configuration.
         encoders: entries of encoders.yaml.
     """
     model = models[name]
@@ -192,39 +200,38 @@ def model_note(name: str, models: Table, config: Table, encoders: Table) -> str:
     read = features_read(model)
     if read in encoders:
         pretrained = encoders[read]["pretrained"]
-        taught = f"Taught by {encoders[read]['title']}, which was pretrained on {pretrained}."
+        taught = f"Distilled from {encoders[read]['title']}, pretrained on {pretrained}."
         notes.append(taught if "teacher" in model else f"Pretrained on {pretrained}.")
     if table := config["tables"].get(read):
-        known = table["note"] or "SongNet does not know what computed them"
-        verb = "Taught by" if "teacher" in model else "Reads"
-        notes.append(f"{verb} features of the user's own ({Path(table['path']).name}): {known}.")
+        known = table["note"] or "their origin is unknown"
+        verb = "Distilled from" if "teacher" in model else "Uses"
+        notes.append(f"{verb} the user's own features ({Path(table['path']).name}): {known}.")
     return " ".join(dict.fromkeys(filter(None, notes)))
 
 
 def file_dates(paths: list[str]) -> list[list[int]]:
-    """Size and date of each file.
+    """Return size in bytes and modification time in ns of each file.
 
-    One that is replaced by an older file is another one too, but not newer than what was made of
-    the first.
+    Snakemake compares modification times only, so it would miss a file replaced by an older one.
     """
     files = [Path(path).stat() for path in paths]
     return [[file.st_size, file.st_mtime_ns] for file in files]
 
 
 def tuned_seeds(config: Table, dataset: Table) -> list[int]:
-    """Split seeds of a run on which settings were chosen."""
+    """Return the split seeds of this run on which settings were tuned."""
     tuning = config["tuning_split_seeds"]
     known = dataset["tuning_split_seeds"] if tuning is None else tuning
     return sorted({*config["split_seeds"]} & {*known})
 
 
 def features_source(config: Table, dataset: Table) -> str:
-    """Where the baselines' features come from: published, computed or mels.
+    """Return the source of the baselines' features: published, computed or mels.
 
-    The user's own archives often lack features.csv; the features are computed then.
+    If the user's own archives lack features.csv, the features are computed.
 
     Raises:
-        SongNetError: there are none, or not those that the configuration asks for.
+        SongNetError: the features that the configuration asks for, or any features, are missing.
     """
     kind: str = config["features"] or dataset["features"]
     if kind == "computed":
@@ -241,9 +248,9 @@ def features_source(config: Table, dataset: Table) -> str:
             raise SongNetError(
                 f"{path}: has no features.csv, and dataset={config['dataset']} "
                 + (
-                    "is told to use it"
+                    "is configured to use it"
                     if has_audio(dataset)
-                    else "has no clips to compute features of"
+                    else "has no clips to compute features from"
                 )
             )
         return "published" if is_there else "computed"
@@ -251,12 +258,12 @@ def features_source(config: Table, dataset: Table) -> str:
 
 
 def shard_count(config: Table, dataset: Table, tracks: int | None = None) -> int:
-    """Return the number of jobs that share the clips: fewer for few tracks.
+    """Return the number of jobs that share the clips, adapted to the number of tracks.
 
     Args:
-        config: from `check`.
+        config: checked configuration.
         dataset: entry of datasets.yaml.
-        tracks: number of them, where it is known before any job runs.
+        tracks: number of tracks, if known before any job runs.
     """
     most: int = dataset["shards"]
     if tracks is not None:
@@ -272,31 +279,31 @@ def _in_parts(count: int, size: int) -> int:
 
 
 def usable_protocols(protocols: list[str], problems: Table) -> list[str]:
-    """Return the protocols that can divide the tracks.
+    """Return the protocols that can split the tracks.
 
     Args:
-        protocols: that the configuration names.
-        problems: what protocols lack.
+        protocols: protocols in the configuration.
+        problems: reason why a protocol cannot be used, by protocol.
 
     Raises:
-        SongNetError: none is left.
+        SongNetError: no protocol can be used.
     """
     usable = [protocol for protocol in protocols if protocol not in problems]
     if not usable:
         reasons = "; ".join(f"{name}: {problems[name]}" for name in protocols)
-        raise SongNetError(f"config key protocols: {reasons}; take protocols=random")
+        raise SongNetError(f"config key protocols: {reasons}; use protocols=random")
     return usable
 
 
 def check_library(config: Table) -> None:
-    """Check that a library is named whose files can be tagged.
+    """Check that the configuration names an existing library and a model to tag it with.
 
     Raises:
-        SongNetError: it is not, or its folders or the model are not there.
+        SongNetError: no library is named, or a path of it or the model does not exist.
     """
     if config["library"] is None:
         raise SongNetError(
-            "config key library: name folders: snakemake library --config library=DIR"
+            "config key library: required; run snakemake library --config library=DIR"
         )
     for path in config["library"]:
         if not Path(path).exists():
@@ -305,15 +312,18 @@ def check_library(config: Table) -> None:
     model = tagging_model(config)
     if not model:
         raise SongNetError(
-            "config key tagging.model: no network below results/: train one with `make run`, or "
-            "name one"
+            "config key tagging.model: no network below results/; train one with `make run` or "
+            "set this key"
         )
     if not Path(model).is_file():
         raise SongNetError(f"config key tagging.model: {model}: no such file")
 
 
 def tagging_model(config: Table) -> str:
-    """File of the network that tags a library: the newest of real music; empty where none is."""
+    """Return the path of the network that tags a library, or an empty string.
+
+    The default is the newest network trained on real music, then the demo's.
+    """
     if config["tagging"]["model"] is not None:
         return local_path(model_path(config["tagging"]["model"]))
     found = sorted(Path("results").glob("*/best.safetensors"), key=lambda p: -p.stat().st_mtime)
@@ -321,5 +331,5 @@ def tagging_model(config: Table) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU, asked without torch, which takes seconds to load."""
+    """Return whether this machine has an NVIDIA GPU, without the slow import of torch."""
     return Path("/proc/driver/nvidia/gpus").exists()

@@ -1,6 +1,6 @@
-"""What is known of the user's own music before any job runs: its size, and what protocols lack.
+"""Preview of the user's own music before any job runs: its size, and which protocols it supports.
 
-Importing this loads no pandas, since every start of the workflow does.
+Importing this module must not load pandas, because every start of the workflow does it.
 """
 
 import contextlib
@@ -14,25 +14,26 @@ Table = dict[str, Any]
 
 
 class Preview(NamedTuple):
-    """What is known of a data set."""
+    """Facts about a data set."""
 
-    tracks: int | None = None  # selected ones; None where only a download will tell
-    problems: dict[str, str] = {}  # noqa: RUF012 - what each protocol lacks that cannot be used
+    tracks: int | None = None  # number of selected tracks; None before a download
+    problems: dict[str, str] = {}  # noqa: RUF012 - why a protocol cannot be used, by protocol
     has_artists: bool = True
-    is_listed: bool = True  # whether the archive of metadata has the SHA-1 that datasets.yaml lists
+    is_listed: bool = True  # whether the metadata archive has the SHA-1 in datasets.yaml
 
 
 def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Preview:
-    """Look at the user's own music, or remember what was seen where nothing has changed.
+    """Inspect the user's own music, or read the cached preview if nothing has changed.
 
     Args:
         config: from `songnet.pipeline.configuration.check`.
         dataset: entry of datasets.yaml.
-        results: folder of the data set, where the songs of a folder are listed.
-        is_main: whether this is the Snakemake that the user has started; others take its word.
+        results: results folder of the data set, which also holds the list of songs.
+        is_main: whether this is the Snakemake process that the user started; the processes of jobs
+            rely on its preview.
 
     Raises:
-        SongNetError: no model can be trained on it, or a split has an unknown value.
+        SongNetError: the tracks are too few to train on, or a split has an unknown value.
     """
     if not plan.is_own(config, dataset):
         return Preview()
@@ -47,13 +48,13 @@ def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Previ
         if not is_main or found.pop("key") == _key(config, dataset):
             return Preview(*(found[name] for name in Preview._fields))
     seen = _look(config, dataset)
-    with contextlib.suppress(OSError):  # a read-only folder may still be planned for
+    with contextlib.suppress(OSError):  # planning must also work in a read-only folder
         write_json(memory, {"key": _key(config, dataset)} | seen._asdict())
     return seen
 
 
 def _key(config: Table, dataset: Table) -> str:
-    """Digest of what is looked at."""
+    """Return a digest of everything that the preview depends on."""
     settings = [config[name] for name in ("genres", "tracks_per_genre", "protocols", "tables")]
     tables = [table["path"] for table in config["tables"].values()]
     files = plan.archive_paths(config, dataset) + tables

@@ -1,4 +1,4 @@
-"""Which code made a result: digests of source files, the commit, the versions."""
+"""Code behind a result: digests of source files, the commit and library versions."""
 
 import ast
 import hashlib
@@ -28,18 +28,18 @@ LIBRARIES = [
 
 @cache
 def source_digest(*files: Path, without: tuple[str, ...] = ()) -> str:
-    """Digest of Python files, of every SongNet module that they reach by imports, and of templates.
+    """Return a digest of Python files, the SongNet modules they import, and their templates.
 
-    Rules carry it as a parameter, so that an edit in ``src/`` reruns the stages that use the
-    edited module and no others. Comments, docstrings, layout and the words of errors do not count.
+    Rules have it as a parameter, so that an edit in ``src/`` reruns only the stages that use the
+    edited module. Comments, docstrings, layout and error messages do not affect the digest.
 
     Args:
-        files: a workflow script, and modules that it imports by name.
-        without: SongNet's modules that shape nothing of what the script makes, e.g.
+        files: a workflow script and modules that it loads by name.
+        without: SongNet modules to ignore because they do not affect the script's output, e.g.
             ``tracking.live``.
 
     Raises:
-        ValueError: there is no module of a name in ``without``.
+        ValueError: a module in ``without`` does not exist.
     """
     left_out = {_module(f"songnet.{name}") for name in without}
     if missing := [path for path in left_out if not path.exists()]:
@@ -54,13 +54,13 @@ def source_digest(*files: Path, without: tuple[str, ...] = ()) -> str:
 
 
 class _Facts(NamedTuple):
-    """What the digest needs to know of a file."""
+    """Digest and dependencies of a file."""
 
-    content: str  # digest of what the file does
-    names: list[str]  # dotted names that it imports, and words that may be names of templates
+    content: str  # digest of the code, without comments and texts
+    names: list[str]  # imported dotted names, and strings that may be template names
 
 
-_Known = dict[str, _Facts]  # by the digest of a file's bytes
+_Known = dict[str, _Facts]  # keys: digests of the files' bytes
 
 
 def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
@@ -74,7 +74,7 @@ def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
 
 
 def _files_of(names: list[str]) -> set[Path]:
-    """Files of SongNet's modules and of templates among some names."""
+    """Return the files of the SongNet modules and templates among the names."""
     templates = {TEMPLATES / name for name in _templates() & set(names)}
     modules = {_module(name) for name in names}
     return templates | {path for path in modules if path.suffix and path.exists()}
@@ -113,9 +113,9 @@ def _python_facts(content: bytes) -> _Facts:
 
 @cache
 def _remembered() -> _Known:
-    """Facts of files that were read before.
+    """Read the cached facts of files.
 
-    To parse all modules takes longer than everything else that SongNet does at a start.
+    Parsing all modules takes longer than everything else that SongNet does at start-up.
     """
     try:
         found = json.loads(_memory().read_bytes())
@@ -125,22 +125,22 @@ def _remembered() -> _Known:
 
 
 def _remember(facts: _Known) -> None:
-    # The folder may not be writable, as in a container, or the disk full.
+    # The folder may be read-only, as in a container, or the disk full.
     with suppress(OSError, SongNetError), replacing(_memory()) as temporary:
         temporary.write_text(json.dumps(facts))
 
 
 def _memory() -> Path:
-    """Beside the compiled modules of Python, whose versions differ in how they write a tree."""
+    """Return the path of the cache, one per Python version, since syntax trees differ."""
     version = hashlib.sha256(_read(Path(__file__))).hexdigest()[:8]
     name = f"sources.{sys.implementation.cache_tag}.{version}.json"
     return Path(__file__).with_name("__pycache__") / name
 
 
 def _tree(content: bytes) -> ast.Module:
-    """Python without docstrings, the words of errors and, as always, without comments."""
+    """Parse Python without comments, docstrings and error messages."""
     tree = ast.parse(content)
-    # Statements alone: other nodes are many, and have none.
+    # Visit statements only: the many other nodes have no docstrings.
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -154,7 +154,7 @@ def _tree(content: bytes) -> ast.Module:
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Drops what errors say."""
+    """Removes error messages."""
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:
         if isinstance(node.exc, ast.Call):
@@ -163,7 +163,7 @@ class _WithoutWords(ast.NodeTransformer):
 
 
 def _module(name: str) -> Path:
-    """File of a module of SongNet; of another one, none that exists."""
+    """Return the file of a SongNet module; for other names, a path that does not exist."""
     package, *parts = name.split(".")
     return PACKAGE.joinpath(*parts).with_suffix(".py") if package == "songnet" and parts else Path()
 
@@ -174,9 +174,9 @@ def _templates() -> frozenset[str]:
 
 
 def git_commit() -> str:
-    """Return the checkout's commit, with ``+changes`` where it is dirty.
+    """Return the commit of the checkout, with ``+changes`` if it is dirty.
 
-    Outside git, what SONGNET_COMMIT says, as in a container; or nothing.
+    Outside a git repository, as in a container, return SONGNET_COMMIT or an empty string.
     """
     git = ["git", "-C", str(PACKAGE)]
     try:
@@ -192,5 +192,5 @@ def git_commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape the figures."""
+    """Return the versions of Python and of the libraries that affect results."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}

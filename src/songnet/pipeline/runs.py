@@ -1,4 +1,4 @@
-"""What goes into params.json of a run."""
+"""Contents of a run's params.json."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from songnet.pipeline import provenance
 
 
 def run_record(run: dict[str, Any], source: str, data: list[str], archives: str) -> dict[str, Any]:
-    """Everything that shapes a run, for params.json.
+    """Return everything that determines a run, for params.json.
 
     Args:
         run: protocol, model, seeds and the entry of models.yaml.
         source: digest of the code.
-        data: paths of what it is made from, such as tracks.parquet and the split.
+        data: paths of its input files, such as tracks.parquet and the split.
         archives: path of archives.json.
 
     Returns:
-        The run with a ``key`` that changes when anything does that shapes its result, and facts
-        that only document it (commit, versions).
+        The run with a ``key``, which changes whenever something that affects the result changes,
+        and facts for documentation only (commit, versions).
     """
     return {
         **run,

@@ -1,4 +1,4 @@
-"""What config.yaml, models.yaml and datasets.yaml may hold, as pydantic models with defaults."""
+"""Schemas of the configuration files, as pydantic models with defaults."""
 
 import re
 from dataclasses import fields
@@ -27,16 +27,16 @@ Names = Annotated[list[str], Len(1), Distinct]
 
 
 def _axes(axes: str) -> str:
-    """Check that each axis of a patch occurs once."""
+    """Check that each axis of a patch occurs exactly once."""
     if any(axes.count(axis) != 1 for axis in "pbt"):
         raise ValueError(f"p, b and t must each occur once in {axes!r}")
     return axes
 
 
 def _not_fma(name: str) -> str:
-    """Check that a table does not take the name of FMA's features."""
-    if name in ("mfcc", "all", "fma"):  # features/fma.parquet and what models read of it
-        raise ValueError(f"{name!r} is the name of FMA's own features")
+    """Check that a table does not use a name reserved for FMA's features."""
+    if name in ("mfcc", "all", "fma"):  # features/fma.parquet and its feature sets
+        raise ValueError(f"{name!r} is reserved for FMA's features")
     return name
 
 
@@ -44,7 +44,7 @@ def _not_fma(name: str) -> str:
 
 
 class Split(Section):
-    """Shares of the subsets."""
+    """Fractions of the tracks in each subset."""
 
     train: Fraction = 0.7
     validation: Fraction = 0.2
@@ -52,9 +52,9 @@ class Split(Section):
 
 
 class Clips(Section):
-    """Which lengths of clip are used, in seconds."""
+    """Clip lengths, in seconds."""
 
-    min_seconds: Annotated[float, Ge(0.6)] = 5.0  # a step of the causal C-RNN
+    min_seconds: Annotated[float, Ge(0.6)] = 5.0  # one step of the causal C-RNN
     clip_seconds: Positive = 30.0
 
 
@@ -66,7 +66,7 @@ class Evaluation(Section):
 
 
 class Tracking(Section):
-    """MLflow."""
+    """MLflow tracking."""
 
     live: bool = True
     experiment: Annotated[str, Field(pattern=r"^[\w .-]+$")] | None = None
@@ -81,10 +81,10 @@ class Tagging(Section):
 
 
 class FeatureTable(Section):
-    """A file with the user's own features."""
+    """The user's own feature table."""
 
     path: Annotated[Place, MinLen(1)]
-    note: str = ""  # what the features are, and what computed them
+    note: str = ""  # origin of the features
 
     @model_validator(mode="before")
     @classmethod
@@ -96,13 +96,13 @@ TableName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$"), AfterValidator(_not_
 Tables = dict[TableName, FeatureTable]
 Protocol = Literal["random", "artist", "official"]
 SplitSeed = Annotated[int, Ge(0)]
-Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # as NumPy's
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # NumPy's limit
 Seeds = Annotated[list[Seed], Len(1), Distinct]
 Seconds = Annotated[list[Positive], Len(1), Distinct]
 
 
 class Settings(Section):
-    """config.yaml, which says what each key means."""
+    """Schema of config.yaml; its comments explain each key."""
 
     dataset: str = "demo"
     archives: Place | None = None
@@ -119,9 +119,9 @@ class Settings(Section):
     tuning_split_seeds: Annotated[list[SplitSeed], Distinct] | None = None
     models: Names | None = None
     reference: str | None = None
-    seeds: Seeds | None = None  # the data set's own
+    seeds: Seeds | None = None  # None: the data set's seeds
     clips: Clips = Clips()
-    spectrogram: dict[Any, Any] = {}  # kind, and keys of its class, checked after the others
+    spectrogram: dict[Any, Any] = {}  # kind and the keys of its class, which are validated later
     tables: Tables = {}
     excerpt_seconds: Seconds = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0]
     evaluation: Evaluation = Evaluation()
@@ -135,27 +135,27 @@ class Settings(Section):
 
 @cache
 def keys_of(config: type) -> Any:
-    """Model of the keys that fill a dataclass, without the fields that the data give."""
+    """Create a schema from a dataclass, without the fields that depend on the data."""
     of_data = {field.name for field in fields(NetworkConfig)}
     hints = get_type_hints(config, include_extras=True).items()
-    # The dataclass has the defaults: only keys that are given are read here.
+    # The dataclass has the defaults; only the given keys are read from this schema.
     keys: dict[str, Any] = {name: (hint, None) for name, hint in hints if name not in of_data}
     return create_model(config.__name__, __base__=Section, **keys)
 
 
 class Training(keys_of(TrainingConfig)):  # type: ignore[misc]
-    """How a network is trained."""
+    """Training settings of a network."""
 
 
 def _importable(path: str) -> str:
-    """Check that a module names a class, without importing scikit-learn, which takes seconds."""
+    """Check that a class path can be imported, without the slow import of scikit-learn."""
     module, _, name = path.rpartition(".")
     package, *parts = module.split(".")
     spec = find_spec(package) if package else None
     for part in parts:
         spec = spec and PathFinder.find_spec(part, spec.submodule_search_locations or [])
     file = Path(spec.origin) if spec and spec.origin else None
-    # One with `import *` or `__getattr__` may give any class, and a compiled one tells nothing.
+    # A module with `import *` or `__getattr__` may provide any class, as may a compiled one.
     names = rf"\b({re.escape(name)}|__getattr__)\b|import \*"
     if not file or (file.suffix == ".py" and not re.search(names, file.read_text("utf-8"))):
         raise ValueError(f"{path!r} cannot be found")
@@ -163,7 +163,7 @@ def _importable(path: str) -> str:
 
 
 class Entry(Section):
-    """Keys that all models have."""
+    """Keys of all models."""
 
     title: str
     poster: Annotated[float, Gt(0), Le(1)] | None = None
@@ -177,7 +177,7 @@ class Baseline(Entry):
     family: Literal["baseline"]
     estimator: Annotated[str, AfterValidator(_importable)]
     features: str  # mfcc, all, or the name of a table
-    parameters: dict[str, Any] = {}  # the estimator knows them
+    parameters: dict[str, Any] = {}  # validated by the estimator
 
 
 class Network(Entry):
@@ -185,8 +185,8 @@ class Network(Entry):
 
     family: Literal["crnn"]
     network: Literal[*NETWORKS]  # type: ignore[valid-type]
-    parameters: dict[str, Any]  # keys of the network's configuration, checked after the entry
-    teacher: str | None = None  # an entry of encoders.yaml, or the name of a table
+    parameters: dict[str, Any]  # keys of the network's configuration, validated later
+    teacher: str | None = None  # entry of encoders.yaml, or name of a table
     training: Training
 
 
@@ -197,7 +197,7 @@ class Encoder(Entry):
     """A head on the embeddings of a pretrained encoder, or on a table."""
 
     family: Literal["encoder"]
-    encoder: str  # an entry of encoders.yaml, or the name of a table
+    encoder: str  # entry of encoders.yaml, or name of a table
     heads: Annotated[dict[Literal["logistic_regression", "svm", "mlp"], Strengths], MinLen(1)]
 
 
@@ -217,21 +217,21 @@ MODEL: TypeAdapter[Entry] = TypeAdapter(
 
 
 class PretrainedEncoder(Section):
-    """Keys that all encoders have."""
+    """Keys of all encoders."""
 
     title: str
     pretrained: Annotated[str, MinLen(1)]
 
 
 class MusiCNN(PretrainedEncoder):
-    """musicnn, fetched from PyPI."""
+    """musicnn, downloaded from PyPI."""
 
     kind: Literal["musicnn"]
     pretrained: str = PRETRAINED
 
 
 class Onnx(PretrainedEncoder):
-    """A graph of ONNX."""
+    """An encoder in an ONNX file."""
 
     kind: Literal["onnx"]
     file: str
@@ -254,13 +254,13 @@ ENCODER: TypeAdapter[PretrainedEncoder] = TypeAdapter(
 
 
 class Archive(Section):
-    """An archive that is fetched."""
+    """An archive to download."""
 
     sha1: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
 
 class Data(Section):
-    """Keys that all data sets have."""
+    """Keys of all data sets."""
 
     title: str
     subset: Literal["small", "medium", "large"] = "small"
@@ -285,7 +285,7 @@ class Data(Section):
 
 
 class Amount(Section):
-    """How much music the demo has."""
+    """Size of the demo."""
 
     tracks_per_genre: Annotated[int, Ge(3)]
     artists_per_genre: Annotated[int, Ge(3)]
@@ -293,13 +293,13 @@ class Amount(Section):
     seed: Annotated[int, Ge(0)]
 
 
-Style = Literal[  # of songnet.demo.styles, which loads NumPy
+Style = Literal[  # as in songnet.demo.styles, which is slow to import
     "Instrumental", "Rock", "Electronic", "International", "Pop", "Experimental", "Hip-Hop", "Folk"
 ]
 
 
 class Synthesis(Data):
-    """Music that is synthesised here."""
+    """Synthetic music, generated locally."""
 
     source: Literal["synthesis"]
     subset: Literal["small"]
@@ -310,7 +310,7 @@ class Synthesis(Data):
 
 
 class Download(Data):
-    """FMA's archives, fetched."""
+    """FMA's archives, downloaded."""
 
     source: Literal["download"]
     features: Literal["computed", "published"]
@@ -326,7 +326,7 @@ class Archives(Data):
 
 
 class Folder(Data):
-    """The user's own songs, as files."""
+    """A folder of the user's own songs."""
 
     source: Literal["folder"]
     features: Literal["computed"]

@@ -1,4 +1,4 @@
-"""The last lines of a workflow run: what was done, the results at a glance, or what went wrong."""
+"""Summary printed at the end of a workflow run: jobs, accuracies or errors, and next steps."""
 
 import csv
 from collections import Counter
@@ -11,8 +11,8 @@ from songnet.formatting import from_csv_text, in_percent, kind_of_reason
 from songnet.io import read_json
 from songnet.pipeline.next_steps import duration, next_steps
 
-MOST_RULES = 8  # that the summary names
-MOST_REASONS = 6  # for quarantine, or of jobs that failed; the files have all of them
+MOST_RULES = 8  # rules listed by name
+MOST_REASONS = 6  # quarantine reasons or errors listed; the files contain all of them
 
 
 def success(
@@ -25,22 +25,23 @@ def success(
     seconds: float,
     left_out: dict[str, str],
 ) -> str:
-    """What was done, accuracies of every model under every protocol, where to look.
+    """Summarise a successful run: jobs, test accuracy per model and protocol, next steps.
 
-    Reads results.csv without pandas: a run that has nothing to do ends at once.
+    results.csv is read without pandas, so that a run with nothing to do ends at once.
 
     Args:
-        results: folder of the data set.
-        note: of the data set.
-        tracking_uri: of MLflow.
-        planned: all rules of the run; what was not asked for may be there from an older one.
-        done: the rule of each job that ran.
-        kept: number of jobs whose products were there and up to date.
-        seconds: that the run took.
-        left_out: what each protocol lacks that the configuration names and the data do not allow.
+        results: results folder of the data set.
+        note: note of the data set.
+        tracking_uri: MLflow's tracking URI.
+        planned: names of all rules of the run. The outputs of other rules are not mentioned, since
+            they may stem from an older run.
+        done: rule of each job that ran.
+        kept: number of jobs skipped because their outputs were up to date.
+        seconds: duration of the run.
+        left_out: reason why a protocol was skipped, by protocol.
     """
     lines = [f"SongNet: done in {duration(seconds)}.", _jobs(done, kept)]
-    lines += [f"Without the protocol {name}: {lack}." for name, lack in left_out.items()]
+    lines += [f"Skipped the protocol {name}: {lack}." for name, lack in left_out.items()]
     if "index_tracks" in planned:
         lines += _set_aside(Path(results, "quarantine.csv"))
     if "collect_results" in planned:
@@ -50,16 +51,16 @@ def success(
 
 
 def _jobs(done: list[str], kept: int) -> str:
-    """How many jobs ran, by rule where there are few, and how many had nothing to do."""
+    """Describe how many jobs ran, per rule if there are few rules, and how many were skipped."""
     rules = sorted(Counter(done).items())
     ran = ", ".join(rule if n == 1 else f"{rule} × {n}" for rule, n in rules)
     if len(rules) > MOST_RULES:
         ran = f"{len(done)} by {len(rules)} rules"
-    return f"Jobs that ran: {ran or 'none'}. Skipped, since up to date: {kept}."
+    return f"Jobs run: {ran or 'none'}. Skipped as up to date: {kept}."
 
 
 def _set_aside(path: Path) -> list[str]:
-    """How many tracks were set aside, and why; nothing where there are none."""
+    """Describe how many tracks are quarantined, and why; empty if there are none."""
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -73,12 +74,12 @@ def _set_aside(path: Path) -> list[str]:
     if len(lines) > MOST_REASONS:
         others = sum(len(names) for _, names in reasons[MOST_REASONS:])
         lines[MOST_REASONS:] = [f"  {others} for other reasons"]
-    head = f"Set aside: {len(rows):,} files or tracks, each with its reason in {path}:"
+    head = f"Quarantined: {len(rows):,} files or tracks, listed with reasons in {path}:"
     return [head, *lines] if rows else []
 
 
 def _suffixes(reason: str, names: list[str]) -> str:
-    """Kinds of files, where they are of several or not the usual one."""
+    """Describe the file types behind a reason, unless all files are MP3s."""
     kinds = Counter(Path(name).suffix.lower() for name in names if name)
     if set(kinds) <= {"", ".mp3"} or len(kinds) > MOST_REASONS or "*" in reason:
         return ""
@@ -118,17 +119,17 @@ def _share(text: str) -> float | None:
 def failure(
     results: str, started: float, done: list[str], kept: int, left: int, measured: list[str]
 ) -> str:
-    """Repeat the error lines of the jobs that failed, and say what is done and what is left.
+    """Summarise a failed run: jobs, accuracies so far, and the errors of the failed jobs.
 
-    Runs that are measured are shown, since the results table waits for all of them.
+    Accuracies are shown because the results table is only written once all runs are evaluated.
 
     Args:
-        results: folder of the data set.
-        started: of the run, seconds since 1970.
-        done: the rule of each job that ran.
-        kept: number of jobs whose products were there and up to date.
-        left: number of jobs that failed or were not reached.
-        measured: metrics.json of each run that is measured.
+        results: results folder of the data set.
+        started: start of the run, seconds since 1970.
+        done: rule of each job that ran.
+        kept: number of jobs skipped because their outputs were up to date.
+        left: number of jobs that failed or did not start.
+        measured: path of metrics.json of each evaluated run.
     """
     errors: dict[str, list[Path]] = {}
     for log in sorted(Path(results, "logs").rglob("*.log")):
@@ -137,17 +138,17 @@ def failure(
         last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         if " error: " in last:
             errors.setdefault(last.partition(" error: ")[2], []).append(log)
-    head = "SongNet: stopped. What is finished is kept, and the next run goes on from there."
-    lines = [head, f"{_jobs(done, kept)} Failed or not reached: {left}."]
+    head = "SongNet: stopped. Finished jobs are kept; the next run continues from there."
+    lines = [head, f"{_jobs(done, kept)} Failed or not started: {left}."]
     if measured:
         models = ",".join(sorted({Path(path).parts[-3] for path in measured}))
-        lines += ["", _measured(measured), "", f"All tables of these: --config 'models=[{models}]'"]
-    # Last, or what went wrong would be far from where people look.
+        lines += ["", _measured(measured), "", f"Full tables: --config 'models=[{models}]'"]
+    # Errors come last, where people look first.
     return "\n".join([*lines, *_errors(errors)])
 
 
 def _errors(errors: dict[str, list[Path]]) -> list[str]:
-    """A line for each different error, with the log of the first job that has it."""
+    """Return one line per distinct error, with the log of the first job that failed with it."""
     lines = []
     for message, logs in errors.items():
         others = f", and {len(logs) - 1} more" if len(logs) > 1 else ""
@@ -158,7 +159,7 @@ def _errors(errors: dict[str, list[Path]]) -> list[str]:
 
 
 def _measured(paths: list[str]) -> str:
-    """Mean accuracy of each model on each split, and the number of its runs."""
+    """Return a table of the mean accuracy of each model on each split and its number of runs."""
     runs: dict[tuple[str, str], list[float]] = {}
     for path in sorted(paths):
         split, model = Path(path).parts[-4:-2]

@@ -1,4 +1,4 @@
-"""Heads on embeddings as a job: one for all runs of a model."""
+"""Job that trains the heads of all runs of an encoder model."""
 
 import time
 from pathlib import Path
@@ -24,15 +24,17 @@ def train_heads(
     given: Any, output: Any, runs: list[tuple[str, dict[str, Any]]], source: str, threads: int,
     encoder: dict[str, Any] | None,
 ) -> None:  # fmt: skip
-    """Fit and choose the heads of a model's runs, and write their files.
+    """Fit the candidate heads of each run, keep the best, and write the files of the runs.
 
     Args:
-        given: paths tracks, features, splits, archives and weights (none for a table).
-        output: paths params, histories, models and validation, one of each run.
-        runs: name of the split, and the run, in the order of the files.
+        given: input paths ``tracks``, ``features``, ``splits``, ``archives`` and ``weights``
+            (empty for a table).
+        output: output paths ``params``, ``histories``, ``models`` and ``validation``, each a list
+            with one path per run.
+        runs: name of the split and the run, in the order of the output paths.
         source: digest of the code.
-        threads: of torch.
-        encoder: entry of encoders.yaml; None for a table of the user's.
+        threads: number of torch threads.
+        encoder: entry of encoders.yaml; None for the user's own table.
     """
     torch.set_num_threads(threads)
     tracks = pd.read_parquet(given.tracks, columns=["genre", "artist_id"])
@@ -57,11 +59,11 @@ def train_heads(
 def _fit(
     run: dict[str, Any], features: pd.DataFrame, tracks: pd.DataFrame, subsets: pd.Series
 ) -> tuple[ChosenHead, pd.DataFrame, dict[str, float]]:
-    """The head, cross-fitted log-probabilities of validation tracks, and one line of history."""
+    """Return the head, cross-fitted validation log-probabilities, and the row of history.csv."""
     start = time.perf_counter()
     genres = sorted(tracks["genre"].unique())
     train = features.loc[subsets.index[subsets == "train"]].dropna()
-    # A table may lack tracks: they are predicted as the mean of the training subset.
+    # A table may lack tracks; their features are imputed by the mean of the training subset.
     held = features.loc[subsets.index[subsets == "validation"]].fillna(train.mean())
     (X, labels), validation = (
         (table.to_numpy(np.float32), np.searchsorted(genres, tracks["genre"].loc[table.index]))
@@ -80,7 +82,7 @@ def _fit(
 
 
 def _measured(subset: str, logs: Any, labels: Any) -> dict[str, float]:
-    """Loss and accuracy of log-probabilities (n, genres)."""
+    """Compute loss and accuracy from log-probabilities (n, genres)."""
     return {
         f"{subset}_loss": float(-logs[np.arange(len(logs)), labels].mean()),
         f"{subset}_accuracy": float((logs.argmax(axis=1) == labels).mean()),
@@ -90,7 +92,7 @@ def _measured(subset: str, logs: Any, labels: Any) -> dict[str, float]:
 def _network(
     run: dict[str, Any], genres: list[str], encoder: Encoder, chosen: ChosenHead
 ) -> Network:
-    """The encoder with its head, for music as it plays."""
+    """Combine the encoder and the head into a network that can classify audio."""
     spectrogram = make_spectrogram(run["spectrogram"]) if run["spectrogram"] else None
     bands, rate = (spectrogram.bands, spectrogram.frames_per_second) if spectrogram else (1, 1.0)
     config = EncoderConfig(

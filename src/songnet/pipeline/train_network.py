@@ -1,4 +1,4 @@
-"""One training of a network as a job: its files, its checkpoint, and MLflow while it runs."""
+"""Job that trains a network: its files, its checkpoint and live tracking in MLflow."""
 
 import logging
 from pathlib import Path
@@ -29,13 +29,14 @@ def train_run(
     """Train a network, or resume its training, and write the files of the run.
 
     Args:
-        given: paths tracks, split, mel, archives and teacher: a list of one table, or of none.
-        output: paths params, history and model.
+        given: input paths ``tracks``, ``split``, ``mel``, ``archives`` and ``teacher`` (a list with
+            at most one table).
+        output: output paths ``params``, ``history`` and ``model``.
         run: protocol, model, seed and the entry of models.yaml.
         source: digest of the code.
-        checkpoints: folder of unfinished trainings.
-        tracking: path of experiment.json, which may not be there yet.
-        threads: of torch; a checkpoint belongs to one number of them.
+        checkpoints: folder of checkpoints.
+        tracking: path of experiment.json, which may not exist yet.
+        threads: number of torch threads; a checkpoint is only valid for the same number.
     """
     torch.set_num_threads(threads)
     data = [given.tracks, given.split, *given.teacher]
@@ -44,14 +45,14 @@ def train_run(
     checkpoint.parent.mkdir(exist_ok=True)
     lock = checkpoint.with_suffix(".lock")
     with own(lock):
-        # Snakemake removes outputs before a job; what is there now comes from a training that
-        # outlived the Snakemake that had started it.
+        # Snakemake deletes outputs before it starts a job. Outputs that exist now come from a job
+        # that outlived the Snakemake that started it.
         params = Path(output.params)
         if not (params.exists() and read_json(params)["key"] == record["key"]):
             live = LiveRun(tracking, record, system_metrics=device().type == "cuda")
             _train(given, output, record, checkpoint, live)
         checkpoint.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)  # two may have it where the file system knows no locks
+        lock.unlink(missing_ok=True)  # shared if the file system has no locks
 
 
 def _train(
@@ -88,6 +89,6 @@ def _train(
             on_epoch=on_epoch,
             progress=f"{record['model']} {Path(given.split).stem} {record['seed']}",
         )
-        on_epoch(history)  # of a training that was killed after its last epoch
+        on_epoch(history)  # in case the training was killed after its last epoch
     save(network, genres, record, output.model)
     write_json(output.params, record)

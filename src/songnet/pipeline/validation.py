@@ -1,4 +1,4 @@
-"""Pydantic for what users write: values from the command line, and errors on one line."""
+"""Validation of user input with pydantic: command-line values, and one-line errors."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class UnknownKeyError(ValueError):
-    """A table has a key that is not allowed there."""
+    """A mapping has an unknown key."""
 
     def __init__(self, key: str, allowed: list[str]) -> None:
         super().__init__(f"is unknown (allowed: {', '.join(allowed)})")
@@ -22,7 +22,7 @@ class UnknownKeyError(ValueError):
 
 
 class Section(BaseModel):
-    """Keys and values; an unknown key is an error that names the allowed ones."""
+    """Base of all schemas; an unknown key is an error that lists the allowed keys."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -42,26 +42,26 @@ class Section(BaseModel):
 
 
 def _as_list(value: Any, annotation: Any) -> Any:
-    """Take a single value for a list of one where only a list is allowed."""
+    """Wrap a single value in a list if only a list is allowed."""
     is_single = isinstance(value, str | int | float)
     return [value] if is_single and _is_list(annotation) else value
 
 
 def _is_list(annotation: Any) -> bool:
-    """Whether a list is allowed, such as by ``Annotated[list[str], ...] | None``."""
+    """Return whether an annotation such as ``Annotated[list[str], ...] | None`` allows a list."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
         return any(map(_is_list, get_args(annotation)))
     return get_origin(annotation) is list
 
 
 def _typed(value: Any, annotation: Any) -> Any:
-    """Type a value that Snakemake's command line gives as text, as inside ``seeds=[1,2]``."""
-    if _mentions(annotation, str):  # the command line has no other word for null
+    """Convert a value that Snakemake's command line passes as text, as in ``seeds=[1,2]``."""
+    if _mentions(annotation, str):  # the command line passes null as text
         return None if value in ("null", "~", "") and _mentions(annotation, NoneType) else value
     if isinstance(value, list):
         return [_typed(item, None) for item in value]
     value = parse_value(value) if isinstance(value, str) else value
-    # 7e0 is a whole number.
+    # YAML reads 7e0 as a float, but it is an integer.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -70,7 +70,7 @@ def _mentions(annotation: Any, kind: type) -> bool:
 
 
 def distinct(values: list[T]) -> list[T]:
-    """Check that no value is given twice in a list."""
+    """Check that a list has no duplicates."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{value!r} is listed twice")
@@ -78,16 +78,16 @@ def distinct(values: list[T]) -> list[T]:
 
 
 def validated(validate: Callable[[Any], T], value: Any, where: str, tags: int = 0) -> T:
-    """Validate a value by pydantic.
+    """Validate a value with pydantic.
 
     Args:
-        validate: of a pydantic model or type adapter.
-        value: what a user wrote.
-        where: what the error begins with, up to the key.
-        tags: number of parts by which pydantic names the member of a union before the key.
+        validate: validation method of a pydantic model or type adapter.
+        value: the user's input.
+        where: beginning of the error message, up to the key.
+        tags: number of leading parts of pydantic's location that name the member of a union.
 
     Raises:
-        SongNetError: of the first wrong key, on one line.
+        SongNetError: one line about the first invalid key.
     """
     try:
         return validate(value)
@@ -99,7 +99,7 @@ def validated(validate: Callable[[Any], T], value: Any, where: str, tags: int = 
 
 
 def _explain(error: Any, context: dict[str, Any]) -> tuple[list[str], str]:
-    """Key of a table that pydantic blames as a whole, and what is wrong."""
+    """Return the key inside a mapping that pydantic rejects as a whole, and the problem."""
     match error["type"]:
         case "missing":
             return [], " is required"

@@ -1,4 +1,4 @@
-"""YAML 1.2 where PyYAML reads 1.1: 1e-3 is a number, and a key that is given twice is an error."""
+"""YAML with two rules of version 1.2: 1e-3 is a number, and a duplicate key is an error."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: list[Any] = []
         for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<`: PyYAML knows what to do
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<` is handled by PyYAML
                 continue
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if key in keys:
@@ -30,25 +30,25 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds one table.
+    """Read a YAML file that contains one mapping.
 
     Raises:
-        SongNetError: there is none, or it is not YAML, not UTF-8, or has a key twice.
+        SongNetError: the file does not exist, is not valid YAML or UTF-8, or has a duplicate key.
     """
     try:
         with Path(path).open("rb") as file:
             table = yaml.load(file, _Loader)
     except FileNotFoundError:
         raise SongNetError(f"{path}: no such file") from None
-    except (yaml.YAMLError, ValueError) as error:  # the latter of dates such as 2024-99-99
-        raise SongNetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates such as 2024-99-99
+        raise SongNetError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(table, dict):
         raise SongNetError(f"{path}: expected keys and values, found {type(table).__name__}")
     return table
 
 
 def parse_value(text: str) -> Any:
-    """Parse the text of one value; text that is not YAML stays text."""
+    """Parse the text of one value; text that is not valid YAML is returned unchanged."""
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError):

@@ -1,1 +1,1 @@
-"""Music as it plays: streaming, files, the server and its page."""
+"""Real-time classification: streams, audio files, the server and its page."""

@@ -1,4 +1,4 @@
-"""Classification of audio files, through the engine that classifies music as it plays."""
+"""Classification of audio files with the streaming engine."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,9 +21,9 @@ from songnet.realtime.outputs import of_middle, of_whole
 from songnet.realtime.results import Classification, predict
 from songnet.realtime.stream import Model, load_model
 
-SMOOTHING_SECONDS = 5.0  # of the timeline
-SHORTEST_TURN_SECONDS = 1.0  # in it: times are shown in whole seconds
-SYNTHETIC = "trained on synthetic music: this prediction means nothing"
+SMOOTHING_SECONDS = 5.0  # window of the timeline
+SHORTEST_TURN_SECONDS = 1.0  # shortest segment of the timeline, whose times are whole seconds
+SYNTHETIC = "trained on synthetic music: this prediction is meaningless"
 NO_MUSIC = "no music: nothing above -80 dB"
 
 
@@ -31,12 +31,12 @@ def find_model(path: str | None) -> Model:
     """Load a network.
 
     Args:
-        path: of a file of weights, or the name of a model that `songnet get` fetched; None for the
-            newest that was trained here or,
-            outside of the project's folder, by this user; of real music if there is one.
+        path: weights file, or the name of a model downloaded by `songnet get`. None loads the
+            newest network in `results/` or, if there is none, the last one trained by this user;
+            networks trained on real music come first.
 
     Raises:
-        SongNetError: there is none, or it cannot classify audio.
+        SongNetError: no network is found, or it cannot classify audio.
     """
     if path is not None:
         return load_model(installed(path))
@@ -49,24 +49,24 @@ def find_model(path: str | None) -> Model:
             problems.append(str(error))
             continue
         for problem in problems:
-            print(f"songnet: warning: {problem}; {candidate} is taken instead", file=sys.stderr)
+            print(f"songnet: warning: {problem}; using {candidate} instead", file=sys.stderr)
         return model
-    missing = "no network below results/: train one with `make run`, or name one with --model"
+    missing = "no network below results/; train one with `make run`, or name one with --model"
     raise SongNetError(problems[0] if problems else missing)
 
 
 def classify_files(
     model: Model, files: Iterable[str], jobs: int, excerpt: float | None = EXCERPT_SECONDS
 ) -> Iterator[Classification]:
-    """Classify files side by side; results come in the order of the files.
+    """Classify files in parallel; results are in the order of the files.
 
     Args:
         model: from `load_model`.
-        files: their names.
-        jobs: files at a time.
-        excerpt: as `classify` takes it.
+        files: paths.
+        jobs: number of files to process in parallel.
+        excerpt: as in `classify`.
     """
-    # The libraries at work release Python's lock, so threads do, one for each file.
+    # Threads suffice, since the libraries release the GIL.
     torch.set_num_threads(1)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         yield from in_order(
@@ -77,7 +77,7 @@ def classify_files(
 def classify_file(
     model: Model, path: str, excerpt: float | None = EXCERPT_SECONDS
 ) -> Classification:
-    """Classify one file; what is wrong with it becomes its ``error``."""
+    """Classify one file; problems with the file are returned as ``error``."""
     try:
         with _open(path) as file:
             return classify(model, file, path, excerpt=excerpt)
@@ -106,13 +106,13 @@ def classify(
 
     Args:
         model: from `load_model`.
-        file: audio, seekable.
-        name: of the result.
-        max_seconds: longer files are refused, where the whole file is classified.
-        excerpt: seconds from the middle that are classified; None for the whole file.
+        file: seekable audio file.
+        name: file name in the result.
+        max_seconds: length limit if the whole file is classified.
+        excerpt: length of the excerpt classified from the middle, seconds; None for the whole file.
 
     Raises:
-        SongNetError: too short for a step.
+        SongNetError: the file is shorter than one step.
         UnusableClipError: as in `songnet.features.audio.decode_blocks`.
         OSError: the file cannot be read.
     """
@@ -141,14 +141,14 @@ def classify(
 
 
 def timeline(probabilities: NDArray[np.float32], model: Model) -> list[tuple[float, str]]:
-    """Where the music turns to which genre, by the mean over a few seconds around each step.
+    """Segment the music by predicted genre, from smoothed probabilities.
 
     Args:
-        probabilities: (steps, C).
-        model: that gave them.
+        probabilities: step probabilities (steps, C).
+        model: model that predicted them.
 
     Returns:
-        (seconds from the first step, genre).
+        Start of each segment, in seconds from the first step, and its genre.
     """
     smooth = smoothed(probabilities, max(1, round(SMOOTHING_SECONDS / model.step_seconds)))
     likeliest = smooth.argmax(axis=1)
@@ -158,13 +158,13 @@ def timeline(probabilities: NDArray[np.float32], model: Model) -> list[tuple[flo
     for i in turns[lasts] if lasts.any() else turns[:1]:
         genre = model.genres[likeliest[i]]
         if not found or found[-1][1] != genre:
-            # Music before the first turn that lasts belongs to it.
+            # The first segment also covers shorter ones before it.
             found.append((float(i * model.step_seconds) if found else 0.0, genre))
     return found
 
 
 def smoothed(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
-    """Centred moving average over time of (n, C), shorter at the ends."""
+    """Compute the centred moving average over time of (n, C), with shorter windows at the ends."""
     sums = np.concatenate(
         [np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)]
     )
@@ -174,17 +174,17 @@ def smoothed(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
 
 
 def as_json(model: Model, results: list[Classification]) -> dict[str, Any]:
-    """Everything about the files and the network, for ``--json``."""
+    """Return the network and all results as in ``--json``."""
     return {"model": about(model), "files": [as_row(result) for result in results]}
 
 
 def as_row(result: Classification) -> dict[str, Any]:
-    """One file as JSON has it."""
+    """Return one result as in ``--json``."""
     return result.to_dict()
 
 
 def about(model: Model) -> dict[str, Any]:
-    """What the network is, what it was trained on, and how well it did."""
+    """Return the network's title, training data, accuracy and properties."""
     names = ["model", "title", "dataset", "dataset_title", "note", "protocol", "seed", "key",
              "pretrained"]  # fmt: skip
     return {name: model.facts.get(name) for name in names} | {
@@ -198,32 +198,32 @@ def about(model: Model) -> dict[str, Any]:
 
 
 def description(model: Model) -> str:
-    """Say the same in sentences, and what the accuracy was measured on."""
+    """Describe the network, its training data and its accuracy in sentences."""
     facts = model.facts
     text = f"{facts.get('title') or facts['model']}"
     if facts.get("dataset"):
         text += f", trained on {facts.get('dataset_title') or facts['dataset']} "
         text += f"({facts['protocol']} split)."
     else:
-        text += f", not trained on genres: it groups its own tags to {listed(model.genres, 99)}, "
-        text += "and other music gets one of these names, too."
+        text += f", not trained on genres: it maps its own tags to {listed(model.genres, 99)}. "
+        text += "Music of other genres is also assigned to one of these."
     if facts.get("pretrained"):
         text += f" Pretrained on {facts['pretrained']}."
     if model.lookahead_seconds:
-        text += f" A prediction waits for {model.lookahead_seconds:.1f} s of music after it."
+        text += f" Predictions need {model.lookahead_seconds:.1f} s of look-ahead."
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
         text += (
             f" Accuracy {share} on {measured['tracks']} {measured['subset']} tracks "
-            f"(95 % interval over artists {low} to {high})."
+            f"(95 % CI over artists: {low} to {high})."
         )
         if measured["subset"] != "test":
-            text += " These tracks also chose the network, so accuracy on new music may be lower."
+            text += " The network was selected on these tracks, so this estimate is optimistic."
         if model.saved.network.reads_metadata:
-            text += " It also read their metadata, which files do not give it."
+            text += " The evaluation also used metadata, which is not available for files."
     return f"{text} {facts['note']}" if facts.get("note") else text
 
 
 def caution(model: Model) -> str:
-    """What belongs beside each prediction of a network that knows no real music; else empty."""
+    """Return the warning shown with each prediction of a network trained on synthetic music."""
     return SYNTHETIC if model.facts.get("synthetic") else ""

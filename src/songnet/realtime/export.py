@@ -1,4 +1,4 @@
-"""A network with its spectrogram as an ONNX graph, for programs without Python."""
+"""Export of a network with its spectrogram to ONNX, for programs without Python."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ from songnet.io import replacing
 from songnet.realtime.classify import about
 from songnet.realtime.stream import Model
 
-DECIBELS = 10 / np.log(10)  # of a natural logarithm
+DECIBELS = 10 / np.log(10)  # factor from natural logarithm to dB
 
 
-class _Listener(nn.Module):
-    """One step of music: samples and a state to probabilities and the next state."""
+class _StreamingStep(nn.Module):
+    """Maps the samples of one step and a state to probabilities and the next state."""
 
     window: Tensor
     filters: Tensor
@@ -39,20 +39,20 @@ class _Listener(nn.Module):
 
     @property
     def step_samples(self) -> int:
-        """Samples from one step to the next."""
+        """Number of new samples per step."""
         return self.network.frames_per_step * self.hop
 
     def forward(self, samples: Tensor, before: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities of the step and of the clip, each (1, C), then the next state."""
+        """Return step and clip probabilities, each (1, C), and the next state."""
         covered = torch.cat([before, samples], dim=-1)
-        # As training reads spectrograms.
+        # Training reads spectrograms as float16.
         spectrogram = self._spectrogram(covered).half().float()
         outputs, after = self.network.stream(spectrogram, state)
         before = covered[:, self.step_samples :]
         return outputs.step_logits[:, -1].exp(), outputs.clip_logits[:, -1].exp(), before, *after
 
     def _spectrogram(self, samples: Tensor) -> Tensor:
-        """(1, samples) -> (1, M, frames_per_step) in dB."""
+        """Convert samples (1, samples) to a spectrogram (1, M, frames_per_step) in dB."""
         frames = samples.unfold(-1, self.size, self.hop).double() * self.window
         spectra = torch.view_as_real(torch.fft.rfft(frames))  # (1, frames, bins, 2)
         power = spectra.square().sum(-1).float() @ self.filters
@@ -61,34 +61,38 @@ class _Listener(nn.Module):
 
 
 def export_onnx(model: Model, path: str | Path) -> None:
-    """Write a network with its spectrogram as ONNX, with its state as inputs and outputs.
+    """Write a network with its spectrogram as ONNX, with the state as inputs and outputs.
 
-    Inputs are ``samples`` (1, step_samples) at the spectrogram's sample rate and ``state_0``,
-    ``state_1``, ...; outputs ``step_probabilities`` and ``clip_probabilities`` (1, C) and
-    ``next_0``, ``next_1``, ..., the state of the next call. Music has ``padding`` zeros before and
-    after it. Its first ``overlap`` samples, these zeros among them, are the first ``state_0``; all
-    other states are zeros at first. These numbers, the genres, the spectrogram's definition and
-    what the network is stand in the graph's metadata.
+    The inputs are ``samples`` (1, step_samples) at the spectrogram's sample rate, and ``state_0``,
+    ``state_1``, ... The outputs are ``step_probabilities`` and ``clip_probabilities`` (1, C), and
+    ``next_0``, ``next_1``, ..., the state for the next call. Pad the music with ``padding`` zeros
+    on both sides. Initially, ``state_0`` is the first ``overlap`` samples of the padded music, and
+    all other states are zero. The graph's metadata contain these numbers, the genres, the
+    spectrogram's definition and a description of the network.
+
+    Args:
+        model: model to export.
+        path: path of the ONNX file to write.
 
     Raises:
-        SongNetError: the packages for it are not installed.
+        SongNetError: the required packages are not installed.
     """
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError:
         raise SongNetError("export needs two more packages: pip install onnx onnxscript") from None
-    listener = _Listener(model).eval()
-    overlap = listener.size - listener.hop
+    exported = _StreamingStep(model).eval()
+    overlap = exported.size - exported.hop
     state = (torch.zeros(1, overlap), *model.saved.network.initial_state(1))
     names = [f"state_{i}" for i in range(len(state))]
     after = [f"next_{i}" for i in range(len(state))]
-    # The exporter explains itself at length, to developers of torch.
+    # The exporter logs details that only concern developers of torch.
     logging.getLogger("torch").setLevel(logging.ERROR)
     with warnings.catch_warnings(action="ignore"):
         program = torch.onnx.export(
-            listener,
-            (torch.zeros(1, listener.step_samples), *state),
+            exported,
+            (torch.zeros(1, exported.step_samples), *state),
             input_names=["samples", *names],
             output_names=["step_probabilities", "clip_probabilities", *after],
             dynamo=True,
@@ -99,9 +103,9 @@ def export_onnx(model: Model, path: str | Path) -> None:
     facts = {
         "genres": model.genres,
         "spectrogram": describe(model.spectrogram),
-        "step_samples": listener.step_samples,
+        "step_samples": exported.step_samples,
         "overlap": overlap,
-        "padding": listener.size // 2,
+        "padding": exported.size // 2,
         "about": about(model),
     }
     onnx.helper.set_model_props(graph, {name: json.dumps(fact) for name, fact in facts.items()})

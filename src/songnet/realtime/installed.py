@@ -1,4 +1,4 @@
-"""Models in the user's data directory: what `songnet get` fetched, and the last ones trained."""
+"""Models in the user's data directory: downloaded by `songnet get`, or trained last."""
 
 import contextlib
 import shutil
@@ -13,14 +13,14 @@ NAMES = ("musicnn",)
 
 
 def data_path(name: str) -> Path:
-    """Path of the file of a fetched model."""
+    """Return the path of a downloaded model."""
     return _folder() / f"{name}.safetensors"
 
 
 def remember(path: str | Path) -> None:
-    """Keep ``results/{dataset}/best.safetensors`` for commands that run elsewhere, if it exists.
+    """Copy ``results/{dataset}/best.safetensors`` to the user's data directory, if possible.
 
-    Examples beside it stay where they are. A data directory that cannot be written is no error.
+    Commands that run in other folders find the network there. The examples are not copied.
     """
     path = Path(path)
     kept = _folder() / "trained" / path.parent.name / path.name
@@ -29,7 +29,7 @@ def remember(path: str | Path) -> None:
 
 
 def trained() -> list[Path]:
-    """Networks below ``results/``, or, where there are none, the ones that `remember` kept."""
+    """Return the networks below ``results/`` or, if there are none, those from `remember`."""
     found = [*Path("results").glob("*/best.safetensors")]
     return found or [*_folder().glob("trained/*/best.safetensors")]
 
@@ -39,18 +39,18 @@ def _folder() -> Path:
 
 
 def model_path(model: str) -> str:
-    """Path of a model that is named by its path or, if it can be fetched, by its name."""
+    """Return the path of a model given by its path or by the name of a downloadable model."""
     is_name = model in NAMES and not Path(model).exists()
     return str(data_path(model)) if is_name else model
 
 
 def installed(model: str) -> str:
-    """Path of a model, as `model_path` has it.
+    """Return `model_path`, checking that a downloadable model was downloaded.
 
     Raises:
-        SongNetError: it can be fetched and was not.
+        SongNetError: the model was not downloaded yet.
     """
     path = model_path(model)
     if path != model and not Path(path).exists():
-        raise SongNetError(f"model {model}: not fetched yet: run `songnet get {model}`")
+        raise SongNetError(f"model {model}: not downloaded yet; run `songnet get {model}`")
     return path

@@ -1,4 +1,4 @@
-"""Raw samples from a pipe, classified as they come."""
+"""Real-time classification of raw samples from a pipe."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -17,8 +17,8 @@ from songnet.realtime.classify import NO_MUSIC, caution
 from songnet.realtime.results import predict
 from songnet.realtime.stream import Model, Step, Stream
 
-# What files begin with, of audio and of other kinds. Taken for samples they are noise, and noise
-# gets a genre as well.
+# First bytes of common file formats. Read as raw samples, a file would be noise, which would get a
+# genre as well.
 SIGNATURES = (
     b"RIFF", b"RF64", b"riff", b"FORM", b"ID3", b"fLaC", b"OggS", b"caff", b".snd", b"wvpk",
     b"MAC ", b"TTA1", b"MPCK", b"MP+", b"\x30\x26\xb2\x75", b"\x1a\x45\xdf\xa3", b"#!AMR", b"DSD ",
@@ -26,27 +26,27 @@ SIGNATURES = (
     b"\x93NUMPY", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3",
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x7fELF",
 )  # fmt: skip
-BEGINNING = 8192  # bytes in which a file shows itself
-TEXT_BYTES = 256  # that are all printable are text
+BEGINNING = 8192  # bytes inspected to detect a file
+TEXT_BYTES = 256  # this many printable bytes are text
 FORMATS = {"s16le": ("<i2", 2**15), "s32le": ("<i4", 2**31), "f32le": ("<f4", 1)}
 
 
 def read_samples(
     pipe: BinaryIO, kind: str, channels: int, rate: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Samples as they arrive, at most a tenth of a second at a time.
+    """Read samples as they arrive, at most a tenth of a second at a time.
 
     Args:
-        pipe: unbuffered, or anything with ``read``.
-        kind: key of FORMATS.
-        channels: interleaved.
-        rate: Hz.
+        pipe: unbuffered stream, or any object with ``read``.
+        kind: sample format, a key of FORMATS.
+        channels: number of interleaved channels.
+        rate: sample rate in Hz.
 
     Yields:
-        (n, channels) float32.
+        Samples (n, channels) float32.
 
     Raises:
-        SongNetError: it is a file.
+        SongNetError: the pipe contains a file instead of raw samples.
     """
     dtype, scale = FORMATS[kind]
     size = np.dtype(dtype).itemsize * channels
@@ -70,13 +70,13 @@ def _check_is_raw(begun: bytes) -> None:
     is_packed = begun[4:8] == b"ftyp" or begun[257:262] == b"ustar" or begun[0:400:188] == b"GGG"
     if begun.startswith(SIGNATURES) or is_packed or is_text or mpeg.is_stream(begun):
         raise SongNetError(
-            "listen reads raw samples, and this is a file: `songnet classify FILE`, or "
+            "listen reads raw samples, but got a file; use `songnet classify FILE`, or "
             "ffmpeg -i FILE -f s16le -ac 1 -ar 22050 - | songnet listen --rate 22050"
         )
 
 
 def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> Iterator[Step]:
-    """Steps as soon as they are complete."""
+    """Yield steps as soon as they are complete."""
     stream = Stream(model, rate)
     for samples in pieces:
         yield from stream.push(samples)
@@ -84,7 +84,7 @@ def listen(model: Model, pieces: Iterator[NDArray[np.float32]], rate: int) -> It
 
 
 def picture(step: Step, model: Model) -> RenderableType:
-    """Bars of all genres: now, and overall."""
+    """Draw bars of the step and clip probabilities of all genres."""
     table = Table.grid(padding=(0, 2))
     table.add_row("", Text("now", style="bold"), "", Text("overall", style="bold"), "")
     for i in np.argsort(-step.clip_probabilities):
@@ -99,7 +99,7 @@ def picture(step: Step, model: Model) -> RenderableType:
 
 
 def headline(step: Step, model: Model) -> Text:
-    """Time and prediction."""
+    """Format the time and the current prediction."""
     text = Text(f"{clock(step.seconds)}  ")
     if step.silent:
         return text.append(NO_MUSIC)

@@ -1,4 +1,4 @@
-"""A network that classifies audio, through its file: what `songnet.load` returns."""
+"""The model that `songnet.load` returns: a network that classifies audio."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ from songnet.models.registry import network_name
 from songnet.parallel import cores
 from songnet.realtime.results import Classification
 
-if TYPE_CHECKING:  # the other way round, they know this module
+if TYPE_CHECKING:  # avoids a circular import
     from songnet.realtime.stream import Stream
 
-# What a file of weights says of the accuracy, if it says anything.
+# Keys of the accuracy in a weights file, if it has one.
 MEASURED = {"subset", "accuracy", "ci_low", "ci_high", "tracks"}
 
 
 class Model(NamedTuple):
-    """A network that classifies audio, and the spectrogram that it reads.
+    """A network that classifies audio, with its spectrogram.
 
     Examples:
         >>> model = songnet.load()
@@ -45,22 +45,22 @@ class Model(NamedTuple):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the network is, and what it was trained on."""
+        """Facts about the network and its training data."""
         return self.saved.facts
 
     @property
     def lookahead_seconds(self) -> float:
-        """Music after a step that its prediction waits for."""
+        """Seconds of music after a step that its prediction depends on."""
         return self.saved.network.lookahead / self.spectrogram.frames_per_second
 
     @property
     def step_seconds(self) -> float:
-        """Music that one step covers."""
+        """Seconds of music per step."""
         return self.saved.network.frames_per_step / self.spectrogram.frames_per_second
 
     @property
     def digest(self) -> str:
-        """Eight hexadecimal digits that stand for what shapes its predictions."""
+        """Eight hexadecimal digits that identify everything that affects predictions."""
         network = self.saved.network
         found = hashlib.sha256()
         settings = [network_name(network), asdict(network.config), self.genres]
@@ -69,7 +69,7 @@ class Model(NamedTuple):
             found.update(name.encode() + tensor.numpy().tobytes())
         return found.hexdigest()[:8]
 
-    @overload  # text is an iterable of texts, too
+    @overload  # the overloads overlap, since str is an iterable of str
     def classify(  # type: ignore[overload-overlap]
         self, files: str | Path, excerpt: float | None = ...
     ) -> Classification: ...
@@ -91,14 +91,15 @@ class Model(NamedTuple):
 
         Args:
             files: one file, or several.
-            excerpt: seconds from the middle of each that are classified; None for all.
+            excerpt: length of the excerpt classified from the middle of each file, in seconds; None
+                for whole files.
 
         Returns:
-            One result or a list of them. In a list, a file that cannot be read is a result whose
-            ``error`` says why.
+            One result, or a list of results. In a list, the result of an unreadable file has an
+            ``error``.
 
         Raises:
-            SongNetError: the one file cannot be read.
+            SongNetError: a single file was given and cannot be read.
         """
         if not isinstance(files, str | Path):
             return list(self.iter_classify(files, excerpt))
@@ -113,15 +114,15 @@ class Model(NamedTuple):
         excerpt: float | None = EXCERPT_SECONDS,
         jobs: int | None = None,
     ) -> Iterator[Classification]:
-        """Classify audio files one after the other, as `classify` does, in little memory.
+        """Classify any number of audio files in constant memory.
 
         Args:
-            files: any number of them.
-            excerpt: as `classify` takes it.
-            jobs: files at a time; None for one for each core.
+            files: paths.
+            excerpt: as in `classify`.
+            jobs: number of files to process in parallel; None for one per core.
 
         Yields:
-            A result for each file, in their order.
+            One result per file, in the order of the files.
         """
         from songnet.realtime.classify import classify_files
 
@@ -130,20 +131,20 @@ class Model(NamedTuple):
     def embed(
         self, file: str | Path, excerpt: float | None = EXCERPT_SECONDS
     ) -> NDArray[np.float32]:
-        """Describe a file by numbers: similar music has similar ones.
+        """Compute the embedding of a file: similar music has similar embeddings.
 
         Examples:
             >>> similarity = model.embed("song.mp3") @ model.embed("other.mp3")
 
         Args:
-            file: audio.
-            excerpt: as `classify` takes it.
+            file: audio file.
+            excerpt: as in `classify`.
 
         Returns:
             (H,) float32; H depends on the network.
 
         Raises:
-            SongNetError: the file cannot be read, or is silent.
+            SongNetError: the file cannot be read or is silent.
         """
         result = self.classify(file, excerpt)
         if result.embedding is None:
@@ -151,7 +152,7 @@ class Model(NamedTuple):
         return result.embedding
 
     def stream(self, sample_rate: int) -> "Stream":
-        """Begin to classify a piece of music that arrives in pieces.
+        """Start to classify a stream of samples.
 
         Examples:
             >>> stream = model.stream(44_100)
@@ -161,7 +162,7 @@ class Model(NamedTuple):
             0.74 s, silent: True
 
         Args:
-            sample_rate: of the music, Hz.
+            sample_rate: sample rate in Hz.
         """
         from songnet.realtime.stream import Stream
 
@@ -169,26 +170,24 @@ class Model(NamedTuple):
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a network for real-time use.
+    """Load a network for real-time use.
 
     Raises:
-        SongNetError: no such file, no network, or one that cannot classify music as it plays.
+        SongNetError: the file does not exist, is not a network, or is one that cannot stream.
     """
     if not Path(path).exists():
         raise SongNetError(f"{path}: no such file")
     saved = load(path)
     if not saved.network.is_causal():
-        raise SongNetError(f"{path}: {saved.facts.get('model')} looks ahead; it cannot stream")
+        raise SongNetError(f"{path}: {saved.facts.get('model')} is not causal; it cannot stream")
     if saved.facts.get("spectrogram") is None:
-        raise SongNetError(
-            f"{path}: was trained on precomputed spectrograms; it cannot classify audio"
-        )
+        raise SongNetError(f"{path}: trained on precomputed spectrograms; it cannot classify audio")
     try:
         _check_facts(saved.facts)
         spectrogram = make_spectrogram(saved.facts["spectrogram"])
         if spectrogram.bands != saved.network.config.n_bands:
             raise ValueError(
-                f"{spectrogram.bands} bands for a network of {saved.network.config.n_bands}"
+                f"{spectrogram.bands} bands, but the network expects {saved.network.config.n_bands}"
             )
     except (AttributeError, TypeError, ValueError) as error:
         raise SongNetError(f"{path}: not a network that can be served: {error}") from None
@@ -196,8 +195,8 @@ def load_model(path: str | Path) -> Model:
 
 
 def _check_facts(facts: dict[str, Any]) -> None:
-    """Fail where a fact that is shown is missing; MEASURED is all there, or not at all."""
-    # One that was only pretrained has no data set.
+    """Check that the facts needed for display exist, and that MEASURED is complete if present."""
+    # A network that was only pretrained has no data set.
     required = ("model",) if facts.get("pretrained") else ("model", "dataset", "protocol")
     if missing := [name for name in required if not facts.get(name)]:
         raise ValueError(f"lacks {', '.join(missing)}")

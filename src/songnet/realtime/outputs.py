@@ -1,4 +1,4 @@
-"""What a network says of a file: of its middle at once, or of all of it, as it streams."""
+"""Outputs of a network for a file: for its middle in one pass, or for all of it by streaming."""
 
 from typing import BinaryIO, NamedTuple
 
@@ -13,7 +13,7 @@ from songnet.realtime.stream import Model, Step, Stream
 
 
 class FileOutputs(NamedTuple):
-    """Outputs of a network, and the part of a file that they are about, in seconds."""
+    """Outputs of a network, and the part of the file they cover, in seconds."""
 
     step_probabilities: NDArray[np.float32]  # (steps, C)
     clip_probabilities: NDArray[np.float32]  # (C,)
@@ -27,17 +27,17 @@ class FileOutputs(NamedTuple):
 
 @torch.inference_mode()
 def of_middle(model: Model, file: BinaryIO, seconds: float) -> FileOutputs:
-    """Process the middle of a file at once, in a fraction of the time that a stream takes.
+    """Process the middle of a file in one pass, which is much faster than streaming.
 
     Raises:
-        SongNetError: too short for a step.
+        SongNetError: the file is shorter than one step.
         UnusableClipError: as in `songnet.features.audio.decode_blocks`.
         OSError: the file cannot be read.
     """
     excerpt = middle(file, seconds)
     clip = excerpt.clip
     samples = resample(clip, model.spectrogram.sample_rate)
-    # Half the time; networks do not tell apart what is 100 dB below the loudest.
+    # float32 takes half the time. Its errors are 100 dB below the peak, which networks ignore.
     mel = model.spectrogram.offline(samples, np.float32)
     if mel.shape[1] < model.saved.network.frames_per_step:
         raise _too_short(model, clip.seconds)
@@ -57,11 +57,11 @@ def of_middle(model: Model, file: BinaryIO, seconds: float) -> FileOutputs:
 
 
 def of_whole(model: Model, file: BinaryIO, max_seconds: float = np.inf) -> FileOutputs:
-    """Let a stream process a file, in memory that does not grow with its length.
+    """Process a whole file by streaming, in memory independent of its length.
 
     Raises:
-        SongNetError: too short for a step.
-        UnusableClipError: as in `songnet.features.audio.decode_blocks`, or too long.
+        SongNetError: the file is shorter than one step.
+        UnusableClipError: as in `songnet.features.audio.decode_blocks`, or the file is too long.
         OSError: the file cannot be read.
     """
     stream: Stream | None = None

@@ -1,4 +1,4 @@
-"""What the classification of a file gives: small typed objects, as dictionaries and as a table."""
+"""Results of classifying files, and their conversion to dictionaries and tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # it takes half a second to load
+if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
-CLOSE_CALL = 0.1  # a lead of less than this over the second genre is an unsure prediction
+CLOSE_CALL = 0.1  # predictions with a smaller margin over the second genre are unsure
 FACTS = [
     "file", "seconds", "start_seconds", "classified_seconds", "lost_seconds", "prediction",
     "unsure", "reason", "error",
@@ -18,15 +18,15 @@ FACTS = [
 
 
 class Prediction(NamedTuple):
-    """The likeliest genre."""
+    """The most probable genre."""
 
     genre: str
     probability: float
-    unsure: bool  # the second genre is nearly as likely
+    unsure: bool  # the second genre is nearly as probable
 
 
 def predict(probabilities: NDArray[np.float32], genres: list[str]) -> Prediction:
-    """Name the likeliest genre of (C,) probabilities."""
+    """Return the most probable genre, given probabilities (C,)."""
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     lead = probabilities[first] - probabilities[second]
     return Prediction(genres[first], float(probabilities[first]), bool(lead < CLOSE_CALL))
@@ -34,20 +34,20 @@ def predict(probabilities: NDArray[np.float32], genres: list[str]) -> Prediction
 
 @dataclass(frozen=True)
 class Classification:
-    """What one file is, or why that is not known.
+    """Result for one file.
 
     Attributes:
-        file: its name.
-        error: what is wrong with a file that cannot be read.
-        reason: why a file that can be read has no prediction.
+        file: path of the file.
+        error: why the file could not be read; empty otherwise.
+        reason: why a readable file has no prediction; empty otherwise.
         seconds: length of the file.
-        start_seconds: where the part begins that was classified.
-        classified_seconds: length of that part.
+        start_seconds: start of the classified excerpt.
+        classified_seconds: length of the classified excerpt.
         lost_seconds: length that could not be decoded.
-        prediction: likeliest genre, its probability, and whether another one is nearly as likely.
-        probabilities: of each genre.
-        timeline: (seconds, genre) wherever the music turns to another genre.
-        embedding: (H,) float32 that describes the music: similar music has similar ones.
+        prediction: most probable genre, its probability, and whether it is unsure.
+        probabilities: probability of each genre.
+        timeline: (seconds, genre) at each change of genre.
+        embedding: (H,) float32; similar music has similar embeddings.
     """
 
     file: str
@@ -64,16 +64,16 @@ class Classification:
 
     @property
     def genre(self) -> str | None:
-        """The likeliest genre."""
+        """The most probable genre, or None."""
         return self.prediction.genre if self.prediction else None
 
     @property
     def unsure(self) -> bool:
-        """Whether there is no prediction, or another genre is nearly as likely."""
+        """Whether there is no prediction, or another genre is nearly as probable."""
         return self.prediction.unsure if self.prediction else True
 
     def to_dict(self) -> dict[str, Any]:
-        """Values that JSON can hold, without the embedding; of an error, only file and error."""
+        """Convert to JSON-compatible values, without the embedding; errors have two keys only."""
         if self.error:
             return {"file": self.file, "error": self.error}
         return {
@@ -91,13 +91,13 @@ class Classification:
 
 
 def to_frame(results: Sequence[Classification]) -> "pd.DataFrame":
-    """Gather results in a table.
+    """Convert results to a pandas table.
 
     Args:
-        results: of one model.
+        results: results of one model.
 
     Returns:
-        One row a file with the columns FACTS, then the probability of each genre under its name.
+        One row per file with the columns FACTS and one column of probabilities per genre.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The network that pages, server and commands use."""
+"""Selection of the network that pages, server and commands use."""
 
 import logging
 from pathlib import Path
@@ -13,16 +13,18 @@ log = logging.getLogger("songnet")
 
 
 def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: Any) -> Path:
-    """Keep the network that is best on validation, of those that need only music, as it plays.
+    """Save the network with the best validation accuracy among those that stream audio alone.
+
+    If no network does, the choice is among all.
 
     Args:
-        models: files of weights, ``results/{dataset}/runs/{split}/{model}/{seed}/*``.
-        output: file of weights, with what the network is and how well it did among its facts.
-        titles: of the models.
-        dataset: its title, note and source.
+        models: weights files, ``results/{dataset}/runs/{split}/{model}/{seed}/*``.
+        output: weights file to write, with titles and accuracy added to its facts.
+        titles: title of each model.
+        dataset: title, note and source of the data set.
 
     Returns:
-        Folder of the run that it comes from.
+        Folder of the selected run.
     """
     folders = [Path(path).parent for path in models]
     folder = best_run([folder for folder in folders if _is_servable(folder)] or folders)
@@ -44,4 +46,4 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
 
 def _is_servable(folder: Path) -> bool:
     network = load(folder / "model.safetensors").network
-    return network.is_causal() and not network.reads_metadata  # a stream has none
+    return network.is_causal() and not network.reads_metadata  # streams have no metadata

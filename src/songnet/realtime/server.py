@@ -1,4 +1,4 @@
-"""A local server: the page as `songnet site` writes it, and ``POST /classify`` for programs."""
+"""Local server of the page and of the HTTP API, ``POST /classify``."""
 
 import re
 from pathlib import Path
@@ -18,9 +18,9 @@ from songnet.realtime.site import MEDIA_TYPES, WEB, site_files
 from songnet.realtime.stream import Model
 from songnet.realtime.uploads import Limits, Uploads
 
-LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # names of this machine, as in addresses
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # host names of this machine
 DESCRIPTION = """\
-Send an audio file, as the body of the request or in a form. The answer has the keys of
+Send an audio file as the request body or in a form. The response has the keys of
 `songnet classify FILE --json`."""
 AUDIO = {"type": "string", "format": "binary"}
 REQUEST = {
@@ -35,14 +35,14 @@ REQUEST = {
 
 
 class Turn(BaseModel):
-    """Where the music turns to a genre."""
+    """A change of genre."""
 
     seconds: float
     genre: str
 
 
 class Answer(BaseModel):
-    """What a file is."""
+    """Result for a file."""
 
     seconds: float
     start_seconds: float
@@ -56,7 +56,7 @@ class Answer(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a file gets no prediction."""
+    """Reason why a file has no prediction."""
 
     error: str
 
@@ -64,29 +64,29 @@ class Problem(BaseModel):
 def create_app(
     models: list[Model], limits: Limits | None = None, hosts: list[str] | None = None
 ) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Args:
-        models: from `songnet.realtime.stream.load_model`; programs get the first one.
-        limits: of uploads.
-        hosts: names by which browsers may call the server; None for LOCAL_HOSTS.
+        models: from `songnet.realtime.stream.load_model`; the API uses the first one.
+        limits: limits of uploads.
+        hosts: host names accepted in requests; None for LOCAL_HOSTS.
     """
     limits = limits or Limits()
     torch.set_num_threads(1)
     app = FastAPI(title="SongNet", version=__version__, docs_url=None, redoc_url=None)
-    # A page elsewhere that resolves its own name to this machine is turned away.
+    # Reject DNS rebinding: pages of other sites whose host name resolves to this machine.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts or LOCAL_HOSTS)
     app.add_middleware(_SecurityHeaders)
     files = site_files(models, offline=False)
     uploads = app.state.uploads = Uploads(models[0], limits)
     problems: dict[int | str, Any] = {
-        400: {"model": Problem, "description": "The form has no file."},
-        403: {"model": Problem, "description": "Another site's page asks."},
+        400: {"model": Problem, "description": "The form contains no file."},
+        403: {"model": Problem, "description": "The request comes from another site's page."},
         408: {"model": Problem, "description": "The upload is too slow."},
         413: {"model": Problem, "description": f"Larger than {limits.size / 2**20:g} MB."},
-        422: {"model": Problem, "description": "Not audio, too short, or too long."},
-        503: {"model": Problem, "description": f"{limits.uploads} files are here already."},
-        507: {"model": Problem, "description": "No space is left for uploads."},
+        422: {"model": Problem, "description": "Not audio, too short or too long."},
+        503: {"model": Problem, "description": f"{limits.uploads} files are being processed."},
+        507: {"model": Problem, "description": "No disk space left for uploads."},
     }
 
     @app.post(
@@ -120,17 +120,17 @@ def _security_headers() -> dict[str, str]:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
     return {
-        # A page cannot forbid by itself that others frame it.
+        # Unlike the other directives, frame-ancestors only works in a header.
         "Content-Security-Policy": f"{policy[1]}; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",  # another training, another page
+        "Cache-Control": "no-cache",  # a new training changes the page
     }
 
 
 class _SecurityHeaders:
-    """Adds headers to all answers."""
+    """Adds security headers to all responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -146,12 +146,12 @@ class _SecurityHeaders:
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Run until interrupted."""
+    """Run the server until it is interrupted."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:
-            app.state.uploads.stopping.set()  # or uvicorn would wait for uploads
+            app.state.uploads.stopping.set()  # otherwise uvicorn waits for uploads
             await super().shutdown(sockets)
 
     config = uvicorn.Config(

@@ -1,6 +1,6 @@
-"""The page that classifies music in the browser, as static files for `songnet site` and `serve`.
+"""Static files of the page that classifies music in the browser, for `songnet site` and `serve`.
 
-Everything in them is addressed relative to the page, so that it works below any folder.
+All URLs are relative to the page, so that it works below any path.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from songnet.realtime.installed import trained
 from songnet.realtime.stream import CLOSE_CALL, Model, load_model
 
 WEB = Path(__file__).parent / "web"
-# By their endings; what browsers run, they run only under these names.
+# By file extension. Browsers only run scripts with the right type.
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -30,18 +30,18 @@ MEDIA_TYPES = {
     ".safetensors": "application/octet-stream",
     ".mp3": "audio/mpeg",
 }
-Files = dict[str, Path | bytes]  # by their addresses relative to the page
+Files = dict[str, Path | bytes]  # by URL relative to the page
 
 
 def find_models(paths: list[str] | None) -> list[Model]:
     """Load the networks that the page offers.
 
     Args:
-        paths: of files of weights; None for every network that `trained` finds and that can
-            classify music as it plays, first the one that `find_model` finds.
+        paths: weights files. None loads the network from `find_model`, then every other network
+            from `trained` that can stream.
 
     Raises:
-        SongNetError: there is none, or one of ``paths`` cannot classify audio.
+        SongNetError: no network is found, or one of ``paths`` cannot classify audio.
     """
     if paths:
         return [load_model(path) for path in paths]
@@ -57,8 +57,8 @@ def site_files(models: list[Model], offline: bool) -> Files:
     """Collect the files of the page.
 
     Args:
-        models: from `songnet.realtime.stream.load_model`; the first one is chosen at first.
-        offline: whether the page keeps itself for times without a connection.
+        models: from `songnet.realtime.stream.load_model`; the first one is selected initially.
+        offline: whether the page installs a service worker for offline use.
     """
     files: Files = {
         path.relative_to(WEB).as_posix(): path
@@ -74,7 +74,7 @@ def site_files(models: list[Model], offline: bool) -> Files:
 
 
 def _entry(model: Model, files: Files) -> dict[str, Any]:
-    """What the page tells of a network; its weights and examples are added to the files."""
+    """Return a network's entry in site.json, and add its weights and examples to the files."""
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()[:8]
     name = f"{re.sub('[^a-z0-9]+', '-', str(model.facts['model']).lower())}-{digest}"
     address = f"networks/{name}.safetensors"
@@ -92,7 +92,7 @@ def _entry(model: Model, files: Files) -> dict[str, Any]:
 
 def _examples(model: Model, name: str, files: Files) -> list[dict[str, str]]:
     folder = model.path.parent / "examples"
-    if not (folder / "examples.json").exists():  # a killed job leaves none
+    if not (folder / "examples.json").exists():  # missing after a killed job
         return []
     found = []
     for example in read_json(folder / "examples.json"):
@@ -103,7 +103,7 @@ def _examples(model: Model, name: str, files: Files) -> list[dict[str, str]]:
 
 
 def _service_worker(files: Files, entries: list[dict[str, Any]]) -> bytes:
-    """Fill in the files that the page needs without a connection, and a version that is theirs."""
+    """Fill the files to cache and their version into the service worker."""
     rest = {entry["file"] for entry in entries[1:]}
     kept = [name for name in files if name not in rest and not name.startswith("examples/")]
     found = hashlib.sha256()
@@ -116,28 +116,28 @@ def _service_worker(files: Files, entries: list[dict[str, Any]]) -> bytes:
 
 
 def content(file: Path | bytes) -> bytes:
-    """Bytes of a file of the page."""
+    """Return the content of a file of the page."""
     return file if isinstance(file, bytes) else file.read_bytes()
 
 
 def write_site(models: list[Model], folder: str | Path) -> int:
-    """Write the page into a folder, for any server of static files.
+    """Write the page into a folder, for any web server.
 
     Args:
         models: as in `site_files`.
-        folder: new or empty, or one that this function wrote to before: its files are replaced.
+        folder: new or empty folder, or one written by this function, whose files are replaced.
 
     Returns:
-        Bytes that a first visit transfers, without examples.
+        Size in bytes of a first visit, without examples.
 
     Raises:
-        SongNetError: the folder holds something else, or cannot be written.
+        SongNetError: the folder contains other files or is not writable.
     """
     folder = Path(folder)
     try:
         if folder.exists() and any(folder.iterdir()) and not (folder / "site.json").exists():
-            raise SongNetError(f"{folder}: not empty, and not a page of SongNet; name a new folder")
-        for name in ("networks", "examples"):  # of networks that are gone
+            raise SongNetError(f"{folder}: not empty, and not a SongNet page; name a new folder")
+        for name in ("networks", "examples"):  # files of networks that no longer exist
             shutil.rmtree(folder / name, ignore_errors=True)
         files = site_files(models, offline=True)
         for name, file in files.items():

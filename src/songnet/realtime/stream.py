@@ -1,7 +1,7 @@
-"""Classification of music as it plays, exactly as whole clips are classified.
+"""Streaming classification, with the same results as offline classification.
 
-Every stage keeps what it needs of the past: the resampler its filter, the spectrogram the samples
-of an unfinished frame, the network its state. Nothing grows with time.
+Every stage keeps its own state: the resampler its filter, the spectrogram the samples of an
+unfinished frame, the network its recurrent state. Memory does not grow with time.
 """
 
 from typing import Any, NamedTuple
@@ -17,22 +17,22 @@ from songnet.realtime.model import Model as Model
 from songnet.realtime.model import load_model as load_model
 from songnet.realtime.results import CLOSE_CALL as CLOSE_CALL
 
-BLOCK = 1024  # samples that the resampler gets at a time; from more it may hold some back
+BLOCK = 1024  # samples per call of the resampler, which may hold back some of a larger block
 NO_EMBEDDING = np.empty(0, np.float32)
 
 
 class Step(NamedTuple):
-    """What is known after one more step of music."""
+    """Outputs after one more step of music."""
 
-    seconds: float  # from the beginning to the end of the step
-    step_probabilities: NDArray[np.float32]  # (C,) of the music at the step
-    clip_probabilities: NDArray[np.float32]  # (C,) of all music up to here
+    seconds: float  # end of the step, from the beginning of the music
+    step_probabilities: NDArray[np.float32]  # (C,) for the step alone
+    clip_probabilities: NDArray[np.float32]  # (C,) for all music so far
     spectrogram: NDArray[np.float32]  # (M, frames_per_step) dB
-    silent: bool  # whether nothing was audible up to here: the probabilities then mean nothing
-    embedding: NDArray[np.float32] = NO_EMBEDDING  # (H,) of all music up to here
+    silent: bool  # whether all music so far is silence, so that the probabilities are meaningless
+    embedding: NDArray[np.float32] = NO_EMBEDDING  # (H,) of all music so far
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the spectrogram, as values that JSON can hold."""
+        """Convert everything except the spectrogram to JSON-compatible values."""
         values = self._asdict()
         del values["spectrogram"]
         return {
@@ -42,11 +42,11 @@ class Step(NamedTuple):
 
 
 class Stream:
-    """Classifies one piece of music that arrives in pieces of any size.
+    """Classifies one piece of music that arrives in chunks of any size.
 
     Args:
-        model: from `load_model`; streams may share it.
-        sample_rate: of the music, Hz.
+        model: from `load_model`; several streams may share it.
+        sample_rate: sample rate in Hz.
     """
 
     def __init__(self, model: Model, sample_rate: int) -> None:
@@ -57,7 +57,7 @@ class Stream:
                 sample_rate, model.spectrogram.sample_rate, 1, dtype="float32", quality="HQ"
             )
         self._frames = model.spectrogram.stream()
-        # Frames of an unfinished step, and of steps whose outputs wait for music after them.
+        # Frames of the unfinished step, and of steps whose outputs await the look-ahead.
         self._waiting = self._pending = np.empty((model.spectrogram.bands, 0), np.float32)
         self._state = model.saved.network.initial_state(1)
         self._steps = 0
@@ -65,24 +65,24 @@ class Stream:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing was audible so far."""
+        """Whether all music so far is silence."""
         return is_silent(self._low, self._high)
 
     def push(self, samples: Samples) -> list[Step]:
         """Process more samples.
 
         Args:
-            samples: (n,) or (n, channels) float32, any n. Those beyond LOUDEST or not finite count
-                as 0, since the network's state would keep them for ever.
+            samples: (n,) or (n, channels) float32, any n. Non-finite values and values beyond
+                LOUDEST are set to 0, since they would persist in the network's state.
 
         Returns:
-            The steps that they complete.
+            Steps completed by these samples.
         """
         samples = average_channels(samples)
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
         found: list[Step] = []
         while len(samples):
-            # All at once is faster; only the steps before the first sound must know of silence.
+            # One large block is faster. Only before the first sound, steps need `silent` per block.
             block, samples = np.split(samples, [BLOCK if self.silent else len(samples)])
             self._low = min(self._low, float(block.min()))
             self._high = max(self._high, float(block.max()))
@@ -96,14 +96,14 @@ class Stream:
         return np.concatenate([self._resampler.resample_chunk(block) for block in blocks])
 
     def finish(self) -> list[Step]:
-        """End the music; the steps that only its end completes. No more can be pushed."""
+        """End the music and return the remaining steps; afterwards, nothing can be pushed."""
         rest = np.empty(0, np.float32)
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(rest, last=True)
         found = self._steps_of(self._frames.push(rest)) + self._steps_of(self._frames.finish())
         with torch.inference_mode():
             outputs = self._model.saved.network.finish(self._state)
-        return found + (self._told(outputs) if outputs else [])
+        return found + (self._to_steps(outputs) if outputs else [])
 
     @torch.inference_mode()
     def _steps_of(self, frames: NDArray[np.float32]) -> list[Step]:
@@ -119,10 +119,10 @@ class Stream:
         rounded = torch.from_numpy(whole.astype(np.float16).astype(np.float32))[None]
         outputs, self._state = self._model.saved.network.stream(rounded, self._state)
         self._pending = np.concatenate([self._pending, whole], axis=1)
-        return self._told(outputs)
+        return self._to_steps(outputs)
 
-    def _told(self, outputs: Outputs) -> list[Step]:
-        """Steps of which the network gave outputs."""
+    def _to_steps(self, outputs: Outputs) -> list[Step]:
+        """Convert outputs of the network to steps."""
         size, steps = self._model.saved.network.frames_per_step, outputs.clip_logits.shape[1]
         frames, self._pending = np.split(self._pending, [steps * size], axis=1)
         of_steps, of_clip = (

@@ -1,7 +1,6 @@
-"""Uploads of audio files: received within limits, and classified one after the other.
+"""Uploads of audio files, received within limits and classified one at a time.
 
-A file lies in a nameless temporary file while it is classified, so that even a server that is
-killed leaves none.
+Uploads are stored in unnamed temporary files, so that even a killed server leaves none behind.
 """
 
 import asyncio
@@ -26,17 +25,17 @@ from songnet.realtime.stream import Model
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server takes on."""
+    """Limits of a server."""
 
-    seconds: float = 2 * 3600  # of music in a file
-    size: int = 500 * 2**20  # bytes of a file
-    uploads: int = 32  # at a time, one of which is classified
-    grace_seconds: float = 20  # an upload may take this, and a second more for each ...
-    bytes_per_second: int = 20_000  # ... of these
+    seconds: float = 2 * 3600  # longest music in a file
+    size: int = 500 * 2**20  # largest file, bytes
+    uploads: int = 32  # uploads at a time, one of which is being classified
+    grace_seconds: float = 20  # time for an upload, in addition to its size / bytes_per_second
+    bytes_per_second: int = 20_000  # slowest upload
 
 
 class RefusedError(Exception):
-    """An upload that gets no prediction; the message is the answer."""
+    """An upload without a prediction; the message is returned to the client."""
 
     def __init__(self, status: int, problem: str) -> None:
         super().__init__(problem)
@@ -44,39 +43,39 @@ class RefusedError(Exception):
 
 
 class Uploads:
-    """Answers requests that bring a file."""
+    """Handles requests that upload a file."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self._model = model
         self._limits = limits
-        # One at a time, since each holds its decoder's and its network's memory.
+        # One at a time, since each needs memory for its decoder and network.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="songnet-upload")
         self._count = 0
-        self.stopping = asyncio.Event()  # set it, and all that wait are turned away
+        self.stopping = asyncio.Event()  # when set, all waiting requests are rejected
 
     async def answer(self, request: Request) -> Response:
-        """Prediction or problem, as JSON."""
+        """Return the prediction, or the problem, as a JSON response."""
         limits = self._limits
         self._count += 1
         try:
             if _is_foreign(request.headers):
-                raise RefusedError(403, "another page's origin")
+                raise RefusedError(403, "the request comes from another site's page")
             if self._count > limits.uploads:
-                raise RefusedError(503, f"busy: {limits.uploads} files are here; try again later")
+                raise RefusedError(503, f"busy with {limits.uploads} files; try again later")
             return JSONResponse(await self.classify(request))
         except RefusedError as refused:
             return JSONResponse({"error": str(refused)}, refused.status)
         except ClientDisconnect:
-            return Response(status_code=400)  # not read by a client that has gone
+            return Response(status_code=400)  # never read: the client has disconnected
         finally:
             self._count -= 1
 
     async def classify(self, request: Request) -> dict[str, Any]:
-        """Classify the file in a request, raw or in a form, as `songnet classify --json` does.
+        """Classify the file in a request body or form, as `songnet classify --json` does.
 
         Raises:
-            RefusedError: it cannot be received or classified.
-            ClientDisconnect: the client has gone.
+            RefusedError: the file cannot be received or classified.
+            ClientDisconnect: the client has disconnected.
         """
         file = await _unless(self.stopping.wait(), receive(request, self._limits))
         over = threading.Event()
@@ -95,7 +94,7 @@ class Uploads:
 
 
 class _Watched:
-    """A file whose decoder can be stopped wherever it is: each read looks whether all is over."""
+    """A file whose reads fail once an event is set, which stops its decoder."""
 
     def __init__(self, file: Any, over: threading.Event) -> None:
         self._file, self._over = file, over
@@ -108,22 +107,22 @@ class _Watched:
         return content
 
     def readinto(self, buffer: Any) -> int:
-        """Read as libsndfile does, from where no error could get out: the file ends then."""
+        """Read for libsndfile, through which no exception can pass: end the file instead."""
         return 0 if self._over.is_set() else int(self._file.readinto(buffer))
 
 
 async def _unless(event: Coroutine[Any, Any, Any], work: Any) -> Any:
-    """Result of some work, unless an event comes first.
+    """Return the result of some work, unless an event happens first.
 
     Raises:
-        RefusedError: the event came.
+        RefusedError: the event happened first.
     """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event)
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise RefusedError(503, "the server stops, or the client has gone")
+        raise RefusedError(503, "the server is stopping, or the client has disconnected")
     finally:
         working.cancel()
         waiting.cancel()
@@ -135,14 +134,14 @@ async def _disconnected(request: Request) -> None:
 
 
 async def receive(request: Request, limits: Limits) -> BinaryIO:
-    """Write the file in a request to a temporary file without a name."""
+    """Write the file in a request to an unnamed temporary file."""
     pieces = _pieces(request, limits)
     try:
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             form = await MultiPartParser(request.headers, pieces, max_files=1).parse()
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if not files:
-                raise RefusedError(400, "the form has no file")
+                raise RefusedError(400, "the form contains no file")
             return files[0].file
         file = tempfile.TemporaryFile()  # noqa: SIM115
         async for piece in pieces:
@@ -157,10 +156,10 @@ async def receive(request: Request, limits: Limits) -> BinaryIO:
 
 
 async def _pieces(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """Body of a request.
+    """Yield the body of a request in chunks.
 
     Raises:
-        RefusedError: it is too large or too slow.
+        RefusedError: the upload is too large or too slow.
     """
     stream, size = aiter(request.stream()), 0
     clock = asyncio.get_running_loop().time
@@ -180,8 +179,8 @@ async def _pieces(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
 
 
 def _is_foreign(headers: Mapping[str, str]) -> bool:
-    """Whether another site's page asks; programs send no origin."""
+    """Return whether a page of another site sent the request; programs send no origin."""
     try:
         return "origin" in headers and urlsplit(headers["origin"]).netloc != headers.get("host")
-    except ValueError:  # not an address
+    except ValueError:  # not a URL
         return True

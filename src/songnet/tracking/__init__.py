@@ -1,8 +1,8 @@
-"""MLflow as a view of the result files: the next `snakemake` uploads what is missing there."""
+"""MLflow tracking, derived from the result files: `snakemake` uploads whatever is missing."""
 
 import os
 
-# Before MLflow is loaded. A dead server costs seconds, not the client's default of many minutes.
+# Set before MLflow is imported. An unreachable server then costs seconds instead of many minutes.
 for _name, _value in {
     "HTTP_REQUEST_MAX_RETRIES": "2",
     "HTTP_REQUEST_TIMEOUT": "20",

@@ -1,4 +1,4 @@
-"""Epochs in MLflow while a network trains."""
+"""Live logging of epochs to MLflow during training."""
 
 import contextlib
 import logging
@@ -15,13 +15,13 @@ log = logging.getLogger("songnet")
 
 
 class LiveRun:
-    """Sends the epochs of a training; gives up, with one line in the log, at the first error.
+    """Logs the epochs of a training; stops at the first error, with one line in the log.
 
     Args:
-        experiment_json: from `songnet.tracking.store.initialise`, whose job may run beside the
-            training; nothing is sent while it is missing.
-        record: params.json of the run.
-        system_metrics: whether MLflow samples the load of processor, memory and GPU, too.
+        experiment_json: path of experiment.json, written by the job that runs
+            `songnet.tracking.store.initialise`. Nothing is logged until it exists.
+        record: contents of the run's params.json.
+        system_metrics: whether MLflow also logs processor, memory and GPU load.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LiveRun:
         self._given_up = False
 
     def log_epochs(self, history: list[dict[str, float]]) -> None:
-        """Send the rows of history.csv that MLflow does not have."""
+        """Log the rows of history.csv that MLflow does not have yet."""
         if self._given_up or not self._file.exists():
             return
         with self._giving_up():
@@ -51,7 +51,7 @@ class LiveRun:
                 experiment_id = open_experiment(self._uri, experiment["experiment"])
                 self._run_id = open_run(experiment_id, self._record).info.run_id
                 self._client = mlflow.MlflowClient()
-                self._client.update_run(self._run_id, "RUNNING")  # it may have failed before
+                self._client.update_run(self._run_id, "RUNNING")  # may have failed before
                 if self._system_metrics:
                     self._monitor = _watch(self._run_id)
             log_history(self._run_id, pd.DataFrame(history))
@@ -76,7 +76,7 @@ class LiveRun:
 
 
 def _watch(run_id: str) -> Any:
-    """Begin to sample the machine's load into a run."""
+    """Start logging the machine's load to a run."""
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     monitor = SystemMetricsMonitor(run_id, resume_logging=True)

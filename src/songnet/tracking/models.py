@@ -1,4 +1,4 @@
-"""Models in MLflow: each with its signature and requirements, the best of a split by name."""
+"""Models in MLflow, with signature and requirements; the best of each split is registered."""
 
 import contextlib
 from importlib.metadata import version
@@ -19,12 +19,12 @@ from songnet.tracking.runs import DATA, plain
 from songnet.tracking.store import CURRENT
 
 # Tags of a run.
-MODEL_ID = "songnet.model_id"  # its model in MLflow, see `has_model`
-READS_AUDIO = "songnet.reads_audio"  # whether that model takes audio files
+MODEL_ID = "songnet.model_id"  # id of the run's model in MLflow, see `has_model`
+READS_AUDIO = "songnet.reads_audio"  # whether the model accepts audio files
 
 
 def has_model(record: dict[str, Any]) -> bool:
-    """Whether a run has a model that MLflow holds: a head on a user's table reads no audio."""
+    """Return whether a run's model is logged; a head on a user's table is not."""
     if record["family"] == "encoder":
         return record["spectrogram"] is not None
     return bool(FAMILIES[record["family"]].mlflow)
@@ -34,21 +34,21 @@ def log_model(path: Path, record: dict[str, Any]) -> dict[str, str]:
     """Log a trained model to the active run.
 
     Args:
-        path: of its file.
-        record: params.json of its run.
+        path: path of the model file.
+        record: contents of the run's params.json.
 
     Returns:
-        Tags for the run.
+        Tags to set on the run.
     """
     info = load_class(FAMILIES[record["family"]].mlflow)(path, record)
-    # MLflow would name the temporary script that Snakemake runs.
+    # By default, MLflow records the temporary script that Snakemake runs.
     mlflow.MlflowClient().set_logged_model_tags(info.model_id, {"mlflow.source.name": str(path)})
     reads_audio = "file" in info.signature.inputs.input_names()
     return {MODEL_ID: str(info.model_id), READS_AUDIO: str(reads_audio).lower()}
 
 
 def log_baseline(path: Path, record: dict[str, Any]) -> Any:
-    """Log a baseline to the active run; ``record`` is params.json of its run."""
+    """Log a baseline to the active run; the arguments are those of `log_model`."""
     pipeline = baselines.load(path).pipeline
     example = np.zeros((1, pipeline.n_features_in_), np.float32)
     return mlflow.sklearn.log_model(
@@ -56,17 +56,17 @@ def log_baseline(path: Path, record: dict[str, Any]) -> Any:
         name=plain(record["model"]),
         signature=infer_signature(example, pipeline.predict(example)),
         pip_requirements=_pinned("scikit-learn"),
-        # The workflow wrote the file, so its types are trusted.
+        # The types are trusted because the workflow wrote the file.
         skops_trusted_types=skops.get_untrusted_types(data=skops.dumps(pipeline)),
     )
 
 
 def log_network(path: Path, record: dict[str, Any]) -> Any:
-    """Log a network to the active run: of audio files if it streams, else of mel-spectrograms.
+    """Log a network to the active run, with audio files as input if it is causal, else mels.
 
     Args:
-        path: file of weights.
-        record: params.json of its run, with the spectrogram if it can be computed from audio.
+        path: weights file.
+        record: contents of the run's params.json.
     """
     network = base.load(path).network
     mel = TensorSpec(np.dtype(np.float32), (-1, network.config.n_bands, -1))
@@ -84,21 +84,21 @@ def log_network(path: Path, record: dict[str, Any]) -> Any:
 
 
 def _pinned(*names: str) -> list[str]:
-    """Requirements at the installed versions; without any, MLflow searches for seconds."""
+    """Return requirements with installed versions, which spares MLflow a search of seconds."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
 def register_best(name: str, data: str, of_audio: bool = False) -> None:
-    """Give the best model of a split the alias `best`: ``models:/{name}@best``.
+    """Register the best model of a split as ``models:/{name}@best``.
 
-    All current runs of the split take part, also those that this invocation leaves out. The model
-    of the best mean validation accuracy wins, and of its runs the best one. Networks that read
-    metadata come last: MLflow's model is given none, so its accuracy would be another.
+    The candidates are all current runs of the split, including runs outside this invocation. The
+    best run of the model with the best mean validation accuracy is chosen. Networks with metadata
+    input come last, since the MLflow model gets no metadata and its accuracy would differ.
 
     Args:
-        name: of the registered model.
-        data: tag DATA of the split's runs.
-        of_audio: whether only models that take audio files compete.
+        name: name of the registered model.
+        data: value of the tag DATA of the split's runs.
+        of_audio: whether to consider only models that accept audio files.
     """
     current = f"tags.`{DATA}` = '{data}' and tags.`{CURRENT}` = 'true' and tags.`{MODEL_ID}` != ''"
     if of_audio:
@@ -112,7 +112,7 @@ def register_best(name: str, data: str, of_audio: bool = False) -> None:
     ranks = list(zip(alone, means, accuracies, strict=True))
     best = runs[ranks.index(max(ranks))]
     client, run_id, model_id = mlflow.MlflowClient(), best.info.run_id, best.data.tags[MODEL_ID]
-    with contextlib.suppress(mlflow.MlflowException):  # it is there already
+    with contextlib.suppress(mlflow.MlflowException):  # it exists already
         client.create_registered_model(name)
     # Not `mlflow.register_model`, which prints to the terminal.
     versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'") or [

@@ -1,4 +1,4 @@
-"""A network as an MLflow model of audio files or mel-spectrograms. MLflow runs this file itself."""
+"""MLflow model of a network, for audio files or mel-spectrograms; MLflow executes this file."""
 
 import mlflow
 import numpy as np
@@ -6,17 +6,21 @@ import pandas as pd
 
 
 class NetworkModel(mlflow.pyfunc.PythonModel):
-    """Predicts genres: of files as `songnet.load` does, of mels as the evaluation does."""
+    """Predicts the genres of audio files, as `songnet.load` does, or of mel-spectrograms."""
 
-    # MLflow would take type hints for a schema, and knows none of arrays.
+    # No type hints, since MLflow derives a schema from them and does not support arrays.
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
-        """Return ``prediction`` and one probability a genre.
+        """Predict genres.
 
         Args:
-            context: of MLflow.
-            model_input: a table with a column ``file``, or mel-spectrograms (clips, bands, frames)
-                in dB. Of a file without a prediction, ``reason`` or ``error`` says why.
+            context: MLflow's context with the artifacts.
+            model_input: table with the column ``file``, or mel-spectrograms (clips, bands, frames)
+                in dB.
             params: not used.
+
+        Returns:
+            ``prediction`` and the probability of each genre. For a file without a prediction,
+            ``reason`` or ``error`` explains why.
         """
         predict = _predict_files if isinstance(model_input, pd.DataFrame) else _predict_mels
         return predict(context.artifacts["network"], model_input)

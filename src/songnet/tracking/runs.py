@@ -1,4 +1,4 @@
-"""One run in MLflow: found or created by its record, with its parent, parameters and epochs."""
+"""Runs in MLflow: lookup and creation by params.json, with parent, parameters and epochs."""
 
 import getpass
 import os
@@ -12,16 +12,16 @@ import pandas as pd
 from songnet.io import digest, machine_lock
 
 # Tags of a run.
-KEY = "songnet.key"  # ties it to params.json
-MODEL = "songnet.sha1.model"  # SHA-1 of the model that MLflow holds of it
-PLACE = "songnet.place"  # user and folder, where another run may take its place
-DATA = "songnet.data"  # digest of tracks and split: runs that share it can be compared
-# In the environment, from the Snakefile: names one `snakemake` to all its jobs.
+KEY = "songnet.key"  # `key` of params.json
+MODEL = "songnet.sha1.model"  # SHA-1 of the uploaded model file
+PLACE = "songnet.place"  # user and run folder; a newer run of the same place replaces it
+DATA = "songnet.data"  # digest of tracks and split; equal for comparable runs
+# Environment variable set by the Snakefile, which identifies one `snakemake` to all its jobs.
 INVOCATION = "SONGNET_INVOCATION"
-FACTS = {"key", "source", "archives", "commit", "versions"}  # of params.json, not parameters
+FACTS = {"key", "source", "archives", "commit", "versions"}  # params.json keys not logged
 try:
     USER = getpass.getuser()
-except (KeyError, OSError):  # a container may not know its user
+except (KeyError, OSError):  # in a container, the user may be unknown
     USER = str(os.getuid())
 
 
@@ -30,13 +30,14 @@ def open_run(
 ) -> mlflow.entities.Run:
     """Find or create the MLflow run of a record.
 
-    A run that holds another model is of an earlier training or of another machine.
+    An MLflow run with a different model is not reused: it comes from an earlier training or from
+    another machine.
 
     Args:
-        experiment_id: of the active experiment.
-        record: params.json of the run.
-        model: SHA-1 of its model; None during training.
-        started: milliseconds since 1970; None for now.
+        experiment_id: id of the active experiment.
+        record: contents of params.json.
+        model: SHA-1 of the model file; None during training.
+        started: start of the run, milliseconds since 1970; None for now.
     """
     newest_first = _search(KEY, record["key"])
     for run in newest_first:
@@ -76,12 +77,12 @@ def _tags(record: dict[str, Any]) -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """Replace what MLflow refuses in the name of a metric or tag."""
+    """Replace characters that MLflow does not allow in the name of a metric or tag."""
     return re.sub(r"[^\w /.:-]", "_", name)
 
 
 def plain_names(names: list[str]) -> dict[str, str]:
-    """Replace what MLflow refuses in names; those that become the same get a number."""
+    """Apply `plain` to several names, numbering those that become equal."""
     plains: dict[str, str] = {}
     for name in names:
         like = sum(plain(other) == plain(name) for other in plains)
@@ -90,7 +91,7 @@ def plain_names(names: list[str]) -> dict[str, str]:
 
 
 def _open_parent(experiment_id: str) -> str:
-    """Find or create the run that holds all runs of one invocation of the workflow."""
+    """Find or create the parent run of one invocation of the workflow; return its id."""
     started = os.environ.get(INVOCATION) or time.strftime("%Y-%m-%d %H:%M:%S")
     client = mlflow.MlflowClient()
     with machine_lock(f"mlflow-{digest([client.tracking_uri, experiment_id])}"):
@@ -98,22 +99,22 @@ def _open_parent(experiment_id: str) -> str:
             return str(found[0].info.run_id)
         tags = {INVOCATION: started, "mlflow.user": USER}
         run_id = client.create_run(experiment_id, None, tags, f"workflow · {started}").info.run_id
-        client.set_terminated(run_id)  # it trains nothing itself
+        client.set_terminated(run_id)  # it has no work of its own
         return str(run_id)
 
 
 def log_history(run_id: str, history: pd.DataFrame) -> None:
-    """Log the rows of history.csv that MLflow does not have."""
+    """Log the rows of history.csv that MLflow does not have yet."""
     logged = mlflow.MlflowClient().get_metric_history(run_id, "validation/accuracy")
     known = {metric.step for metric in logged}
     for row in history[~history["epoch"].isin(known)].to_dict("records"):
         epoch = int(row.pop("epoch"))
-        # MLflow's pages open on what was logged first: the last column, the validation accuracy.
+        # MLflow's page opens with the metric logged first; reversed, it is the validation accuracy.
         metrics = {_metric(name): row[name] for name in reversed(row)}
         mlflow.log_metrics(metrics, epoch, run_id=run_id)
 
 
 def _metric(column: str) -> str:
-    """Name of a column of history.csv; MLflow groups charts by the part before the slash."""
+    """Convert a column of history.csv to a metric name, whose prefix groups charts in MLflow."""
     subset, _, name = column.partition("_")
     return f"{subset}/{name}" if subset in ("train", "validation") else f"train/epoch_{column}"

@@ -1,4 +1,4 @@
-"""Upload of finished runs: metrics, files, figure and model; what MLflow holds is left alone."""
+"""Upload of finished runs to MLflow: metrics, files, figure and model, if not uploaded yet."""
 
 import shutil
 import tempfile
@@ -22,22 +22,22 @@ from songnet.tracking.models import has_model, log_model, register_best
 from songnet.tracking.runs import DATA, MODEL, PLACE, log_history, open_run, plain_names
 from songnet.tracking.store import CURRENT, explain, open_experiment
 
-METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the metrics.json that MLflow holds of it
+METRICS = "songnet.sha1.metrics"  # tag of a run: SHA-1 of the uploaded metrics.json
 
 
 def upload_runs(uri: str, experiment: str, folders: list[Path]) -> dict[str, str]:
-    """Bring MLflow up to date with the run folders.
+    """Synchronise MLflow with the run folders.
 
     Args:
-        uri: of the tracking server.
-        experiment: its name.
+        uri: tracking URI.
+        experiment: name of the experiment.
         folders: ``results/{dataset}/runs/{split}/{model}/{seed}``.
 
     Returns:
         MLflow's run id of each folder.
 
     Raises:
-        SongNetError: the server cannot be reached, or refuses what it is given.
+        SongNetError: the server cannot be reached or rejects the upload.
     """
     try:
         experiment_id = open_experiment(uri, experiment)
@@ -56,7 +56,7 @@ def upload_runs(uri: str, experiment: str, folders: list[Path]) -> dict[str, str
 
 
 def _upload(experiment_id: str, folder: Path) -> Any:
-    """Bring one run up to date and return it as it was before."""
+    """Synchronise one run and return MLflow's run as it was before."""
     (run,) = read_runs([folder])
     family = FAMILIES[run.params["family"]]
     model = sha1(folder / family.file)
@@ -69,10 +69,10 @@ def _upload(experiment_id: str, folder: Path) -> Any:
         return found
     log_history(run_id, run.history)
     metrics = _metrics(run)
-    # MLflow's table shows the last step of a metric: here that of the model that was kept.
+    # MLflow's table shows the value at the last step: log that of the kept model there.
     kept = {"validation/accuracy": metrics.pop("validation/accuracy")}
     mlflow.log_metrics(kept, int(run.history["epoch"].iloc[-1]), run_id=run_id)
-    mlflow.log_metrics(metrics, run_id=run_id)  # without a step, which MLflow draws as bars
+    mlflow.log_metrics(metrics, run_id=run_id)  # metrics without steps are drawn as bars
     title = "{model} · {protocol} split · seed {seed}".format_map(run.params)
     with tempfile.TemporaryDirectory() as temporary:
         confusion_figure(confusion_table([run]), title, f"{temporary}/confusion.png")
@@ -84,13 +84,13 @@ def _upload(experiment_id: str, folder: Path) -> Any:
             tags |= log_model(folder / family.file, run.params)
     client = mlflow.MlflowClient()
     client.set_terminated(run_id, "FINISHED", ended)
-    # Last, since they say that all of it is there.
+    # The tags are set last, because they mark the upload as complete.
     client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
     return found
 
 
 def _metrics(run: Run) -> dict[str, float]:
-    """Metrics of a run, named and scaled (0 to 1) alike for every model."""
+    """Return the metrics of a run under their MLflow names, as fractions."""
     values = {"train/seconds": float(run.history["seconds"].sum())}
     for subset in [subset for subset in ("validation", "test") if subset in run.metrics]:
         found = run.metrics[subset]
@@ -102,7 +102,7 @@ def _metrics(run: Run) -> dict[str, float]:
 
 
 def _mark_current(runs: list[Any]) -> None:
-    """Tell runs of the results folder from those whose place they have taken."""
+    """Tag the runs of the results folder as current and the runs they replace as not current."""
     run_ids = {run.info.run_id for run in runs}
     places = {run.data.tags[PLACE] for run in runs}
     client = mlflow.MlflowClient()

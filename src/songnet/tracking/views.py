@@ -1,4 +1,4 @@
-"""MLflow's table of runs as people want to see it: the current runs of a protocol, best first."""
+"""Views of MLflow's table of runs: the current runs of a protocol, best first."""
 
 import json
 
@@ -18,16 +18,16 @@ COLUMNS = [
 def describe_experiment(
     uri: str, experiment: str, note: str, protocols: list[str]
 ) -> dict[str, str]:
-    """Give an experiment a view for each protocol, and a note with links to them.
+    """Add a view for each protocol to an experiment, and a description with links to the views.
 
     Args:
-        uri: of the tracking server.
-        experiment: its name.
-        note: about the data.
-        protocols: of its runs.
+        uri: tracking URI.
+        experiment: name of the experiment.
+        note: note about the data set.
+        protocols: protocols of the runs.
 
     Returns:
-        The address of each view, relative to that of the server.
+        URL of each view relative to the server's, by protocol.
 
     Raises:
         Exception: as in `open_experiment`.
@@ -46,13 +46,13 @@ def describe_experiment(
     links = " · ".join(f"[{protocol}]({page})" for protocol, page in pages.items())
     text = f"Runs by validation accuracy: {links}. {note}"
     mlflow.set_experiment_tag("mlflow.note.content", text.strip())
-    # MLflow's pages then show training runs first, not chat traces.
+    # This kind makes MLflow's page show training runs first instead of traces.
     mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
     return pages
 
 
 def _view(protocol: str) -> dict[str, object]:
-    """State of the page, in MLflow's own words. Without a filter, runs hide in their parents."""
+    """Return MLflow's page state. Without a filter, MLflow nests the runs under their parents."""
     return {
         "searchFilter": f"params.protocol = '{protocol}' and tags.`{CURRENT}` = 'true'",
         "orderByKey": "metrics.`validation/accuracy`",

@@ -1,30 +1,30 @@
-// The worker and the pieces that wait for it.
+// Queue of pieces that the worker analyses.
 
 import { decodeWhole } from "./audio/whole.js";
 
-const PART = 2 ** 18; // samples that the worker gets at a time
-const NO_AUDIO = "This browser finds no audio in it.";
-// Methods for what the worker answers.
+const CHUNK = 2 ** 18; // samples sent to the worker at a time
+const NO_AUDIO = "This browser cannot decode the file.";
+// Methods that handle the worker's messages, by kind.
 const ANSWERS = { model: "loaded", steps: "steps", end: "end", level: "level", unreadable: "unreadable", error: "error" };
 
-/** Analyses pieces one after the other, and the microphone beside them. */
+/** Analyses files one at a time, and a microphone in parallel. */
 export class Analysis {
   /**
-   * @param {object} events functions: `changed(piece)` after new steps or another state,
-   *   `level(value)` of the microphone from 0 to 1, `failed(text)` where nothing works any more.
+   * @param {object} events callbacks: `changed(piece)` after new steps or a change of state,
+   *   `level(value)` with the microphone's level from 0 to 1, `failed(text)` if the worker is unusable.
    */
   constructor(events) {
     this.events = events;
     this.model = null;
-    this.pieces = new Map(); // that the worker knows, by their ids
+    this.pieces = new Map(); // pieces known to the worker, by id
     this.waiting = [];
     this.active = null;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this[ANSWERS[data.kind]](data);
-    this.worker.onerror = () => events.failed("The engine of this page cannot start. Reload the page.");
+    this.worker.onerror = () => events.failed("The page's audio engine failed to start. Reload the page.");
   }
 
-  /** Load a network; resolves once the worker has it. */
+  /** Load a network; resolves when the worker has loaded it. */
   load(address) {
     this.waiting = [];
     this.cancel(this.active);
@@ -32,7 +32,7 @@ export class Analysis {
     return new Promise((resolve, reject) => (this.loading = { resolve, reject }));
   }
 
-  /** Analyse a file, before all others that wait if it is wanted at once. */
+  /** Queue a file for analysis; `atOnce` puts it before all other files. */
   analyse(piece, atOnce = false) {
     piece.restart(this.model);
     this.waiting = this.waiting.filter((other) => other !== piece);
@@ -46,7 +46,7 @@ export class Analysis {
     this.next();
   }
 
-  /** Analyse what a microphone gives, until `finish`. */
+  /** Analyse the samples of a microphone, until `finish`. */
   listen(piece, { rate, port }) {
     piece.restart(this.model);
     piece.state = "listening";
@@ -58,7 +58,7 @@ export class Analysis {
     this.worker.postMessage({ kind: "finish", id: piece.id });
   }
 
-  /** Analyse a piece no further. */
+  /** Stop the analysis of a piece. */
   cancel(piece) {
     if (!piece) return;
     this.waiting = this.waiting.filter((other) => other !== piece);
@@ -81,7 +81,7 @@ export class Analysis {
     this.events.changed(piece);
   }
 
-  // What the worker answers.
+  // Messages from the worker.
 
   loaded(data) {
     this.model = data;
@@ -101,14 +101,14 @@ export class Analysis {
     if (!piece) return;
     piece.analysed = seconds;
     piece.duration = seconds;
-    this.close(piece, piece.steps ? "" : `It is too short: a step takes ${piece.model.stepSeconds.toFixed(2)} s.`);
+    this.close(piece, piece.steps ? "" : `too short: a step takes ${piece.model.stepSeconds.toFixed(2)} s.`);
   }
 
   level({ id, level }) {
     if (this.pieces.has(id)) this.events.level(level);
   }
 
-  /** The worker cannot take the file apart: the browser decodes it in one go. */
+  /** The worker cannot parse the file, so the browser decodes it as a whole. */
   async unreadable({ id }) {
     const piece = this.pieces.get(id);
     if (!piece) return;
@@ -117,15 +117,15 @@ export class Analysis {
     this.pieces.delete(id);
     this.pieces.set(piece.id, piece);
     this.events.changed(piece);
-    const mine = piece.id;
+    const newId = piece.id;
     const clip = await decodeWhole(piece.file).catch(() => null);
-    if (this.pieces.get(mine) !== piece) return;
+    if (this.pieces.get(newId) !== piece) return;
     if (!clip) return this.close(piece, NO_AUDIO);
     piece.state = "analysing";
     piece.duration = clip.samples.length / clip.rate;
-    this.worker.postMessage({ kind: "begin", id: mine, rate: clip.rate });
-    for (let start = 0; start < clip.samples.length; start += PART) {
-      this.worker.postMessage({ kind: "samples", id: mine, samples: clip.samples.slice(start, start + PART) });
+    this.worker.postMessage({ kind: "begin", id: newId, rate: clip.rate });
+    for (let start = 0; start < clip.samples.length; start += CHUNK) {
+      this.worker.postMessage({ kind: "samples", id: newId, samples: clip.samples.slice(start, start + CHUNK) });
     }
     this.finish(piece);
   }

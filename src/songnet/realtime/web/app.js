@@ -1,4 +1,4 @@
-// The page: what is chosen is played, analysed by the worker, and shown.
+// Main module of the page: plays, analyses and shows the chosen music.
 
 import { Analysis } from "./analysis.js";
 import { Listening } from "./listening.js";
@@ -13,11 +13,11 @@ const analysis = new Analysis({ changed, level: (value) => listening.level(value
 const stage = new Stage(player);
 const listening = new Listening(analysis, stage, say);
 
-let model = null; // of site.models, with what the worker tells of it
-let pieces = []; // that were chosen together
+let model = null; // entry of site.models, with the worker's facts about the network
+let pieces = []; // pieces chosen together
 let current = null;
-const exampleButtons = new Map(); // and their examples
-let choice = 0; // counts choices: what arrives for an earlier one is ignored
+const exampleButtons = new Map(); // examples by button
+let choice = 0; // number of the current choice; responses to earlier choices are ignored
 
 wire();
 fillNetworks();
@@ -43,7 +43,7 @@ function wire() {
   element("png").onclick = () => savePicture(current, model, stage.window);
 }
 
-/** Take a network; everything on the page is analysed again by it. */
+/** Select a network and analyse everything on the page again with it. */
 async function choose(entry) {
   document.body.dataset.state = "loading";
   if (listening.piece) listening.stop();
@@ -66,19 +66,19 @@ function openFiles(files) {
   open(files.map((file) => new Piece({ title: file.name, file })));
 }
 
-/** Fetch an example, then play it. */
+/** Download an example and play it. */
 async function openExample(example) {
   clear();
-  const mine = choice;
+  const thisChoice = choice;
   const answer = await fetch(example.file).catch(() => null);
   const file = answer?.ok && (await answer.blob());
-  if (mine !== choice) return;
-  if (!file) return say(`${example.title}: it cannot be fetched. Is this device offline?`);
-  const credit = `Labelled ${example.genre} in the data set${example.licence && ` · ${example.licence}`}`;
+  if (thisChoice !== choice) return;
+  if (!file) return say(`${example.title}: the download failed. Is this device offline?`);
+  const credit = `Genre in the data set: ${example.genre}${example.licence && ` · ${example.licence}`}`;
   open([new Piece({ title: example.title, credit, file })], example);
 }
 
-/** Analyse pieces one after the other, and play the first one. */
+/** Queue pieces for analysis and play the first one. */
 function open(chosen, example = null) {
   clear();
   if (!chosen.length || !model) return;
@@ -106,13 +106,13 @@ function show(piece) {
   changed(piece);
 }
 
-/** Say beside a prediction what it is not worth; examples are of the music that the network knows. */
+/** Show the network's caution, except for examples, which are like its training music. */
 function warn(piece) {
   element("caution").hidden = !model.caution || Boolean(piece.example);
   tell(element("caution"), model.caution);
 }
 
-/** Leave what is on the stage. */
+/** Stop and remove the current pieces. */
 function clear() {
   choice++;
   say("");
@@ -128,7 +128,7 @@ function clear() {
   document.body.dataset.state = "idle";
 }
 
-/** A piece has more steps, or is in another state. */
+/** Update the page after a piece has new steps or another state. */
 function changed(piece) {
   if (pieces.length > 1) fillQueue(pieces, current, model, select);
   if (piece !== current) return;
@@ -141,7 +141,7 @@ function changed(piece) {
   if (next) tell(element("next"), `Next: ${next.title}`);
 }
 
-/** What may be tried after the current piece. */
+/** Return what to offer after the current piece: the next file, or another example. */
 function following() {
   const piece = pieces[pieces.indexOf(current) + 1];
   if (piece) return { title: piece.title, open: () => select(piece) };
@@ -154,8 +154,8 @@ function following() {
 async function toggleMicrophone() {
   if (listening.piece) return listening.stop();
   clear();
-  const mine = choice;
-  const piece = await listening.start(() => mine === choice);
+  const thisChoice = choice;
+  const piece = await listening.start(() => thisChoice === choice);
   if (!piece) return;
   pieces = [piece];
   show(piece);
@@ -180,13 +180,13 @@ function fillNetworks() {
   element("network").replaceChildren(...site.models.map(({ title }) => new Option(title)));
 }
 
-/** Keep the page for times without a connection. */
+/** Install the service worker, so that the page works offline. */
 async function offline() {
   if (!site.offline || !navigator.serviceWorker) return;
   const registered = await navigator.serviceWorker.register("sw.js").catch(() => null);
-  if (!registered) return; // private windows keep nothing
+  if (!registered) return; // not allowed in private windows
   await navigator.serviceWorker.ready;
-  tell(element("offline"), "It works offline, too, and can be installed as an app.");
+  tell(element("offline"), "It also works offline and can be installed as an app.");
 }
 
 function say(text) {

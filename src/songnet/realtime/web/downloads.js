@@ -1,15 +1,15 @@
-// What users take with them: the timeline as CSV, the picture as PNG.
+// Downloads: the timeline as CSV, the picture as PNG.
 
 import { Picture, MARGIN } from "./picture.js";
 
-const [WIDTH, HEIGHT, SCALE] = [1000, 420, 2]; // CSS pixels, and device pixels for each
-const LINE = 22; // of the legend
+const [WIDTH, HEIGHT, SCALE] = [1000, 420, 2]; // CSS pixels, and device pixels per CSS pixel
+const LINE = 22; // height of a line of the legend, pixels
 
 export function saveCsv(piece) {
   save(new Blob([piece.csv()], { type: "text/csv" }), piece, "csv");
 }
 
-/** Save the picture of a whole piece with its title and a legend, in light colours. */
+/** Save the picture of a piece with its title and a legend, in the light theme. */
 export function savePicture(piece, model, window) {
   const plot = new Picture(document.createElement("canvas"), { ink: "#1c1c1e", empty: "#f0eeea" });
   plot.window = window;
@@ -37,7 +37,7 @@ export function savePicture(piece, model, window) {
   canvas.toBlob((blob) => save(blob, piece, "png"));
 }
 
-/** Position of each genre in the legend. */
+/** Lay out the legend: the position of each genre. */
 function legend(paint, { genres, colours }) {
   paint.font = "13px system-ui, sans-serif";
   let x = MARGIN.left, row = 0;

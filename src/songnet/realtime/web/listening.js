@@ -1,26 +1,26 @@
-// The microphone on the page: its level, and clear words where it delivers nothing.
+// The microphone's controls: its level, and messages if no sound arrives.
 
 import { Microphone } from "./audio/microphone.js";
 import { Piece } from "./piece.js";
 import { element, tell } from "./view.js";
 
-const SILENT = 1e-4; // a lower level is silence
-const PATIENCE = 3000; // ms without sound
+const SILENT = 1e-4; // levels up to this are silence
+const PATIENCE = 3000; // ms without sound before a message
 const LOWEST = -60; // dB, at the left end of the meter
 const TEXTS = {
   sound: "Listening",
-  silence: "The microphone delivers silence. Is it muted?",
-  nothing: "The microphone delivers nothing. The browser may have paused it: press Microphone twice.",
+  silence: "The microphone is silent. Is it muted?",
+  nothing: "No data from the microphone. The browser may have paused it: press Microphone twice.",
 };
 
 export class Listening {
-  /** @param {function(string)} say tells the user what is wrong. */
+  /** @param {function(string)} say shows an error message. */
   constructor(analysis, stage, say) {
     Object.assign(this, { analysis, stage, say, piece: null });
     setInterval(() => this.check(), 500);
   }
 
-  /** Open the microphone. @returns the piece that it fills; null where there is none. */
+  /** Open the microphone. @returns the piece that it records, or null on failure. */
   async start(isWanted) {
     element("microphone").disabled = true;
     try {
@@ -42,7 +42,7 @@ export class Listening {
     return this.piece;
   }
 
-  /** Close the microphone; the piece is finished. */
+  /** Close the microphone and finish the piece. */
   stop() {
     this.analysis.finish(this.piece);
     this.close();
@@ -55,7 +55,7 @@ export class Listening {
     element("level").hidden = true;
   }
 
-  /** @param {number} value the loudest sample of the last 50 ms, 0 to 1. */
+  /** @param {number} value peak of the last 50 ms, 0 to 1. */
   level(value) {
     if (!this.piece) return;
     this.arrived = performance.now();
@@ -72,8 +72,8 @@ export class Listening {
   }
 
   trouble(trouble) {
-    if (trouble !== "ended" || !this.piece) return; // `check` finds what is suspended
+    if (trouble !== "ended" || !this.piece) return; // `check` handles suspension
     this.stop();
-    this.say("The microphone is gone. What came so far is kept.");
+    this.say("The microphone was disconnected. The music so far is kept.");
   }
 }

@@ -1,11 +1,11 @@
-// Colours of levels, after matplotlib's magma: black, violet, orange, pale yellow.
+// Colour map of the spectrogram, an approximation of matplotlib's magma.
 
 const STOPS = [
   [0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100],
   [251, 135, 97], [254, 194, 135], [252, 253, 191],
 ];
 
-/** @returns {Uint32Array} 256 pixels, from quiet to loud. */
+/** @returns {Uint32Array} 256 RGBA pixels, from quiet to loud. */
 export function magma() {
   const pixels = new Uint8ClampedArray(4 * 256);
   for (let i = 0; i < 256; i++) {

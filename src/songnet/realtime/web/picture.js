@@ -1,21 +1,21 @@
-// The picture: stacked probabilities over the spectrogram, on one time axis.
+// The picture: stacked probabilities above the spectrogram, on a common time axis.
 
 import { magma } from "./magma.js";
 import { clock } from "./piece.js";
 
-const LIVE_SECONDS = 60; // window of music without an end
+const LIVE_SECONDS = 60; // length of the time axis for a microphone
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]; // seconds
-const TICK_WIDTH = 70; // pixels, at least
-const GAP = 8; // pixels between both plots
-const NAME_HEIGHT = 16; // pixels of an area that can hold its genre's name
-const NAME_PLACES = 60; // that are tried for it
-export const MARGIN = { left: 40, right: 12, top: 8, bottom: 24 }; // pixels; style.css has them, too
+const TICK_WIDTH = 70; // smallest distance between ticks, pixels
+const GAP = 8; // pixels between the two plots
+const NAME_HEIGHT = 16; // smallest height of an area for its genre's name, pixels
+const NAME_PLACES = 60; // number of positions tried for a name
+export const MARGIN = { left: 40, right: 12, top: 8, bottom: 24 }; // pixels, as in style.css
 
-/** Paints a piece; layers keep what is painted, so that new steps cost only their own columns. */
+/** Draws a piece. Off-screen layers keep drawn columns, so that only new columns are drawn. */
 export class Picture {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{ink: string, empty: string}} [theme] colours; those of the page by default.
+   * @param {{ink: string, empty: string}} [theme] colours; default: the page's.
    */
   constructor(canvas, theme = null) {
     this.canvas = canvas;
@@ -25,10 +25,10 @@ export class Picture {
     this.spectrogram = document.createElement("canvas");
     this.colours = magma();
     this.piece = null;
-    this.window = 1; // steps of smoothing
+    this.window = 1; // smoothing window, steps
   }
 
-  /** Take sizes, in CSS pixels. */
+  /** Set the size, in CSS pixels. */
   resize(width, height, scale = devicePixelRatio) {
     this.scale = scale;
     this.canvas.width = Math.round(width * scale);
@@ -49,7 +49,7 @@ export class Picture {
     this.draw();
   }
 
-  /** First and last second of the time axis. */
+  /** Limits of the time axis, seconds. */
   get range() {
     const { piece } = this;
     if (!piece) return [0, 30];
@@ -58,21 +58,21 @@ export class Picture {
     return [end - LIVE_SECONDS, end];
   }
 
-  /** Paint everything. */
+  /** Draw everything. */
   draw() {
     this.areas.getContext("2d").clearRect(0, 0, this.areas.width, this.areas.height);
     this.spectrogram.getContext("2d").clearRect(0, 0, this.spectrogram.width, this.spectrogram.height);
-    this.painted = 0; // columns
+    this.painted = 0; // number of columns drawn
     this.paintedRange = this.range;
     this.update();
   }
 
-  /** Paint what is new. */
+  /** Draw new columns. */
   update() {
     const { piece, range } = this;
     if (String(range) !== String(this.paintedRange)) return this.draw();
     if (piece?.steps) {
-      // What is left at the end makes no step; it looks like the last one.
+      // The rest at the end is shorter than a step and is drawn like the last step.
       const end = piece.state === "done" ? range[1] : piece.steps * piece.model.stepSeconds;
       const columns = Math.min(this.areas.width, Math.floor(this.columnAt(end)));
       this.paintAreas(Math.max(0, this.painted - 1), columns);
@@ -102,14 +102,14 @@ export class Picture {
       shares.forEach((share, g) => {
         const height = share * areas.height;
         paint.fillStyle = this.genreColours[g];
-        // A pixel more hides seams; the next genre covers it.
+        // One extra pixel hides seams; the next genre covers it.
         paint.fillRect(column, top - height, 1, height + 1);
         top -= height;
       });
     }
   }
 
-  /** Smoothed probabilities at a time, between those of both steps next to it. */
+  /** Smoothed probabilities at a time, interpolated between the neighbouring steps. */
   sharesAt(seconds) {
     const { piece, window } = this;
     const place = seconds / piece.model.stepSeconds - 1;
@@ -146,7 +146,7 @@ export class Picture {
     return piece.columns.count ? piece.columns.row(Math.min(column, piece.columns.count - 1)) : null;
   }
 
-  /** Put the layers and the axes onto the canvas. */
+  /** Draw the layers and the axes onto the canvas. */
   compose() {
     const { paint, piece, scale, width, upper, lower } = this;
     const { ink, empty } = this.theme ?? pageTheme();
@@ -163,7 +163,7 @@ export class Picture {
     if (piece?.state === "done") this.names();
   }
 
-  /** Write the name of each genre where its area has most room for it, if it has enough. */
+  /** Write the name of each genre where its area is highest, if it is high enough. */
   names() {
     const { paint, piece, upper, width, areas } = this;
     const edges = Array.from({ length: NAME_PLACES }, (_, i) => {
@@ -208,7 +208,7 @@ export class Picture {
   }
 }
 
-/** Whether black stands out more than white from a colour, #rrggbb (luminance: WCAG 2.2). */
+/** Whether black contrasts more than white with a colour, #rrggbb (luminance: WCAG 2.2). */
 function isLight(colour) {
   const linear = [1, 3, 5].map((at) => {
     const value = parseInt(colour.slice(at, at + 2), 16) / 255;

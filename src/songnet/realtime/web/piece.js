@@ -1,12 +1,12 @@
-// What is known of one piece of music: its steps, its spectrogram, and what follows from them.
+// One piece of music: the predictions of its steps, its spectrogram and its summary.
 
-const SUMMARY_SECONDS = 5; // around a step, by whose mean the summary tells genres
-const MOST_COLUMNS = 8192; // of a spectrogram; longer ones get coarser
-const LIVE_FRAMES = 4096; // the last ones, which are kept as they are
+const SUMMARY_SECONDS = 5; // smoothing window of the summary's timeline
+const MOST_COLUMNS = 8192; // columns of a spectrogram; longer ones are downsampled
+const LIVE_FRAMES = 4096; // last frames of a microphone, kept at full resolution
 
 let serial = 0;
 
-/** Rows of equal width, of which more come. */
+/** A growing array of rows of equal width. */
 class Rows {
   constructor(Type, width) {
     this.width = width;
@@ -34,30 +34,30 @@ export class Piece {
   /** @param {{title: string, credit?: string, file?: Blob, live?: boolean}} about */
   constructor({ title, credit = "", file = null, live = false }) {
     Object.assign(this, { title, credit, file, live });
-    this.duration = null; // seconds, once somebody knows
+    this.duration = null; // seconds, when known
     this.restart(null);
   }
 
-  /** Forget all steps. @param {object} model what the worker tells of the network. */
+  /** Forget all steps. @param {object} model the worker's facts about the network. */
   restart(model) {
-    this.id = ++serial; // ignore answers to earlier requests
+    this.id = ++serial; // a new id, so that answers to earlier requests are ignored
     this.model = model;
-    this.state = "waiting"; // then analysing, listening, done, or failed
+    this.state = "waiting"; // later decoding, analysing, listening, done or failed
     this.problem = "";
-    this.analysed = this.share = 0; // seconds, and the share of the file
+    this.analysed = this.share = 0; // seconds, and fraction of the file
     const genres = model?.genres.length ?? 1;
     this.nows = new Rows(Float32Array, genres);
     this.overalls = new Rows(Float32Array, genres);
     this.silences = new Rows(Uint8Array, 1);
     this.sums = new Rows(Float64Array, genres);
-    this.sums.push(new Float64Array(genres)); // of the steps before each one
+    this.sums.push(new Float64Array(genres)); // cumulative sums, to average over windows
     this.columns = new Rows(Uint8Array, model?.bands ?? 1);
     this.framesPerColumn = 1;
     this.frames = 0;
     this.recent = []; // the last frames
   }
 
-  /** Take what the worker found. */
+  /** Add steps from the worker. */
   add({ now, overall, silent, levels, seconds, share }) {
     this.analysed = seconds;
     this.share = share ?? this.share;
@@ -88,20 +88,20 @@ export class Piece {
     return this.nows.count;
   }
 
-  /** Seconds of the whole piece, as far as they are known. */
+  /** Length of the piece in seconds, estimated if unknown. */
   get seconds() {
     if (this.duration) return this.duration;
     return this.share > 0.02 ? this.analysed / this.share : this.analysed;
   }
 
-  /** The step that music at a time belongs to; null where it has not been analysed. */
+  /** Index of the step at a time, or null if it is not analysed yet. */
   stepAt(seconds) {
     const step = Math.floor(seconds / this.model.stepSeconds);
     if (step < this.steps) return step;
     return this.state === "done" && this.steps ? this.steps - 1 : null;
   }
 
-  /** Probabilities of the music at a step: the mean over the last `window` steps. */
+  /** Step probabilities, averaged over the last `window` steps. */
   now(step, window) {
     return this.mean(Math.max(0, step + 1 - window), step + 1);
   }
@@ -111,23 +111,23 @@ export class Piece {
     return Float32Array.from(this.sums.row(end), (sum, g) => (sum - before[g]) / (end - start));
   }
 
-  /** Probabilities of all music up to a step. */
+  /** Clip probabilities: of all music up to a step. */
   overall(step) {
     return this.overalls.row(step);
   }
 
-  /** Whether nothing was audible up to a step: probabilities mean nothing then. */
+  /** Whether all music up to a step is silence, so that probabilities are meaningless. */
   silent(step) {
     return Boolean(this.silences.data[step]);
   }
 
-  /** The likeliest genres of the whole piece; null where there was no music. */
+  /** Genres of the whole piece, most probable first, or null if it is silent. */
   result() {
     const last = this.steps - 1;
     return last < 0 || this.silent(last) ? null : ranked(this.overall(last), this.model.genres);
   }
 
-  /** Where the music turns to which genre. @returns {{seconds: number, genre: string}[]} */
+  /** Changes of the predicted genre. @returns {{seconds: number, genre: string}[]} */
   turns() {
     const { stepSeconds, genres } = this.model;
     const window = Math.max(1, Math.round(SUMMARY_SECONDS / stepSeconds));
@@ -141,7 +141,7 @@ export class Piece {
     return found;
   }
 
-  /** Every step as CSV: its end in seconds, then probabilities. */
+  /** All steps as CSV: the end of the step in seconds, then probabilities. */
   csv() {
     const { genres, stepSeconds } = this.model;
     const names = ["now", "overall"].flatMap((kind) => genres.map((genre) => `${kind} ${genre}`));
@@ -154,14 +154,14 @@ export class Piece {
   }
 }
 
-/** Genres from the likeliest to the least likely. */
+/** Sort genres by probability, highest first. */
 export function ranked(probabilities, genres) {
   return genres
     .map((genre, g) => ({ genre, probability: probabilities[g] }))
     .sort((a, b) => b.probability - a.probability);
 }
 
-/** A time in music: 4:07, 1:02:03. */
+/** Format a time as 4:07 or 1:02:03. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
@@ -169,7 +169,7 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** A probability, 83 %, that no line breaks. */
+/** Format a probability as 83 %, with a non-breaking space. */
 export function percent(probability) {
   return `${Math.round(100 * probability)}\u00a0%`;
 }

@@ -1,8 +1,8 @@
-// The piece that is played: player, picture with playhead, predictions at the playhead.
+// The playing piece: player, picture with playhead, predictions at the playhead.
 
 import { Picture, MARGIN } from "./picture.js";
 import { clock, percent, ranked } from "./piece.js";
-import { element, tell, tellProgress, tellStep } from "./view.js";
+import { element, tell, showProgress, showStep } from "./view.js";
 
 const STRIDES = { ArrowLeft: -5, ArrowRight: 5, ArrowDown: -5, ArrowUp: 5, PageDown: -30, PageUp: 30 }; // seconds
 
@@ -11,7 +11,7 @@ export class Stage {
     this.player = player;
     this.model = null;
     this.piece = null;
-    this.told = undefined; // the step that the page tells; null where it is not analysed
+    this.shownStep = undefined; // step shown on the page; null if not analysed yet
     this.invitation = element("title").textContent;
     this.place = element("picture");
     this.picture = new Picture(this.place.querySelector("canvas"));
@@ -41,7 +41,7 @@ export class Stage {
     });
   }
 
-  /** Steps over which "now" is averaged. */
+  /** Smoothing window of "now", in steps. */
   get window() {
     return Math.max(1, Math.round(element("smoothing").value / this.model.stepSeconds));
   }
@@ -50,7 +50,7 @@ export class Stage {
     if (!this.piece) return;
     this.picture.window = this.window;
     this.picture.draw();
-    this.told = undefined;
+    this.shownStep = undefined;
   }
 
   show(piece) {
@@ -62,7 +62,7 @@ export class Stage {
     this.place.dataset.steps = piece.steps;
     this.place.setAttribute("aria-disabled", String(piece.live));
     this.place.querySelector(".played").hidden = piece.live;
-    this.told = this.moved = undefined;
+    this.shownStep = this.moved = undefined;
   }
 
   play(piece) {
@@ -70,7 +70,7 @@ export class Stage {
     if (player.src) URL.revokeObjectURL(player.src);
     player.src = URL.createObjectURL(piece.file);
     player.hidden = false;
-    player.play().catch(() => {}); // where a page may not begin to play, the user presses play
+    player.play().catch(() => {}); // if autoplay is blocked, the user presses play
   }
 
   clear() {
@@ -89,16 +89,16 @@ export class Stage {
     this.place.setAttribute("aria-disabled", "true");
   }
 
-  /** The piece has changed. */
+  /** Update the page after the piece has changed. */
   update() {
     if (!this.piece) return;
-    tellProgress(this.piece);
+    showProgress(this.piece);
     this.picture.update();
     this.place.dataset.steps = this.piece.steps;
-    this.told = undefined;
+    this.shownStep = undefined;
   }
 
-  /** Move the playhead, once a frame. */
+  /** Move the playhead and update predictions, once per animation frame. */
   follow() {
     requestAnimationFrame(this.follow);
     const { piece } = this;
@@ -106,9 +106,9 @@ export class Stage {
     if (!piece.live) this.movePlayhead();
     const last = piece.steps ? piece.steps - 1 : null;
     const step = piece.live ? last : piece.stepAt(this.player.currentTime);
-    if (step === this.told) return;
-    this.told = step;
-    tellStep(piece, step, this.window, this.model);
+    if (step === this.shownStep) return;
+    this.shownStep = step;
+    showStep(piece, step, this.window, this.model);
   }
 
   movePlayhead() {
@@ -120,8 +120,8 @@ export class Stage {
     this.moved = x;
     for (const part of place.querySelectorAll(".veil, .playhead")) part.style.transform = `translateX(${x}px)`;
     const whole = Math.floor(time);
-    if (whole === this.toldSecond) return;
-    this.toldSecond = whole;
+    if (whole === this.shownSecond) return;
+    this.shownSecond = whole;
     place.setAttribute("aria-valuemax", Math.round(piece.seconds));
     place.setAttribute("aria-valuenow", whole);
     place.setAttribute("aria-valuetext", `${clock(whole)} of ${clock(piece.seconds)}`);
@@ -150,7 +150,7 @@ export class Stage {
     event.preventDefault();
   }
 
-  /** Tell what is under the pointer. */
+  /** Show the predictions under the pointer. */
   read(seconds) {
     const step = this.piece?.model ? this.piece.stepAt(seconds) : null;
     if (step === null || this.piece.silent(step)) return;

@@ -1,4 +1,4 @@
-// Keeps the page for times without a connection. `songnet site` fills in the version and the files.
+// Service worker for offline use. `songnet site` fills in the version and the files.
 
 const VERSION = "{{version}}";
 const FILES = {{files}};
@@ -21,7 +21,7 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(tidy());
 });
 
-// One version as a whole, and beside it what was fetched later: examples and further networks.
+// The cache has one version of all files, and examples and other networks once they were requested.
 self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || new URL(event.request.url).origin !== location.origin) return;
   const answer = async () => {

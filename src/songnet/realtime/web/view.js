@@ -1,4 +1,4 @@
-// What the page says in words: predictions, the table of genres, results, the queue.
+// Texts and tables of the page: predictions, genres, summary, queue.
 
 import { clock, percent, ranked } from "./piece.js";
 
@@ -6,20 +6,20 @@ export const element = (id) => document.getElementById(id);
 const MOST_TURNS = 12;
 const SILENT = "no music: silence";
 
-/** Set a text only where it changes, since screen readers read out what is set. */
+/** Set a text only if it changes, since screen readers announce every assignment. */
 export function tell(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
 /**
- * Say which genres are likeliest.
+ * Show the most probable genres.
  *
- * @param {string} id of the place: "now" or "overall".
- * @param {Float32Array | null} probabilities null where there are none.
+ * @param {string} id of the element: "now" or "overall".
+ * @param {Float32Array | null} probabilities null if there is no prediction.
  * @param {object} model genres, colours and close_call.
- * @param {string} reason why there are none.
+ * @param {string} reason shown if there is no prediction.
  */
-export function pronounce(id, probabilities, model, reason = "–") {
+export function showPrediction(id, probabilities, model, reason = "–") {
   const place = element(id);
   const [first, second] = probabilities ? ranked(probabilities, model.genres) : [];
   tell(element(`${id}-shares`), probabilities ? `${share(first)}, ${share(second)}` : "");
@@ -38,15 +38,15 @@ export function pronounce(id, probabilities, model, reason = "–") {
 const share = ({ genre, probability }) => `${genre} ${percent(probability)}`;
 const isUnsure = (first, second, model) => first.probability - second.probability < model.close_call;
 
-/** Say what a piece is at a step; null where it has not been analysed. */
-export function tellStep(piece, step, window, model) {
+/** Show the predictions of a piece at a step, which is null if not analysed yet. */
+export function showStep(piece, step, window, model) {
   const silent = step !== null && piece.silent(step);
   const reason = silent ? SILENT : piece.state === "waiting" ? "–" : "not analysed yet";
   const known = step !== null && !silent;
   const now = known ? piece.now(step, window) : null;
   const overall = known ? piece.overall(step) : null;
-  pronounce("now", now, model, reason);
-  pronounce("overall", overall, model, reason);
+  showPrediction("now", now, model, reason);
+  showPrediction("overall", overall, model, reason);
   fillTable(now, overall, model);
 }
 
@@ -61,7 +61,7 @@ function fillTable(now, overall, { genres }) {
   });
 }
 
-/** A table without numbers. */
+/** Empty the table of genres. */
 export function resetTable({ genres, colours }) {
   element("genres").tBodies[0].replaceChildren(
     ...genres.map((genre) => {
@@ -77,11 +77,11 @@ export function resetTable({ genres, colours }) {
       return row;
     }),
   );
-  pronounce("now", null, {});
-  pronounce("overall", null, {});
+  showPrediction("now", null, {});
+  showPrediction("overall", null, {});
 }
 
-/** An element with a class and contents; texts stay texts. */
+/** Create an element with a class and contents; strings become text nodes, never HTML. */
 export function make(name, className = "", ...contents) {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -95,18 +95,18 @@ export function mark(colour) {
   return made;
 }
 
-/** Progress of the piece on the stage, in words. */
-export function tellProgress(piece) {
+/** Show the progress of the current piece. */
+export function showProgress(piece) {
   const length = piece.duration ? ` of ${clock(piece.duration)}` : "";
   const texts = {
-    waiting: "Waiting for the files before it …",
-    decoding: "This browser decodes the whole file first, which takes a while …",
+    waiting: "Waiting for earlier files …",
+    decoding: "Decoding the whole file, which takes a while …",
     analysing: `Analysed: ${clock(piece.analysed)}${length} …`,
   };
   tell(element("progress"), texts[piece.state] ?? "");
 }
 
-/** One line on what a piece is. */
+/** Return one line about the state or result of a piece. */
 export function resultLine(piece, model) {
   if (piece.state === "failed") return piece.problem;
   if (piece.state === "waiting") return "waiting";

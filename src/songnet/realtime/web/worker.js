@@ -1,17 +1,17 @@
-// Everything that takes time, away from the page: decoding, and classifying step by step.
+// Worker for the time-consuming tasks: decoding and classification.
 //
-// The page sends {kind, id, ...}; answers are "model", "steps", "end", "level", "unreadable" (by this
-// worker; the browser as a whole may decode the file) and "error", each with the id of its piece.
+// The page sends messages {kind, id, ...}. The worker answers with messages of kind "model", "steps",
+// "end", "level", "unreadable" (the page then decodes the file itself) or "error", with the same id.
 
 import { decode } from "./audio/decode.js";
 import { Model, Stream } from "./engine/stream.js";
 
-const LOWEST = -60, HIGHEST = 45; // dB, of levels that are shown
-const PAUSE = 100; // ms between messages to the page, which draws each of them
+const LOWEST = -60, HIGHEST = 45; // dB, range of the displayed spectrogram
+const PAUSE = 100; // ms between messages to the page, which redraws after each one
 
 let model = null;
-const streams = new Map(); // of pieces whose samples come from the page or the microphone
-const stopped = new Set(); // pieces that are no longer needed
+const streams = new Map(); // pieces with samples from the page or the microphone, by id
+const stopped = new Set(); // ids of cancelled pieces
 
 const TASKS = { load, file: analyse, begin, samples, finish, stop: ({ id }) => stop(id) };
 
@@ -23,10 +23,10 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-/** Read a network. */
+/** Load a network. */
 async function load({ address }) {
   const answer = await fetch(address).catch(() => null);
-  if (!answer?.ok) throw new Error("The network cannot be fetched. Is this device offline?");
+  if (!answer?.ok) throw new Error("The network cannot be downloaded. Is this device offline?");
   model = new Model(await answer.arrayBuffer());
   const { genres, framesPerStep, stepSeconds, spectrogram } = model;
   postMessage({ kind: "model", address, genres, framesPerStep, stepSeconds, bands: spectrogram.n_mels });
@@ -58,7 +58,7 @@ async function analyse({ id, file }) {
   postMessage({ kind: "end", id, seconds });
 }
 
-/** Expect samples of a piece, from the page or, where there is a port, from the microphone. */
+/** Start a piece whose samples come from the page or, if there is a port, from the microphone. */
 function begin({ id, rate, port }) {
   const post = poster(id);
   streams.set(id, { stream: new Stream(model, rate), rate, seconds: 0, post });
@@ -89,7 +89,7 @@ function stop(id) {
   if (!streams.delete(id)) stopped.add(id);
 }
 
-/** A function that collects steps of a piece and sends them to the page, a few at a time. */
+/** Return a function that collects steps of a piece and sends them to the page in batches. */
 function poster(id) {
   let waiting = [];
   let last = -Infinity;
@@ -104,7 +104,7 @@ function poster(id) {
   };
 }
 
-/** Steps behind one another; levels as bytes, frame by frame. */
+/** Concatenate steps into typed arrays, with spectrogram levels as bytes. */
 function pack(steps) {
   const joined = (rows, Type) => {
     const result = new Type(rows.reduce((sum, row) => sum + row.length, 0));

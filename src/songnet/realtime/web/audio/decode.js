@@ -1,4 +1,4 @@
-// From a file to mono samples, part by part, so that memory does not grow with the length.
+// Decoding of a file to mono samples in chunks, in memory independent of its length.
 
 import { openFlac } from "./flac.js";
 import { openMp3 } from "./mp3.js";
@@ -7,16 +7,16 @@ import { openOgg } from "./ogg.js";
 import { Reader } from "./reader.js";
 import { openWav } from "./wav.js";
 
-const FORMATS = [openWav, openFlac, openOgg, openMp4, openMp3]; // MP3 last: it has no name in front
-const QUEUE = 32; // packets that wait for the decoder
+const FORMATS = [openWav, openFlac, openOgg, openMp4, openMp3]; // MP3 last: it has no signature
+const QUEUE = 32; // largest number of packets queued in the decoder
 
 /**
  * Decode an audio file.
  *
  * @param {Blob} file
  * @yields {{samples: Float32Array, rate: number, share: number}} mono samples, their rate in Hz, and
- *   the share of the file that has been read.
- * @throws {Error} this module cannot read the file; the browser as a whole may.
+ *   the fraction of the file read so far.
+ * @throws {Error} this module cannot parse the file; the browser's own decoder may.
  */
 export async function* decode(file) {
   const reader = new Reader(file);
@@ -40,10 +40,10 @@ async function open(reader) {
     const track = await format(reader);
     if (track) return { ...track, size: reader.size };
   }
-  throw new Error("a format that the browser alone may know");
+  throw new Error("an unknown format");
 }
 
-/** Samples of the packets of a track. */
+/** Decode the packets of a track. */
 async function* decoded(track) {
   const ready = [];
   let problem = null;
@@ -74,7 +74,7 @@ async function* decoded(track) {
   }
 }
 
-/** The mean of all channels. */
+/** Average all channels. */
 function mono(data) {
   const { numberOfFrames: size, numberOfChannels: channels, sampleRate: rate } = data;
   const sum = new Float32Array(size);

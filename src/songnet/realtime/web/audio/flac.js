@@ -1,15 +1,15 @@
-// FLAC: a frame ends where the next one begins, which its number and a checksum tell.
+// FLAC. The next frame is found by its frame number and the checksum of its header.
 
 import { number, text } from "./reader.js";
 
-const SHORTEST = 11; // bytes of a frame
-const LONGEST = 2 ** 24;
+const SHORTEST = 11; // shortest frame, bytes
+const LONGEST = 2 ** 24; // longest frame, bytes
 
-/** Open a FLAC; null for another file. */
+/** Open a FLAC file; null for other formats. */
 export async function openFlac(reader) {
   if (text(await reader.bytes(0, 4), 0, 4) !== "fLaC") return null;
   const info = (await reader.bytes(0, 42)).slice(); // fLaC and STREAMINFO
-  info[4] |= 128; // the last block of metadata that decoders need
+  info[4] |= 128; // mark STREAMINFO as the last metadata block
   const format = number(info, 18, 3);
   return {
     codec: "flac",
@@ -33,14 +33,14 @@ async function afterMetadata(reader) {
 async function* frames(reader, start) {
   for (let at = start; at < reader.size; ) {
     const frame = headerAt(await reader.bytes(at, 16), 0);
-    if (!frame) return; // tags behind the music
+    if (!frame) return; // tags after the last frame
     const end = await nextFrame(reader, at, frame.next);
     yield { data: (await reader.bytes(at, end - at)).slice(), end };
     at = end;
   }
 }
 
-/** Place of the frame behind that at `start`. */
+/** Position of the frame after the one at `start`. */
 async function nextFrame(reader, start, expected) {
   for (let length = 2 ** 15; ; length *= 2) {
     const bytes = await reader.bytes(start, length);
@@ -52,7 +52,7 @@ async function nextFrame(reader, start, expected) {
   }
 }
 
-/** Number of a frame, and of the one behind it; null where there is no header. */
+/** Number of a frame and of the next one; null if there is no frame header. */
 function headerAt(bytes, at) {
   if (bytes[at] !== 255 || (bytes[at + 1] & 0xfe) !== 0xf8 || bytes[at + 3] & 1) return null;
   const size = bytes[at + 2] >> 4;
@@ -60,7 +60,7 @@ function headerAt(bytes, at) {
   if (size === 0 || rate === 15) return null;
   let end = at + 4;
   const first = bytes[end++];
-  // A number as UTF-8 has it, but longer.
+  // The number is encoded as in UTF-8, with up to seven bytes.
   const following = first < 128 ? 0 : Math.clz32(~(first << 24)) - 1;
   let found = first < 128 ? first : first & (127 >> (following + 1));
   for (let i = 0; i < following; i++) found = found * 64 + (bytes[end++] & 63);

@@ -1,25 +1,25 @@
-// The microphone, whose samples go from the browser's audio thread straight to the worker.
+// The microphone. Its samples go directly from the browser's audio thread to the worker.
 
 /** An open microphone. */
 export class Microphone {
   /**
    * Ask for the microphone and open it.
    *
-   * @param {function(string)} onTrouble gets "suspended" or "running" when the browser stops or goes
-   *   on, and "ended" when the device is gone.
-   * @throws {Error} it is not there, or not allowed.
+   * @param {function(string)} onTrouble called with "suspended" or "running" when the browser pauses
+   *   or resumes recording, and with "ended" when the device is disconnected.
+   * @throws {Error} there is no microphone, or no permission to use it.
    */
   static async open(onTrouble) {
-    if (!navigator.mediaDevices) throw new Error("open this page at localhost or by https");
+    if (!navigator.mediaDevices) throw new Error("open this page on localhost or over https");
     const media = await navigator.mediaDevices.getUserMedia({
-      // What helps speech harms music.
+      // These filters are made for speech and distort music.
       audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
     const microphone = new Microphone(media);
     try {
       await microphone.connect(onTrouble);
     } catch (error) {
-      microphone.close(); // no one else can close it
+      microphone.close(); // the caller has no reference to close it
       throw error;
     }
     return microphone;

@@ -1,14 +1,14 @@
-// MP3: frames behind one another, each with its length in its header.
+// MP3: consecutive frames, whose headers give their lengths.
 
 import { number, text } from "./reader.js";
 
 const MPEG1 = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]; // kbit/s
 const MPEG2 = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 const RATES = [44_100, 48_000, 32_000]; // Hz, of MPEG 1
-const FARTHEST = 2 ** 16; // bytes before the first frame
+const FARTHEST = 2 ** 16; // largest position of the first frame after tags, bytes
 const DECODER_DELAY = 529; // samples
 
-/** Open an MP3; null for another file. */
+/** Open an MP3 file; null for other formats. */
 export async function openMp3(reader) {
   const start = await firstFrame(reader);
   if (start === null) return null;
@@ -30,7 +30,7 @@ async function* frames(reader, start, first) {
     let bytes = await reader.bytes(at, 4);
     const frame = frameAt(bytes, 0);
     if (!frame) {
-      at = await nextFrame(reader, at + 1, Infinity); // over what is damaged, or tags
+      at = await nextFrame(reader, at + 1, Infinity); // skip tags and damaged bytes
       if (at === null) return;
       continue;
     }
@@ -41,7 +41,7 @@ async function* frames(reader, start, first) {
   }
 }
 
-/** Place of the first frame, behind tags; null where there is none near the beginning. */
+/** Position of the first frame after tags; null if there is none near the beginning. */
 async function firstFrame(reader) {
   const head = await reader.bytes(0, 10);
   let at = 0;
@@ -52,7 +52,7 @@ async function firstFrame(reader) {
   return nextFrame(reader, at, FARTHEST);
 }
 
-/** Place of the next frame that another one like it follows, within so many bytes. */
+/** Position of the next frame that is followed by a similar one, at most `within` bytes ahead. */
 async function nextFrame(reader, start, within) {
   for (let at = start; at + 4 <= reader.size && at <= start + within; ) {
     const bytes = await reader.bytes(at, 8192);
@@ -79,7 +79,7 @@ function frameAt(bytes, at) {
   return { rate, length, version, channels: bytes[at + 3] >> 6 === 3 ? 1 : 2 };
 }
 
-/** Whether the first frame tells of the file instead of music, and the samples that an encoder put before. */
+/** Whether the first frame is an info frame without music, and how many samples of delay to skip. */
 function infoOf(bytes, { version, channels }) {
   const at = 4 + (version === 3 ? [17, 32] : [9, 17])[channels - 1];
   if (!["Xing", "Info"].includes(text(bytes, at, 4))) return { present: false, skip: 0 };

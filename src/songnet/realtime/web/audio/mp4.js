@@ -1,8 +1,8 @@
-// MP4 and M4A: tables in the box moov tell where the packets are.
+// MP4 and M4A. Tables in the box moov give the positions of the packets.
 
 import { number, text } from "./reader.js";
 
-/** Open an MP4 with AAC in it; null for another file. */
+/** Open an MP4 file with AAC; null for other formats. */
 export async function openMp4(reader) {
   if (text(await reader.bytes(0, 8), 4, 4) !== "ftyp") return null;
   const place = await find(reader, 0, reader.size, ["moov"]);
@@ -13,7 +13,7 @@ export async function openMp4(reader) {
     const config = media && aacOf(moov, child(moov, media, "stsd"));
     if (!config) continue;
     const sizes = sizesOf(moov, child(moov, media, "stsz"));
-    if (!sizes.length) return null; // in fragments, which the browser's own decoder reads
+    if (!sizes.length) return null; // fragmented files are left to the browser's decoder
     const places = placesOf(moov, media, sizes);
     return { ...config, skip: skipped(moov, track), packets: samples(reader, places, sizes) };
   }
@@ -27,7 +27,7 @@ async function* samples(reader, places, sizes) {
   }
 }
 
-/** A box of the file itself, without reading what is in the others. */
+/** Find a top-level box without reading the contents of the others. */
 async function find(reader, start, end, types) {
   for (let at = start; at + 8 <= end; ) {
     const box = boxAt(await reader.bytes(at, 16), 0);
@@ -61,7 +61,7 @@ function child(bytes, box, ...path) {
   );
 }
 
-/** Codec and set-up of a track with AAC, from its sample description. */
+/** Decoder configuration of an AAC track, from its sample description. */
 function aacOf(bytes, stsd) {
   const entry = stsd && boxes(bytes, stsd.start + 8, stsd.end)[0];
   if (entry?.type !== "mp4a") return null;
@@ -78,7 +78,7 @@ function aacOf(bytes, stsd) {
   };
 }
 
-/** The AudioSpecificConfig inside the descriptors of esds. */
+/** The AudioSpecificConfig in the descriptors of the box esds. */
 function decoderConfig(bytes, start, end) {
   for (let at = start; at < end; ) {
     const tag = bytes[at++];
@@ -86,7 +86,7 @@ function decoderConfig(bytes, start, end) {
     do size = size * 128 + (bytes[at] & 127);
     while (bytes[at++] & 128);
     if (tag === 5) return bytes.slice(at, at + size);
-    at += { 3: 3, 4: 13 }[tag] ?? size; // the descriptors 3 and 4 hold others
+    at += { 3: 3, 4: 13 }[tag] ?? size; // descriptors 3 and 4 contain other descriptors
   }
   return null;
 }
@@ -97,7 +97,7 @@ function sizesOf(bytes, stsz) {
   return Uint32Array.from({ length: count }, (_, i) => same || number(bytes, stsz.start + 12 + 4 * i, 4));
 }
 
-/** Where each packet is: chunks hold as many as stsc says. */
+/** Position of each packet; stsc gives the number of packets per chunk. */
 function placesOf(bytes, stbl, sizes) {
   const wide = child(bytes, stbl, "co64");
   const chunks = wide ?? child(bytes, stbl, "stco");
@@ -120,10 +120,10 @@ function placesOf(bytes, stbl, sizes) {
   return places;
 }
 
-/** Samples that an encoder put before the music, from the edit list. */
+/** Samples of encoder delay, from the edit list. */
 function skipped(bytes, track) {
   const list = child(bytes, track, "edts", "elst");
   const version = list && bytes[list.start];
   const start = list ? number(bytes, list.start + (version ? 18 : 12), version ? 6 : 4) : 0;
-  return start < 2 ** 16 ? start : 0; // longer edits cut music
+  return start < 2 ** 16 ? start : 0; // longer edits trim the music itself
 }

@@ -1,17 +1,17 @@
-// Ogg with Opus or Vorbis in it: pages, whose segments make up packets.
+// Ogg with Opus or Vorbis: pages, whose segments form packets.
 
 import { number, text } from "./reader.js";
 
-const OPUS_RATE = 48_000; // Hz, whatever the music had before
+const OPUS_RATE = 48_000; // Hz; Opus always decodes to this rate
 
-/** Open an Ogg; null for another file, or another codec in it. */
+/** Open an Ogg file with Opus or Vorbis; null for other formats. */
 export async function openOgg(reader) {
   if (text(await reader.bytes(0, 4), 0, 4) !== "OggS") return null;
   const packets = packetsOf(reader);
   const head = (await packets.next()).value?.data.slice();
   if (head && text(head, 0, 8) === "OpusHead") {
     await packets.next(); // tags
-    // The header tells how many samples the encoder put before the music; decoders drop them.
+    // Decoders drop the encoder delay, which is in the header.
     return { codec: "opus", sampleRate: OPUS_RATE, channels: head[9], description: head, skip: 0, packets };
   }
   if (head && text(head, 1, 6) === "vorbis") {
@@ -24,10 +24,10 @@ export async function openOgg(reader) {
   return null;
 }
 
-/** Packets of the stream that begins the file. */
+/** Packets of the first stream of the file. */
 async function* packetsOf(reader) {
   let serial = null;
-  let parts = []; // of an unfinished packet
+  let parts = []; // segments of an unfinished packet
   for (let at = 0; at + 27 <= reader.size; ) {
     const head = (await reader.bytes(at, 27 + 255)).slice();
     if (text(head, 0, 4) !== "OggS") throw new Error("a page is missing");
@@ -61,7 +61,7 @@ function joined(parts) {
   return result;
 }
 
-/** Vorbis' three headers as decoders take them: their number less one, two lengths, then all. */
+/** Pack the three Vorbis headers for the decoder: their number − 1, two lengths, then the headers. */
 function laced(head, comments, books) {
   const lengths = [head, comments].flatMap(({ length }) => [...Array(Math.floor(length / 255)).fill(255), length % 255]);
   return joined([Uint8Array.from([2, ...lengths]), head, comments, books]);

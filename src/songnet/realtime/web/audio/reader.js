@@ -1,6 +1,6 @@
-// Bytes of a file, read as they are needed.
+// Reader of a file's bytes, on demand.
 
-const WINDOW = 2 ** 18; // bytes that are read at a time, at least
+const WINDOW = 2 ** 18; // smallest number of bytes per read
 
 export class Reader {
   /** @param {Blob} file */
@@ -11,7 +11,7 @@ export class Reader {
     this.window = new Uint8Array(0);
   }
 
-  /** @returns {Promise<Uint8Array>} `length` bytes from `start` on, fewer at the end of the file. */
+  /** @returns {Promise<Uint8Array>} `length` bytes from `start`, fewer at the end of the file. */
   async bytes(start, length) {
     const end = Math.min(start + length, this.size);
     if (start < this.start || end > this.start + this.window.length) {
@@ -23,12 +23,12 @@ export class Reader {
   }
 }
 
-/** ASCII text of some bytes. */
+/** Decode ASCII text. */
 export function text(bytes, start, length) {
   return String.fromCharCode(...bytes.subarray(start, start + length));
 }
 
-/** Big-endian number of up to six bytes. */
+/** Decode a big-endian number of up to six bytes. */
 export function number(bytes, start, length) {
   let value = 0;
   for (let i = 0; i < length; i++) value = value * 256 + bytes[start + i];

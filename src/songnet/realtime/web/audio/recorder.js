@@ -1,13 +1,13 @@
-// Hands the microphone's samples to the worker, some 50 ms at a time: the mean of the channels.
+// Sends the microphone's samples, averaged over channels, to the worker in blocks of about 50 ms.
 
-const SIZE = 2048; // samples
+const SIZE = 2048; // samples per block
 
 class Recorder extends AudioWorkletProcessor {
   constructor() {
     super();
     this.samples = new Float32Array(SIZE);
     this.filled = 0;
-    this.worker = null; // a port
+    this.worker = null; // port to the worker
     this.port.onmessage = ({ data }) => (this.worker = data);
   }
 

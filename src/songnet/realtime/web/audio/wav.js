@@ -1,9 +1,9 @@
-// WAV: samples that need no decoder.
+// WAV: uncompressed samples.
 
 import { text } from "./reader.js";
 
-const BLOCK = 2 ** 16; // samples at a time, of all channels
-// How samples are read: by format (1 integer, 3 float) and bits.
+const BLOCK = 2 ** 16; // samples per block, all channels together
+// Functions that read a sample, by format (1 integer, 3 float) and bits.
 const SAMPLES = {
   "1 8": (view, at) => (view.getUint8(at) - 128) / 2 ** 7,
   "1 16": (view, at) => view.getInt16(at, true) / 2 ** 15,
@@ -13,7 +13,7 @@ const SAMPLES = {
   "3 64": (view, at) => view.getFloat64(at, true),
 };
 
-/** Open a WAV; null for another file. */
+/** Open a WAV file; null for other formats. */
 export async function openWav(reader) {
   const head = await reader.bytes(0, 12);
   if (text(head, 0, 4) !== "RIFF" || text(head, 8, 4) !== "WAVE") return null;
@@ -25,7 +25,7 @@ export async function openWav(reader) {
     const name = text(chunk, 0, 4);
     if (name === "fmt ") format = formatOf(view);
     if (name === "data") {
-      const length = Math.min(size || Infinity, reader.size - at - 8); // 0 and too much: not known
+      const length = Math.min(size || Infinity, reader.size - at - 8); // 0 or too large a size means unknown
       return format && { sampleRate: format.rate, samples: blocks(reader, at + 8, length, format) };
     }
     at += 8 + size + (size % 2);

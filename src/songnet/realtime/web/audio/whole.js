@@ -1,13 +1,13 @@
-// Files that the worker cannot take apart, decoded by the browser in one go.
+// Decoding of whole files by the browser, for formats that the worker cannot parse.
 
-const RATE = 44_100; // Hz; most music has it already
+const RATE = 44_100; // Hz; the rate of most music
 
 /**
- * Decode a file with all of the browser's own decoders.
+ * Decode a file with the browser's own decoder.
  *
  * @param {Blob} file
  * @returns {Promise<{samples: Float32Array, rate: number}>} mono.
- * @throws {Error} there is no audio in it that this browser knows.
+ * @throws {Error} the browser cannot decode the file.
  */
 export async function decodeWhole(file) {
   const context = new OfflineAudioContext(1, 1, RATE);

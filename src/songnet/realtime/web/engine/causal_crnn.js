@@ -1,18 +1,18 @@
-// The causal C-RNN, as `songnet.models.causal_crnn`.
+// The causal C-RNN, as in `songnet.models.causal_crnn`.
 
 import { CausalBlock, GRU, Linear, relu, softmax } from "./layers.js";
 
-const RANGE = 80; // dB below the running peak that are told apart
-const QUIETEST = -40; // dB; the peak does not fall below
-const FALL = 1; // dB a second by which the peak falls
-const FIELDS = 3; // of metadata
-const MOST_COLUMNS = 4.4; // of a step that the first block leaves
+const RANGE = 80; // dynamic range below the running peak, dB
+const QUIETEST = -40; // lower limit of the running peak, dB
+const FALL = 1; // decay of the running peak, dB per second
+const FIELDS = 3; // number of metadata fields
+const MOST_COLUMNS = 4.4; // largest number of columns per step after the first block
 
-/** Classifies one step after the other. */
+/** The network with its streaming state. */
 export class CausalCRNN {
   /**
-   * @param {object} config of the network.
-   * @param {Map<string, Float32Array>} tensors its weights.
+   * @param {object} config the network's configuration.
+   * @param {Map<string, Float32Array>} tensors the network's weights.
    */
   constructor(config, tensors) {
     this.config = config;
@@ -29,8 +29,8 @@ export class CausalCRNN {
     this.clipOutput = this.linear("clip_output");
     this.metadata = config.metadata ? this.unknownMetadata() : new Float32Array(0);
     this.peak = 0; // dB above QUIETEST
-    this.total = new Float64Array(config.hidden); // of attention
-    this.weights = 0;
+    this.total = new Float64Array(config.hidden); // sum of states, weighted by attention
+    this.weights = 0; // sum of attention weights
   }
 
   makeBlocks(stride, pools) {
@@ -53,7 +53,9 @@ export class CausalCRNN {
   }
 
   /**
-   * @param {Float32Array[]} frames those of one step, each (bands,) in dB.
+   * Process one step.
+   *
+   * @param {Float32Array[]} frames frames of the step, each (bands,) in dB.
    * @returns {{step: Float32Array, clip: Float32Array}} probabilities, each (genres,).
    */
   push(frames) {
@@ -75,7 +77,7 @@ export class CausalCRNN {
     return { step: of(this.stepOutput, state), clip: of(this.clipOutput, known) };
   }
 
-  /** Levels below the running peak, with zero mean and unit variance in every band: (bands, frames). */
+  /** Normalise levels to the running peak and standardise every band: (bands, frames). */
   standardised(frames) {
     const { n_bands: bands, peak_normalise: normalise, frames_per_second: rate } = this.config;
     const mean = this.tensor("mean");
@@ -91,7 +93,7 @@ export class CausalCRNN {
     return x;
   }
 
-  /** Features of metadata of which nothing is known, as music in a browser has them. */
+  /** Features of unknown metadata, since music in a browser has none. */
   unknownMetadata() {
     const layer = this.linear("metadata.layer.0");
     const unknown = Float32Array.from({ length: 2 * FIELDS }, (_, i) => (i < FIELDS ? 0 : 1));
@@ -103,12 +105,12 @@ export class CausalCRNN {
   }
 
   tensor(name) {
-    if (!this.tensors.has(name)) throw new Error(`The network's file lacks ${name}.`);
+    if (!this.tensors.has(name)) throw new Error(`The model file lacks ${name}.`);
     return this.tensors.get(name);
   }
 }
 
-/** Stride of the first block in time, and how much the others pool: `_reductions` in Python. */
+/** Time stride of the first block and pooling of the others, as `_reductions` in Python. */
 function reductions(frames) {
   const stride = Math.ceil(frames / MOST_COLUMNS);
   const halvings = Math.min(2, Math.max(0, Math.round(Math.log2(frames / stride))));

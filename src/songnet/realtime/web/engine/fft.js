@@ -1,6 +1,6 @@
 // Power spectra of real signals.
 
-/** Fourier transform of `size` real samples, a power of two: complex of half the size, then split. */
+/** FFT of `size` real samples, a power of two, by a complex FFT of half the size. */
 export class PowerSpectrum {
   constructor(size) {
     const half = size / 2;
@@ -8,7 +8,7 @@ export class PowerSpectrum {
     this.real = new Float64Array(half);
     this.imaginary = new Float64Array(half);
     this.reversed = bitReversal(half);
-    [this.cos, this.sin] = circle(half, half / 2); // of the butterflies
+    [this.cos, this.sin] = circle(half, half / 2); // twiddle factors
     [this.splitCos, this.splitSin] = circle(size, half + 1);
   }
 
@@ -27,7 +27,7 @@ export class PowerSpectrum {
     for (let k = 0; k <= half; k++) {
       const low = k === half ? 0 : k;
       const high = k === 0 ? 0 : half - k;
-      // Spectra of the even and of the odd samples.
+      // Spectra of the even and odd samples.
       const evenReal = (real[low] + real[high]) / 2;
       const evenImaginary = (imaginary[low] - imaginary[high]) / 2;
       const oddReal = (imaginary[low] + imaginary[high]) / 2;
@@ -56,7 +56,7 @@ export class PowerSpectrum {
   }
 }
 
-/** Cosine and sine of the first `count` of `size` parts of a circle. */
+/** Cosine and sine of the angles 2π i / size for i < count. */
 function circle(size, count) {
   const angles = Float64Array.from({ length: count }, (_, i) => (2 * Math.PI * i) / size);
   return [angles.map(Math.cos), angles.map(Math.sin)];

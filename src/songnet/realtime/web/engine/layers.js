@@ -1,8 +1,8 @@
-// Layers of networks, for one step after the other. Weights are those of torch.
+// Streaming layers of networks, with weights in torch's layout.
 
 const EPSILON = 1e-5; // of batch normalisation
 
-/** An affine map; `rows` results from `columns` values. */
+/** An affine map from `columns` to `rows` values. */
 export class Linear {
   constructor(weights, bias) {
     this.rows = bias.length;
@@ -15,7 +15,7 @@ export class Linear {
   apply(x, out) {
     const { rows, columns, weights, bias } = this;
     let row = 0;
-    // Four rows at a time: each value is read once for all of them.
+    // Four rows at a time, so that each input value is read once for all of them.
     for (; row + 4 <= rows; row += 4) {
       let a = bias[row], b = bias[row + 1], c = bias[row + 2], d = bias[row + 3];
       let at = row * columns;
@@ -41,13 +41,13 @@ export class Linear {
 }
 
 /**
- * Convolution over (frequency, time) whose last tap in time is the present, batch normalisation,
- * ReLU and maximum pooling. It keeps the columns of its input that the next step needs.
+ * Causal convolution over (frequency, time), batch normalisation, ReLU and max pooling.
+ * It keeps the input columns that the next step needs.
  */
 export class CausalBlock {
   /**
-   * @param {object} sizes inputs, bands and columns of a step's input; kernel, stride and pool, each
-   *   [frequency, time].
+   * @param {object} sizes inputs (channels), bands and columns of a step's input; kernel, stride and
+   *   pool, each [frequency, time].
    * @param {Float32Array} weights (outputs, inputs, ...kernel), without bias.
    * @param {object} norm weight, bias, mean and variance of batch normalisation, each (outputs,).
    */
@@ -55,8 +55,8 @@ export class CausalBlock {
     const { inputs, bands, columns, kernel, stride, pool } = sizes;
     Object.assign(this, sizes);
     this.convolution = folded(weights, norm);
-    this.margin = kernel[0] >> 1; // bands of zeros at both ends
-    this.past = kernel[1] - stride[1];
+    this.margin = kernel[0] >> 1; // zero padding in frequency, bands per side
+    this.past = kernel[1] - stride[1]; // columns kept from the previous step
     this.width = this.past + columns;
     this.height = bands + 2 * this.margin;
     this.input = new Float32Array(inputs * this.height * this.width);
@@ -84,7 +84,7 @@ export class CausalBlock {
     return this.pooled();
   }
 
-  /** Put a step's input behind the columns of the past. */
+  /** Append a step's input to the columns of the previous step. */
   take(x) {
     const { input, inputs, bands, columns, width, height, margin, past } = this;
     for (let channel = 0; channel < inputs; channel++) {
@@ -97,7 +97,7 @@ export class CausalBlock {
     }
   }
 
-  /** Copy what the kernel covers. */
+  /** Copy the patch under the kernel. */
   gather(band, column) {
     const { input, patch, inputs, height, width, kernel: [high, wide] } = this;
     let at = 0;
@@ -126,7 +126,7 @@ export class CausalBlock {
   }
 }
 
-/** A convolution and the batch normalisation behind it as one affine map. */
+/** Fold batch normalisation into the convolution before it, as one affine map. */
 function folded(weights, { weight, bias, mean, variance }) {
   const scale = weight.map((value, i) => value / Math.sqrt(variance[i] + EPSILON));
   const size = weights.length / scale.length;
@@ -136,7 +136,7 @@ function folded(weights, { weight, bias, mean, variance }) {
   );
 }
 
-/** Gated recurrent unit, as torch's. */
+/** Gated recurrent unit, as in torch. */
 export class GRU {
   constructor(inputWeights, inputBias, hiddenWeights, hiddenBias) {
     this.input = new Linear(inputWeights, inputBias);
@@ -146,7 +146,7 @@ export class GRU {
     this.state = new Float32Array(inputBias.length / 3);
   }
 
-  /** @returns {Float32Array} the state after one more step; it changes with the next one. */
+  /** @returns {Float32Array} the state after this step; the next step overwrites it. */
   push(x) {
     const { state } = this;
     const size = state.length;
@@ -172,7 +172,7 @@ export function relu(x) {
   return x;
 }
 
-/** Probabilities of logits, in place. */
+/** Compute probabilities from logits, in place. */
 export function softmax(x) {
   const most = Math.max(...x);
   let sum = 0;

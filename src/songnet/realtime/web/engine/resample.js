@@ -1,9 +1,9 @@
-// Another sample rate, with the frequency response of soxr's quality HQ, which SongNet trains with.
+// Resampling with the frequency response of soxr's quality HQ, which is used in training.
 
-// Sinc under a Kaiser window, fitted to soxr's responses. Frequencies and times are in units of the
-// lower of both rates. Where soxr takes several stages, the first lets high notes droop a little:
-// droop[k] weighs the filter shifted by (k + 1) / 2 to both sides. At 44.1 and 48 kHz the responses
-// agree to within 0.0001 dB.
+// Kaiser-windowed sinc filters, fitted to soxr's responses. Frequencies and times are in units of the
+// lower rate. Where soxr uses several stages, its first stage attenuates high frequencies slightly:
+// droop[k] is the weight of the filter shifted by (k + 1) / 2 to both sides. At 44.1 and 48 kHz the
+// responses agree to within 0.0001 dB.
 const ONE_STAGE = { cutoff: 0.47844, beta: 13.0404, reach: 97.2512, droop: [] };
 const SEVERAL = {
   cutoff: 0.47844,
@@ -11,39 +11,39 @@ const SEVERAL = {
   reach: 102.2258,
   droop: [0.065869, -0.040592, 0.017308, -0.004631, 0.000595],
 };
-const RATIOS = [0.5, 2, 3]; // of one stage
-const MOST_PHASES = 1024; // rates without a small common ratio interpolate between as many filters
+const RATIOS = [0.5, 2, 3]; // rate ratios for which soxr uses one stage
+const MOST_PHASES = 1024; // largest number of filters; for other ratios they are interpolated
 
-/** Resamples music that arrives in pieces. */
+/** Resamples a stream of samples. */
 export class Resampler {
   /** @param {number} from Hz, whole. @param {number} to Hz, whole. */
   constructor(from, to) {
     const divisor = greatestCommonDivisor(from, to);
-    this.inputs = from / divisor; // samples in for ...
-    this.outputs = to / divisor; // ... so many out
+    this.inputs = from / divisor; // input samples per ...
+    this.outputs = to / divisor; // ... this many output samples
     this.phases = Math.min(this.outputs, MOST_PHASES);
     const filter = RATIOS.includes(from / to) ? ONE_STAGE : SEVERAL;
     const reach = filter.reach + filter.droop.length / 2;
     const half = Math.ceil((reach * from) / Math.min(from, to)) + 1;
-    this.half = half + (half % 2); // filters of whole fours
+    this.half = half + (half % 2); // even, so that the filter length is a multiple of four
     this.filters = Array.from({ length: this.phases + 1 }, (_, i) =>
       taps(filter, from, to, this.half, i / this.phases),
     );
-    this.waiting = new Float32Array(this.half - 1); // silence before the beginning
-    this.start = 1 - this.half; // position of waiting[0] among the samples
+    this.waiting = new Float32Array(this.half - 1); // starts with silence
+    this.start = 1 - this.half; // index of waiting[0] in the stream
     this.received = this.given = 0;
   }
 
   /**
    * @param {Float32Array} samples (n,), any n.
-   * @returns {Float32Array} the samples at the new rate that they complete.
+   * @returns {Float32Array} resampled samples that are complete now.
    */
   push(samples) {
     this.received += samples.length;
     return this.convolve(samples, Infinity);
   }
 
-  /** The samples that only the end completes. */
+  /** Return the remaining samples at the end of the stream. */
   finish() {
     const total = Math.floor((this.received * this.outputs) / this.inputs + 0.5);
     return this.convolve(new Float32Array(2 * this.half), total);
@@ -77,7 +77,7 @@ export class Resampler {
   }
 }
 
-/** Filter for an output that lies `phase` of a sample behind the input sample in the middle. */
+/** Filter for an output at a delay of `phase` input samples after the central input sample. */
 function taps(filter, from, to, half, phase) {
   const low = Math.min(from, to);
   return Float32Array.from({ length: 2 * half }, (_, i) => {
@@ -108,7 +108,7 @@ function bessel(x) {
 }
 
 function dot(samples, at, filter) {
-  // A view of its own saves a check of the bounds, four sums the wait for each addition.
+  // The view avoids bounds checks, and the four sums shorten the chain of dependent additions.
   const x = samples.subarray(at, at + filter.length);
   let a = 0, b = 0, c = 0, d = 0;
   for (let i = 0; i < filter.length; i += 4) {

@@ -1,18 +1,18 @@
-// Mel-spectrograms in dB as `songnet.features.mel` and `songnet.features.log_mel` compute them.
+// Mel-spectrograms in dB, as in `songnet.features.mel` and `songnet.features.log_mel`.
 
 import { PowerSpectrum } from "./fft.js";
 
-// How each kind turns power into dB.
+// Conversion of power to dB for each kind of spectrogram.
 const LEVELS = {
   mel: (power) => 10 * Math.log10(Math.max(power, 1e-10)),
   log_mel: (power) => 10 * Math.log10(power + 1e-4),
 };
 
-/** Frames of a spectrogram, each as soon as its last sample is there. */
+/** Computes the frames of a spectrogram as soon as their samples are complete. */
 export class SpectrogramStream {
   /**
-   * @param {object} config of the spectrogram, as in files of weights.
-   * @throws {Error} this page does not know its kind, or cannot transform its frames.
+   * @param {object} config the spectrogram's configuration, as in a weights file.
+   * @throws {Error} the kind of spectrogram or the frame length is not supported.
    */
   constructor(config) {
     if (!(config.kind in LEVELS)) {
@@ -28,13 +28,13 @@ export class SpectrogramStream {
     this.filters = melFilters(config);
     this.frame = new Float64Array(config.n_fft);
     this.power = new Float64Array(config.n_fft / 2 + 1);
-    // Samples of unfinished frames; silence before the beginning.
+    // Samples of unfinished frames; starts with silence.
     this.waiting = new Float32Array(config.n_fft / 2);
   }
 
   /**
    * @param {Float32Array} samples (n,), any n.
-   * @returns {Float32Array[]} the frames that they complete, each (bands,) in dB.
+   * @returns {Float32Array[]} completed frames, each (bands,) in dB.
    */
   push(samples) {
     const { n_fft: size, hop_length: hop } = this.config;
@@ -48,7 +48,7 @@ export class SpectrogramStream {
     return frames;
   }
 
-  /** Frames that reach over the end. */
+  /** Return the remaining frames at the end of the stream. */
   finish() {
     return this.push(new Float32Array(this.config.n_fft / 2));
   }
@@ -70,7 +70,7 @@ function hann(size) {
   return Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size));
 }
 
-/** Triangular filters of unit area on Slaney's scale; of each, its first bin and its weights. */
+/** Triangular filters of unit area on Slaney's mel scale, each with its first bin and weights. */
 function melFilters({ sample_rate: rate, n_fft: size, n_mels: bands }) {
   const edges = melFrequencies(bands + 2, rate / 2);
   return Array.from({ length: bands }, (_, band) => {
@@ -86,7 +86,7 @@ function melFilters({ sample_rate: rate, n_fft: size, n_mels: bands }) {
   });
 }
 
-/** `count` frequencies at equal distances in mel from 0 to `top` Hz (M. Slaney, 1998). */
+/** `count` frequencies equally spaced in mel from 0 to `top` Hz (M. Slaney, 1998). */
 function melFrequencies(count, top) {
   const linear = 200 / 3;
   const step = Math.log(6.4) / 27;

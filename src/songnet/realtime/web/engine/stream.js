@@ -1,4 +1,4 @@
-// Classification of music as it plays, step by step as `songnet.realtime.stream` does it.
+// Streaming classification, as in `songnet.realtime.stream`.
 
 import { CausalCRNN } from "./causal_crnn.js";
 import { Resampler } from "./resample.js";
@@ -6,15 +6,15 @@ import { SpectrogramStream } from "./spectrogram.js";
 import { readWeights } from "./weights.js";
 
 const NETWORKS = { causal_crnn: CausalCRNN };
-const LOUDEST = 2 ** 31; // larger samples are invalid
-const SILENCE = 1e-4; // half the range of samples that are silence
-const BLOCK = 1024; // samples; silence is decided after each block
+const LOUDEST = 2 ** 31; // samples with a larger magnitude are invalid
+const SILENCE = 1e-4; // half the largest peak-to-peak range of silence
+const BLOCK = 1024; // samples; silence is updated after each block
 
-/** A network that can classify music as it plays, read from a file of weights. */
+/** A streaming network, read from a weights file. */
 export class Model {
   /**
    * @param {ArrayBuffer} file
-   * @throws {Error} a sentence for the user: the file is wrong, or this page cannot run its network.
+   * @throws {Error} with a message for the user: the file is invalid or the network not supported.
    */
   constructor(file) {
     this.saved = readWeights(file);
@@ -30,19 +30,19 @@ export class Model {
     const { framesPerStep } = this.network();
     this.framesPerStep = framesPerStep;
     this.stepSeconds = (framesPerStep * this.spectrogram.hop_length) / this.spectrogram.sample_rate;
-    new SpectrogramStream(this.spectrogram); // fails now rather than at the first clip
+    new SpectrogramStream(this.spectrogram); // fails here rather than at the first clip
   }
 
-  /** A network that remembers nothing yet. */
+  /** Create a network in its initial state. */
   network() {
     const { network, config, tensors } = this.saved;
     return new NETWORKS[network](config, tensors);
   }
 }
 
-/** Classifies one piece of music that arrives in pieces of any size. */
+/** Classifies one piece of music that arrives in chunks of any size. */
 export class Stream {
-  /** @param {Model} model @param {number} rate of the music, Hz. */
+  /** @param {Model} model @param {number} rate sample rate, Hz. */
   constructor(model, rate) {
     this.model = model;
     this.rate = rate;
@@ -56,17 +56,17 @@ export class Stream {
     this.high = -Infinity;
   }
 
-  /** Whether nothing was audible so far. */
+  /** Whether all music so far is silence. */
   get silent() {
     return this.high - this.low <= 2 * SILENCE;
   }
 
   /**
-   * Process more samples; invalid ones count as 0.
+   * Process more samples; invalid ones are set to 0.
    *
    * @param {Float32Array} samples (n,), mono.
-   * @returns {object[]} the steps that they complete: `seconds` from the beginning to the end of the
-   *   step, `step` and `clip` probabilities, `frames` in dB, and whether all was `silent` so far.
+   * @returns {object[]} completed steps: `seconds` at the end of the step, `step` and `clip`
+   *   probabilities, `frames` in dB, and `silent` (whether all music so far is silence).
    */
   push(samples) {
     const steps = [];
@@ -82,7 +82,7 @@ export class Stream {
     return steps;
   }
 
-  /** End the music; the steps that only its end completes. */
+  /** End the music and return the remaining steps. */
   finish() {
     const rest = this.resampler ? this.resampler.finish() : new Float32Array(0);
     return [...this.stepsOf(this.frames.push(rest)), ...this.stepsOf(this.frames.finish())];
@@ -110,7 +110,7 @@ export class Stream {
 const number = new Float32Array(1);
 const bits = new Uint32Array(number.buffer);
 
-/** Round as float16 does, in which spectrograms are stored for training. */
+/** Round to float16 precision, in which spectrograms are stored for training. */
 function toHalfPrecision(value) {
   number[0] = value;
   bits[0] += 0xfff + ((bits[0] >> 13) & 1); // to the nearest, ties to even

@@ -1,14 +1,14 @@
-// Files of weights as `songnet.models.base.save` writes them: safetensors with JSON in the header.
+// Weights files as written by `songnet.models.base.save`: safetensors with JSON in the header.
 
 const VERSION = 1;
 
 /**
- * Read a file of weights.
+ * Read a weights file.
  *
  * @param {ArrayBuffer} file
  * @returns {{network: string, config: object, genres: string[], facts: object,
  *   tensors: Map<string, Float32Array>}} tensors in torch's order of dimensions.
- * @throws {Error} it was not written by SongNet, or by another version.
+ * @throws {Error} the file was not written by SongNet, or by another version.
  */
 export function readWeights(file) {
   let header, start, metadata;
@@ -21,12 +21,12 @@ export function readWeights(file) {
     throw new Error("This is not a network saved by SongNet.");
   }
   if (metadata.version !== VERSION) {
-    throw new Error(`The network's file has version ${metadata.version}; this page reads version ${VERSION}.`);
+    throw new Error(`The model file has version ${metadata.version}; this page reads version ${VERSION}.`);
   }
   const tensors = new Map();
   for (const [name, { dtype, data_offsets: [from, to] }] of Object.entries(header)
     .filter(([name]) => name !== "__metadata__")) {
-    if (start + to > file.byteLength) throw new Error("The network's file is cut off.");
+    if (start + to > file.byteLength) throw new Error("The model file is truncated.");
     if (dtype === "F32") tensors.set(name, new Float32Array(file.slice(start + from, start + to)));
   }
   return { ...metadata, tensors };
