@@ -1,4 +1,4 @@
-"""The report in a real browser, without a network."""
+"""The report in a real browser without a network."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 @pytest.fixture(params=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, finished: Path) -> Iterator[Page]:
-    """The report, opened from disk; it logs nothing and asks for nothing but itself."""
+    """Open the report from disk, and check that it logs nothing and requests no other file."""
     sizes = {"desktop": (1200, 900), "phone": (390, 844)}
     width, height = sizes[request.param]
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
