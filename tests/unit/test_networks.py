@@ -143,7 +143,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> N
     if metadata["config"].pop(setting, None) is None:
         metadata["config"][setting] = 0.1
     write_bundle(path, metadata, tensors)
-    with pytest.raises(SongNetError, match=rf"old\.safetensors: .* settings differ: {setting}$"):
+    with pytest.raises(SongNetError, match=rf"old\.safetensors: .* different settings: {setting}$"):
         load(path)
 
 
