@@ -1,4 +1,4 @@
-"""A server in a process of its own, the page as static files, and browsers."""
+"""Fixtures: a server in a separate process, the page as static files, and browsers."""
 
 import contextlib
 import http.client
@@ -31,18 +31,18 @@ from tests.e2e.firefox import Firefox, run_firefox
 
 
 def free_port() -> int:
-    """A port without a listener."""
+    """Return a port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Server:
-    """`songnet serve` on a free port."""
+    """Run `songnet serve` on a free port."""
 
     def __init__(self, model: Path, temporary: Path, *arguments: str) -> None:
         self.port = free_port()
-        self.temporary = temporary  # where it may leave files
+        self.temporary = temporary  # the working directory for its files
         self.process = subprocess.Popen(
             [sys.executable, "-m", "songnet.cli", "serve", "--no-browser", "--port",
              str(self.port), "--model", str(model), *arguments],
@@ -53,11 +53,11 @@ class Server:
 
     @property
     def host(self) -> str:
-        """Host and port."""
+        """Return host and port."""
         return f"127.0.0.1:{self.port}"
 
     def wait(self) -> None:
-        """Return when it answers."""
+        """Wait until the server answers."""
         for _ in range(1200):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 urllib.request.urlopen(f"http://{self.host}/site.json", timeout=5)
@@ -69,7 +69,7 @@ class Server:
 def post(
     server: Server, body: Any, headers: dict[str, str] | None = None, path: str = "/classify"
 ) -> tuple[int, Any]:
-    """Status and JSON of an answer."""
+    """Return the status and JSON of a response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", path, body, headers or {})
     response = connection.getresponse()
@@ -77,7 +77,7 @@ def post(
 
 
 def multipart(content: bytes, name: str) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a form with a file, as `curl -F file=@name` sends them."""
+    """Build the body and headers of a form with a file, as `curl -F file=@name` sends them."""
     disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
     body = f"--x\r\n{disposition}\r\n\r\n".encode() + content + b"\r\n--x--\r\n"
     return body, {"Content-Type": "multipart/form-data; boundary=x"}
@@ -85,7 +85,7 @@ def multipart(content: bytes, name: str) -> tuple[bytes, dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests: what one of them does to it, the next one meets."""
+    """Share one server between all tests; what one test does to it can affect the next."""
     running = Server(trained, tmp_path_factory.mktemp("uploads"))
     running.wait()
     yield running
@@ -97,7 +97,7 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 class Site:
-    """The page as static files, below a folder of a server that knows nothing of it."""
+    """Serve the page as static files in a subfolder."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "below" / "here"
@@ -107,11 +107,11 @@ class Site:
 
     @property
     def address(self) -> str:
-        """Of the page."""
+        """Return the address of the page."""
         return f"http://127.0.0.1:{self.server.server_port}/below/here/"
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop the server."""
         self.server.shutdown()
         self.server.server_close()
 
@@ -123,7 +123,7 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def written(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that `songnet site` has written."""
+    """Write a folder with `songnet site`."""
     folder = tmp_path_factory.mktemp("written") / "site"
     write_site([load_model(trained)], folder)
     return folder
@@ -131,7 +131,7 @@ def written(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(written: Path, tmp_path: Path) -> Iterator[Site]:
-    """A copy of it on a server; tests may change its files."""
+    """Serve a copy of the site; tests may change its files."""
     site = Site(tmp_path / "served")
     shutil.copytree(written, site.folder)
     yield site
@@ -140,7 +140,7 @@ def site(written: Path, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    """Firefox with one empty page."""
+    """Open Firefox with an empty page."""
     executable = shutil.which("firefox-esr") or shutil.which("firefox")
     if executable is None:
         pytest.skip("Firefox is not installed")
@@ -150,7 +150,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(scope="module")
 def browser(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium with a clip of Rock as its microphone."""
+    """Open Chromium with a clip of Rock as its microphone."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("Chromium is not installed")

@@ -1,4 +1,4 @@
-"""Firefox by WebDriver BiDi: playwright drives only a Firefox of its own, which is a download."""
+"""Control Firefox with WebDriver BiDi, since playwright needs to download its own Firefox."""
 
 import base64
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-# Sound plays without a click, and the microphone is a tone that needs no permission.
+# Audio plays without a click, and the microphone is a tone that needs no permission.
 PREFERENCES = {
     "media.cubeb.force_mock_context": True,  # machines without a sound device
     "media.autoplay.default": 0,
@@ -24,7 +24,7 @@ PREFERENCES = {
 
 
 class Firefox:
-    """One page in Firefox."""
+    """A page in Firefox."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -33,11 +33,11 @@ class Firefox:
         self._page = self._send("browsingContext.create", type="tab")["context"]
 
     def goto(self, address: str) -> None:
-        """Open an address and wait until it is loaded."""
+        """Open an address and wait until it has loaded."""
         self._send("browsingContext.navigate", context=self._page, url=address, wait="complete")
 
     def evaluate(self, expression: str, by_user: bool = False) -> Any:
-        """JSON value of an expression, awaited if it is a promise; as if a user had clicked."""
+        """Evaluate an expression or promise as if after a user's click; return its JSON value."""
         wrapped = f"(async () => JSON.stringify((await ({expression})) ?? null))()"
         answer = self._send("script.evaluate", expression=wrapped, awaitPromise=True,
                             target={"context": self._page}, userActivation=by_user)  # fmt: skip
@@ -57,14 +57,14 @@ class Firefox:
         assert found, f"not within {seconds} s: {expression}"
 
     def set_files(self, selector: str, *files: Path) -> None:
-        """Choose files in an input."""
+        """Choose files in a file input."""
         found = self._send("browsingContext.locateNodes", context=self._page,
                            locator={"type": "css", "value": selector})  # fmt: skip
         (node,) = found["nodes"]
         self._send("input.setFiles", context=self._page, element=node, files=[*map(str, files)])
 
     def screenshot(self, path: Path, width: int, height: int) -> None:
-        """Write a picture of the page."""
+        """Save a screenshot."""
         self._send("browsingContext.setViewport", context=self._page,
                    viewport={"width": width, "height": height})  # fmt: skip
         found = self._send("browsingContext.captureScreenshot", context=self._page)
@@ -74,7 +74,7 @@ class Firefox:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (answer := json.loads(self._socket.recv(120))).get("id") != number:
-            pass  # an event
+            pass  # an event, not a response
         assert answer["type"] == "success", answer
         return answer["result"]
 
@@ -85,7 +85,7 @@ def run_firefox(executable: str, profile: Path) -> Iterator[Firefox]:
     profile.mkdir()
     lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
-    address = profile / "WebDriverBiDiServer.json"  # which Firefox writes when it listens
+    address = profile / "WebDriverBiDiServer.json"  # printed when Firefox is ready
     with subprocess.Popen(
         [executable, "--headless", "--remote-debugging-port=0", "--profile", str(profile)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

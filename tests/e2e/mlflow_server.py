@@ -18,8 +18,8 @@ class MLflowServer:
     """A server that can be stopped and started again, on the same port and files.
 
     Args:
-        folder: where it writes.
-        store: SQLite file of runs.
+        folder: working directory and log of the server.
+        store: SQLite file of the runs.
     """
 
     def __init__(self, folder: Path, store: Path) -> None:
@@ -29,7 +29,7 @@ class MLflowServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when it answers; at once if it runs."""
+        """Start the server if it is not running, and wait until it answers."""
         if self.process is not None:
             return
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1",
@@ -37,7 +37,7 @@ class MLflowServer:
                    "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
-        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # seven processes, unused here
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # seven unused processes
         with (self.folder / "server.log").open("a") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log,
@@ -52,7 +52,7 @@ class MLflowServer:
         pytest.fail((self.folder / "server.log").read_text()[-3000:])
 
     def stop(self) -> None:
-        """Kill it, as a power cut would."""
+        """Kill the server, as a power failure would."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -1,4 +1,4 @@
-"""A SLURM cluster of one node on this machine, for as long as a test lasts."""
+"""A single-node SLURM cluster on this machine, for the duration of a test."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from tests.e2e.conftest import free_port
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
-# Eight cores and four GPUs are pretended: SLURM counts them, and jobs share what there is. Without
-# cgroups, which containers lack, slurmd looks at memory every second and kills what is over.
+# Eight cores and four GPUs are simulated: SLURM counts them, and jobs share what there is. Without
+# cgroups, which containers lack, slurmd checks memory every second and kills jobs over the limit.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -46,7 +46,7 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 
 
 class Job(NamedTuple):
-    """What squeue knows of a job."""
+    """A job as reported by squeue."""
 
     number: int
     state: str
@@ -56,7 +56,7 @@ class Job(NamedTuple):
 
 
 def lacking() -> str:
-    """Why no cluster can be started here; empty if one can."""
+    """Return why no cluster can be started here, or an empty string."""
     if missing := [name for name in (*DAEMONS, "sbatch") if shutil.which(name) is None]:
         return f"SLURM is not installed (no {', '.join(missing)})"
     return "" if os.geteuid() == 0 else "SLURM's daemons need root"
@@ -64,10 +64,10 @@ def lacking() -> str:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """Start munged, slurmctld and slurmd with everything they write in ``folder``.
+    """Start munged, slurmctld and slurmd with all of their files in ``folder``.
 
     Yields:
-        The environment in which SLURM's commands find them.
+        Environment variables with which SLURM's commands find the cluster.
     """
     host = socket.gethostname().partition(".")[0]
     ports = {"controller_port": free_port(), "node_port": free_port()}
@@ -80,7 +80,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     environment = {"SLURM_CONF": str(folder / "slurm.conf")}
-    # In a job, Snakemake's plugin takes SLURM's variables away before it calls srun.
+    # Inside a job, Snakemake's plugin removes SLURM's variables before it calls srun.
     srun = folder / "bin/srun"
     srun.parent.mkdir()
     srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
@@ -110,7 +110,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def queue(environment: dict[str, str]) -> list[Job]:
-    """All jobs of the last minutes, those that ended too, in the order of submission."""
+    """Return all jobs of the last minutes, including finished ones, in order of submission."""
     columns = "jobid:20|,state:20|,comment:200|,minmemory:20|,tres-per-job:40"
     lines = _ask(environment, "squeue", "-h", "--states=all", "-O", columns).splitlines()
     fields = [[field.strip() for field in line.split("|")] for line in lines]
@@ -118,7 +118,7 @@ def queue(environment: dict[str, str]) -> list[Job]:
 
 
 def signal(environment: dict[str, str], job: Job, name: str) -> None:
-    """Send a signal to all processes of a job: its script, and the steps that it started."""
+    """Send a signal to all processes of a job: its script and the steps that it started."""
     _ask(environment, "scancel", "--full", f"--signal={name}", str(job.number))
 
 

@@ -1,4 +1,4 @@
-"""The command `songnet` as a user runs it."""
+"""The command `songnet` as users run it."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def songnet(
 
 @pytest.fixture(scope="module")
 def variants(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """One clip at several rates, in several formats."""
+    """One clip at several sample rates and in several formats."""
     folder = tmp_path_factory.mktemp("variants")
     clip = decode(io.BytesIO(sorted(clips.glob("Rock*.mp3"))[0].read_bytes()))
     mono = resample(clip, 22_050)
@@ -135,14 +135,14 @@ def test_folders_and_lists_of_files_are_classified(
 def test_rows_come_while_others_are_waited_for(
     trained: Path, variants: list[Path], form: str
 ) -> None:
-    """A kill then loses none of them."""
+    """So that a kill loses no rows."""
     process = subprocess.Popen(
         [sys.executable, "-m", "songnet.cli", "classify", form, "--from-file", "-",
          "--model", str(trained)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
-    for variant in variants[:2]:  # the list goes on while rows come
+    for variant in variants[:2]:  # the list continues while rows arrive
         process.stdin.write(f"{variant}\n".encode())
         process.stdin.flush()
         seen = b""
@@ -214,7 +214,7 @@ def test_a_pipe_hears_what_the_file_holds(
     )  # fmt: skip
     assert run.returncode == 0, run.stderr.decode()
     steps = [json.loads(line) for line in run.stdout.splitlines()]
-    # A file of the same sixteen bits: rounding raises the noise floor, which changes predictions.
+    # FLAC with 16 bits like the WAV file: rounding raises the noise floor and changes predictions.
     file = tmp_path / "music.wav"
     sf.write(file, raw, rate, subtype)
     arguments = ("--model", trained, "--json", "--excerpt", "all")
@@ -232,7 +232,7 @@ def test_steps_come_while_the_music_plays(trained: Path) -> None:
     noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 2, dtype="<i2")
     process.stdin.write(noise.tobytes())
     process.stdin.flush()
-    # The pipe is still open, and yet there are steps: 2 s hold four of them.
+    # Steps arrive while the pipe is still open; 2 s contain four of them.
     for i in range(1, 5):
         step = json.loads(process.stdout.readline())
         assert step["seconds"] == pytest.approx(i * 16 * 512 / 22_050, abs=1e-3)
@@ -276,7 +276,7 @@ def test_listen_names_silence(trained: Path) -> None:
 
 
 def test_what_a_microphone_has_heard_stays_on_the_screen(trained: Path) -> None:
-    """It ends by Ctrl-C alone."""
+    """The command only ends with Ctrl-C."""
     process = subprocess.Popen(
         [sys.executable, "-m", "songnet.cli", "listen", "--rate", "22050", "--model", str(trained)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"TTY_COMPATIBLE": "1"},

@@ -1,4 +1,4 @@
-"""The engine of the page says what the Python engine says, in Chromium and in Firefox."""
+"""The page's engine equals the Python engine, in Chromium and Firefox."""
 
 import io
 import json
@@ -28,14 +28,14 @@ from tests.e2e.firefox import Firefox
 from tests.variants import ffmpeg, mp3, wav
 
 Evaluate = Callable[[str], Any]
-FADE = 0.01  # s
+FADE = 0.01  # seconds
 JOIN = """(parts) => {
     const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
     parts.reduce((at, part) => (joined.set(part, at), at + part.length), 0);
     return joined;
 }"""
 MODULE = "await import(new URL('{}', document.baseURI))"
-# All samples of a file, mono.
+# Return all samples of a file, mono.
 READ = f"""async (file) => {{
     const {{ decode }} = {MODULE.format("audio/decode.js")};
     const parts = [];
@@ -46,7 +46,7 @@ READ = f"""async (file) => {{
     }}
     return {{ rate, samples: ({JOIN})(parts) }};
 }}"""
-# Steps that the engine finds in a WAV, which it gets in pieces of a size.
+# Return the steps that the engine computes for a WAV file in chunks of a given size.
 CLASSIFY = f"""(async (network, file, size) => {{
     const {{ Model, Stream }} = {MODULE.format("engine/stream.js")};
     const model = new Model(await (await fetch(network)).arrayBuffer());
@@ -81,11 +81,11 @@ def evaluate(request: pytest.FixtureRequest, site: Site) -> Evaluate:
 
 
 def same_music(clips: Path, rate: int, channels: int, seconds: float = 15) -> bytes:
-    """A clip as WAV of floats at a rate, after noise, the channels a little different.
+    """Build a float WAV file of a clip after faint noise, with slightly different channels.
 
-    The noise is too quiet to be amplified. It fades in, because soxr resamples in stages, of which
-    each begins with silence: in the engine, where all are one filter, the first samples of music
-    that starts abruptly differ.
+    The noise is too quiet to be amplified. It fades in, because soxr resamples in several stages,
+    each starting from silence, while the engine has a single filter: with an abrupt start, the
+    first samples would differ.
     """
     import soxr
 
@@ -116,7 +116,7 @@ def compare(
     for name, of in (("step", "step_probabilities"), ("clip", "clip_probabilities")):
         ours = np.array([step[name] for step in found])
         theirs: NDArray[np.float32] = np.array([getattr(step, of) for step in expected])
-        assert np.ptp(theirs, axis=0).max() > 0.01  # something happens
+        assert np.ptp(theirs, axis=0).max() > 0.01  # the outputs differ between steps
         np.testing.assert_allclose(ours, theirs, atol=atol)
     np.testing.assert_allclose(
         [step["seconds"] for step in found], [step.seconds for step in expected]
@@ -147,7 +147,7 @@ def untrained(
     spectrogram: dict[str, Any] | None,
     title: str = "untrained",
 ) -> Path:
-    """Write a network with lively weights, whose normalisation does something."""
+    """Write a network with large random weights and a non-trivial normalisation."""
     torch.manual_seed(3)
     made = network(config)
     rows = torch.rand(50, 3).numpy() * [5, 2000, 300]
@@ -170,7 +170,8 @@ def untrained(
 MEL = MelSpectrogram()
 PLAIN = CausalCRNNConfig(MEL.bands, 8, MEL.frames_per_second)
 LOG_MEL = LogMelSpectrogram()
-FINE = MelSpectrogram(n_mels=40, n_fft=512, hop_length=441)  # hops that divide no window
+# The hop length does not divide the window.
+FINE = MelSpectrogram(n_mels=40, n_fft=512, hop_length=441)
 NETWORKS: dict[str, tuple[CausalCRNNConfig, Spectrogram]] = {
     "with metadata": (replace(PLAIN, metadata=True), MEL),
     "levels as they are": (replace(PLAIN, peak_normalise=False), MEL),
@@ -255,7 +256,7 @@ def test_decoded_parts_are_the_samples_of_the_file(
     samples = np.concatenate([part.samples for part in parts])
     rate = parts[0].sample_rate
     assert found["rate"] == rate
-    # What an encoder put behind the music may come, too.
+    # The padding that an encoder appended may be included.
     assert len(samples) <= found["count"] < len(samples) + 2_000
     np.testing.assert_allclose(found["samples"], samples[2 * rate : 3 * rate], atol=1e-3)
 

@@ -1,4 +1,4 @@
-"""profiles/kubernetes, with a kubectl that checks manifests and runs their jobs here."""
+"""profiles/kubernetes with a fake kubectl that validates manifests and runs their jobs locally."""
 
 import os
 import re
@@ -15,8 +15,8 @@ import yaml
 from tests.conftest import ROOT, Snakemake, config, small
 
 VERSION = "1.31"
-# Stands in for an API server and a node: it checks a manifest against Kubernetes' own schema, runs
-# the container's command, and answers in the words of kubectl.
+# Replaces an API server and a node: it validates a manifest against Kubernetes' own schema, runs
+# the container's command, and answers in kubectl's format.
 KUBECTL = """\
 #!{python}
 import json, os, pathlib, signal, subprocess, sys
@@ -53,7 +53,7 @@ elif verb == "delete":
 
 @pytest.fixture
 def kubectl(tmp_path: Path) -> Path:
-    """A folder with `kubectl`; it fills with manifests, logs and exit codes of jobs."""
+    """Return a folder with `kubectl`, which stores manifests, logs and exit codes of jobs there."""
     folder = tmp_path / "cluster"
     folder.mkdir()
     program = folder / "kubectl"
@@ -106,8 +106,8 @@ def test_jobs_run_in_pods_as_their_manifests_say(
         wanted.append(
             (limits["memory"], limits["nvidia.com/gpu"], container["resources"]["requests"]["cpu"])
         )
-    # The selection; two shards in a pod, side by side for --cores 2; a training. Light rules need
-    # no pod.
+    # The selection, two shards in one pod (parallel for --cores 2), and a training. Light
+    # rules need no pod.
     assert wanted == [("1000M", "0", "1"), ("1400M", "0", "2"), ("3000M", "1", "1")]
 
 

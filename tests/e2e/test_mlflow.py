@@ -1,4 +1,4 @@
-"""MLflow's pages on the store of a finished run, in a real browser."""
+"""MLflow's pages for the store of a finished run, in a real browser."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def pages(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def run_ids(pages: str) -> dict[str, str]:
-    """Id of each run by its name."""
+    """Return the id of each run by name."""
     runs = mlflow.search_runs(experiment_names=["local"], output_format="list")
     return {run.info.run_name: run.info.run_id for run in runs}
 
@@ -39,7 +39,7 @@ def page(browser: Browser) -> Page:
 def test_the_experiment_opens_on_its_runs(page: Page, pages: str) -> None:
     page.goto(f"{pages}/runs")
     expect(page.get_by_text("workflow · ").first).to_be_visible()
-    # The experiment's note links to views that do not hide runs in their parents.
+    # The experiment's note links to views that show child runs directly.
     view = page.get_by_role("link", name="artist", exact=True).first.get_attribute("href")
     page.goto("about:blank")
     page.goto(f"{pages.partition('#')[0]}{view}")
@@ -57,7 +57,7 @@ def test_the_compare_page_shows_runs_and_metrics(
     page.goto(f"{base}compare-runs?runs={chosen}&experiments={json.dumps([experiment])}")
     expect(page.get_by_text("Comparing 3 Runs")).to_be_visible()
     axis = page.locator(".parcoords .axis-title", has_text="validation/accuracy")
-    expect(axis.first).to_be_attached()  # without anything being chosen
+    expect(axis.first).to_be_attached()  # without selecting anything
     for text in (*names, "test/accuracy", "test/f1/Rock"):
         expect(page.get_by_text(text, exact=True).first).to_be_attached()
 
@@ -67,7 +67,7 @@ def test_curves_and_the_confusion_figure_show(
 ) -> None:
     run = f"{pages}/runs/{run_ids['crnn · artist · 1']}"
     page.goto(f"{run}/model-metrics")
-    # Charts are drawn once they come into sight; those of single numbers, of the test, stand first.
+    # Charts are drawn when they scroll into view; those of single values (test metrics) are first.
     page.get_by_placeholder("Search metric charts").fill("train/loss")
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached()
     page.goto(f"{run}/artifacts/confusion.png")

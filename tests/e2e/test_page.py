@@ -35,8 +35,8 @@ SECONDS = "document.getElementById('player').currentTime"
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """The page, freshly opened; its scripts meet no error and fetch nothing from elsewhere."""
-    # Playwright waits for conditions by `eval`, which the page itself forbids.
+    """Open the page; its scripts must not raise errors or fetch anything from other hosts."""
+    # Playwright polls conditions with `eval`, which the page's content security policy forbids.
     context = browser.new_context(
         viewport={"width": 1100, "height": 1000}, bypass_csp=True, accept_downloads=True
     )
@@ -65,7 +65,7 @@ def open_page(page: Page, site: Site) -> None:
 
 
 def wait_for(page: Page, state: str) -> None:
-    """Wait until what is on the stage is in a state."""
+    """Wait until the stage is in a state."""
     expect(page.locator("body")).to_have_attribute("data-state", state, timeout=60_000)
 
 
@@ -78,7 +78,7 @@ def pause(page: Page) -> None:
 
 
 def pixels(page: Page) -> Any:
-    """Colours of the picture along lines through the upper plot, and one in the lower plot."""
+    """Return colours along lines through the upper plot, and one colour of the lower plot."""
     return page.evaluate(
         """() => {
             const canvas = document.querySelector("#picture canvas");
@@ -196,7 +196,7 @@ def test_what_is_not_analysed_yet_is_said_so(page: Page, tmp_path: Path) -> None
 
 
 def test_memory_of_long_music_is_bounded(page: Page) -> None:
-    """Ten hours: the spectrogram gets coarser, and the picture is complete."""
+    """For ten hours, the spectrogram is coarser but the picture is complete."""
     drawn = page.evaluate(
         """async () => {
             const { Piece } = await import("./piece.js");
@@ -231,7 +231,7 @@ def test_memory_of_long_music_is_bounded(page: Page) -> None:
 
 
 def two_genres(clips: Path) -> bytes:
-    """A WAV in which two genres take turns, three seconds each."""
+    """A WAV file in which two genres alternate every three seconds."""
     files = [sorted(clips.glob(f"{genre}*.mp3"))[0] for genre in ("Electronic", "Rock")]
     genres = [decode(io.BytesIO(file.read_bytes())) for file in files]
     rate = genres[0].sample_rate
@@ -264,7 +264,7 @@ def test_dark_and_light_keep_the_picture(page: Page) -> None:
     light, before = page.evaluate(margin), pixels(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"({margin})() !== {light}")
-    assert page.evaluate(margin) > light  # labels are lighter, on the page's own ground
+    assert page.evaluate(margin) > light  # labels have a lighter background, that of the page
     assert pixels(page)[1] == before[1]
 
 
@@ -508,7 +508,7 @@ def test_page_works_without_a_connection(browser: Browser, site: Site, clips: Pa
     wait_for(page, "idle")
     page.set_input_files("#file", sorted(clips.glob("Folk*.mp3"))[1])
     wait_for(page, "done")
-    example(page).click()  # played once, kept since
+    example(page).click()  # played once, and cached since
     wait_for(page, "done")
     expect(page.locator("#title")).to_have_text("A: b")
     context.close()
@@ -527,7 +527,8 @@ def test_a_new_version_replaces_the_old_one(browser: Browser, site: Site, traine
     for _ in range(10):
         page.reload()
         wait_for(page, "idle")
-        page.wait_for_timeout(2_000)  # Chromium looks for a new worker a second after a visit
+        # Chromium checks for a new service worker a second after a visit.
+        page.wait_for_timeout(2_000)
         if page.evaluate(spacing) == "7px":
             break
     assert page.evaluate(spacing) == "7px"

@@ -1,4 +1,4 @@
-"""The report in a real browser, without a network."""
+"""The report in a real browser without a network."""
 
 import json
 import re
@@ -22,7 +22,7 @@ WIDTH = "document.documentElement.scrollWidth"
 
 @pytest.fixture(params=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, finished: Path) -> Iterator[Page]:
-    """The report, opened from disk; it logs nothing and asks for nothing but itself."""
+    """Open the report from disk, and check that it logs nothing and requests no other file."""
     context = browser.new_context(viewport=SIZES[request.param], offline=True)
     page = context.new_page()
     problems: list[str] = []

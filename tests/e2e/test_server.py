@@ -1,4 +1,4 @@
-"""The server against honest, clumsy and hostile clients."""
+"""The server with regular, faulty and malicious clients."""
 
 import http.client
 import io
@@ -30,7 +30,7 @@ def noise(seconds: float) -> NDArray[np.float32]:
 
 
 def wav(rate: int) -> bytes:
-    """A WAV file of any rate that its header can tell, in Hz."""
+    """Build a WAV file with any sample rate that the header can hold, in Hz."""
     file = io.BytesIO()
     sf.write(file, noise(1), rate, format="WAV")
     return file.getvalue()
@@ -48,7 +48,7 @@ def test_an_upload_gets_the_prediction_of_the_file(
 
 
 def get(server: Server, path: str, **headers: str) -> tuple[int, Any, bytes]:
-    """Status, headers and content of an answer."""
+    """Return status, headers and content of a response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
@@ -114,7 +114,7 @@ def test_silence_gets_no_genre(server: Server) -> None:
 
 @contextmanager
 def half_sent(server: Server, content: bytes, length: int) -> Iterator[socket.socket]:
-    """An upload of which so much has been sent, and the rest never comes."""
+    """Send part of an upload and never the rest."""
     head = f"POST /classify HTTP/1.1\r\nHost: {server.host}\r\nContent-Length: {length}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(head.encode() + content)
@@ -127,7 +127,7 @@ def test_uploads_have_so_many_places(server: Server) -> None:
             stack.enter_context(half_sent(server, b"R", 100))
         for _ in range(100):
             status, answer = post(server, wav(RATE))
-            if status == 503:  # all of them have arrived
+            if status == 503:  # all requests have arrived
                 break
             time.sleep(0.1)
         assert (status, answer) == (503, {"error": "busy with 32 files; try again later"})
@@ -147,10 +147,11 @@ def test_uploads_that_stand_still_do_not_keep_others_out(server: Server) -> None
 
 
 def test_who_has_gone_is_not_classified(server: Server) -> None:
-    """Half an hour would take the one thread for seconds, and another upload would wait for it."""
+    """Half an hour of audio would block the only thread for seconds, and other uploads with it."""
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 22_050, 1, format="FLAC") as sound:
-        minute = np.tile(noise(6), 5)[: 60 * 22_050] / 100  # FLAC stores quiet noise in few bits
+        # FLAC compresses quiet noise to few bits.
+        minute = np.tile(noise(6), 5)[: 60 * 22_050] / 100
         for _ in range(30):
             sound.write(minute)
     content = file.getvalue()
@@ -168,7 +169,7 @@ def test_who_has_gone_is_not_classified(server: Server) -> None:
 def test_a_signal_ends_the_server_whatever_it_does(
     trained: Path, tmp_path: Path, number: signal.Signals, kind: str
 ) -> None:
-    """With an upload half sent, and a long one that is being classified."""
+    """With a half-sent upload, and a long one that is being classified."""
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 22_050, 1, format=kind) as sound:
         for _ in range(40):
@@ -213,7 +214,7 @@ def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:
         status, answer = post(server, endless(), {"Transfer-Encoding": "chunked"})
         assert (status, answer["error"]) == (413, "larger than 500 MB")
     except (ConnectionError, http.client.HTTPException):
-        pass  # the server hung up while we were still sending: as good an answer
+        pass  # the server closed the connection while the client was sending, which is fine
 
 
 def test_another_origin_is_turned_away(server: Server) -> None:
@@ -223,7 +224,7 @@ def test_another_origin_is_turned_away(server: Server) -> None:
             {"error": "the request comes from another site's page"},
         )
     assert post(server, wav(RATE), {"Origin": f"http://{server.host}"})[0] == 200
-    # A name that another site points at this machine.
+    # A host name of another site that resolves to this machine (DNS rebinding).
     assert get(server, "/", Host="evil.example")[0] == 400
 
 
@@ -242,7 +243,7 @@ def test_server_gives_the_page_of_songnet_site(server: Server, trained: Path) ->
         kind = MEDIA_TYPES[Path(name).suffix]
         assert headers["Content-Type"] == kind and headers["Cache-Control"] == "no-cache"
     assert get(server, "/")[2] == (WEB / "index.html").read_bytes()
-    assert get(server, "/sw.js")[0] == 404  # a server nearby needs no copy of itself
+    assert get(server, "/sw.js")[0] == 404  # a local server is not cached
 
 
 def test_api_is_documented(server: Server) -> None:
@@ -261,7 +262,7 @@ def test_api_is_documented(server: Server) -> None:
     assert status == 200 and headers["Content-Type"].startswith("text/html")
     assert "POST /classify" in page and "<code>lost_seconds</code>" in page
     assert "curl -F file=@song.mp3" in page and "2.0 hours" in page
-    assert "http" not in page.replace("http://127.0.0.1:8765/", "")  # nothing from elsewhere
+    assert "http" not in page.replace("http://127.0.0.1:8765/", "")  # nothing from other hosts
 
 
 def test_files_outside_are_not_served(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""profiles/slurm on a real SLURM: a run that meets a kill, a scancel, a job over its memory."""
+"""profiles/slurm on a real SLURM: a run with a kill, an scancel and a job over its memory."""
 
 import subprocess
 import time
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(bool(slurm.lacking()), reason=slurm.lacking())
 
 
 class Survived(NamedTuple):
-    """A finished run and SLURM's jobs: at the kill of snakemake, and in the end."""
+    """A finished run, and SLURM's jobs when snakemake was killed and at the end."""
 
     project: Path
     killed: list[Job]
@@ -30,7 +30,7 @@ class Survived(NamedTuple):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A cluster; its environment."""
+    """Start a cluster and return its environment."""
     with slurm.cluster(tmp_path_factory.mktemp("slurm")) as environment:
         yield environment
 
@@ -42,7 +42,7 @@ def survived(
     snakemake: Snakemake,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Survived:
-    """Run the workflow; kill snakemake while it trains, go on, then cancel a training."""
+    """Run the workflow, kill snakemake during training, resume, then cancel a training."""
     project = small(copy_project(tmp_path_factory.mktemp("survived")))
     edit_profile(project / "profiles/slurm/config.yaml")
     settings = config(archives, models="[crnn]", protocols="[artist]")
@@ -51,7 +51,7 @@ def survived(
         wait_for(lambda: trainings(environment, "RUNNING"), first)
         first.kill()
     killed = slurm.queue(environment)
-    # Its jobs pause, so that they do not end before the next snakemake begins.
+    # Its jobs are paused, so that they do not end before the next snakemake starts.
     left = [job for job in killed if job.state == "RUNNING"]
     for job in left:
         slurm.signal(environment, job, "STOP")
@@ -71,10 +71,11 @@ def survived(
 
 
 def edit_profile(path: Path) -> None:
-    """Edit the two lines, let shards begin with too little memory, look at jobs more often."""
+    """Edit the two lines, give shards too little memory at first, and poll jobs more often."""
     profile = yaml.safe_load(path.read_text())
     assert list(profile["default-resources"]) == ["slurm_partition", "slurm_account"]
-    profile["default-resources"] = {"slurm_partition": "main"}  # without accounting, no account
+    # Without accounting there are no accounts.
+    profile["default-resources"] = {"slurm_partition": "main"}
     profile["set-resources"]["mel_shard"] = {"mem_mb": "50 * 20 ** (attempt - 1)"}
     profile["slurm-init-seconds-before-status-checks"] = 1
     path.write_text(yaml.safe_dump(profile))
@@ -84,7 +85,7 @@ def edit_profile(path: Path) -> None:
 def running(
     project: Path, environment: dict[str, str], arguments: list[str]
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start snakemake; it writes to snakemake.log."""
+    """Start snakemake, which writes to snakemake.log."""
     process = start_snakemake(project, *arguments, output="snakemake.log", **environment)
     try:
         yield process
@@ -94,13 +95,13 @@ def running(
 
 
 def trainings(environment: dict[str, str], *states: str) -> list[Job]:
-    """Jobs of the rule train_crnn in some states."""
+    """Return the jobs of the rule train_crnn in some states."""
     jobs = slurm.queue(environment)
     return [job for job in jobs if job.comment.startswith("rule_train") and job.state in states]
 
 
 def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[str]) -> list[Job]:
-    """Wait until there are such jobs, while snakemake is at work."""
+    """Wait for such jobs while snakemake is running."""
     end = time.monotonic() + 600
     while not (jobs := found()):
         assert process.poll() is None, "snakemake ended before its time"
@@ -145,7 +146,7 @@ def test_a_killed_snakemake_starts_again_beside_its_jobs(survived: Survived) -> 
     assert {job.comment.partition("_wildcards")[0] for job in again} >= {
         "rule_train_crnn", "rule_evaluate_crnn",
     }  # fmt: skip
-    # What was finished before the kill is not done again.
+    # Jobs that finished before the kill are not repeated.
     assert not [job for job in again if "mel" in job.comment]
 
 
@@ -157,7 +158,7 @@ def test_each_training_has_a_gpu_of_its_own(survived: Survived) -> None:
 def test_a_library_is_tagged_as_by_the_local_command(
     environment: dict[str, str], trained: Path, clips: Path, tmp_path: Path
 ) -> None:
-    """Of three shares one is cancelled, and tried again."""
+    """One of three shares is cancelled, and tried again."""
     project = copy_project(tmp_path / "project")
     edit_profile(project / "profiles/slurm/config.yaml")
     before = {job.number for job in slurm.queue(environment)}

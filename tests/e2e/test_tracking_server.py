@@ -1,4 +1,4 @@
-"""A shared MLflow server on SQLite: many writers at once, and times when it is down."""
+"""A shared MLflow server on SQLite: many concurrent writers, and outages."""
 
 import multiprocessing
 import shutil
@@ -27,7 +27,7 @@ MODEL = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "features": "mfc
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
-    """One server for the tests below, in their order; the first of them starts it."""
+    """Share one server between the tests below, in their order; the first one starts it."""
     folder = tmp_path_factory.mktemp("server")
     server = MLflowServer(folder, folder / "server.db")
     yield server
@@ -36,13 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take back what the client sets after each test; give a busy machine time to answer."""
+    """Undo the client's settings after each test, and allow a busy machine time to answer."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
 
 
 def write_run(folder: Path, seed: int) -> None:
-    """Write the files of a finished run; its values tell it from all others."""
+    """Write the files of a finished run with unique values."""
     features = np.random.default_rng(seed).normal(size=(24, 140)).astype("float32")
     genres = pd.Series(np.tile(["Folk", "Rock"], 12))
     subsets = pd.Series(["train"] * 16 + ["validation"] * 8)
@@ -73,7 +73,7 @@ def history(seed: int) -> pd.DataFrame:
 
 
 def train_and_upload(uri: str, experiment: str, folder: Path, barrier: Any) -> None:
-    """Send what a training and the upload after it send, beside others that do the same."""
+    """Log a training and upload it, concurrently with other processes."""
     record = read_json(folder / "params.json")
     barrier.wait(120)
     rows = history(record["seed"]).to_dict("records")
@@ -85,21 +85,21 @@ def train_and_upload(uri: str, experiment: str, folder: Path, barrier: Any) -> N
 
 
 def runs_of(uri: str, experiment: str) -> list[Any]:
-    """All runs of an experiment but the parents of invocations."""
+    """Return all runs of an experiment except the parents of invocations."""
     mlflow.set_tracking_uri(uri)
     runs = mlflow.search_runs(experiment_names=[experiment], output_format="list")
     return [run for run in runs if "mlflow.parentRunId" in run.data.tags]
 
 
 def accuracies(run_id: str) -> list[tuple[int, float]]:
-    """Steps and values that MLflow has of a run's validation accuracy."""
+    """Return MLflow's steps and values of a run's validation accuracy."""
     history = mlflow.MlflowClient().get_metric_history(run_id, "validation/accuracy")
     return [(metric.step, metric.value) for metric in history]
 
 
 @pytest.fixture
 def untrained(finished: Path, tmp_path: Path) -> Path:
-    """A project with all that a training needs, where nothing is in MLflow."""
+    """Create a project with everything that a training needs, and an empty MLflow store."""
     project = copy_finished(finished, tmp_path / "untrained")
     shutil.rmtree(project / "results/local/runs/artist/crnn")
     return project
@@ -108,7 +108,7 @@ def untrained(finished: Path, tmp_path: Path) -> Path:
 def test_a_server_that_is_down_costs_no_training(
     server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
-    """Down before, during and after the training; up for the next run, which uploads all, once."""
+    """The server is down around the training; the next run uploads everything once."""
     project = untrained
     settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
     goal = [*settings, "--", "results/local/mlflow/runs.json"]
@@ -133,7 +133,7 @@ def test_a_server_that_is_down_costs_no_training(
 def test_a_training_can_be_watched(
     server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
-    """Epochs come from the training itself; nothing else of the workflow runs."""
+    """The training itself logs its epochs; no other rule runs."""
     project = untrained
     server.start()
     experiment = initialise(server.uri, "watched") | {"live_after": 0}

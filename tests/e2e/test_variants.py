@@ -1,4 +1,4 @@
-"""Every kind of audio file is read whole, and alike from bytes, from a path and as an upload."""
+"""Audio files of every kind are decoded completely, and equally from bytes, paths and uploads."""
 
 import io
 import shutil
@@ -14,7 +14,7 @@ from tests.e2e.conftest import Server, multipart, post
 from tests.variants import ffmpeg_seconds, variants
 
 VARIANTS = dict(variants())
-# What is missing and is told, in seconds. Headers that promise too much are believed.
+# Reported losses in seconds. Headers that declare too much are believed.
 LOST = {
     "a block of zeros inside": 0.5,
     "FLAC, length too large": 14.4,
@@ -31,12 +31,13 @@ needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is 
 
 @pytest.fixture(scope="module")
 def model(trained: Path) -> Model:
-    torch.set_num_threads(1)  # as in the server: more threads add in another order
+    # As in the server, since the number of threads changes the order of additions.
+    torch.set_num_threads(1)
     return load_model(trained)
 
 
 def check_alike(content: bytes, path: Path, model: Model, server: Server) -> None:
-    """The same file as a path of any name, as an upload and in a form."""
+    """Pass the same file as a path with any name, as an upload and in a form."""
     path.write_bytes(content)
     row = as_row(classify_file(model, str(path), excerpt=None))
     del row["file"]

@@ -1,4 +1,4 @@
-"""Errors, confidence, artists: against figures counted by hand."""
+"""Errors, confidence and artists, compared with values counted by hand."""
 
 import re
 
@@ -15,7 +15,7 @@ GENRES = ["Folk", "Pop", "Rock"]
 
 
 def predictions() -> pd.DataFrame:
-    """Six predictions: Folk 2 of 2 right, Pop 0 of 2, Rock 1 of 2."""
+    """Six predictions: Folk 2 of 2 correct, Pop 0 of 2, Rock 1 of 2."""
     rows = [
         (1, "Folk", "Folk", 0.8, 0.1, 0.1),
         (2, "Folk", "Folk", 0.6, 0.3, 0.1),
@@ -30,7 +30,7 @@ def predictions() -> pd.DataFrame:
 
 
 def tracks() -> pd.DataFrame:
-    """What is known of the six tracks."""
+    """Metadata of the six tracks."""
     return pd.DataFrame(
         {
             "artist_id": [10.0, 10, 20, 20, 20, np.nan],
@@ -46,9 +46,9 @@ def tracks() -> pd.DataFrame:
 
 def test_errors_of_each_genre() -> None:
     errors = error_analysis.genre_errors(predictions())
-    assert [row["genre"] for row in errors] == ["Pop", "Rock", "Folk"]  # hardest first
+    assert [row["genre"] for row in errors] == ["Pop", "Rock", "Folk"]  # hardest genre first
     pop, _, folk = errors
-    # Pop comes second once in two tracks (0.9, 0.1, 0.0), third once (0.5, 0.3, 0.2).
+    # Pop is second for one of two tracks (0.9, 0.1, 0.0), and third for the other (0.5, 0.3, 0.2).
     assert (pop["recall"], pop["top2"], pop["precision"]) == (0, 0.5, 0)
     assert pop["shares"] == {"Folk": 0.5, "Pop": 0, "Rock": 0.5}
     assert pop["confidence"] == pytest.approx(0.7)
@@ -60,12 +60,12 @@ def test_errors_of_each_genre() -> None:
 def test_calibration() -> None:
     bootstrap = Bootstrap(tracks()["artist_id"], 500, 0.95)
     found = error_analysis.reliability(predictions(), bootstrap, bins=5)
-    # Confidences .8 .6 .9 .5 .7 .5: two bins, (0.4, 0.6] with 1 of 3 right, (0.6, 0.8] with 2 of 2,
+    # Confidences .8 .6 .9 .5 .7 .5: bins (0.4, 0.6] with 1 of 3 correct, (0.6, 0.8] with 2 of 2,
     # and (0.8, 1] with 0 of 1.
     np.testing.assert_allclose(found["confidence"], [1.6 / 3, 0.75, 0.9], atol=1e-6)
     np.testing.assert_allclose(found["accuracy"], [1 / 3, 1, 0])
     assert list(found["predictions"]) == [3, 2, 1]
-    assert found["ci_low"].isna().all()  # of so few artists
+    assert found["ci_low"].isna().all()  # number of artists
     error = (3 * (1.6 / 3 - 1 / 3) + 2 * 0.25 + 0.9) / 6
     assert error_analysis.calibration_error(found) == pytest.approx(error)
     assert analysis_page.calibration_facts(found) == {
@@ -75,7 +75,7 @@ def test_calibration() -> None:
 
 
 def test_intervals_of_calibration_are_over_artists() -> None:
-    """One artist in two is right on all ten tracks: as sure as ten tosses, not as a hundred."""
+    """Each artist has all ten tracks correct or none: ten independent observations, not 100."""
     truth = np.repeat(np.tile(["Folk", "Pop"], 5), 10)
     table = pd.DataFrame({"track_id": range(100), "genre": truth, "predicted": "Folk"})
     table.insert(1, "split", "test")
@@ -83,7 +83,7 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     bootstrap = Bootstrap(pd.Series(np.arange(100) // 10), 2000, 0.95)
     (row,) = error_analysis.reliability(table, bootstrap).itertuples()
     assert (row.predictions, row.accuracy) == (100, 0.5)
-    assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles of ten
+    assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles for ten
 
 
 def test_artists() -> None:
@@ -94,7 +94,7 @@ def test_artists() -> None:
         {"artist": "A", "genre": "Folk", "predictions": 2, "accuracy": 1.0, "mistaken_for": "",
          "share": 0},
     ]  # fmt: skip
-    seeds = pd.concat([predictions()] * 3)  # predictions of three runs make no track more
+    seeds = pd.concat([predictions()] * 3)  # predictions of three runs do not add tracks
     assert len(error_analysis.artist_errors(seeds, tracks(), min_tracks=3)) == 1
     none = error_analysis.artist_errors(predictions(), tracks(), min_tracks=9)
     assert none.empty and analysis_page.artists_table(none).empty
@@ -117,7 +117,7 @@ def test_nearest_artists() -> None:
     found = error_analysis.nearest_artists(
         known, embeddings, tested, np.array([[0.6, 0.8]], np.float32)
     )
-    # Artist A points at (1.8, 0.6) / 1.897, artist B at (0, 1).
+    # Artist A has the direction (1.8, 0.6) / 1.897, artist B (0, 1).
     assert list(found["neighbour"]) == ["A", "B"]
     np.testing.assert_allclose(found["cosine"], [(1.8 * 0.6 + 0.6 * 0.8) / 1.8974, 0.8], rtol=1e-4)
     (text,) = analysis_page.artist_facts(pd.DataFrame(), found).values()
@@ -149,7 +149,7 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
 
 def test_secondary_labels() -> None:
     found = error_analysis.secondary_labels(predictions(), tracks())
-    # Track 3 bears Pop and Rock and is predicted as Rock; track 5 bears Folk beside its Rock.
+    # Track 3 has the labels Pop and Rock, predicted Rock; track 5 has Folk in addition to Rock.
     assert (found.predictions, found.wrong, found.excused) == (2, 3, 1)
     assert set(found.pairs) == {("Pop", "Rock", 1), ("Rock", "Folk", 1)}
     facts = analysis_page.error_facts(predictions(), tracks())
@@ -169,7 +169,7 @@ def test_accuracy_has_an_interval_where_there_are_artists_enough() -> None:
     "name", ["artist", "artist_id", "title", "license", "top_genres", "probability", "right"]
 )
 def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
-    """`check_genres` refuses the columns of predictions.parquet alone."""
+    """`check_genres` only refuses the columns of predictions.parquet."""
     named = predictions().replace("Rock", name).rename(columns={"Rock": name})
     known = tracks().replace("Rock", name)
     known["top_genres"] = [

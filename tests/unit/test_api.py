@@ -1,4 +1,4 @@
-"""What `import songnet` offers: documented by examples that run, light to import."""
+"""The Python API: its examples run, and its import is fast."""
 
 import doctest
 import importlib
@@ -19,7 +19,7 @@ EXAMPLES = [songnet, model, results]
 
 @pytest.fixture
 def folder(trained: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of the examples: a trained network and songs."""
+    """Set up the working directory of the examples, with a trained network and songs."""
     (tmp_path / "results/demo").mkdir(parents=True)
     shutil.copy(trained, tmp_path / "results/demo/best.safetensors")
     for name, genre in (("song.mp3", "Rock"), ("other.mp3", "Folk")):
@@ -70,7 +70,7 @@ def test_classify_takes_one_file_or_several(folder: Path) -> None:
 
 
 def test_embed_agrees_with_the_stream(folder: Path) -> None:
-    """Both describe the whole file by the same numbers."""
+    """Both describe the whole file with the same numbers."""
     import soundfile as sf
 
     network = songnet.load()

@@ -86,7 +86,7 @@ def test_audio_files_name_what_cannot_be_read(music: Path, monkeypatch: pytest.M
     def refuse(folder: str) -> object:
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(os, "scandir", refuse)  # the superuser may read all folders
+    monkeypatch.setattr(os, "scandir", refuse)  # the superuser can read all folders
     with pytest.raises(SongNetError, match=r"music: Permission denied$"):
         list(audio_files([music]))
 

@@ -1,4 +1,4 @@
-"""Baselines fit and tell probabilities; what an estimator refuses is one line that names it."""
+"""Baselines fit and predict probabilities; errors of an estimator are one line with its name."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
         ("sklearn.decomposition.PCA", {}),
         ("sklearn.ensemble", {}),
         ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 500}),
-        ("sklearn.svm.SVC", {"decision_function_shape": "ovo"}),  # a score for each pair
+        ("sklearn.svm.SVC", {"decision_function_shape": "ovo"}),  # a score for each pair of classes
     ],
 )
 def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, Any]) -> None:

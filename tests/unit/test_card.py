@@ -1,4 +1,4 @@
-"""The model card beside a file of weights."""
+"""The model card next to a weight file."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ DATASET = {"title": "local archives", "note": "A note on the data.", "source": "
 
 
 def run(root: Path, seed: int, validation: float, test: dict[str, float] | None) -> Path:
-    """A finished run with one small network, and metrics of the given accuracies."""
+    """A finished run with one small network and metrics with the given accuracies."""
     folder = root / f"runs/artist/causal_crnn/{seed}"
     folder.mkdir(parents=True)
     facts = {

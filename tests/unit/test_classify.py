@@ -1,4 +1,4 @@
-"""Which network is taken, and what is said of it."""
+"""The choice of a network, and its description."""
 
 import os
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
     assert not classify_file(model, str(tmp_path / "noise.wav")).error
     (tmp_path / "text.wav").write_text("no sound")
     assert classify_file(model, str(tmp_path / "text.wav")).error.startswith("not decodable: ")
-    # libsndfile would say that there is no such file.
+    # libsndfile would report a missing file.
     (tmp_path / "text.mp3").write_text("no sound")
     found = classify_file(model, str(tmp_path / "text.mp3"))
     assert found.error == "not decodable: no audio in it"
@@ -111,7 +111,7 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
         f"{trained} Accuracy 90.0 % on 30 test tracks (95 % CI over artists: 80.0 % to 100.0 %)."
     )
     assert description(load_model(causal(path, measured=measured))) == of_test
-    # Where a split leaves no test subset, the subset that chose the network is what there is.
+    # Without a test subset, results are those of the validation subset.
     model = load_model(causal(path, measured=measured | {"subset": "validation"}, note="A sample."))
     assert description(model) == (
         of_test.replace("test", "validation")
@@ -125,12 +125,12 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
 
 
 def test_the_timeline_tells_where_the_music_turns() -> None:
-    """Ten steps of one genre, ten of another, and a step of a third that is smoothed away."""
+    """Ten steps of one genre, ten of another, and a step of a third, which is smoothed away."""
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)
     now[4] = [0, 1, 0]
     assert timeline(now, model) == [(0.0, "Folk"), (10.0, "Rock")]
-    # No turn is shorter than a second, or two would stand at one time.
+    # No segment is shorter than a second, so labels cannot overlap.
     model.step_seconds = 0.4
     genres = [1, 0] + [2] * 30 + [0] * 2 + [2] * 3 + [0] * 20
     short = np.eye(3, dtype=np.float32)[genres]

@@ -1,4 +1,4 @@
-"""Colours that can be read."""
+"""Legible colours."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user can get wrong in the configuration gets one line that names the key."""
+"""Configuration errors are one line that names the key."""
 
 import re
 import tomllib
@@ -20,12 +20,12 @@ INFINITE = "must be a finite number, got"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Path of a models.yaml that is not there yet."""
+    """Return a path for models.yaml, which does not exist yet."""
     return tmp_path / "models.yaml"
 
 
 def with_models(path: Path, entries: str) -> dict[str, Any]:
-    """Check the project's models.yaml with further entries."""
+    """Validate the project's models.yaml with additional entries."""
     path.write_text((ROOT / "config/models.yaml").read_text() + entries)
     return check_models(read_models(path))
 
@@ -36,7 +36,7 @@ def test_defaults_equal_the_commented_file() -> None:
     assert checked() == written | filled == check(written, DATASETS)
     assert checked()["seeds"] == [1] and checked(dataset="fma_small")["seeds"] == [1, 2, 3]
     assert checked(seeds=[4])["seeds"] == [4]
-    # Or a key that is left out would make everything again.
+    # Otherwise leaving out a key would rerun everything.
     assert repr(checked()) == repr(check(written, DATASETS))
 
 
@@ -283,7 +283,7 @@ def test_a_file_without_keys_and_values_is_named(path: Path, text: str, message:
 
 
 def test_numbers_may_have_an_exponent(path: Path) -> None:
-    """YAML 1.1 takes 1e-3 for text."""
+    """YAML 1.1 reads 1e-3 as text."""
     models = with_models(
         path,
         "x: {like: crnn, title: x, training: {learning_rate: 1e-3, epochs: 7e0}}\n"
@@ -296,7 +296,7 @@ def test_numbers_may_have_an_exponent(path: Path) -> None:
 
 
 def test_the_ablation_changes_one_thing() -> None:
-    """poster_net_same_recipe is the poster's network with all else of the causal one."""
+    """poster_net_same_recipe is the poster's network with the training of the causal one."""
     ablation = read_yaml(ROOT / "config/ablation.yaml")
     causal = MODELS[ablation["reference"]]
     settings = {**causal["parameters"], **causal["training"]}
@@ -310,14 +310,14 @@ def test_the_ablation_changes_one_thing() -> None:
     frequency, poster = MODELS["poster_net_same_recipe"], MODELS["crnn"]
     assert frequency["training"] == causal["training"]
     assert all(frequency[key] == poster[key] for key in ("network", "parameters"))
-    # So it is where a data set says how networks are trained.
+    # This is where a data set overrides training parameters.
     demo = read_models(ROOT / "config/models.yaml", DATASETS["demo"]["training"])
     assert demo["poster_net_same_recipe"]["training"] == demo["causal_crnn"]["training"]
 
 
 @pytest.mark.parametrize("name", ["http.client.Clients", "json.JSONDecoder", "zlib.Any", "numpy.A"])
 def test_an_estimator_is_found_as_far_as_its_module_tells(path: Path, name: str) -> None:
-    """A compiled module tells no names, and one with `__getattr__` may have any."""
+    """A compiled module does not list its names, and one with `__getattr__` may have any."""
     entry = f"x: {{like: svm, title: x, estimator: {name}}}"
     if name == "http.client.Clients":
         with pytest.raises(SongNetError, match="cannot be found"):
@@ -377,7 +377,7 @@ def test_entries_may_be_like_others(path: Path) -> None:
     models = read_models(path)
     assert models["a"] == {"title": "A", "training": {"epochs": 3, "ema_decay": 0.2}}
     assert models["b"]["training"] == {"epochs": 3, "ema_decay": 0} and models["b"]["title"] == "B"
-    # A data set's training changes both, but not what makes the one another.
+    # A data set's training changes both configurations, but not the difference between them.
     models = read_models(path, {"epochs": 1, "ema_decay": 0.5})
     assert models["a"]["training"] == {"epochs": 1, "ema_decay": 0.5}
     assert models["b"]["training"] == {"epochs": 1, "ema_decay": 0}
@@ -385,7 +385,7 @@ def test_entries_may_be_like_others(path: Path) -> None:
 
 def test_the_conda_environment_has_the_locked_versions_of_what_runs() -> None:
     pip = read_yaml(ROOT / "envs/songnet.yaml")["dependencies"][-1]["pip"]
-    # Without the markers: what tests need may be needed on more platforms.
+    # Without environment markers, since tests may need a package on more platforms.
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     assert {line.split(" ;")[0] for line in pip} < {line.split(" ;")[0] for line in lock}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

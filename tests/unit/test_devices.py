@@ -1,4 +1,4 @@
-"""GPUs are taken one by one; what a GPU would do is done on the CPU here."""
+"""GPUs are locked one by one; the CPU stands in for GPUs."""
 
 import multiprocessing
 import subprocess
@@ -16,13 +16,13 @@ from songnet.training.devices import _free_gpu, autocast, own_gpu, to_device
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks of the test's own."""
+    """Use locks in the test's own folder."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
 def test_a_killed_training_leaves_no_lock_behind() -> None:
-    # Another process holds the first of two GPUs, then the second is the free one.
+    # Another process holds the first of two GPUs and then the second, so the other one is free.
     holder = subprocess.Popen(
         [sys.executable, "-c",
          "from songnet.training.devices import _free_gpu\n"
@@ -42,7 +42,7 @@ def test_a_killed_training_leaves_no_lock_behind() -> None:
 
 
 def hold_a_gpu(events: Any) -> None:
-    """Take one of three GPUs for a moment and tell when."""
+    """Hold one of three GPUs for a moment and return when."""
     number, lock = _free_gpu(["a", "b", "c"], pause=0.01)
     events.put((time.monotonic(), number, +1))
     time.sleep(0.1)
@@ -69,14 +69,14 @@ def test_eight_trainings_share_three_gpus() -> None:
 def test_gpus_are_told_apart_by_their_own_numbers(
     monkeypatch: pytest.MonkeyPatch, uuid: str, waits: bool
 ) -> None:
-    """Two jobs of a scheduler that each see one GPU, number 0: the same or another."""
+    """Two jobs of a scheduler that both see one GPU with index 0, which may be different GPUs."""
     chosen: list[int] = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.set_device", chosen.append)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda i: SimpleNamespace(uuid="GPU-1"))
     _, other = _free_gpu([uuid])
-    # The other job ends while this one pauses, and not before.
+    # The other job ends while this one waits, and not before.
     monkeypatch.setattr("songnet.training.devices.time.sleep", lambda seconds: other.release())
     with own_gpu() as number:
         assert number == 0 and chosen == [0]
@@ -101,7 +101,7 @@ def test_mixed_precision_computes_in_bfloat16() -> None:
 
 
 def test_a_gpu_that_imitates_bfloat16_is_left_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    # An older GPU, as torch tells of it.
+    # An older GPU, as reported by torch.
     monkeypatch.setattr(
         "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation
     )

@@ -1,4 +1,4 @@
-"""Commands and messages in the documents are real; the workflow's own tests run such commands."""
+"""Commands and messages in the documents exist; the workflow's tests run such commands."""
 
 import ast
 import importlib.util
@@ -29,7 +29,7 @@ OUTSIDE = [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / na
 
 
 def commands(path: Path) -> list[list[str]]:
-    """Commands as words, from fenced blocks and from text; `[TARGET]` is the reader's choice."""
+    """Return commands as words, from code blocks and inline code; `[TARGET]` is left out."""
     text = path.read_text()
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
@@ -44,7 +44,7 @@ RULES = {
     for file in FILES
     for name in re.findall(r"^ *rule (\w+):$", file.read_text(), re.MULTILINE)
 } | {f"train_{name}" for name, model in MODELS.items() if model["family"] == "baseline"}
-FREE = ("spectrogram", "tables")  # keys whose inner ones are not fixed
+FREE = ("spectrogram", "tables")  # keys whose inner keys are not fixed
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
 
 
@@ -72,7 +72,7 @@ def test_the_recipe_writes_a_manifest_of_gtzan(
 
 @pytest.fixture(scope="module")
 def hooks() -> Any:
-    """What fills the generated parts of the site."""
+    """Load the hooks that generate parts of the site."""
     spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -100,7 +100,7 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
             assert (ROOT / word / "config.yaml").exists()
         elif option == "--config" and "..." not in word:
             key, _, value = word.partition("=")
-            # As on the command line: lists of words.
+            # Lists are lists of strings, as on the command line.
             listed = value.startswith("[")
             config[key] = value.strip("[]").split(",") if listed else yaml.safe_load(value)
     if "archives" in config:
@@ -119,7 +119,7 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_brackets_are_quoted(page: Path) -> None:
-    """zsh takes bare ones for patterns of file names; every shell splits at a space."""
+    """zsh expands unquoted brackets as glob patterns, and every shell splits at spaces."""
     assert re.findall(r"(?<!')\b[a-z_]+=[\[{][^`\n]*", page.read_text()) == []
 
 
@@ -135,7 +135,7 @@ def test_make_commands(command: str) -> None:
 
 
 def messages() -> list[str]:
-    """What the program can say: its literal texts, with `…` for what it fills in."""
+    """Return all literal texts of the program, with `…` for inserted values."""
 
     def texts(tree: ast.AST) -> Iterator[str]:
         inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
@@ -160,7 +160,7 @@ def messages() -> list[str]:
 
 
 def test_symptoms_are_what_the_program_says() -> None:
-    """The first cells of the page on troubles, but for messages of SLURM and, after …, MLflow."""
+    """Messages in the troubleshooting tables exist in the code, except SLURM's and MLflow's."""
     page = (ROOT / "docs/how-to/troubleshooting.md").read_text()
     symptoms = []
     for section in page.split("\n## "):
@@ -201,7 +201,7 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # Nothing is fetched from elsewhere, search included.
+    # Nothing is fetched from other hosts, search included.
     for page in tmp_path.rglob("*.html"):
         loaded = re.findall(
             r"<(?:script|img|iframe|link rel=.stylesheet.)[^>]*https?:", page.read_text()
@@ -211,7 +211,7 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Names of a page's headings, as MkDocs and git hosts give them."""
+    """Return the anchors of a page's headings, as MkDocs and git hosts generate them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     plain = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
     return {re.sub(r"[\s-]+", "-", heading) for heading in plain}
@@ -221,7 +221,7 @@ def anchors(page: Path) -> set[str]:
 def test_links_outside_the_site_lead_somewhere(page: Path) -> None:
     found = re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", page.read_text())
     for link in filter(None, (a or b for a, b in found)):
-        if link.startswith(("http", "../../")):  # the last of a git host's own pages
+        if link.startswith(("http", "../../")):  # `../../` are pages of the git host itself
             continue
         file, _, anchor = link.partition("#")
         target = (page.parent / file).resolve() if file else page

@@ -29,7 +29,7 @@ Serve = Callable[..., FaultyServer]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start servers of CONTENT; the first ``faults`` answers of each go wrong in a given way."""
+    """Start servers of CONTENT; the first ``faults`` responses of each fail in a given way."""
     with serving() as start:
         yield lambda fault="", faults=0: start(lambda path: CONTENT, fault, lambda n: n <= faults)
 
@@ -67,7 +67,7 @@ def test_resumes_what_lies_there(tmp_path: Path, serve: Serve) -> None:
     ("fault", "part"), [("ignores range", 2_000_000), ("half, ignores range", 0), ("404", 0)]
 )
 def test_starts_again_or_asks_a_mirror(tmp_path: Path, serve: Serve, fault: str, part: int) -> None:
-    """Where the server cannot resume, a line that breaks ends; the next address steps in."""
+    """Where the server cannot resume, an interrupted download fails, and the next URL is used."""
     server = serve(fault, 10**6)
     (tmp_path / "a.zip.part").write_bytes(CONTENT[:part])
     urls = [server.url] if part else [server.url, serve().url]
@@ -94,7 +94,7 @@ def test_a_server_that_never_gives_is_named(tmp_path: Path, serve: Serve, fault:
 
 
 def interrupted(folder: Path, server: FaultyServer, patience: int) -> subprocess.Popen[bytes]:
-    """A download in a process of its own, which has fetched something."""
+    """Start a download in a separate process, and wait until it has fetched something."""
     program = "import sys; from songnet.data.download import download; download(*eval(sys.argv[1]))"
     arguments = repr(("a.zip", [server.url], SHA1, str(folder / "a.zip"), 0.01, patience))
     process = subprocess.Popen([sys.executable, "-c", program, arguments], start_new_session=True)
@@ -119,7 +119,7 @@ def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Serve) -> None:
-    """As when a job has outlived its Snakemake."""
+    """As if a job had outlived its Snakemake."""
     server = serve("stall", 1)
     with ThreadPoolExecutor(2) as pool:
         arguments = ("a.zip", [server.url], SHA1, tmp_path / "a.zip", 0.01, 2)
@@ -137,7 +137,7 @@ def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve
     process.wait()
     part = tmp_path / "a.zip.part"
     with part.open("ab") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # curl is still there
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # curl is still running
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
@@ -169,7 +169,7 @@ def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: S
     ) as process:
         os.close(theirs)
         shown = b""
-        # The terminal of a process that has ended cannot be read.
+        # The terminal of a finished process cannot be read.
         with contextlib.suppress(OSError):
             while piece := os.read(ours, 1000):
                 shown += piece

@@ -1,4 +1,4 @@
-"""Pretrained encoders: the port of musicnn, graphs of ONNX, streams that are exact."""
+"""Pretrained encoders: the port of musicnn, ONNX graphs, exact streams."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ RATE = LogMelSpectrogram().frames_per_second
 
 
 def tagger(genres: dict[str, list[str]] | None = None) -> MusiCNNTagger:
-    """Musicnn with random weights, which normalise little."""
+    """Build musicnn with random weights and mild normalisation."""
     torch.manual_seed(3)
     genres = genres or {"Jazz": ["jazz"], "Rock": ["rock", "indie rock"]}
     network = MusiCNNTagger(TaggerConfig(BANDS, len(genres), RATE, genres)).eval()
@@ -49,7 +49,7 @@ def classifier(head: str = "svm", size: int = 20) -> EncoderClassifier:
 
 
 def levels(frames: int) -> Tensor:
-    """Spectrograms in dB, (1, BANDS, frames)."""
+    """Return spectrograms in dB, (1, BANDS, frames)."""
     return torch.randn(1, BANDS, frames, generator=torch.Generator().manual_seed(1)) * 8 - 20
 
 
@@ -79,7 +79,7 @@ def test_streams_of_encoders_are_exact(make: Any, pieces: list[int]) -> None:
 def test_what_comes_after_the_lookahead_changes_nothing() -> None:
     encoder = tagger().encoder
     music, changed = levels(300), levels(300)
-    changed[:, :, 96 + encoder.lookahead :] += 30  # after four steps and what they look ahead
+    changed[:, :, 96 + encoder.lookahead :] += 30  # after four steps and their lookahead
     one, other = encoder(music), encoder(changed)
     torch.testing.assert_close(one[:, :4], other[:, :4])
     assert not torch.allclose(one[:, 4], other[:, 4])
@@ -99,7 +99,7 @@ def test_step_logits_follow_the_last_seconds() -> None:
 
 
 def test_convolutions_are_padded_as_tensorflow_pads() -> None:
-    """An even kernel has one frame more after its centre than before."""
+    """An even kernel has one more frame after its centre than before."""
     layer: Any = MusiCNN().front[2]
     assert layer.padding == (63, 64)
     with torch.no_grad():
@@ -113,7 +113,7 @@ def test_convolutions_are_padded_as_tensorflow_pads() -> None:
 
 
 def checkpoint() -> dict[str, np.ndarray]:
-    """Tensors as TensorFlow names and shapes them, with random values."""
+    """Return random tensors with TensorFlow's names and shapes."""
     rng = np.random.default_rng(0)
     shapes: dict[str, tuple[int, ...]] = {}
     kernels = [(7, 38, 1, 204), (7, 67, 1, 204), (128, 1, 1, 51), (64, 1, 1, 51), (32, 1, 1, 51),
@@ -222,7 +222,7 @@ def test_heads_are_saved_with_their_encoder(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Musicnn's own graph of ONNX: patches (n, 48 frames, bands) of log10(1 + 10^4 power)."""
+    """An ONNX graph like musicnn's: patches (n, 48 frames, bands) of log10(1 + 10^4 power)."""
 
     class Graph(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Metrics equal scikit-learn's; the interval covers what it should."""
+"""Metrics equal scikit-learn's, and intervals have their nominal coverage."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +57,7 @@ def test_scores_are_missing_where_undefined() -> None:
 
 
 def covered(draw: Callable[[], Values], truth: float, *given: tuple[Values, Any]) -> Values:
-    """Share of 200 samples whose interval holds the truth, for each choice of artists and runs."""
+    """Return the coverage over 200 samples, for each choice of bootstrapping artists and runs."""
     held = np.zeros(len(given))
     for _ in range(200):
         values = pd.Series(draw())
@@ -68,7 +68,7 @@ def covered(draw: Callable[[], Values], truth: float, *given: tuple[Values, Any]
 
 
 def test_interval_covers_the_truth() -> None:
-    """Artists are right or wrong as a whole: the artist bootstrap covers, one over tracks fails."""
+    """Artists have all tracks correct or none: bootstrapping artists covers, tracks fails."""
     rng = np.random.default_rng(5)
     artists = np.repeat(np.arange(60), 8)
     by_artist, by_track = covered(
@@ -78,7 +78,7 @@ def test_interval_covers_the_truth() -> None:
 
 
 def test_interval_with_runs_covers_the_truth() -> None:
-    """Each run is better or worse as a whole: drawing them covers, drawing artists alone fails."""
+    """Runs differ as a whole: bootstrapping runs covers, bootstrapping artists alone fails."""
     rng = np.random.default_rng(6)
     artists, runs = np.tile(np.repeat(np.arange(50), 4), 9), np.repeat(np.arange(9), 200)
 
@@ -103,7 +103,7 @@ def test_interval_counts_unknown_artists_and_tracks_for_themselves() -> None:
     assert bootstrap.interval(correct) == Bootstrap(pd.Series(np.arange(200)), 500, 0.95).interval(
         correct
     )
-    # Several predictions on a track are no more artists.
+    # Several predictions of a track do not add artists.
     assert bootstrap.interval(pd.concat([correct, correct])) == bootstrap.interval(correct)
 
 

@@ -1,4 +1,4 @@
-"""An excerpt holds, sample by sample, what a whole decoding holds at its place."""
+"""An excerpt equals the same samples of a complete decoding."""
 
 import io
 import shutil
@@ -14,8 +14,8 @@ from tests.variants import ffmpeg, mp3, variants, wav
 
 pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 VARIANTS = dict(variants())
-ONE_MILLISECOND = ("WMA", "Opus in WebM")  # in which these formats count
-# What is lost before an excerpt, or trimmed by a wrong header, shifts a whole decoding.
+ONE_MILLISECOND = ("WMA", "Opus in WebM")  # in which these formats count time
+# Audio lost before the excerpt, or trimmed by a wrong header, shifts a complete decoding.
 SHIFTED = {
     "a header zeroed", "header byte flipped, 1", "header byte flipped, 3",
     "header byte flipped, 4", "cbr, Xing count 50", "vbr, Xing count 50",
@@ -23,7 +23,7 @@ SHIFTED = {
 
 
 def difference(part: Samples, whole: Samples, start: int, most: int) -> float:
-    """Smallest largest difference of a part from a whole, with a shift of so many samples."""
+    """Return the maximum difference between an excerpt and the whole, at the best shift."""
     inside = part[most : len(part) - most]
     places = range(start, start + 2 * most + 1)
     return min(float(np.abs(whole[at : at + len(inside)] - inside).max()) for at in places)
@@ -43,7 +43,7 @@ def test_middle_equals_a_whole_decoding(name: str) -> None:
         return
     most = clip.sample_rate // 1000 if name in ONE_MILLISECOND else 0
     start = round(found.start_seconds * clip.sample_rate)
-    # The noise that AAC fills bands with depends on what was decoded before.
+    # The noise with which AAC fills bands depends on what was decoded before.
     tolerance = 0.06 if name.startswith("AAC") else 1e-5
     assert difference(clip.samples, whole.samples, start, most) < tolerance
 
@@ -60,7 +60,7 @@ def test_middle_of_a_shorter_file_is_all_of_it(name: str) -> None:
 def test_middle_decodes_little_more_than_it_returns(
     suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a minute, ten seconds: what lies before them is skipped, not decoded."""
+    """For ten seconds of a minute, the audio before them is skipped and not decoded."""
     decoded = 0
     mono = audio._Packed.mono
 
@@ -86,7 +86,7 @@ def test_middle_decodes_little_more_than_it_returns(
 def test_middle_of_a_long_file_that_must_be_decoded_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its samples are not kept: it is decoded twice."""
+    """Its samples are not kept, so it is decoded twice."""
     monkeypatch.setattr(excerpt, "KEPT_SECONDS", 5.0)
     content = VARIANTS["chained Ogg"]()
     whole, found = decode(io.BytesIO(content)), middle(io.BytesIO(content), 2)

@@ -1,4 +1,4 @@
-"""`songnet export`: the graph says from samples what the stream says."""
+"""`songnet export`: the graph's outputs from samples equal those of the stream."""
 
 import json
 import re
@@ -38,7 +38,7 @@ NETWORKS: dict[str, tuple[CausalCRNNConfig, MelSpectrogram]] = {
 
 
 def network(path: Path, config: CausalCRNNConfig, spectrogram: MelSpectrogram) -> Model:
-    """An untrained network with lively weights."""
+    """An untrained network with large random weights."""
     torch.manual_seed(2)
     made = CausalCRNN(config)
     bands = config.n_bands
@@ -54,7 +54,7 @@ def network(path: Path, config: CausalCRNNConfig, spectrogram: MelSpectrogram) -
 
 
 def music(rate: int, seconds: float = 12.0) -> NDArray[np.float32]:
-    """A tone that wanders, comes and goes, over a little noise."""
+    """A tone with changing pitch and level, and a little noise."""
     time = np.arange(int(seconds * rate)) / rate
     tone = np.sin(2 * np.pi * (200 + 300 * np.sin(time)) * time) * (np.sin(3 * time) > 0)
     noise = 0.01 * np.random.default_rng(3).standard_normal(len(time))

@@ -1,4 +1,4 @@
-"""Tables of features that users bring: what is read, what is told, what is refused."""
+"""Feature tables provided by users: reading, reporting and rejecting them."""
 
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def test_a_table_of_file_names_needs_files(tmp_path: Path) -> None:
 
 def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> None:
     given = table(60)
-    given.loc[3, "x1"] = np.nan  # a row that is not complete is missing, too
+    given.loc[3, "x1"] = np.nan  # an incomplete row is missing, too
     path = written(tmp_path, given.drop(index=[59]))
     ids = pd.RangeIndex(100, 160, name="track_id")
     names = pd.Series("", ids)

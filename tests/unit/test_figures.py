@@ -1,4 +1,4 @@
-"""Figures show all that they should, in small files."""
+"""Figures show everything they should, in small files."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ MODELS = {"svm": {"title": "SVM"}, "crnn": {"title": "C-RNN"}}
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Figures instead of their files."""
+    """Return figures instead of writing files."""
     kept: list[Any] = []
     monkeypatch.setattr(figures, "_write", lambda figure, _: kept.append(figure))
     return kept

@@ -1,4 +1,4 @@
-"""Files are complete or absent, and the code behind a result is known."""
+"""Files are complete or absent, and results record the code behind them."""
 
 import multiprocessing
 import os
@@ -43,7 +43,7 @@ def write_slowly(path: Path, text: str, started: Path) -> None:
 
 
 def test_two_writers_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A job that outlived its Snakemake, and the same job of the next run."""
+    """A job that outlived its Snakemake, and the same job in the next run."""
     path, started = tmp_path / "product.txt", tmp_path / "started"
     context = multiprocessing.get_context("fork")
     first = context.Process(target=write_slowly, args=(path, "a" * 50, started))
@@ -78,7 +78,7 @@ def test_json_and_sha1(tmp_path: Path) -> None:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
+    """Mount a file system of 1 MiB."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -169,7 +169,7 @@ def test_job_keeps_products_where_memory_is_short(
 
 
 def test_replacing_gives_the_rights_that_others_need(tmp_path: Path) -> None:
-    """safetensors writes a file of its own that its user alone may read."""
+    """safetensors writes its own file, which only its user may read."""
     before = os.umask(0o022)
     try:
         with replacing(tmp_path / "model.safetensors") as temporary:
@@ -210,7 +210,7 @@ def f(x):
     ],
 )
 def test_source_digest_is_of_what_code_does(tmp_path: Path, text: str, same: bool) -> None:
-    """Not of comments, docstrings, layout and the words of errors."""
+    """The digest ignores comments, docstrings, layout and the texts of errors."""
     script, other = tmp_path / "script.py", tmp_path / "other.py"
     script.write_text(CODE)
     other.write_text(text)
@@ -218,7 +218,7 @@ def test_source_digest_is_of_what_code_does(tmp_path: Path, text: str, same: boo
 
 
 def test_digest_follows_imports(tmp_path: Path) -> None:
-    """In a copy of the package, so that edits can be tried."""
+    """Copy the package, so that it can be edited."""
     copy = tmp_path / "copy"
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
@@ -243,7 +243,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
     )
     first, watched = digest("tracking.live"), digest()
     edit("evaluation/tables.py", "EDITED = True\n")  # imported by none of them
-    edit("report/templates/report.html", "edited\n")  # of another page
+    edit("report/templates/report.html", "edited\n")  # part of another page
     edit("features/spectrogram.py", "# said\n")
     assert (digest("tracking.live"), digest()) == (first, watched)
     edit("tracking/live.py", "EDITED = True\n")

@@ -1,4 +1,4 @@
-"""What drives filters: a planted sound is found where it was planted."""
+"""Filter visualisation finds a planted sound where it was planted."""
 
 import warnings
 from pathlib import Path
@@ -43,7 +43,7 @@ def planted(tmp_path: Path) -> tuple[MelShards, Subset]:
 
 @pytest.fixture(params=["crnn", "causal"])
 def network(request: pytest.FixtureRequest) -> Network:
-    """An untrained network whose standardisation suits the planted clips."""
+    """An untrained network whose standardisation fits the planted clips."""
     torch.manual_seed(0)
     net: Network
     if request.param == "crnn":
@@ -57,7 +57,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 def test_a_filter_without_a_response_takes_no_place() -> None:
-    strength = np.array([[1, 1, 0, 0], [0, 0, 2, 0]], np.float32)  # the last one is dead
+    strength = np.array([[1, 1, 0, 0], [0, 0, 2, 0]], np.float32)  # the last filter is dead
     statistic = np.array([50.0, 40.0, 30.0, 0.0])
     assert _of_different_genres(strength, np.array([0, 1]), statistic, 3) == [0, 2, 1]
 
@@ -77,13 +77,13 @@ def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> N
     assert len(driven) >= 3
     for filter in driven:
         assert filter.genres["loud"] == 1
-        (excerpt,) = filter.excerpts  # all clips are of one artist
+        (excerpt,) = filter.excerpts  # all clips are by one artist
         assert subset.labels[excerpt.track_id - 100] == 1
         assert excerpt.start == pytest.approx(6.0, abs=1.0)
 
 
 class Loudness(Network):
-    """A network without convolutions, as the manual describes one's own."""
+    """A network without convolutions, as the manual shows for custom networks."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -110,7 +110,7 @@ def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
 
 
 class OneFilter(Loudness):
-    """Judges by its first filter, which answers to loud frames; the second one is idle."""
+    """Predicts from its first filter, which responds to loud frames; the second one is unused."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -119,7 +119,7 @@ class OneFilter(Loudness):
         with torch.no_grad():
             convolution.weight.copy_(torch.tensor([1.0, 0.0])[:, None, None] / config.n_bands)
             assert convolution.bias is not None
-            convolution.bias.copy_(torch.tensor([40.0, 1.0]))  # the planted sound is at -20 dB
+            convolution.bias.copy_(torch.tensor([40.0, 1.0]))  # the planted sound has -20 dB
 
     def forward_normalised(
         self, normalised: torch.Tensor, metadata: torch.Tensor | None = None
@@ -134,7 +134,7 @@ def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
     artists = pd.Series(range(12), index=subset.track_ids)
     network = OneFilter(NetworkConfig(32, 2, FPS))
     found = selective_filters(network, shards, subset, ["quiet", "loud"], artists)
-    # Silenced, all are taken for quiet ones: half of the clips are lost.
+    # Without the filter, all clips are predicted as quiet, so half of them are wrong.
     assert [(filter.number, filter.accuracy_lost) for filter in found] == [(1, 0.5), (2, 0.0)]
 
 
@@ -152,7 +152,7 @@ def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Networ
 def test_networks_follow_the_clips_to_the_device(
     tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved networks are read to the CPU. `meta`, a device without numbers, stands for a GPU."""
+    """Saved networks are loaded to the CPU; the device `meta` simulates a GPU."""
     shards, subset = planted(tmp_path)
     monkeypatch.setattr("songnet.training.predict.device", lambda: torch.device("meta"))
     monkeypatch.setattr("songnet.training.predict.to_device", lambda tensor: tensor.to("meta"))

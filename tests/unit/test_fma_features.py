@@ -1,4 +1,4 @@
-"""The 518 features equal plain calls of librosa."""
+"""The 518 features equal direct calls of librosa."""
 
 import librosa
 import numpy as np
@@ -14,10 +14,10 @@ RATE = 22_050
 
 
 def music(detuned: float) -> np.ndarray:
-    """A trembling chord, some semitones out of tune, with noise and a faint part.
+    """A chord with tremolo, detuned by some semitones, with noise and a faint part.
 
-    Not a silent one: chroma of each frame is relative to its loudest note, so that of digital
-    silence is rounding errors.
+    No part is silent: chroma is relative to the loudest note of each frame, so for digital silence
+    it consists of rounding errors.
     """
     rng = np.random.default_rng(3)
     time = np.arange(5 * RATE) / RATE

@@ -1,4 +1,4 @@
-"""Late fusion: the pool's formula, weights from validation alone."""
+"""Late fusion: the formula of the pool, and weights fitted on validation only."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def test_weights_prefer_the_member_that_knows() -> None:
 
 
 def test_of_members_that_know_nothing_one_still_decides() -> None:
-    """With all weights at zero every track would be of the first genre."""
+    """With all weights at zero, every track would be predicted as the first genre."""
     rng = np.random.default_rng(3)
     for _ in range(20):
         guesses = rng.dirichlet(np.ones(3), 16)
@@ -63,7 +63,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
     fusion = fuse_runs(runs, ARTISTS, 60.0)
     assert accuracy(fusion.predictions) > max(accuracy(t) for ts in runs.values() for t in ts)
     assert set(fusion.weights) == {"a", "b"}
-    # Without its members' training there would be no fusion.
+    # A fusion's training time includes that of its members.
     assert fusion.history["seconds"].item() == 62.5
     for tables in runs.values():
         for one in tables:
@@ -72,7 +72,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
 
 
 def test_validation_accuracy_of_a_fusion_is_not_flattered_by_its_weights() -> None:
-    """Of members that know nothing, weights fitted on the very tracks would beat chance."""
+    """With random members, weights fitted on the same tracks would beat chance."""
     members = [noise(seed) for seed in range(1000, 1300, 6)]
     fusions = [fuse_runs(runs, ARTISTS, 0.0) for runs in members]
     measured = [fusion.history["validation_accuracy"].item() for fusion in fusions]

@@ -1,4 +1,4 @@
-"""Genres in the tags of files: nothing else changes, and all can be taken back."""
+"""Genres in the tags of files: nothing else changes, and all changes can be undone."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ KINDS = [".mp3", ".m4a", ".ogg", ".opus", ".flac", ".wav", ".aiff", ".wv", ".wma
 
 
 def audio(path: Path) -> str:
-    """Digest of the encoded audio, taken apart from SongNet's own."""
+    """Compute a digest of the encoded audio, independently of SongNet."""
     found = hashlib.md5()
     with av.open(str(path)) as container:
         for packet in container.demux(container.streams.audio[0]):
@@ -34,7 +34,7 @@ def audio(path: Path) -> str:
 
 @pytest.fixture(params=KINDS)
 def song(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A song of each kind, with a title."""
+    """A song of each format, with a title."""
     path = tmp_path / f"song{request.param}"
     path.write_bytes(ffmpeg(wav(), request.param, "-metadata", "title=A title"))
     return path
@@ -44,7 +44,8 @@ def test_a_genre_is_written_and_taken_back(song: Path, tmp_path: Path) -> None:
     content, sound = song.read_bytes(), audio(song)
     log = tmp_path / "undo.jsonl"
     assert read_genres(str(song)) == []
-    assert has_tags(str(song)) == (song.suffix not in (".wav", ".aiff"))  # titles stand elsewhere
+    # WAV and AIFF files store titles elsewhere.
+    assert has_tags(str(song)) == (song.suffix not in (".wav", ".aiff"))
     change(str(song), ["Öld-Time / Historic"], log)
     assert read_genres(str(song)) == ["Öld-Time / Historic"]
     assert audio(song) == sound and song.read_bytes() != content
@@ -68,7 +69,7 @@ def test_tags_that_were_not_there_go_with_the_genre(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [3, 4])
 def test_id3_keeps_its_version_and_all_other_bytes(version: int, tmp_path: Path) -> None:
-    """An old genre, a year, an unknown frame and an ID3v1 tag that says something else."""
+    """An old genre, a year, an unknown frame, and an ID3v1 tag with different values."""
     path = tmp_path / "song.mp3"
     path.write_bytes(ffmpeg(wav(), ".mp3", "-id3v2_version", "0"))
     tags = ID3()
@@ -108,11 +109,11 @@ def test_what_cannot_be_written_stays_as_it_is(
     path = tmp_path / "song.mp3"
     path.write_bytes(ffmpeg(wav(), ".mp3"))
     content = path.read_bytes()
-    path.chmod(0o444)  # of the superuser, too
+    path.chmod(0o444)  # for the superuser, too
     with pytest.raises(SongNetError, match=r"song\.mp3: is read-only$"):
         write_genres(str(path), ["Rock"])
     path.chmod(0o644)
-    with monkeypatch.context() as patch:  # a library that damages a file
+    with monkeypatch.context() as patch:  # a library that damages the audio
         patch.setattr(genre_tags, "_write", lambda copy, *_: Path(copy).write_bytes(content[:-900]))
         with pytest.raises(SongNetError, match="its audio would change; the file is not modified"):
             write_genres(str(path), ["Rock"])
@@ -134,7 +135,7 @@ def test_what_cannot_be_written_stays_as_it_is(
 
 
 def row(path: Path, genre: str | None, probability: float, **changed: object) -> Row:
-    """Row of a table, as SongNet writes it."""
+    """Build the row of a table as SongNet writes it."""
     facts = path.stat()
     return {
         "path": str(path), "size": facts.st_size, "mtime": facts.st_mtime, "duration": 6.0,
@@ -145,7 +146,7 @@ def row(path: Path, genre: str | None, probability: float, **changed: object) ->
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A library of five songs: sure, tagged already, less confident, unsure, changed since."""
+    """A library of five songs: confident, already tagged, less confident, unsure, and changed."""
     plain = ffmpeg(wav(), ".mp3")
     names = ["1 sure.mp3", "2 tagged.mp3", "3 weak.mp3", "4 unsure.mp3", "5 changed.mp3"]
     for name in names:
@@ -168,7 +169,7 @@ def test_only_confident_genres_are_written_where_none_stands(table: Path) -> Non
     assert changes[1].problem.startswith("has changed since")
     more = [Path(c.path).name[0] for c in wanted_changes(table, 0.5, overwrite=True)]
     assert more == ["1", "2", "3", "5"]
-    assert read_genres(changes[0].path) == []  # so far they are only shown
+    assert read_genres(changes[0].path) == []  # so far, changes are only listed
 
 
 def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_pat
         facts = Path(found["path"]).stat()
         assert (found["size"], found["mtime"]) == (facts.st_size, facts.st_mtime)
         assert found["tag_genre"] == "Rock" == read_genres(found["path"])[0]
-    assert not list(wanted_changes(table, 0.5, overwrite=True))[:-1]  # nothing is left to do
-    write_genres(str(tmp_path / "3 weak.mp3"), ["Folk"])  # by somebody else
-    # A kill between an entry and its file changes nothing, one in an entry loses nothing.
+    assert not list(wanted_changes(table, 0.5, overwrite=True))[:-1]  # nothing remains to be done
+    write_genres(str(tmp_path / "3 weak.mp3"), ["Folk"])  # by another program
+    # A kill between an entry and its change, or within an entry, loses nothing.
     with undo_file(table).open("ab") as file:
         file.write(b'["half an ent')
     problems = [(Path(path).name, problem) for path, problem in undo(table)]
@@ -192,7 +193,8 @@ def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_pat
     for path in (tmp_path / "1 sure.mp3", tmp_path / "2 tagged.mp3"):
         assert path.read_bytes() == before[path]
     assert [found["tag_genre"] for found in read_rows(table)][:2] == [None, "Jazz"]
-    assert len(list(undo_file(table).read_text().splitlines())) == 1  # what could not be undone
+    # The change that could not be undone remains.
+    assert len(list(undo_file(table).read_text().splitlines())) == 1
     write_genres(str(tmp_path / "3 weak.mp3"), ["Rock"])
     assert [problem for _, problem in undo(table)] == [""] and not undo_file(table).exists()
     with pytest.raises(SongNetError, match="there are no written tags to undo"):
@@ -207,4 +209,4 @@ def test_a_full_disk_ends_the_writing(table: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(NoSpaceError):
         list(apply(table, wanted_changes(table, 0.5, overwrite=True)))
     monkeypatch.undo()
-    assert [problem for _, problem in undo(table)] == [""]  # there was nothing to bring back
+    assert [problem for _, problem in undo(table)] == [""]  # there was no tag to restore

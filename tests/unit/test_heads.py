@@ -1,4 +1,4 @@
-"""Heads: torch applies what scikit-learn fitted; their choice flatters no validation figure."""
+"""Heads: torch reproduces scikit-learn, and their choice does not bias the validation accuracy."""
 
 import warnings
 
@@ -62,7 +62,7 @@ def test_choose_head_takes_the_least_loss_on_validation() -> None:
 
 
 def test_each_half_is_predicted_by_what_the_other_chose() -> None:
-    """With few tracks of noise the best of many heads would seem better than chance."""
+    """With few tracks of noise, the best of many heads would seem better than chance."""
     measured = []
     for seed in range(60):
         training, validation = embeddings(24, 2, 0.0, seed), embeddings(24, 2, 0.0, 1000 + seed)

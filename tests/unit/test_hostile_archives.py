@@ -1,4 +1,4 @@
-"""Archives made to do harm: they get neither to the disk nor at more memory than is fair."""
+"""Malicious archives cannot write to the disk or use excessive memory."""
 
 import bz2
 import io
@@ -33,7 +33,7 @@ def metadata_of(path: Path, rows: str | bytes) -> str:
 
 
 def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> Path:
-    """Write ``value`` so many bytes behind the last header of a kind."""
+    """Write ``value`` at an offset from the last header of a kind."""
     content = bytearray(path.read_bytes())
     at = content.rindex(header) + place
     content[at : at + len(value)] = value
@@ -52,7 +52,7 @@ def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
 
 
 def damaged(path: Path, case: str) -> Path:
-    """An archive whose one clip cannot be read, for a reason."""
+    """Write an archive whose only clip cannot be read, for a reason."""
     write_archive(path, {CLIP: bytes(2000)})
     if case == "too large":
         return patched(path, 24, struct.pack("<I", 3_000_000_000))
@@ -108,7 +108,7 @@ def test_a_folder_is_no_archive(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    """200 MB of zeros in 200 bytes, whose header promises 1000 bytes."""
+    """200 MB of zeros in 200 bytes, whose header declares 1000 bytes."""
     path = tmp_path / "a.zip"
     write_archive(path, {CLIP: bz2.compress(bytes(2 * 10**8))}, zipfile.ZIP_STORED)
     for header, method, size in [(b"PK\1\2", 10, 24), (b"PK\3\4", 8, 22)]:
@@ -127,14 +127,14 @@ def unpack_some(path: str, threads: int) -> None:
 
 
 def test_a_bomb_of_a_table_is_unpacked_little_further_than_it_is_read(tmp_path: Path) -> None:
-    """400 MB of zeros in 400 bytes; a thread unpacks a block of 46 MB of them at once."""
+    """400 MB of zeros in 400 bytes; a thread unpacks a block of 46 MB at a time."""
     path = write_archive(tmp_path / "a.zip", {"table": bytes(400 * 10**6)})
     one, two = (measured(unpack_some, str(path), threads)[2] for threads in (1, 2))
     assert two < one + 300
 
 
 def test_a_clip_cannot_claim_hours(tmp_path: Path) -> None:
-    """Hours of silence are a few kilobytes of FLAC; a header of WAV can claim anything."""
+    """Hours of silence are a few kilobytes of FLAC, and a WAV header can claim anything."""
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 44_100, 2, format="FLAC", subtype="PCM_16") as sound:
         sound.write(0.1 * np.random.default_rng(0).standard_normal((44_100, 2)))

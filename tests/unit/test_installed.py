@@ -1,4 +1,4 @@
-"""Networks that commands find outside of the project's folder."""
+"""Networks that commands find outside the project folder."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Imports point downwards only: a package knows those below it, none above."""
+"""Imports only point downwards: a package may import those below it."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src/songnet"
-# From the bottom up. Modules of one line may know one another only inside a package.
+# From bottom to top. Packages on one line may not import one another.
 LAYERS = [
     {"errors", "colours", "defaults", "formatting", "parallel"},
     {"io"},
@@ -25,7 +25,7 @@ LAYERS = [
 
 
 def layer(module: str) -> int:
-    """Place of a module, e.g. ``songnet.data.shards``, among LAYERS."""
+    """Return the position of a module, e.g. ``songnet.data.shards``, in LAYERS."""
     (found,) = [i for i, names in enumerate(LAYERS) if module.split(".")[1] in names]
     return found
 

@@ -1,4 +1,4 @@
-"""A library's table: complete after any kill, up to date after any change."""
+"""A library table is complete after any kill, and up to date after any change."""
 
 import json
 import os
@@ -37,7 +37,7 @@ GENRES = ["=Classical", "R&B", "Rock"]
 
 
 def network(path: Path, seed: int) -> str:
-    """An untrained network with lively weights."""
+    """An untrained network with large random weights."""
     torch.manual_seed(seed)
     found = CausalCRNN(CausalCRNNConfig(64, 3, MEL.frames_per_second, [4, 4, 4], hidden=8))
     level, spread = torch.full((64, 1), -40.0), torch.full((64, 1), 15.0)
@@ -82,7 +82,7 @@ def tag(folder: Path, table: Path, model: str, **options: Any) -> Any:
 
 
 def rows(table: Path) -> dict[str, dict[str, Any]]:
-    """Rows by the names of their files."""
+    """Return rows by file name."""
     return {Path(row["path"]).name: row for row in read_rows(table)}
 
 
@@ -93,7 +93,7 @@ def test_a_row_says_what_classify_says(music: Path, models: list[str], tmp_path:
     paths = [row["path"].split("/") for row in read_rows(table)]
     assert paths == sorted(paths) and not (tmp_path / ".library.parquet.work").exists()
     model = load_model(models[0])
-    assert len({row["p_Rock"] for row in found.values()}) == 6  # not all alike
+    assert len({row["p_Rock"] for row in found.values()}) == 6  # predictions differ
     for row in found.values():
         expected = classify_file(model, row["path"])
         facts = Path(row["path"]).stat()
@@ -182,7 +182,7 @@ def test_another_model_has_columns_of_its_own(
         assert row["model"] == second[key]["model"] != name == row[f"{name}:model"]
         assert row["p_Rock"] == second[key]["p_Rock"]
         assert row[f"{name}:p_Rock"] == first[key]["p_Rock"]
-    # The first one again needs to listen to nothing, but for what has changed since.
+    # Returning to the first model only classifies files that have changed since.
     song(music / "B/1.wav", 20)
     assert tag(music, table, models[0])[:3] == (8, 1, 0)
     again = rows(table)
@@ -190,7 +190,7 @@ def test_another_model_has_columns_of_its_own(
     assert again["2.wav"]["p_Rock"] == first["2.wav"]["p_Rock"]
     assert again["2.wav"][f"{other}:p_Rock"] == second["2.wav"]["p_Rock"]
     assert again["1.wav"]["p_Rock"] != first["1.wav"]["p_Rock"]
-    assert again["1.wav"][f"{other}:p_Rock"] is None  # of music that is there no more
+    assert again["1.wav"][f"{other}:p_Rock"] is None  # of deleted files
     assert tag(music, table, models[0], excerpt=None).left == 8
 
 
@@ -221,9 +221,9 @@ def test_a_killed_run_goes_on(music: Path, models: list[str], tmp_path: Path) ->
         time.sleep(0.2)
         found = sorted(work.glob("causal_crnn-*/*/*.jsonl"))
         kept = sum(part.read_bytes().count(b"\n") for part in found)
-    found[-1].write_bytes(found[-1].read_bytes()[:-5])  # a line that the kill cut off
+    found[-1].write_bytes(found[-1].read_bytes()[:-5])  # a truncated line, as after a kill
     assert kept < 159 and not table.exists()
-    song(music / "00.wav", 99)  # new, and before those that are done
+    song(music / "00.wav", 99)  # new, and sorted before the finished ones
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (music / "00.wav").unlink()
@@ -268,7 +268,7 @@ def test_processes_end_with_a_killed_run(music: Path, models: list[str], tmp_pat
 def test_a_file_that_crashes_the_decoder_is_one_row(
     music: Path, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processes run a changed copy, which crashes."""
+    """Processes run a modified copy of the package, which crashes."""
     package = tmp_path / "package"
     source = Path(workers.__file__).parents[1]
     shutil.copytree(source, package / "songnet", ignore=shutil.ignore_patterns("__pycache__"))
@@ -300,7 +300,7 @@ def test_what_is_wrong_is_said_in_one_line(music: Path, models: list[str], tmp_p
     (tmp_path / "empty").mkdir()
     with pytest.raises(SongNetError, match=r"empty: no audio files$"):
         tag(tmp_path / "empty", tmp_path / "a.parquet", models[0])
-    assert not list(tmp_path.glob(".*"))  # nothing is left behind
+    assert not list(tmp_path.glob(".*"))  # no temporary files remain
     both = [str(music), str(tmp_path / "empty")]  # as where a disk is not mounted
     with pytest.raises(SongNetError, match=r"[^,]*empty: no audio files$"):
         tag(music, tmp_path / "a.parquet", models[0], paths=both)

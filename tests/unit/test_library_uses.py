@@ -1,4 +1,4 @@
-"""What people do with a library's table: page, playlists, similar songs."""
+"""Uses of a library table: report page, playlists, similar songs."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def row(path: str, genre: str | None, probability: float = 0.9, **changed: Any) 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Nine files of three folders."""
+    """Nine files in three folders."""
     rows = [
         row("/music/A/1.mp3", "Rock", tag_genre="hip hop", artist="X", title="<b>One</b>"),
         row("/music/A/2.mp3", "Rock", tag_genre="Rock", artist="X"),
@@ -62,7 +62,7 @@ def test_the_summary_counts_folders_artists_and_tags(table: Path) -> None:
     assert sizes == {"A": 4, "B": 4, ".": 1}
     assert found.artists["X"].shares == {"Rock": 1.0}
     assert [item["path"] for item in found.unsure.items()] == ["/music/A/x/4.mp3"]
-    # The tag of another genre of the model, however it is spelt; the most confident first.
+    # Tags that name another genre of the model, in any spelling; the most confident first.
     assert [item["path"] for item in found.audit.items()] == ["/music/A/1.mp3", "/music/A/x/3.mp3"]
     assert [item["path"] for item in summarise(table, 0.8).audit.items()] == ["/music/A/1.mp3"]
     assert agreement(found) == [
@@ -101,7 +101,7 @@ def test_playlists_name_songs_from_where_they_lie(table: Path, tmp_path: Path) -
     assert lines[:2] == ["#EXTM3U", "#EXTINF:90,X - <b>One</b>"]
     for line in lines[2::2]:
         assert not line.startswith("#") and (folder / line).resolve().is_relative_to("/music")
-    assert list(counts.values()) == [1, 1, 3]  # a line cannot hold the name with a line break
+    assert list(counts.values()) == [1, 1, 3]  # an entry cannot contain a line break
     assert file_name("a/b: c?") == "a - b - c" and file_name("..") == "_"
     assert list(write_playlists(table, tmp_path / "few", 0.93).values()) == [1]
 
@@ -121,7 +121,7 @@ def test_similar_lists_the_nearest_songs(tmp_path: Path) -> None:
     assert [item.similarity for item in found] == sorted(
         (item.similarity for item in found), reverse=True
     )
-    nearest = similar(str(tmp_path / "outside.wav"), table, model, 1)  # which is listened to
+    nearest = similar(str(tmp_path / "outside.wav"), table, model, 1)  # which has to be classified
     assert Path(nearest[0].path).name == "2.wav" and nearest[0].similarity > 0.99999
     other = network(tmp_path / "other.safetensors", 2)
     with pytest.raises(SongNetError, match=r"its embeddings are of the model causal_crnn-"):

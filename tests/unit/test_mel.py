@@ -45,7 +45,7 @@ def test_equals_librosa(config: MelSpectrogram, kind: str) -> None:
         "chirp": np.sin(2 * np.pi * (100 * time + 1000 * time**2))
         + 0.01 * rng.standard_normal(len(time)),
         "quiet": 1e-3 * rng.standard_normal(len(time)),
-        # As in music through a narrow channel: 100 dB from the loudest band to the faintest.
+        # As in band-limited music: 100 dB between the loudest and the faintest band.
         "bass": np.sin(2 * np.pi * 60 * time) + 1e-5 * rng.standard_normal(len(time)),
     }[kind].astype(np.float32)
     ours, theirs = config.offline(samples), librosa_mel(samples, config)
@@ -58,7 +58,7 @@ def test_equals_librosa(config: MelSpectrogram, kind: str) -> None:
 
 def test_silence_is_the_floor() -> None:
     silence = MelSpectrogram().offline(np.zeros(22_050, np.float32))
-    # The logarithm's last bit differs between processors.
+    # The last bit of the logarithm differs between processors.
     np.testing.assert_allclose(silence, MelSpectrogram.floor, rtol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_decode_blocks_refuses_too_long_by_header_or_where_it_goes_on() -> None:
     told, untold = io.BytesIO(), io.BytesIO()
     sf.write(told, np.ones(13 * 8_000), 8_000, format="FLAC")
     content = bytearray(told.getvalue())
-    # The last 36 bits of these 8 bytes of STREAMINFO number the samples; 0 where they stream.
+    # The last 36 bits of these 8 bytes of STREAMINFO are the number of samples; 0 for streams.
     content[21] &= 0xF0
     content[22:26] = bytes(4)
     untold.write(content)
@@ -151,7 +151,7 @@ def test_decode_blocks_refuses_too_long_by_header_or_where_it_goes_on() -> None:
 
 
 def test_decode_takes_any_scale_but_no_nonsense() -> None:
-    """Programs write floats of the scale of 16-bit integers."""
+    """Some programs write floats on the scale of 16-bit integers."""
     rng = np.random.default_rng(5)
     samples = rng.normal(0, 0.1, 22_050).astype(np.float32)
     for scale, usable in [(1, True), (2.0**15, True), (2.0**31, True), (2.0**40, False)]:
@@ -184,7 +184,7 @@ def test_is_stream_finds_mp3_but_not_chance() -> None:
     file = io.BytesIO()
     sf.write(file, np.random.default_rng(0).normal(0, 0.1, 44_100), 44_100, format="MP3")
     assert mpeg.is_stream(bytes(3000) + file.getvalue()[:5000])
-    # Headers of three formats in a row, as samples of 32 bits may have them by chance.
+    # Headers of three different formats in a row, as 32-bit samples may contain by chance.
     mixed = b""
     for header in ("fffb3800", "fff33800", "ffe33800"):
         frame = mpeg.read_header(bytes.fromhex(header))

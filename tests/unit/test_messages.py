@@ -8,7 +8,7 @@ import pytest
 from tests.configured import ROOT
 from tests.messages import Message, messages
 
-# Words that SongNet does not use, and what it says instead.
+# Words that SongNet avoids, and their replacements.
 RULED_OUT = {
     r"verdicts?": "prediction",
     r"hears?|heard": "process; listen to, of people",

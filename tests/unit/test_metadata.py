@@ -1,4 +1,4 @@
-"""Metadata in the C-RNN: only what is known before anyone labels a track."""
+"""Metadata in the C-RNN: only fields that do not leak the label."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_dates_of_several_time_zones() -> None:
 
 
 def test_no_other_column_is_read() -> None:
-    """Genre fields, tags, artist and album leak: neither their values nor their names matter."""
+    """Genre fields, tags, artist and album leak, so their values and names are not used."""
     others = (set(REQUIRED.values()) | set(OPTIONAL.values())) - KNOWN_BEFORE
     changed = tracks()
     for column in others:

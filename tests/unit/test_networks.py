@@ -1,4 +1,4 @@
-"""Networks: outputs are probabilities, causal ones never look ahead, files hold what was saved."""
+"""Networks: outputs are probabilities, causal ones never look ahead, saving is lossless."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_crnn_averages_its_steps() -> None:
 
 @pytest.mark.parametrize("rate", [43.07, 4.27])
 def test_causal_crnn_never_looks_ahead(rate: float) -> None:
-    """What follows a step changes nothing before it, and a cut clip gives the same steps."""
+    """Later frames do not change earlier steps, and an excerpt gives the same steps."""
     model = network("causal_crnn", rate=rate)
     frames = model.frames_per_step
     mel = -40 + 10 * torch.randn(1, 64, 20 * frames)
@@ -80,12 +80,12 @@ def test_levels_are_below_a_peak_that_falls() -> None:
         expected[:, t] = np.maximum(frame - peak, -RANGE)
     levels = model.normalise(music)[0].numpy()
     np.testing.assert_allclose(levels, expected, atol=1e-3)
-    # Where the loudest comes last, it is librosa's.
+    # If the last frame is the loudest, it equals librosa's normalisation.
     last = librosa.power_to_db(10 ** (music[0].double().numpy() / 10), ref=np.max, top_db=RANGE)
     np.testing.assert_allclose(levels[:, -1], last[:, -1], atol=1e-3)
     absolute = network("causal_crnn", peak_normalise=False)
     torch.testing.assert_close(absolute.normalise(music), music)
-    # Hiss is not amplified; a bang is forgotten.
+    # Hiss is not amplified, and a bang is forgotten.
     hiss = torch.full((1, 64, 20), -70.0)
     torch.testing.assert_close(model.normalise(hiss), hiss - QUIETEST)
     banged = torch.zeros(1, 64, 400)
@@ -106,7 +106,7 @@ def test_metadata_change_the_clip_logits_only() -> None:
     rng = np.random.default_rng(0)
     table = rng.normal(5, 2, (40, len(FIELDS))).astype(np.float32)
     table[::3, 1] = np.nan
-    table[:, 2] = np.nan  # never known
+    table[:, 2] = np.nan  # never known in training
     model.set_statistics(torch.zeros(64, 1), torch.ones(64, 1), table)
     mel = torch.randn(40, 64, 64)
     with_them, without = model(mel, torch.from_numpy(table)), model(mel)
@@ -133,9 +133,9 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", ["peak_normalise", "dropout"])
 def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> None:
-    """Without peak_normalise its weights expect levels as they are: others would mislead them.
+    """A missing setting could change the input: weights depend on peak_normalise.
 
-    Versions before had a dropout.
+    Earlier versions also had a dropout.
     """
     path = tmp_path / "old.safetensors"
     save(network("causal_crnn"), ["a", "b", "c"], {}, path)
@@ -143,12 +143,12 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> N
     if metadata["config"].pop(setting, None) is None:
         metadata["config"][setting] = 0.1
     write_bundle(path, metadata, tensors)
-    with pytest.raises(SongNetError, match=rf"old\.safetensors: .* settings differ: {setting}$"):
+    with pytest.raises(SongNetError, match=rf"old\.safetensors: .* different settings: {setting}$"):
         load(path)
 
 
 def read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Read what a file of weights says, without its checksum, and its tensors."""
+    """Read the metadata of a weight file without the checksum, and its tensors."""
     with safe_open(path, "pt") as file:
         metadata = {name: json.loads(value) for name, value in file.metadata().items()}
     del metadata["checksum"]
@@ -156,7 +156,7 @@ def read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    """Write a file of weights as `save` does, whatever it says."""
+    """Write a weight file as `save` does, with any metadata."""
     metadata = metadata | {"checksum": _checksum(metadata, tensors)}
     save_file(tensors, path, {name: json.dumps(value) for name, value in metadata.items()})
 
@@ -229,7 +229,7 @@ def test_streaming_equals_the_whole_at_once(rate: float) -> None:
 
 @pytest.mark.parametrize("rate", [2.0, 4.27, 8.0, 12.9, 21.5, 43.07, 62.5, 86.1])
 def test_a_second_costs_alike_at_every_frame_rate(rate: float) -> None:
-    """The first block, whose columns are what training costs, leaves eleven of a second at most."""
+    """The first block dominates the cost, so it leaves at most eleven columns per second."""
     model: Any = network("causal_crnn", rate=rate)
     seconds = model.frames_per_step / rate
     assert 0.24 < seconds < 0.6

@@ -1,4 +1,4 @@
-"""Pages hold everything they show."""
+"""Pages contain everything they show."""
 
 import base64
 import io

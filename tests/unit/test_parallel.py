@@ -1,4 +1,4 @@
-"""Results in order, as soon as they are there, in bounded memory."""
+"""Results in order, as soon as they are available, with bounded memory."""
 
 import os
 import threading
@@ -28,7 +28,7 @@ def test_in_order_keeps_the_order_and_begins_few_items_ahead() -> None:
         for taken, result in enumerate(in_order(pool, work, items(), ahead=8)):
             assert result == taken
             most = max(most, len(begun) - taken)
-    assert most <= 8 + 3  # one is in the hand of each side, and one is being taken
+    assert most <= 8 + 3  # one at the producer, one at the consumer, and one in transfer
 
 
 def test_in_order_gives_results_while_the_next_item_is_waited_for() -> None:

@@ -1,4 +1,4 @@
-"""What a configuration means for the plan: models, features, number of jobs, notes."""
+"""The plan of a configuration: models, features, number of jobs, notes."""
 
 import zipfile
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_models_that_the_data_set_cannot_feed(
     config = checked()
     with pytest.raises(SongNetError, match=f"config key models: {message}"):
         selected_models(config | {"models": models}, DATASETS[dataset], MODELS, ENCODERS)
-    # A run that names none leaves them out.
+    # A run without named models leaves them out.
     selected = selected_models(config, DATASETS[dataset], MODELS, ENCODERS)
     assert (models[-1] in selected) == (dataset == "demo")
     assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
@@ -46,7 +46,7 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
         config = checked() | {"models": named, "reference": None}
         assert list(selected_models(config, dataset, models, {})) == selected
-    # Nor are fusions of them.
+    # So are fusions of them.
     models["f"] = {"family": "fusion", "members": ["a", "b"]}
     assert list(selected_models(checked(), dataset, models, {})) == ["a"]
 
@@ -67,7 +67,7 @@ def test_a_sample_has_few_jobs_and_a_note_of_its_own() -> None:
     )
     assert "untrimmed" not in note
     assert "50 tracks" in note and "were computed on the 30 s clips" in note
-    # Own archives may be sampled, too.
+    # The user's own archives may be sampled, too.
     own = {"tracks_per_genre": 5, "archives": "DIR"}
     note = dataset_note(checked() | own, small, "computed", Preview())
     assert note.startswith("A sample of 5 tracks")
@@ -88,7 +88,7 @@ def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> Non
     assert "untrimmed tracks, not on the 30 s clips" in note
     assert dataset["note"] in note
     assert "untrimmed" not in dataset_note(config, dataset, "computed", Preview())
-    # Of archives of one's own FMA's words would be wrong.
+    # FMA's hints would be wrong for the user's own archives.
     entry = described(config, dataset, "published", Preview(9, is_listed=False))
     assert "untrimmed" not in entry["note"] and "SongNet did not compute them" in entry["note"]
     assert entry["title"] == f"{dataset['title']} (own archives)" and entry["genres"] is None
@@ -125,7 +125,7 @@ def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
 def test_archives_have_one_path_however_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise another spelling of the folder would run everything again."""
+    """Otherwise another spelling of the folder would rerun everything."""
     monkeypatch.chdir(tmp_path)
     for name in ("fma_metadata.zip", "fma_small.zip"):
         (tmp_path / "music").mkdir(exist_ok=True)

@@ -18,7 +18,7 @@ from songnet.training import predict
 
 @pytest.fixture
 def shards(tmp_path: Path) -> str:
-    """Thirty clips of 100 frames, but for one of 44; 20 frames a second."""
+    """Thirty clips of 100 frames, except one of 44; 20 frames a second."""
     rng = np.random.default_rng(1)
     levels = rng.normal(-40, 9, (30, 32, 100)) + rng.normal(0, 20, (30, 32, 1))
     np.save(tmp_path / "000.npy", levels.astype(np.float16))
@@ -41,7 +41,7 @@ SIZES: dict[str, dict[str, Any]] = {
 def test_excerpts_are_predicted_as_if_clips_ended_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: str, kind: str, passes: int
 ) -> None:
-    """Of a causal network, one pass over whole clips gives them all."""
+    """For a causal network, one pass over whole clips is enough."""
     path = str(tmp_path / "model.safetensors")
     torch.manual_seed(0)
     network = base.make_network(kind, NetworkConfig(32, 5, 20.0), SIZES[kind]).eval()
@@ -71,7 +71,7 @@ def test_excerpts_are_predicted_as_if_clips_ended_there(
     }
     assert read == [path]
     assert clips == [30] + [15] * (passes - 1)
-    assert list(found) == [1, 2.5, 5]  # 0.1 s is too short for a step; clips last five seconds
+    assert list(found) == [1, 2.5, 5]  # 0.1 s is shorter than a step; clips last five seconds
     np.testing.assert_allclose(found[5][1], whole[rows], atol=1e-6)
     for seconds, (predicted, probabilities) in found.items():
         expected = predict.predict_clips(
@@ -111,4 +111,4 @@ def test_clips_of_different_lengths_come_back_in_their_order(tmp_path: Path) -> 
         alone = np.concatenate([apply(network, shards, ids[i : i + 1], metadata[:1])
                                 for i in range(6)])  # fmt: skip
         np.testing.assert_allclose(together, alone, atol=1e-6)
-        assert np.ptp(alone, axis=0).max() > 1e-3  # so that another order would be seen
+        assert np.ptp(alone, axis=0).max() > 1e-3  # so that a different order would be detected

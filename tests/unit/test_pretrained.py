@@ -1,4 +1,4 @@
-"""musicnn from PyPI: the checkpoint is read, other wheels and unknown tags are refused."""
+"""musicnn from PyPI: the checkpoint is read, other wheels and unknown tags are rejected."""
 
 import subprocess
 import zipfile
@@ -34,7 +34,7 @@ def field(number: int, value: int | bytes) -> bytes:
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A block whose keys share what they can, with one restart, and its trailer."""
+    """Build a block whose keys share all possible prefixes, with one restart, and its trailer."""
     out, last = b"", b""
     for key, value in entries:
         shared = 0
@@ -47,7 +47,7 @@ def block(entries: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def write_checkpoint(folder: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Write a checkpoint of TensorFlow's, in several blocks."""
+    """Write a TensorFlow checkpoint with several blocks."""
     data, entries = b"", [(b"", field(1, 1))]  # the header
     for name in sorted(tensors):
         values = tensors[name].astype("<f4")
@@ -73,7 +73,7 @@ def write_checkpoint(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A wheel like musicnn's, that pip brings; the user's data directory is empty."""
+    """Fake pip with a wheel like musicnn's, and an empty user data directory."""
     folder = tmp_path / WEIGHTS
     folder.mkdir(parents=True)
     write_checkpoint(folder, checkpoint())
@@ -122,7 +122,7 @@ def test_get_musicnn_makes_a_model_of_that_name(
     mapping.write_text("Loud: [metal, punk]\nQuiet: [ambient]\n")
     assert main(["get", "musicnn", "--genres", str(mapping)]) == 0
     assert load_model(installed("musicnn")).genres == ["Loud", "Quiet"]
-    # A file of that name goes before the fetched one.
+    # A local file with that name takes precedence over the fetched one.
     assert installed("other.safetensors") == "other.safetensors"
 
 

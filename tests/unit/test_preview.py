@@ -1,4 +1,4 @@
-"""What is known of one's own music before any job runs, and where it lies."""
+"""What SongNet knows about the user's own music before any job runs."""
 
 import os
 import zipfile
@@ -17,7 +17,7 @@ from tests.conftest import GENRES
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with three genres, three artists and 18 songs in music/."""
+    """Set up a working directory with three genres, three artists and 18 songs in music/."""
     monkeypatch.chdir(tmp_path)
     for genre in ("Rock", "Folk", "Jazz"):
         for artist in ("A", "B", "C"):
@@ -42,7 +42,7 @@ def test_preview_counts_the_songs_of_a_folder(here: Path) -> None:
 
 
 def test_preview_tells_what_protocols_lack(here: Path) -> None:
-    for song in "12":  # of a genre that is too small
+    for song in "12":  # with too few tracks of a genre
         (here / "music/Blues").mkdir(exist_ok=True)
         (here / "music/Blues" / song).touch()
     assert look(dataset="folder", audio="music").tracks == 18
@@ -74,7 +74,7 @@ def test_preview_remembers_what_has_not_changed(here: Path, monkeypatch: Any) ->
     assert look(dataset="folder", audio="music") == first
     (here / "music/Rock/Rock A/3").touch()
     assert look(dataset="folder", audio="music").tracks == 7
-    # A job of a cluster takes the word of the Snakemake that has started it.
+    # A job on a cluster uses the result of the Snakemake that started it.
     (here / "music/Rock/Rock A/4").touch()
     monkeypatch.setattr(module, "_look", lambda *_: Preview(8))
     assert look(is_main=False, dataset="folder", audio="music").tracks == 7
@@ -85,7 +85,7 @@ def test_preview_remembers_what_has_not_changed(here: Path, monkeypatch: Any) ->
 def test_preview_of_archives(archives: Path, here: Path) -> None:
     seen = look(dataset="local", archives=str(archives))
     assert seen == Preview(41, {}, True, True)
-    assert look(dataset="fma_small") == Preview()  # only the download will tell
+    assert look(dataset="fma_small") == Preview()  # only known after the download
     seen = look(dataset="fma_small", archives=str(archives), genres=GENRES)
     assert seen.tracks == 41 and not seen.is_listed
     vectors = here / "vectors.csv"

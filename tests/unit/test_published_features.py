@@ -1,4 +1,4 @@
-"""FMA's features.csv: only what is wanted, with FMA's columns."""
+"""FMA's features.csv: only the requested rows, with FMA's columns."""
 
 import zipfile
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.archives import write_archive
 
 @pytest.fixture
 def published(tmp_path: Path) -> tuple[str, pd.DataFrame]:
-    """500 tracks as FMA writes them: three header rows and one that names the index."""
+    """500 tracks in FMA's format: three header rows, and one that names the index."""
     values = np.random.default_rng(0).normal(size=(500, 518))
     table = pd.DataFrame(values, columns=columns(), index=pd.RangeIndex(2, 502, name="track_id"))
     path = write_archive(tmp_path / "fma_metadata.zip", {NAME: table.to_csv()})
@@ -71,7 +71,7 @@ def test_a_damaged_file_is_named(
     content = bytearray(blocks.read_bytes())
     with zipfile.ZipFile(blocks) as archive:
         info = archive.getinfo(NAME)
-    if place is None:  # the sum of the directory, which stands at the end, is another
+    if place is None:  # the checksum in the directory at the end is wrong
         content[content.index(b"PK\1\2") + 16] ^= 1
     else:
         start = info.header_offset + 30 + len(NAME) + 20 if place > 0 else info.compress_size
@@ -90,7 +90,7 @@ def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
 
 
 def with_cell(line: str, value: str) -> str:
-    """A row whose second feature is another, chroma_cens.kurtosis.02."""
+    """Build a row with a given second feature, chroma_cens.kurtosis.02."""
     track_id, first, _, rest = line.split(",", 3)
     return f"{track_id},{first},{value},{rest}"
 
@@ -144,7 +144,7 @@ def test_an_archive_without_the_file(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """The benchmark in small: two files of 50 and 100 MB, of which 30 rows are wanted."""
+    """A small version of the benchmark: two files of 50 and 100 MB, of which 30 rows are read."""
     sizes, peaks = [], []
     for tracks in (5_500, 11_000):
         path = tmp_path / f"{tracks}.zip"

@@ -1,4 +1,4 @@
-"""Streaming in pieces equals the offline model."""
+"""Streaming in chunks equals the offline model."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ FACTS = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """An untrained network with lively weights, through its file."""
+    """An untrained network with large random weights, saved and loaded."""
     torch.manual_seed(0)
     network = CausalCRNN(CausalCRNNConfig(MEL.n_mels, 3, MEL.sample_rate / MEL.hop_length))
     network.set_statistics(
@@ -125,7 +125,7 @@ def test_exact_for_random_chunks(model: Model, sizes: list[int], length: int) ->
 
 def test_a_step_comes_as_soon_as_its_last_sample(model: Model) -> None:
     stream = Stream(model, 22_050)
-    # Frame 15 is centred at 15 * 512 and ends half a window later.
+    # Frame 15 is centred at 15 * 512, and ends half a window later.
     needed = 15 * 512 + 1024
     assert stream.push(music(1, 22_050)[: needed - 1]) == []
     (step,) = stream.push(np.zeros(1, np.float32))
@@ -159,7 +159,7 @@ def test_two_streams_do_not_hear_each_other(model: Model) -> None:
 
 
 def test_what_is_no_sound_is_not_remembered(model: Model) -> None:
-    """Sixteen-bit samples taken for floats are finite, but up to 3e38; integers are music."""
+    """16-bit samples read as floats are finite but up to 3e38; integers are valid."""
     stream = Stream(model, 22_050)
     bad = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38] * 3_000, np.float32)
     steps = stream.push(bad) + stream.push(music(2, 22_050))
@@ -183,7 +183,7 @@ def test_stream_knows_silence(model: Model, kind: str) -> None:
 
 
 def test_stream_takes_samples_of_any_scale(model: Model) -> None:
-    """Levels count below the running peak, so a scale changes nothing."""
+    """Levels are relative to the running peak, so scaling changes nothing."""
     tone = music(4, 22_050)
     (a, b) = (piecewise(model, tone * np.float32(s), 22_050, [9_000])[-1] for s in (1, 2**15))
     np.testing.assert_allclose(a.clip_probabilities, b.clip_probabilities, atol=2e-3)

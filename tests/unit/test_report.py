@@ -24,7 +24,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "svm": {"title": "SVM", "family": "baseline", "estimator": "x"},
     "crnn": {"title": "C-RNN", "family": "crnn"},
 }
-# Tracks of (Folk, Rock) that are correct, of ten each, in (validation, test).
+# Correct tracks of (Folk, Rock), of ten each, in (validation, test).
 CORRECT = {"knn": [(9, 5), (4, 4)], "svm": [(3, 3), (9, 9)], "crnn": [(9, 7), (8, 5)]}
 CONFUSIONS = ["protocol", "model", "subset", "genre", "predicted", "predictions"]
 
@@ -118,13 +118,13 @@ def test_headline_is_chosen_on_validation() -> None:
     assert found.title == "C-RNN: 65.0 % accuracy (artist split)"
     assert found.interval == "95 % CI 50.0 to 80.0"
     assert found.facts == {
-        # A track without an artist counts as one of its own.
+        # A track without an artist counts as its own artist.
         "measured on": "3 test tracks by 2 artists and 1 without an artist over 1 split "
         "(3 effective artists; with so few, intervals are too narrow)",
         "chosen by": "validation accuracy, 80.0 % on 700 tracks (90 effective artists); not "
         "significantly better there than kNN",
         "chance": "50.0 %",
-        # kNN is the best baseline on validation, though SVM is better on test.
+        # kNN is the best baseline on validation, although SVM is better on test.
         "best baseline": "40.0 % (kNN)",
         "C-RNN − kNN": "+25.0 points (95 % CI +5.0 to +40.0)",
         "artist leak": "−10.0 points (95 % CI −20.0 to +5.0)",
@@ -259,7 +259,7 @@ def test_poster_table_counts(
         # A genre without tracks is not the hardest.
         ([[3, 0, 1], [0, 0, 0], [2, 0, 2]], ["75", "–", "50", "Rock", "Folk (50 %)"]),
         ([[3, 0, 0], [0, 1, 0], [0, 0, 2]], ["100", "100", "100", "–", "–"]),
-        # Of several that are equally hard none is named.
+        # If several are equally hard, none is named.
         ([[1, 1, 0], [0, 2, 0], [1, 0, 1]], ["50", "100", "50", "–", "–"]),
     ],
 )
@@ -335,7 +335,7 @@ def test_provenance_lists_all_commits_and_versions() -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Any]:
-    """The files of a run without networks."""
+    """Files of a run without networks."""
     found = findings()
     names = ("results", "differences", "choice", "leaks", "genres", "confusions", "quarantine")
     for name in names:

@@ -1,4 +1,4 @@
-"""Tables over runs, against figures counted by hand."""
+"""Tables over runs, compared with values counted by hand."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ BOOTSTRAP = Bootstrap(ARTISTS, 500, 0.95)
 
 
 def run(model: str, family: str, split_seed: int, seed: int, right: set[int], val: float) -> Run:
-    """A run that is right on some of its split's twenty tracks."""
+    """Build a run with some of its split's twenty tracks correct."""
     tracks = TRACKS[:20] if split_seed == 1 else TRACKS[20:]
     predictions = pd.DataFrame({"track_id": tracks, "split": "test", "genre": "Folk"})
     predictions["predicted"] = np.where(predictions["track_id"].isin(right), "Folk", "Rock")
@@ -45,7 +45,7 @@ def run(model: str, family: str, split_seed: int, seed: int, right: set[int], va
 
 def test_differences_are_paired() -> None:
     runs = [
-        # The network: 12 and 16 of 20 right on the first split, 10 on the second.
+        # The network: 12 and 16 of 20 correct on the first split, 10 on the second.
         run("net", "crnn", 1, 1, set(TRACKS[:12]), 0.6),
         run("net", "crnn", 1, 2, set(TRACKS[:16]), 0.6),
         run("net", "crnn", 2, 1, set(TRACKS[20:30]), 0.6),
@@ -61,14 +61,14 @@ def test_differences_are_paired() -> None:
     # (14 + 10) / 40 against 14 / 40 and 24 / 40.
     assert table.loc["svm", "difference"] == pytest.approx(10 / 40)
     assert table.loc["other", "difference"] == pytest.approx(0)
-    # One more track right in four: losses of ln 0.8 instead of ln 0.4, half as probable.
+    # One more correct track in four: losses of ln 0.8 instead of ln 0.4, half as probable.
     assert table.loc["svm", "log_loss"] == pytest.approx(-np.log(2) / 4)
     assert table.loc["svm", ["splits_won", "splits", "pairs"]].tolist() == [2, 2, 4]
     assert table.loc["other", ["splits_won", "splits", "pairs"]].tolist() == [1, 2, 4]
     assert 0 <= table.loc["svm", "ci_low"] < 0.25 < table.loc["svm", "ci_high"] < 0.6
     assert table.loc["other", "ci_low"] < 0 < table.loc["other", "ci_high"]
     assert table.loc["svm", "tracks"] == 40 and table.loc["svm", "effective_artists"] == 10
-    # Every family may be the reference.
+    # Any family can be the reference.
     for one in runs[-2:]:
         one.metrics["validation"]["accuracy"] = 0.9
     assert set(difference_table(runs, BOOTSTRAP)["reference"]) == {"svm"}
@@ -93,10 +93,10 @@ def test_the_table_pools_the_tracks_of_all_runs() -> None:
     assert (net.model, net.seeds, net.splits) == ("net", 2, 2)
     assert (svm.model, svm.seeds, svm.splits) == ("svm", 1, 1)
     assert net.accuracy == pytest.approx((12 + 16 + 10 + 2) / 80) and svm.accuracy == 8 / 20
-    # Of 0.6, 0.8, 0.5 and 0.1 around 0.5: squares 0.01, 0.09, 0 and 0.16, by three.
+    # For 0.6, 0.8, 0.5 and 0.1 around 0.5: squares 0.01, 0.09, 0 and 0.16, divided by three.
     assert net.accuracy_sd == pytest.approx(np.sqrt(0.26 / 3)) and np.isnan(svm.accuracy_sd)
     assert 0.2 < net.ci_low < 0.5 < net.ci_high < 0.8
-    assert (net.effective_artists, svm.effective_artists) == (10, 5)  # of four tracks each
+    assert (net.effective_artists, svm.effective_artists) == (10, 5)  # four tracks each
     assert (net.macro_f1, svm.macro_f1) == pytest.approx((0.15, 0.4))
     assert (net.train_seconds, svm.train_seconds) == pytest.approx((3.0, 5.5))
     assert (net.validation_accuracy, svm.validation_accuracy) == pytest.approx((0.65, 0.9))
@@ -112,7 +112,7 @@ def test_excerpt_table_pools_runs() -> None:
     )  # fmt: skip
     first, last = excerpt_table(predictions, BOOTSTRAP).itertuples()
     assert (first.seconds, first.predictions, first.accuracy) == (1.0, 40, 5 / 40)
-    assert first.ci_low == 0 and 0.25 < first.ci_high < 0.5  # of ten artists, one or two
+    assert first.ci_low == 0 and 0.25 < first.ci_high < 0.5  # ten artists, one or two
     assert (last.seconds, last.accuracy, last.ci_low, last.ci_high) == (30.0, 1, 1, 1)
 
 
@@ -145,7 +145,7 @@ def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
         write_json(tmp_path / name / "metrics.json", found)
     folders = [tmp_path / name for name in accuracies]
     assert best_run(folders) == tmp_path / "artist/crnn/2"
-    # A second split counts for the choice of the model; the run is of the first.
+    # A second split counts for the choice of the model; the run is from the first.
     write_json(tmp_path / "artist-2/crnn/1/metrics.json", {"validation": {"accuracy": 0.9}})
     assert best_run([*folders, tmp_path / "artist-2/crnn/1"]) == tmp_path / "artist/crnn/2"
     # One lucky run does not make a model the best.
@@ -176,7 +176,7 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
 
 
 def test_a_genre_of_few_artists_is_known_badly() -> None:
-    """Genres of 40 tracks, half of them right: by artist, of forty artists, of eight, of four."""
+    """Genres of 40 tracks, half of them correct: by one, forty, eight or four artists."""
     tracks = pd.DataFrame(
         {"track_id": range(120), "split": "test", "genre": np.repeat(["Folk", "Jazz", "Rock"], 40)}
     )
@@ -190,16 +190,16 @@ def test_a_genre_of_few_artists_is_known_badly() -> None:
     folk, jazz, rock = recall_intervals([run], Bootstrap(artists, 2000, 0.95)).itertuples()
     assert folk.genre == "Folk"
     assert [row.effective_artists for row in (folk, jazz, rock)] == [40, 8, 4]
-    # Binomial: 1.96 √(0.25 / 40) = 0.155 of forty, one to seven of eight.
+    # Binomial: 1.96 √(0.25 / 40) = 0.155 for forty, one to seven of eight.
     assert folk.recall_low == pytest.approx(0.345, abs=0.03)
     assert folk.recall_high == pytest.approx(0.655, abs=0.03)
     assert (jazz.recall_low, jazz.recall_high) == (1 / 8, 7 / 8)
-    # Of four it would deceive.
+    # For four, the interval would be misleading.
     assert np.isnan([rock.recall_low, rock.recall_high]).all()
 
 
 def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
-    """The same tracks under both protocols: who is hard is hard in both, and cancels out."""
+    """The same tracks under both protocols: hard artists are hard in both, and cancel out."""
     hard = {track for track in TRACKS[:20] if ARTISTS[track] < 3}
     runs = [
         run("net", "crnn", 1, 1, set(TRACKS[:20]) - hard, 0.5),
@@ -207,11 +207,11 @@ def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
         run("other", "crnn", 1, 1, set(), 0.5),
     ]
     runs[0].params["protocol"] = "random"
-    runs[0].predictions.loc[0, "predicted"] = "Folk"  # one track of a hard artist more
+    runs[0].predictions.loc[0, "predicted"] = "Folk"  # one more track by a hard artist
     (row,) = leak_table(runs, BOOTSTRAP).itertuples()
     assert (row.model, row.random, row.artist) == ("net", 9 / 20, 8 / 20)
     assert row.leak == pytest.approx(1 / 20)
-    # The one track counts up to thrice, or not at all.
+    # The one track counts up to three times, or not at all.
     assert row.ci_low == 0 and 0.1 <= row.ci_high <= 0.2
     assert leak_table(runs[1:], BOOTSTRAP).empty
 

@@ -1,4 +1,4 @@
-"""Clips out of remote archives: from a real server that counts bytes and misbehaves."""
+"""Clips from remote archives on a real server that counts bytes and misbehaves."""
 
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,13 +19,13 @@ Serve = Callable[..., FaultyServer]
 
 
 def folder_contents(folder: Path) -> Contents:
-    """The files of a folder."""
+    """Return the files in a folder."""
     return lambda path: (folder / path).read_bytes() if (folder / path).exists() else None
 
 
 @pytest.fixture
 def serve(archives: Path) -> Iterator[Serve]:
-    """Start servers of a folder; every n-th answer of each goes wrong in a given way."""
+    """Start servers of a folder; every n-th response of each fails in a given way."""
     with serving() as start:
         yield lambda fault="", every=3, folder=archives: start(
             folder_contents(folder), fault, lambda n: n % every == 0
@@ -39,7 +39,7 @@ def fetch(server: FaultyServer, folder: Path, pause: float = 0.01) -> None:
 
 
 def check(archives: Path, folder: Path) -> None:
-    """The sample holds the wanted clips to the byte, and nothing lies about."""
+    """The sample contains exactly the selected clips, and no temporary files remain."""
     wanted = wanted_tracks(read_tracks(str(archives / "fma_metadata.zip")), "small", None, 4)
     assert set(wanted["genre"].value_counts()) == {4}
     assert FmaZip([str(folder / "fma_small.zip")]).track_ids() == set(wanted.index)
@@ -62,7 +62,7 @@ def test_only_what_is_wanted_crosses_the_network(
     with zipfile.ZipFile(archives / "fma_metadata.zip") as metadata:
         size += sum(metadata.getinfo(name).compress_size for name in METADATA)
     assert size < server.sent <= 1.2 * size + 2 * 2**20
-    # The bound says something: the archive is larger.
+    # The bound is meaningful, since the archive is larger.
     assert (archives / "fma_small.zip").stat().st_size > 2 * size
 
 

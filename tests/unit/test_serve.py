@@ -1,4 +1,4 @@
-"""`songnet serve`: what a user can get wrong is one line; our own errors are not the client's."""
+"""`songnet serve`: user errors are one line, and internal errors are not blamed on the client."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
     with pytest.raises(
         SongNetError, match=r"^--host: 192\.0\.2\.1 is not an address of this machine"
     ):
-        serve.check_address("192.0.2.1", 8765)  # kept for documents
+        serve.check_address("192.0.2.1", 8765)  # an address reserved for documentation
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -43,7 +43,7 @@ def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine has IPv6's address of its own."""
+    """Return whether this machine has an IPv6 loopback address."""
     addresses = Path("/proc/net/if_inet6")
     return addresses.exists() and f"{1:032x} " in addresses.read_text()
 
@@ -59,7 +59,7 @@ def test_a_page_may_be_at_the_sixth_versions_own_address(
     monkeypatch.setattr(server, "serve", lambda app, host, port: seen.append(host))
     options: Any = SimpleNamespace(model=None, host="::1", port=48765, no_browser=True)
     assert serve.run(options) == 0
-    assert seen == [None, "::1"]  # answers only to its own name
+    assert seen == [None, "::1"]  # answers only to its own host name
     assert "Serving at http://[::1]:48765/" in capsys.readouterr().out
 
 

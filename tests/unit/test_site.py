@@ -1,4 +1,4 @@
-"""`songnet site`: which files are written, and where."""
+"""`songnet site`: the files that it writes."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_site_holds_page_networks_and_examples(trained: Path, tmp_path: Path) ->
 
 
 def test_a_first_visit_transfers_little(trained: Path) -> None:
-    """Three megabytes with the network of the demo and of FMA, whose weights are 0.8 of them."""
+    """Three megabytes with the networks of the demo and of FMA, whose weights are 0.8 of them."""
     files = site_files([load_model(trained)], offline=True)
     page = [name for name in files if not name.startswith(("networks/", "examples/"))]
     sizes = [len(f) if isinstance(f := files[name], bytes) else f.stat().st_size for name in page]

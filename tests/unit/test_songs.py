@@ -1,4 +1,4 @@
-"""Songs of one's own: found, labelled, listed and read."""
+"""The user's own songs: found, labelled, listed and read."""
 
 import json
 import os
@@ -144,7 +144,7 @@ def test_list_songs_by_a_manifest(library: Path, write: Write, named: bool) -> N
         "loose.mp3": f"no genre in {manifest.name}",
         "gone.mp3": "cannot be read: No such file or directory",
     }
-    # What is said outright goes before the manifest.
+    # An explicit setting takes precedence over the manifest.
     assert usable(list_songs(str(library), "path", None))["genre"]["Rock/Ann/1.mp3"] == "Rock"
 
 
@@ -325,7 +325,7 @@ def test_of_a_whole_song_the_middle_counts(tmp_path: Path) -> None:
     whole = average_channels(music(20))
     with source.samples(RATE, 8) as read:
         np.testing.assert_allclose(read(1), whole[6 * RATE : 14 * RATE], atol=1e-4)
-    with source.samples(RATE, 8, stop=3) as read:  # what pages play and draw is the same part
+    with source.samples(RATE, 8, stop=3) as read:  # pages play and draw the same part
         np.testing.assert_allclose(read(1), whole[6 * RATE : 9 * RATE], atol=1e-4)
     with source.samples(RATE, 30, stop=3) as read:
         np.testing.assert_allclose(read(1), whole[: 3 * RATE], atol=1e-4)

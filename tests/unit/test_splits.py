@@ -71,7 +71,7 @@ def test_summaries_count_tracks_and_artists() -> None:
     assert summary["tracks"] == {"train": 1, "validation": 1, "test": 3}
     assert summary["artists"] == {"train": 1, "validation": 1, "test": 2}
     assert summary["tracks_per_genre"]["Rock"] == {"train": 0, "validation": 1, "test": 2}
-    # A track without an artist counts for none.
+    # Tracks without an artist are not counted.
     assert summary["artists_per_genre"]["Rock"] == {"train": 0, "validation": 1, "test": 1}
     assert summary["test_artists_in_train"] == 1
     assert summary["test_tracks_by_train_artists"] == pytest.approx(1 / 3, abs=1e-4)
@@ -89,7 +89,7 @@ def test_split_tracks_official_takes_the_data_sets_own_column() -> None:
     tracks = make_tracks(7)
     subsets = split_tracks(tracks, "official", SHARES, 1)
     assert (subsets == tracks["official_split"].replace("training", "train")).all()
-    others = {"training": "train", "validation": "valid"}  # as other data sets have them
+    others = {"training": "train", "validation": "valid"}  # as in other data sets
     tracks["official_split"] = tracks["official_split"].replace(others)
     assert split_tracks(tracks, "official", SHARES, 1).equals(subsets)
     tracks.loc[3, "official_split"] = "holdout"
@@ -199,6 +199,6 @@ def test_artist_halves_keep_artists_together_and_are_balanced() -> None:
     assert half.sum() in (7, 8)
     for name in (1, 2, 3):
         assert half[(artists == name).to_numpy()].std() == 0
-    assert 0 < half[artists.isna().to_numpy()].sum() < 4  # each stands alone
+    assert 0 < half[artists.isna().to_numpy()].sum() < 4  # each track is its own group
     assert (artist_halves(artists.iloc[::-1])[::-1] == half).all()
-    assert artist_halves(pd.Series(["a", "a"])).all()  # one artist has no second half
+    assert artist_halves(pd.Series(["a", "a"])).all()  # one artist cannot be split into halves

@@ -110,7 +110,7 @@ def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
         "  1 × too short: … s, minimum 5 s; … s cannot be decoded",
         "  1 × not audio, by its name (*.jpg)",
     ]
-    # A part of the workflow that reads no clips says nothing of an older run's.
+    # A part of the workflow without clips does not report those of an older run.
     assert "Quarantined" not in success(str(tmp_path), "", STORE, {"make_demo"}, [], 0, 1, {})
 
 

@@ -1,4 +1,4 @@
-"""Names in tables stay names."""
+"""Names in tables are read back unchanged."""
 
 from pathlib import Path
 
@@ -58,13 +58,13 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     write_results(found, tmp_path / "results.md")
     page = (tmp_path / "results.md").read_text()
     assert f"{markdown_text(names[1])} (40 %)" in page
-    assert "poster" not in page  # no figure for these data
+    assert "poster" not in page  # there is no figure for these data
 
 
 def test_report_reads_names_by_the_one_reader() -> None:
     for name in ("findings", "figures"):
         text = (ROOT / f"src/songnet/report/{name}.py").read_text()
         assert "read_table(" in text
-        # Other files have no names of genres or models.
+        # Other files contain no names of genres or models.
         others = [line for line in text.splitlines() if "read_csv(" in line]
         assert all("quarantine" in line or "histories" in line for line in others)

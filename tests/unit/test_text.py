@@ -1,4 +1,4 @@
-"""How shares are written."""
+"""Formatting of shares."""
 
 import pytest
 

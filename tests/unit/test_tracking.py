@@ -1,4 +1,4 @@
-"""MLflow gets what the files hold, once, whenever it can be reached."""
+"""MLflow gets the contents of the result files exactly once, whenever it is available."""
 
 import shutil
 import threading
@@ -29,7 +29,7 @@ from songnet.tracking.runs import INVOCATION
 from songnet.tracking.store import CURRENT, initialise
 from songnet.tracking.upload import upload_runs
 
-DEAD = "http://127.0.0.1:9"  # the discard port: no answer
+DEAD = "http://127.0.0.1:9"  # the discard port, which never answers
 EPOCHS = [{"epoch": i, "seconds": 40.0, "validation_accuracy": i / 20} for i in range(1, 7)]
 RECORD = {
     "dataset": "tiny", "protocol": "artist", "split_seed": 1, "model": "svm", "seed": 1,
@@ -41,7 +41,7 @@ RECORD = {
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of an SVM."""
+    """Write the files of an SVM run."""
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(0)
     genres = pd.Series(np.tile(["Folk", "Rock"], 20))
@@ -77,7 +77,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def uri(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Address of a store of the test's own; MLflow's functions keep that of the last one."""
+    """Return the address of the test's own store, and reset MLflow's, which caches the last one."""
     shutil.copy(empty_store, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(INVOCATION, "2026-01-01 00:00:00")
@@ -86,7 +86,7 @@ def uri(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def runs(experiment: str = "tiny") -> list[Any]:
-    """Runs of an experiment without the parents of invocations, the newest first."""
+    """Return runs of an experiment without the parents of invocations, the newest first."""
     found = mlflow.search_runs(experiment_names=[experiment], output_format="list")
     return [run for run in found if "mlflow.parentRunId" in run.data.tags]
 
@@ -106,7 +106,7 @@ def change(folder: Path, accuracy: float | None = None, **record: Any) -> None:
 
 
 def train_again(folder: Path) -> None:
-    """Let the model's file differ, as after another training."""
+    """Change the model file, as another training would."""
     with (folder / "model.joblib").open("ab") as file:
         file.write(b"\0")
 
@@ -130,7 +130,7 @@ def test_upload_runs_sends_all_files_once(
     assert params["data.genres"] == "['Folk', 'Rock']"
     assert (tags["git_commit"], tags["sha1/mels-a_b _1_.npz"], tags[CURRENT]) == ("y", "z", "true")
     assert {"test/accuracy", "test/f1/Rock", "validation/log_loss"} <= set(run.data.metrics)
-    # Each epoch, then that of the kept model, which MLflow's table shows.
+    # One row per epoch, then that of the kept model, which MLflow's table shows.
     assert accuracies(run.info.run_id) == [*((i, i / 20) for i in range(1, 7)), (6, 0.125)]
     assert (run.data.metrics["validation/accuracy"], run.data.metrics["train/seconds"]) == (
         0.125,
@@ -162,7 +162,7 @@ def test_upload_runs_sends_what_has_changed(run_folder: Path, uri: str) -> None:
 
 
 def test_upload_runs_gives_each_training_a_run(run_folder: Path, uri: str) -> None:
-    """Of one configuration, after results were deleted or on another machine."""
+    """With the same configuration, after results were deleted or on another machine."""
     other = shutil.copytree(run_folder, Path("other/runs/artist/svm/1"))
     (first,) = upload_runs(uri, "tiny", [run_folder]).values()
     again = [epoch | {"validation_accuracy": 0.9} for epoch in EPOCHS[:3]]
@@ -208,7 +208,7 @@ def test_register_best_compares_runs_of_the_same_data(run_folder: Path, uri: str
     shutil.copytree(folders["svm"], folders["knn"])
 
     def best(model: str, accuracy: float, **record: Any) -> str:
-        """Upload a run alone; return the model that has the alias then."""
+        """Upload one run, and return the model that then has the alias."""
         key = f"{model}{accuracy}"
         change(folders[model], accuracy, model=model, **{"key": key} | record)
         train_again(folders[model])
@@ -219,20 +219,20 @@ def test_register_best_compares_runs_of_the_same_data(run_folder: Path, uri: str
     assert best("svm", 0.9) == "svm"
     assert best("knn", 0.6) == "svm"
     assert best("knn", 0.95) == "knn"
-    # Networks that read metadata stand back: MLflow's model is given none.
+    # Networks with metadata are not preferred, since MLflow's model gets none.
     assert best("svm", 0.99, parameters={"metadata": True}) == "knn"
     assert best("svm", 0.8, parameters={}, archives={"a.zip": "other"}) == "svm"
     assert best("knn", 0.7, archives={"a.zip": "third"}) == "knn"
     assert best("svm", 0.6, data={"genres": ["Folk"]}) == "svm"
     assert best("knn", 0.5, dataset="other", data={"genres": ["Folk"]}) == "knn"
-    # A data set of another name replaces none.
+    # A data set with another name replaces none.
     current = [run.data.params["dataset"] for run in runs() if run.data.tags[CURRENT] == "true"]
     assert sorted(current) == ["other", "tiny", "tiny"]
 
 
 def test_live_run_sends_epochs_after_a_minute(uri: str) -> None:
     live = LiveRun("experiment.json", RECORD)
-    live.log_epochs(EPOCHS)  # the job that writes experiment.json is not through yet
+    live.log_epochs(EPOCHS)  # the job that writes experiment.json has not finished
     write_json("experiment.json", initialise(uri, "tiny"))
     live.log_epochs(EPOCHS[:1])
     assert not runs()
@@ -262,7 +262,7 @@ def test_live_run_can_be_switched_off(uri: str) -> None:
 
 
 def test_live_run_tells_how_a_training_ended(run_folder: Path, uri: str) -> None:
-    for _ in range(2):  # the second goes on with the run of the first
+    for _ in range(2):  # the second upload continues the run of the first
         with pytest.raises(ValueError, match="diverged"), live_run(uri) as live:
             live.log_epochs(EPOCHS[:2])
             assert [run.info.status for run in runs()] == ["RUNNING"]
@@ -289,7 +289,7 @@ def test_a_dead_server_costs_one_line(
     with pytest.raises(SongNetError, match=f"^MLFLOW_TRACKING_URI: {DEAD} cannot be used: .*;"):
         upload_runs(DEAD, "tiny", [run_folder])
     assert {path: path.read_bytes() for path in run_folder.iterdir()} == before
-    # It is back before the next training begins.
+    # The server is back before the next training starts.
     write_json("experiment.json", read_json("experiment.json") | {"uri": uri})
     LiveRun("experiment.json", RECORD).log_epochs(EPOCHS)
     assert len(runs()) == 1
@@ -358,7 +358,7 @@ def test_a_refusal_is_one_line(
 
 
 def set_network(folder: Path, weights: Path, spectrogram: dict[str, Any] | None) -> None:
-    """Make a run that of a network."""
+    """Turn a run into that of a network."""
     (folder / "model.joblib").unlink()
     shutil.copy(weights, folder / "model.safetensors")
     change(folder, family="crnn", network="any", spectrogram=spectrogram)

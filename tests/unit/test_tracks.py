@@ -171,7 +171,7 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
     assert set(found) == {5, 9}
     np.testing.assert_array_equal(found[9], mel[2])
     np.testing.assert_allclose(mel_decibels(found[9]), mel[2] * (80 / 255) - 80, atol=1e-4)
-    # Also where bands and frames lie the other way round.
+    # Also with bands and frames transposed.
     np.savez(path, track_id=np.array([5, 7, 9]), mel=np.asfortranarray(mel))
     np.testing.assert_array_equal(read_mels([str(path)], np.array([9]))[9], mel[2])
 
@@ -212,7 +212,7 @@ def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
     [
         (None, [30.0, 30.0], [60, 60]),
         (60, [60.0, 60.0], [60, 60]),
-        ([10.0, 20.0, 60.0], [10.0, 60.0], [10, 60]),  # what follows is no music
+        ([10.0, 20.0, 60.0], [10.0, 60.0], [10, 60]),  # the rest is not music
     ],
 )
 def test_delivered_spectrograms_say_how_long_their_clips_are(
@@ -227,7 +227,7 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
     rate = 60 / np.max(seconds or 30)
     np.savez(paths[0], track_id=np.array([5, 7, 9]), mel=mel, **given)
     np.savez(paths[1], track_id=np.array([6]), mel=mel[:1, :, : round(30 * rate)])
-    paths.append(str(tmp_path / "mels-empty.npz"))  # an exporter's last one
+    paths.append(str(tmp_path / "mels-empty.npz"))  # the last one of an export
     np.savez(paths[2], track_id=np.zeros(0, np.int64), mel=mel[:0])
     assert mel_ids(paths) == {5, 6, 7, 9}
     npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
@@ -283,7 +283,7 @@ def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Pat
     assert first["genre"].value_counts().to_dict() == dict.fromkeys(tracks["genre"].unique(), 5)
     assert first.index.equals(wanted_tracks(tracks, "small", None, 5).index)
     assert set(first.index) <= set(wanted_tracks(tracks, "small", None, 7).index)
-    # Not the first ones, which are often of one album.
+    # Not the first ones, which are often from one album.
     assert set(first.index) != set(tracks.groupby("genre").head(5).index)
 
 
@@ -340,9 +340,9 @@ def test_read_tracks_takes_spellings_of_a_name_for_one_artist(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("ids", "artists"),
     [
-        (["7", "12", ""], [7, 12, None]),  # FMA's, in the order of numbers
+        (["7", "12", ""], [7, 12, None]),  # FMA's ids, in numeric order
         (["007", "7", ""], ["007", "7", None]),
-        # As floating-point numbers these are the same.
+        # As floating-point numbers, these are equal.
         (["9007199254740993", "9007199254740992", ""], ["9007199254740993", "9007199254740992"]),
         (["Ann", "12", ""], ["Ann", "12", None]),
     ],

@@ -1,4 +1,4 @@
-"""Networks train, repeat themselves, and resume to the bit."""
+"""Networks train, are reproducible, and resume bit-exactly."""
 
 import shutil
 from dataclasses import replace
@@ -23,7 +23,7 @@ from songnet.training.predict import predict_clips
 from songnet.training.teacher import Teacher
 
 PLAIN = TrainingConfig(epochs=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
-# Everything that training can do at once.
+# All options of training at once.
 FULL = replace(
     PLAIN, learning_rate=2e-2, warmup=0.2, ema_decay=0.9, label_smoothing=0.1, aux_loss_weight=0.3
 )
@@ -67,7 +67,7 @@ def subsets() -> tuple[Subset, Subset]:
 
 
 def taught(subset: Subset, shards: MelShards) -> Subset:
-    """With a teacher who knows the mean level of each half of the bands, but of one clip."""
+    """With a teacher that knows the mean level of each half of the bands, except for one clip."""
     levels = [shards.mel(int(i)).astype(np.float32).mean(axis=1) for i in subset.track_ids]
     targets = np.array([[level[:32].mean(), level[32:].mean()] for level in levels])
     targets[3] = np.nan
@@ -135,7 +135,7 @@ def test_a_network_learns_from_a_teacher(shards: MelShards, tmp_path: Path) -> N
     resumed, _ = run(shards, "causal_crnn", config, tmp_path / "cut.pt", True)
     for name, value in network.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
-    # Its embedding says of other clips what the teacher would.
+    # Its embedding predicts the teacher's for other clips.
     _, validation = subsets()
     told = taught(validation, shards).targets
     teacher = Teacher(8, taught(subsets()[0], shards).targets)
@@ -145,7 +145,7 @@ def test_a_network_learns_from_a_teacher(shards: MelShards, tmp_path: Path) -> N
     with torch.no_grad():
         embeddings = network(mels, torch.from_numpy(validation.metadata)).embeddings
         errors = teacher(embeddings, torch.from_numpy(told))[:, -1]
-    assert errors[4:].mean() < 0.5  # of a variance of 1
+    assert errors[4:].mean() < 0.5  # with a variance of 1
 
 
 def test_a_teacher_says_nothing_of_unknown_clips() -> None:
@@ -163,7 +163,7 @@ def test_a_teacher_says_nothing_of_unknown_clips() -> None:
 def test_the_network_of_the_last_epoch_is_returned(
     shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
 ) -> None:
-    """Whatever validation says of earlier ones."""
+    """Whatever the validation accuracy of earlier epochs."""
     network, history = run(shards, path, config, tmp_path / "a.pt")
     _, validation = subsets()
     logs = predict_clips(network, shards, validation.track_ids, validation.metadata)
@@ -223,7 +223,7 @@ def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     whole = shards.mel(int(train.track_ids[order[0]])).astype(np.float32)
     starts = [s for s in range(36) if np.array_equal(whole[:, s : s + 25], mel[0].numpy())]
     assert len(starts) == 1
-    # Track 105 has 20 frames: it begins again.
+    # Track 105 has 20 frames, so it is repeated.
     row = int(np.flatnonzero(order == 5)[0])
     short = batches[row // 8][0][row % 8].numpy()
     whole = shards.mel(105).astype(np.float32)
@@ -280,7 +280,7 @@ def test_a_small_data_set_is_gone_through_several_times(
 ) -> None:
     steps: list[int] = []
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: steps.append(1))
-    # Four batches a pass, hence three passes.
+    # Four batches per pass, hence three passes.
     config = replace(PLAIN, epochs=2, min_steps_per_epoch=9)
     run(shards, "crnn", config, tmp_path / "a.pt")
     assert len(steps) == 2 * 12

@@ -1,7 +1,7 @@
 """Index, selection and splits on a list of FMA-small's size, with FMA's known faults.
 
-SONGNET_FMA names a folder with FMA's own fma_metadata.zip (see studies/fma_like.py); without
-it, a list of the same size and shape is invented.
+SONGNET_FMA is a folder with FMA's own fma_metadata.zip (see studies/fma_like.py); without it, a
+list of the same size and shape is generated.
 """
 
 import io
@@ -60,7 +60,7 @@ def selected(listed: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def twins(listed: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pairs of tracks of different subsets and artists whose files are the same."""
+    """Return pairs of tracks with identical files in different subsets and by different artists."""
     sound = in_rounds(listed.drop(index=list(BROKEN)))
     training = sound.index[sound["official_split"] == "training"][:40]
     test = sound.index[sound["official_split"] == "test"][:40]
@@ -71,7 +71,7 @@ def twins(listed: pd.DataFrame) -> list[tuple[int, int]]:
 def usable(
     selected: pd.DataFrame, twins: list[tuple[int, int]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tracks and quarantine of all FMA-small, as its shards would report its faults."""
+    """Tracks and quarantine of FMA-small, with its faults as shards would report them."""
     clips = pd.DataFrame(index=selected.index, columns=CLIP_COLUMNS)
     clips["problem"] = clips["problem"].astype(object)
     clips["row"] = selected.groupby("shard").cumcount()
@@ -115,7 +115,7 @@ def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], se
     subsets = split_tracks(tracks, "artist", SHARES, seed)
     assert set(subsets) == set(SUBSETS)
     assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
-    # They could be anybody's: one of them in test could be an artist of training.
+    # One of them in test could be by an artist in training.
     assert set(subsets[tracks["artist_id"].isna()]) == {"train"}
     summary = split_summary(tracks, subsets, SHARES)
     assert summary["test_artists_in_train"] == 0
@@ -125,8 +125,7 @@ def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], se
 def test_the_official_division_knows_no_artist_twice(
     usable: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
-    """The invented artists each stand in one subset, so without FMA's list this says only that the
-    split is taken as it is given."""
+    """Without FMA's own list, this only tests that the split is kept."""
     tracks, _ = usable
     subsets = split_tracks(tracks, "official", SHARES, 1)
     assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
@@ -141,7 +140,7 @@ def test_a_sample_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
     sample = wanted_tracks(tracks, "small", None, 50)
     assert set(sample["genre"].value_counts()) == {50}
     assert len(sample) == 400
-    # Drawn from everywhere, not from the first albums.
+    # Sampled from everywhere, not from the first albums.
     assert sample["artist_id"].nunique() > 200
 
 
@@ -157,7 +156,7 @@ def encoded(seconds: float, rate: int, channels: int, opposite: bool = False) ->
 def test_faults_are_found_by_rule_whatever_their_number(
     listed: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """Broken clips, short ones, mixed rates: what decides is the audio."""
+    """Broken clips, short ones, mixed sample rates: only the content of a file decides."""
     path = tmp_path / "fma_small.zip"
     pool = [encoded(30, 44_100, 2)]
     sound = in_rounds(listed.drop(index=list(BROKEN))).index[:3]
@@ -177,10 +176,10 @@ def test_faults_are_found_by_rule_whatever_their_number(
     clips = pd.read_csv(csv, index_col="track_id")
     problems = clips["problem"].dropna()
     assert set(problems.index) == {*BROKEN, 900_004, 900_005}
-    assert problems[900_005] == "silent: nothing above -80 dB"  # the channels cancel each other
+    assert problems[900_005] == "silent: nothing above -80 dB"  # the channels cancel out
     for track_id, seconds in BROKEN.items():
         assert problems[track_id].startswith("too short" if seconds else "not decodable")
-    assert clips.loc[sound, "sha1"].nunique() == 3  # their tags tell them apart
+    assert clips.loc[sound, "sha1"].nunique() == 3  # their tags differ
     assert clip_of(sound[0], pool) != clip_of(sound[1], pool)
     usable = clips.drop(index=problems.index)
     assert set(usable["sample_rate"]) == {44_100, 48_000, 22_050, 32_000}

@@ -1,4 +1,4 @@
-"""The wheel carries what the commands need."""
+"""The wheel contains everything that the commands need."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.unit.test_card import run
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the installed wheel; the packages that it needs come from elsewhere."""
+    """Install the wheel into a folder, with the packages that it needs from elsewhere."""
     folder = tmp_path_factory.mktemp("wheel")
     project = folder / "project"  # a copy, since setuptools leaves files in it
     shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("*.egg-info"))
@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(installed: Path, folder: Path, *words: str) -> str:
-    """Output of the installed command `songnet`."""
+    """Return the output of the installed command `songnet`."""
     code = "import sys; from songnet.cli import main; sys.exit(main())"
     environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run(

@@ -44,9 +44,9 @@ class PrecomputedMels(ClipSource):
         clip_seconds: float,
     ) -> Iterator[Spectrograms]:
         """Open the stored spectrograms without their padding; nothing is computed or cut."""
-        wanted = np.array(track_ids, np.int64)
-        mels = read_mels(self.paths, wanted)
-        lengths = mel_lengths(self.paths, wanted)
+        tracks = np.array(track_ids, np.int64)
+        mels = read_mels(self.paths, tracks)
+        lengths = mel_lengths(self.paths, tracks)
 
         def read(track_id: int) -> Found:
             frames, seconds = lengths[track_id]

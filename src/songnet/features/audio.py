@@ -41,15 +41,10 @@ SILENCE = 1e-4  # -80 dB; samples within this distance of a constant are silence
 # Shorter differences from the declared length are rounding or an encoder's padding, not losses.
 SHORTFALL_SECONDS = 0.1
 NO_AUDIO = "not decodable: no audio in it"
-FROM_THE_BEGINNING = (
-    "ogg",
-    "asf",
-)  # formats whose length includes the time before the first sample
+FROM_THE_BEGINNING = ("ogg", "asf")  # formats whose length includes the time before the start
 TRIMMED_FRAMES = 4  # maximum number of MP3 frames that an encoder's delay and padding take
 MOST_CHUNKS = 100  # maximum number of chunks searched for the samples of a WAV file
-UNKNOWN_BYTES = (
-    2**31 - 2**12
-)  # from here on, a WAV file's size means that its writer did not know it
+UNKNOWN_BYTES = 2**31 - 2**12  # WAV files that declare more were written with an unknown size
 
 
 @dataclass(frozen=True)

@@ -24,31 +24,31 @@ def write_library_page(table: Path, page: Path, min_confidence: float) -> None:
     Raises:
         SongNetError: the table cannot be read.
     """
-    found = summarise(table, min_confidence)
+    summary = summarise(table, min_confidence)
     write_page(
         "library.html",
         page,
         version=__version__,
         dataset={"title": "library", "note": ""},
         table=table.name,
-        found=found,
-        headline=headline(found),
-        facts=facts(found),
-        colours=genre_colours(found.genres),
-        genres=genre_table(found.total),
-        folders=bars(found.folders),
-        artists=bars(found.artists),
-        unknown=bars({t: g for t, g in found.tags.items() if found.known(t) is None}),
-        agreement=agreement_table(found),
-        unsure=[song(row, found) for row in found.unsure.items()],
-        audit=[song(row, found) for row in found.audit.items()],
-        errors=found.errors.most_common(20),
+        found=summary,
+        headline=headline(summary),
+        facts=facts(summary),
+        colours=genre_colours(summary.genres),
+        genres=genre_table(summary.total),
+        folders=bars(summary.folders),
+        artists=bars(summary.artists),
+        unknown=bars({t: g for t, g in summary.tags.items() if summary.known(t) is None}),
+        agreement=agreement_table(summary),
+        unsure=[song(row, summary) for row in summary.unsure.items()],
+        audit=[song(row, summary) for row in summary.audit.items()],
+        errors=summary.errors.most_common(20),
     )
 
 
-def headline(found: Summary) -> str:
+def headline(summary: Summary) -> str:
     """Summarise the library in one sentence."""
-    total = found.total
+    total = summary.total
     if not total.genres:
         return f"{counted(total.files, 'file')} without a sure genre"
     genre, count = total.genres.most_common(1)[0]
@@ -56,16 +56,16 @@ def headline(found: Summary) -> str:
     return f"{total.files:,} files, mostly {genre} ({percent(count / sure, 0)} of the sure ones)"
 
 
-def facts(found: Summary) -> dict[str, str]:
+def facts(summary: Summary) -> dict[str, str]:
     """Return names and values of the facts about the library."""
-    total = found.total
+    total = summary.total
     return {
-        "folder": found.root,
-        "music": f"{found.seconds / 3600:,.1f} hours",
+        "folder": summary.root,
+        "music": f"{summary.seconds / 3600:,.1f} hours",
         "sure": counted(sum(total.genres.values()), "file"),
         "unsure": f"{counted(total.unsure, 'file')}: another genre is nearly as likely",
         "without a genre": counted(total.errors, "file"),
-        "model": found.model,
+        "model": summary.model,
     }
 
 
@@ -94,24 +94,24 @@ def bars(groups: dict[str, Group]) -> list[dict[str, Any]]:
     return rows
 
 
-def agreement_table(found: Summary) -> pd.DataFrame:
+def agreement_table(summary: Summary) -> pd.DataFrame:
     """Tabulate how often tags and sure predictions agree."""
     rows = []
-    for row in agreement(found):
+    for row in agreement(summary):
         others = ", ".join(f"{genre} {n:,}" for genre, n in row["others"].most_common(2))
         share = percent(row["agreeing"] / row["files"], 0)
         rows.append((row["tag"], f"{row['files']:,}", share, others or "–"))
     return pd.DataFrame(rows, columns=["tag", "files", "agree", "other predictions"])
 
 
-def song(row: Row, found: Summary) -> dict[str, str]:
+def song(row: Row, summary: Summary) -> dict[str, str]:
     """Return the cells of one file in a list of songs."""
     names = ": ".join(filter(None, [row["artist"], row["title"]]))
-    shares = (f"{genre} {percent(p, 0)}" for genre, p in two_likeliest(row, found.genres))
+    shares = (f"{genre} {percent(p, 0)}" for genre, p in two_likeliest(row, summary.genres))
     path = Path(row["path"])
     return {
         "name": shortened(names or path.stem),
-        "path": str(path.relative_to(found.root)),
+        "path": str(path.relative_to(summary.root)),
         "address": path.as_uri(),
         "tag": row["tag_genre"] or "",
         "likeliest": ", ".join(shares),
