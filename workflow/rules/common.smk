@@ -115,12 +115,12 @@ GPU = int(plan.has_gpu())
 
 
 def memory(megabytes):
-    """Memory of a job, including Snakemake's own 300 MB; grows with each attempt."""
+    """Return a job's memory request, with Snakemake's own 300 MB; it grows with each attempt."""
     return lambda wildcards, attempt: megabytes * attempt
 
 
 def minutes(limit):
-    """Time limit of a job; grows with each attempt."""
+    """Return a job's time limit, which grows with each attempt."""
     return lambda wildcards, attempt: limit * attempt
 
 
@@ -158,22 +158,22 @@ def source(rule_name, models=(), without=(), predictors=False, classes=()):
 
 
 def model_seeds(model):
-    """Training seeds of a model: all if it is stochastic, otherwise the first."""
+    """Return a model's training seeds: all if it is stochastic, otherwise the first."""
     return config["seeds"] if MODELS[model]["seeded"] else config["seeds"][:1]
 
 
 def family(model):
-    """Family of a model."""
+    """Return the family of a model."""
     return FAMILIES[MODELS[model]["family"]]
 
 
 def predicted_models():
-    """Models that predict from features; fusions combine predictions instead."""
+    """Return the models that predict from features; fusions combine predictions instead."""
     return [model for model in MODELS if family(model).predictor]
 
 
 def trained_by(rule_name):
-    """Models that a rule trains."""
+    """Return the models that a rule trains."""
     return [model for model in MODELS if family(model).rule == rule_name]
 
 
@@ -189,7 +189,7 @@ STREAMING = [
 
 
 def model_files(models, path):
-    """Paths of a file of every run of some models; {split} stays a wildcard."""
+    """Return the paths of a file of every run of some models; {split} stays a wildcard."""
     return [
         file
         for model in models
@@ -198,19 +198,19 @@ def model_files(models, path):
 
 
 def run_files(name, models=MODELS, splits=SPLITS):
-    """Paths of a file of every run of some models on every split."""
+    """Return the paths of a file of every run of some models on every split."""
     return expand(model_files(models, f"{RUN}/{name}"), split=splits)
 
 
 def named_library(wildcards):
-    """Check the library's configuration; returns no files, since every run scans the folders."""
+    """Check the library's configuration; return no files, since every run scans the folders."""
     with configuration.exit_on_error():
         plan.check_library(config)
     return []
 
 
 def scan_time(plan_file):
-    """Time of the library's scan, a param that makes every run scan again.
+    """Return the time of the library's scan, a param that makes every run scan again.
 
     Jobs on a cluster evaluate the workflow, too. They get the time of their run's scan, so that
     they do not scan again.
@@ -221,12 +221,12 @@ def scan_time(plan_file):
 
 
 def run_params(wildcards):
-    """Settings of a run, for params.json and MLflow."""
+    """Return the settings of a run, for params.json and MLflow."""
     return described_run(wildcards.split, wildcards.model, int(wildcards.seed))
 
 
 def described_run(split, model, seed):
-    """Settings of a run without texts such as the title, so that editing those retrains nothing."""
+    """Return a run's settings without texts such as the title, whose edits retrain nothing."""
     protocol, split_seed = SPLITS[split]
     words = ("title", "poster", "on_request", "note")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
@@ -256,7 +256,7 @@ def described_run(split, model, seed):
 
 
 def fusion_runs(wildcards):
-    """Settings of all fusion runs on a split, with paths of their members' predictions."""
+    """Return the settings of all fusion runs on a split, with their members' predictions."""
     split = wildcards.split
     return [
         described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
@@ -266,7 +266,7 @@ def fusion_runs(wildcards):
 
 
 def fused_predictions(wildcards):
-    """Paths of the predictions of all members of all fusions on a split."""
+    """Return the paths of the predictions of all members of all fusions on a split."""
     return [
         path
         for run in fusion_runs(wildcards)
@@ -276,7 +276,7 @@ def fused_predictions(wildcards):
 
 
 def member_predictions(split, model, seed):
-    """Paths of the predictions that a fusion combines: of the same seed, or of all seeds."""
+    """Return the paths of the predictions that a fusion combines: of its seed, or of all seeds."""
     return {
         member: expand(
             f"{RUN}/predictions.parquet",
@@ -293,14 +293,14 @@ def member_predictions(split, model, seed):
 
 
 def store_is_gone(wildcards):
-    """Whether mlflow.db was deleted after an upload, so that everything is uploaded again."""
+    """Return whether mlflow.db was deleted after an upload, so that all runs are uploaded again."""
     store = TRACKING_URI.removeprefix("sqlite:///")
     uploaded = store != TRACKING_URI and Path(f"{RESULTS}/mlflow/runs.json").exists()
     return uploaded and not Path(store).exists()
 
 
 def job_counts():
-    """Rules of finished jobs, numbers of up-to-date and remaining jobs, evaluated metrics.json."""
+    """Return finished rules, counts of up-to-date and remaining jobs, and evaluated metrics."""
     jobs = {job for job in workflow.dag.jobs if job.output}  # a target is not a job
     finished = jobs & set(workflow.dag.finished_jobs)
     needed = jobs & set(workflow.dag.needrun_jobs(False))
@@ -318,22 +318,22 @@ def job_counts():
 
 
 def features_file(model):
-    """Path of the features that a model reads."""
+    """Return the path of the features that a model reads."""
     return f"{RESULTS}/features/{plan.features_of(MODELS[model])}.parquet"
 
 
 def reads_spectrograms(model):
-    """Whether a model has spectrogram input and therefore also predicts excerpts."""
+    """Return whether a model has spectrogram input and therefore also predicts excerpts."""
     return family(model).features == "spectrograms"
 
 
 def model_data(model):
-    """Paths of a model's input data."""
+    """Return the paths of a model's input data."""
     return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
 
 
 def encoder_weights(encoder):
-    """Path of an encoder's file, downloaded or the user's own; empty for a table."""
+    """Return the path of an encoder's file, downloaded or the user's own; empty for a table."""
     if encoder not in ENCODERS:
         return []
     return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]
