@@ -1,33 +1,34 @@
-# `make run` and `make test` do all set-up themselves.
+# `make run` and `make test` install everything they need.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-# Steps and the bars of jobs, without the inputs and outputs of each job.
+# Show the steps and progress bars, but not the inputs and outputs of each job.
 SNAKEMAKE := $(BIN)/snakemake --quiet rules host reason
 
 .PHONY: run test docs faults fuzz lint format bench gpu lock clean
 
 run: .venv/installed
 	@test -e results/demo/report/index.html || \
-		echo "songnet: the demo takes 3 to 8 minutes on two cores; its music comes first, in about 1"
+		echo "songnet: the demo takes 3 to 8 minutes on two cores, including 1 minute to generate music"
 	$(SNAKEMAKE) --cores $(CORES)
 
-# A file of tests stays with one worker, as its fixtures do; files begin in the order of tests/conftest.py.
-# Three workers on two cores, since one of them often waits: for SLURM, a server or a browser.
+# All tests of a file run in one worker, which shares its fixtures; tests/conftest.py orders the files.
+# Three workers suit two cores, since one often waits for SLURM, a server or a browser.
 test: .venv/developer lint
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
 
-# The site, results/site: open index.html.
+# Documentation, written to results/site: open index.html.
 docs: .venv/developer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Kills, full disks, hostile archives: half an hour; writes tests/faults/results.md, failures and all.
+# Kills, full disks and hostile archives, for half an hour. Writes tests/faults/results.md even if
+# tests fail.
 faults: .venv/developer
 	$(BIN)/pytest tests/faults -m "not short" --junitxml results/faults.xml; tried=$$?; \
 		$(BIN)/python -m tests.faults.matrix results/faults.xml && exit $$tried
 
-# Mutated clips against the decoder.
+# Fuzz the decoder with mutated clips.
 fuzz: .venv/developer
 	$(BIN)/python -m tests.faults.fuzz --minutes 10
 
@@ -43,20 +44,19 @@ format: .venv/developer
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# benchmarks/results.md; on the demo, or on the clips of ARCHIVES=DIR. Of a part, such as
-# ONLY="extraction streaming", the figures go to results/benchmarks.
+# Write benchmarks/results.md, measured on the demo or on the clips of ARCHIVES=DIR. A part, such as
+# ONLY="extraction streaming", is written to results/benchmarks instead.
 bench: .venv/developer
 	$(BIN)/python -m benchmarks $(if $(ARCHIVES),--archives $(ARCHIVES)) $(if $(RESULTS),--results $(RESULTS)) $(if $(ONLY),--only $(ONLY))
 
-# Training on an NVIDIA GPU: checks and times, within five minutes; results/benchmarks/gpu.md.
+# Check and time training on an NVIDIA GPU, within five minutes. Writes results/benchmarks/gpu.md.
 gpu: .venv/developer
 	$(BIN)/pip install --quiet --disable-pip-version-check nvidia-ml-py
 	$(BIN)/python -m benchmarks.gpu
 
-# Exact versions for every platform; those that are there stay, unless UPGRADE=--upgrade. torch's
-# CUDA libraries are left out: torch names their exact versions itself, and a CPU build needs none.
-# The environment of conda has those that run the workflow, not those that test it: a new linter
-# must not cause training again.
+# Lock exact versions for every platform; existing versions are kept unless UPGRADE=--upgrade. CUDA
+# libraries are left out, because torch pins them itself and its CPU build needs none. The conda
+# environment excludes development packages, so that a new linter does not cause retraining.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock: .venv/developer
 	$(BIN)/pip install --quiet uv
@@ -67,7 +67,7 @@ lock: .venv/developer
 	sed 's/.*/      - "&"/' requirements.tmp >> envs/songnet.yaml
 	rm requirements.tmp *.bak envs/*.bak
 
-# The demo alone; results of other data took hours and are not ours to delete.
+# Delete the demo only, since results of other data sets may have taken hours.
 clean:
 	rm -rf results/demo resources/demo
 
@@ -76,7 +76,7 @@ clean:
 	@$(PYTHON) envs/install.py
 	@touch $@
 
-# What tests, linters and benchmarks need besides.
+# Additional packages for tests, linters and benchmarks.
 .venv/developer: .venv/installed
 	@$(PYTHON) envs/install.py --developer
 	@touch $@

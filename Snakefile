@@ -1,2 +1,2 @@
-# `include:` would drop the default target; this keeps it, so that plain `snakemake` makes it all.
+# Unlike `include:`, this keeps the default target, so that plain `snakemake` runs everything.
 workflow.include("workflow/Snakefile", overwrite_default_target=True)

@@ -1,1 +1,1 @@
-"""Measurements, each one command."""
+"""Benchmarks."""

@@ -1,7 +1,7 @@
-"""Measure everything and write ``benchmarks/results.md``, or some of it, into results/benchmarks.
+"""Run all benchmarks and write ``benchmarks/results.md``, or some into results/benchmarks.
 
-The demo is run in a folder of its own, and its network and spectrograms are used for the other
-benchmarks, unless --results and --archives name others.
+The demo runs in a temporary folder, and the other benchmarks use its network and spectrograms,
+unless --results and --archives name others.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-# Before numpy is loaded: every way has one core.
+# Set before numpy is imported, so that every method uses one core.
 os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 from studies.project import copy_project
@@ -21,13 +21,13 @@ NAMES = ["workflow", "extraction", "training", "streaming", "library"]
 
 
 def main() -> None:
-    """Measure and write."""
+    """Run the benchmarks and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--archives", type=Path, help="folder with fma_<subset>.zip")
     parser.add_argument("--results", type=Path, help="results/DATASET of a finished run")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
-    parser.add_argument("--output", type=Path, help="folder of results.md and results.svg")
+    parser.add_argument("--output", type=Path, help="folder for results.md and results.svg")
     options = parser.parse_args()
     about = machine()
     sections: list[Section] = []
@@ -49,7 +49,7 @@ def main() -> None:
         if "library" in options.only:
             network = results.resolve() / "best.safetensors"
             sections += library.measure(archive.resolve(), network, options.repeats)
-    # A part does not take the place of the whole.
+    # Partial results do not overwrite the full ones.
     whole = set(options.only) == set(NAMES)
     output = options.output or (Path(__file__).parent if whole else Path("results/benchmarks"))
     report(sections, about, options.repeats, output)

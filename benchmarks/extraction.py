@@ -1,4 +1,4 @@
-"""Mel-spectrograms and the 518 features beside librosa, torch and decoding alone, on one core."""
+"""Mel-spectrograms and the 518 features, compared with librosa, torch and decoding alone."""
 
 import io
 import json
@@ -32,13 +32,13 @@ Read = Callable[[int], io.BytesIO]
 
 
 def librosa_mel(file: io.BytesIO) -> np.ndarray:
-    """As a tutorial has it."""
+    """Compute a mel-spectrogram as in librosa's tutorial."""
     samples, rate = librosa.load(file, sr=CONFIG.sample_rate)
     return librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=rate))
 
 
 def torch_mel(file: io.BytesIO) -> torch.Tensor:
-    """As torchaudio's MelSpectrogram: ``torch.stft``, then a product with the filters."""
+    """Compute a mel-spectrogram as torchaudio does: ``torch.stft`` and a matrix product."""
     samples, rate = sf.read(file, dtype="float32", always_2d=True)
     mono = soxr.resample(average_channels(samples), rate, CONFIG.sample_rate)
     window = torch.hann_window(CONFIG.n_fft)
@@ -54,15 +54,18 @@ def torch_mel(file: io.BytesIO) -> torch.Tensor:
 
 
 def transforms(windowed: np.ndarray) -> None:
-    """Fourier transforms of (frames, n_fft) in double precision, which librosa's values need."""
+    """Compute only the Fourier transforms of (frames, n_fft), in double precision as librosa."""
     for first in range(0, len(windowed), BLOCK):
         np.fft.rfft(windowed[first : first + BLOCK])
 
 
 def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
-    """FMA's subset, and clips of full length, evenly from the whole archive.
+    """Select clips of full length, evenly spaced in the archive.
 
-    They are of FMA's usual format, stereo at 44.1 kHz, where the archive has enough of these.
+    If there are enough, all are stereo at 44.1 kHz, the usual format of FMA.
+
+    Returns:
+        FMA's subset and the track ids.
     """
     subset = archive.stem.removeprefix("fma_")
     whole, usual = [], []
@@ -81,7 +84,7 @@ def usable_clips(archive: Path, count: int) -> tuple[str, list[int]]:
 
 
 def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
-    """Compare on some clips of an archive, all from the zip member on."""
+    """Compare the methods on clips of an archive, starting from the zip member."""
     torch.set_num_threads(1)
     subset, clips = usable_clips(archive, count)
     source = FmaZip([str(archive)])
@@ -126,18 +129,18 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
         for name in ("reading and decoding", "SongNet", "librosa")
     )
     needed = mel["reading and decoding"] + mel["resampling alone"] + mel["Fourier transforms alone"]
-    clip = "processor time a clip, ms"
+    clip = "CPU time per clip, ms"
     return [
         Section(
             "Mel-spectrograms",
-            f"{about} From the zip member to the spectrogram, one core. Without the time that "
-            f"unpacking takes, SongNet costs × {spread(ours / decoding)} of bare decoding, and "
-            f"librosa × {spread(theirs / ours)} of SongNet. Reading, decoding, resampling and "
-            f"Fourier transforms alone, which the same values need, cost × "
-            f"{spread(needed / mel['SongNet'])} of SongNet. " + agreement[0],
+            f"{about} From the zip member to the spectrogram, on one core. Without unzipping, "
+            f"SongNet takes {spread(ours / decoding)} × the time of decoding alone, and librosa "
+            f"{spread(theirs / ours)} × the time of SongNet. Reading, decoding, resampling and "
+            f"Fourier transforms alone, the minimum for these values, take "
+            f"{spread(needed / mel['SongNet'])} × the time of SongNet. " + agreement[0],
             [
                 {
-                    "way": name,
+                    "method": name,
                     clip: spread(1e3 * times / len(clips), 1),
                     "× reading and decoding": spread(times / mel["reading and decoding"]),
                     "× SongNet": spread(times / mel["SongNet"]),
@@ -152,11 +155,11 @@ def measure(archive: Path, repeats: int, count: int = 8) -> list[Section]:
         ),
         Section(
             "The 518 features",
-            "The same clips, from decoded samples on; librosa's script shares one STFT and one "
-            "constant-Q transform, as FMA's own. " + agreement[1],
+            "The same clips, starting from decoded samples. The librosa script computes one STFT "
+            "and one constant-Q transform per clip, as FMA's script does. " + agreement[1],
             [
                 {
-                    "way": name,
+                    "method": name,
                     clip: spread(1e3 * times / len(clips), 1),
                     "× SongNet": spread(times / features["SongNet"]),
                 }
@@ -179,7 +182,7 @@ def _about(infos: list[Any], sizes: list[int]) -> str:
 
 
 def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
-    """How far SongNet's values are from librosa's, in words."""
+    """Describe the differences between SongNet's and librosa's values."""
     worst, close = 0.0, []
     for x in samples:
         power = librosa.feature.melspectrogram(y=x, sr=CONFIG.sample_rate)
@@ -187,12 +190,12 @@ def _agreement(samples: list[np.ndarray]) -> tuple[str, str]:
         above = theirs > CONFIG.floor + 0.1
         worst = max(worst, float(np.abs(CONFIG.offline(x) - theirs)[above].max()))
         ours, reference = fma_features(x), librosa_features(x)
-        # Skewness and kurtosis of nothing are 0 here and not a number there.
+        # Skewness and kurtosis of constant features are 0 in SongNet and NaN in librosa.
         reference = np.nan_to_num(reference)
         close.append(np.abs(ours - reference) <= np.maximum(1e-3 * np.abs(reference), 1e-5))
     return (
         f"Largest difference from librosa on the same samples, above the floor: {worst:.0e} dB.",
-        f"{100 * np.mean(close):.3f} % of the values are within 10⁻³ of librosa's.",
+        f"{100 * np.mean(close):.3f} % of the values differ from librosa's by at most 10⁻³.",
     )
 
 
@@ -213,19 +216,19 @@ with (
     cpu, wall = time.process_time(), time.perf_counter()
     for i in clips: run(int(i))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-# Not ru_maxrss: that of a child begins with the parent's.
+# Not ru_maxrss, which a child process inherits from its parent.
 peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 print(json.dumps([cpu, wall, peak]))
 """
 
 
 def _scaling(archive: Path, clips: list[int], repeats: int) -> Section:
-    """One job alone against one on each core."""
+    """Compare one job alone with one job on each core."""
     cores = len(os.sched_getaffinity(0))
     pinned = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
     def jobs(kind: str, count: int) -> Times:
-        """CPU seconds, seconds and MB of jobs at the same time: (jobs, 3)."""
+        """Run jobs in parallel; return CPU seconds, seconds and MB of each, (jobs, 3)."""
         command = [sys.executable, "-c", WORKER, str(archive), kind, *map(str, clips)]
         with tempfile.TemporaryDirectory() as folder:
             running = [
@@ -246,14 +249,13 @@ def _scaling(archive: Path, clips: list[int], repeats: int) -> Section:
             {
                 "stage": title,
                 f"efficiency on {cores} cores, %": spread(100 * np.array(efficiency), 0),
-                "cores that a job keeps busy": spread(everything[:, 0] / everything[:, 1]),
-                "peak memory of a job, MB": f"{everything[:, 2].max():.0f}",
+                "cores used per job": spread(everything[:, 0] / everything[:, 1]),
+                "peak memory per job, MB": f"{everything[:, 2].max():.0f}",
             }
         )
     return Section(
         "Scaling",
-        "Efficiency: processor time a clip of one job alone over that of jobs on all cores at the "
-        "same time. A job that kept more than one core busy would take from the others; less than "
-        "one says that the machine had other work.",
+        "Efficiency is the CPU time per clip of a single job divided by that of parallel jobs on "
+        "all cores. Fewer than one core per job means that the machine had other work.",
         rows,
     )

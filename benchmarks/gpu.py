@@ -1,7 +1,7 @@
-"""Training on an NVIDIA GPU: what it must give, how fast it is. `make gpu`, within five minutes.
+"""Checks and speed of training on an NVIDIA GPU: `make gpu`, within five minutes.
 
-Spectrograms are random, with genres that can be told apart, in the shapes of FMA-small's. Each
-training is a process of its own. Exits with 1 where a check fails.
+The spectrograms are random, with separable genres, in the shape of FMA-small's. Each training runs
+in its own process. The exit status is 1 if a check fails.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from benchmarks.gpu_training import (
 from benchmarks.measure import Section, machine, markdown
 from songnet.training.devices import device
 
-# Mean losses of an epoch may differ by so much of the CPU's: single precision, bfloat16.
+# Largest relative difference of an epoch's mean loss from the CPU's.
 TOLERANCES = {"GPU": 0.02, "GPU, mixed precision": 0.05, "GPU, compiled": 0.05}
-BATCHES = (32, 128, 512)  # the last keeps a large GPU busy
+BATCHES = (32, 128, 512)  # the last one is for large GPUs
 
 
 def curves(base: Training) -> Iterator[Row]:
-    """Losses of each way beside the CPU's in single precision."""
+    """Compare the losses of each variant with those of the CPU in single precision."""
     base = replace(base, epochs=3, steps=min(base.steps, 10), mixed_precision=False)
     cpu = [row["train_loss"] for row in replace(base, on_gpu=False).run()]
     variants = [base, replace(base, mixed_precision=True), replace(base, compile=base.on_gpu)]
@@ -47,12 +47,12 @@ def curves(base: Training) -> Iterator[Row]:
 
 
 def check(what: str, passed: bool, found: str) -> Row:
-    """A row of the table of checks."""
+    """Create a row of the table of checks."""
     return {"check": what, "result": "passed" if passed else "FAILED", "found": found}
 
 
 def resumed(base: Training, folder: Path) -> Row:
-    """Kill a training after its second epoch and let another process go on."""
+    """Kill a training after its second epoch and resume it in another process."""
     whole = base.run()
     killed = replace(base, checkpoint=str(folder / "killed.pt"))
     process = killed.start()
@@ -66,13 +66,13 @@ def resumed(base: Training, folder: Path) -> Row:
 
 
 def speed(history: list[Row]) -> float:
-    """Crops a second; the first epoch warms up."""
+    """Return crops per second; the first epoch is a warm-up."""
     rows = history[1:] or history
     return float(np.median([row["crops"] / row["seconds"] for row in rows]))
 
 
 def ways(base: Training) -> dict[str, Training]:
-    """Trainings to compare."""
+    """Return the training variants to compare."""
     batches = BATCHES if base.on_gpu else (base.batch_size,)
     return {
         "CPU": replace(base, on_gpu=False, epochs=2, steps=min(base.steps, 5)),
@@ -86,7 +86,7 @@ def ways(base: Training) -> dict[str, Training]:
 
 
 def throughput(base: Training) -> list[Row]:
-    """Crops a second of each way, against the CPU and against the card's limit."""
+    """Measure crops per second of each variant, relative to the CPU and to the GPU's limit."""
     work = flops_of_a_crop()
     limit = matrix_products()
     rows: list[Row] = []
@@ -97,8 +97,8 @@ def throughput(base: Training) -> list[Row]:
         first = first or rate
         rows.append(
             {
-                "way": name,
-                "crops a second": f"{rate:.0f}",
+                "variant": name,
+                "crops per second": f"{rate:.0f}",
                 "× CPU": f"{rate / first:.1f}",
                 "% of the device's matrix products": f"{100 * rate * work / limit:.1f}",
                 "waiting for batches, %": f"{100 * history[-1]['loading']:.0f}",
@@ -109,18 +109,18 @@ def throughput(base: Training) -> list[Row]:
 
 
 def side_by_side(base: Training) -> Row:
-    """Two trainings at the same time on one GPU."""
+    """Measure two trainings in parallel on one GPU."""
     alone = speed(base.run())
     together = sum(speed(finish(process)) for process in [base.start(), base.start()])
     return {
-        "way": "GPU, two trainings at once",
-        "crops a second": f"{together:.0f}",
+        "variant": "GPU, two trainings at once",
+        "crops per second": f"{together:.0f}",
         "× one training": f"{together / alone:.2f}",
     }
 
 
 def flops_of_a_crop() -> float:
-    """Floating-point operations of a step, divided by its crops."""
+    """Return the floating-point operations of a training step per crop."""
     network, frames = make(), round(10 * FRAMES_PER_SECOND)
     with FlopCounterMode(display=False) as counter:
         network(torch.randn(2, BANDS, frames)).clip_logits.sum().backward()
@@ -128,7 +128,7 @@ def flops_of_a_crop() -> float:
 
 
 def matrix_products(size: int = 4096, repeats: int = 20) -> float:
-    """Floating-point operations a second of large products in bfloat16: the device's limit."""
+    """Measure FLOP/s of large matrix products in bfloat16, the device's limit."""
     if device().type == "cpu":
         size, repeats = 512, 3
     a = torch.randn(size, size, device=device(), dtype=torch.bfloat16)
@@ -137,7 +137,7 @@ def matrix_products(size: int = 4096, repeats: int = 20) -> float:
 
 
 def system_metrics(base: Training, folder: Path) -> Row:
-    """Whether MLflow samples the GPU's load while a network trains."""
+    """Check that MLflow logs the GPU's load during training."""
     os.environ |= {
         "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.5",
         "MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING": "1",
@@ -154,7 +154,7 @@ def system_metrics(base: Training, folder: Path) -> Row:
 
 
 def measure(folder: Path, tracks: int, seconds: float, base: Training) -> list[Section]:
-    """All checks and times."""
+    """Run all checks and time measurements."""
     write_spectrograms(folder, tracks, seconds)
     checks = [*curves(base), resumed(base, folder), system_metrics(base, folder)]
     times = [*throughput(base), side_by_side(base)]
@@ -163,15 +163,15 @@ def measure(folder: Path, tracks: int, seconds: float, base: Training) -> list[S
 
 
 def main() -> None:
-    """Check, time and write."""
+    """Run checks and measurements and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks.gpu", description=(__doc__ or "")[:72])
     parser.add_argument("--tracks", type=int, default=1024)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--cpu", action="store_true", help="try the command on a CPU, uncompiled")
+    parser.add_argument("--cpu", action="store_true", help="test this command on a CPU")
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks/gpu.md"))
     options = parser.parse_args()
     if not torch.cuda.is_available() and not options.cpu:
-        sys.exit("songnet: error: torch finds no NVIDIA GPU here (--cpu tries the command itself)")
+        sys.exit("songnet: error: torch finds no NVIDIA GPU (use --cpu to test this command)")
     name = "no GPU" if options.cpu else torch.cuda.get_device_name()
     with tempfile.TemporaryDirectory() as folder:
         base = Training(folder)

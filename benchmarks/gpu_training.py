@@ -1,4 +1,4 @@
-"""One training of the GPU benchmark in a process of its own, on random spectrograms."""
+"""Training process of the GPU benchmark, on random spectrograms."""
 
 import json
 import os
@@ -29,31 +29,31 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One training in a process of its own."""
+    """A training in its own process."""
 
-    folder: str  # of spectrograms
+    folder: str  # folder of the spectrograms
     on_gpu: bool = True
     mixed_precision: bool = True
     compile: bool = False
-    resident: bool = True  # whether the spectrograms stay in the GPU's memory
+    resident: bool = True  # whether the spectrograms are kept in GPU memory
     batch_size: int = 32
-    steps: int = 20  # an epoch, at least
+    steps: int = 20  # minimum per epoch
     epochs: int = 4
     checkpoint: str = ""
 
     def start(self) -> subprocess.Popen[str]:
-        """Begin it; it prints a row of the history each epoch."""
+        """Start the process, which prints a row of the history per epoch."""
         hidden = {} if self.on_gpu else {"CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-m", "benchmarks.gpu_training", json.dumps(vars(self))]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | hidden)
 
     def run(self) -> list[Row]:
-        """Train to the end; the history."""
+        """Train to the end and return the history."""
         return finish(self.start())
 
 
 def finish(process: subprocess.Popen[str]) -> list[Row]:
-    """Rows that a training prints until it ends."""
+    """Wait for a training process and return its history."""
     output, _ = process.communicate()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
@@ -90,13 +90,13 @@ def train(training: Training) -> None:
 
 
 def make() -> Network:
-    """The causal C-RNN as it is trained."""
+    """Create the causal C-RNN."""
     torch.manual_seed(1)
     return make_network("causal_crnn", NetworkConfig(BANDS, GENRES, FRAMES_PER_SECOND), {})
 
 
 def write_spectrograms(folder: Path, tracks: int, seconds: float) -> None:
-    """Write shards of random spectrograms; each genre has a band that is louder."""
+    """Write a shard of random spectrograms, with one louder band per genre."""
     rng = np.random.default_rng(0)
     frames = round(seconds * FRAMES_PER_SECOND)
     mels = np.lib.format.open_memmap(folder / "000.npy", "w+", np.float16, (tracks, BANDS, frames))

@@ -1,8 +1,7 @@
-"""How fast a library is tagged: beside decoding its excerpts alone, and beside a plain script.
+"""Speed of tagging a library, compared with decoding its excerpts alone and with a plain script.
 
-The songs last four minutes and are made of clips of an archive, in the formats that people keep.
-All ways have one process for each core, and what is counted is the time of processors, which other
-work on the machine does not lengthen.
+The songs last four minutes and are concatenated clips of an archive, in common formats. All methods
+use one process per core. CPU time is measured, which is robust against other work on the machine.
 """
 
 import io
@@ -31,17 +30,17 @@ from songnet.parallel import cores
 RATE = 44_100  # Hz
 SONG_SECONDS = 240
 EXCERPT_SECONDS = 30.0
-SONGS = 6  # of each format
-PLAIN_SONGS = 2  # of those, which the plain script takes
+SONGS = 6  # per format
+PLAIN_SONGS = 2  # songs for the plain script
 
 
 class Format(NamedTuple):
-    """How songs are encoded."""
+    """Encoding of songs."""
 
     title: str
     suffix: str
     codec: str
-    bit_rate: int  # bit/s; of FLAC it says nothing
+    bit_rate: int  # bit/s; not used for FLAC
     rate: int = RATE  # Hz
 
 
@@ -54,7 +53,7 @@ FORMATS = [
 
 
 def measure(archive: Path, model: Path, repeats: int) -> list[Section]:
-    """Compare on songs made of an archive's clips."""
+    """Compare the methods on songs made of an archive's clips."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as name, _processes() as pool:
@@ -68,7 +67,7 @@ def measure(archive: Path, model: Path, repeats: int) -> list[Section]:
 def _excerpts(
     songs: list[Path], pool: ProcessPoolExecutor, workers: Workers, repeats: int
 ) -> dict[str, Times]:
-    """Excerpts a second of a core, of each way."""
+    """Measure excerpts per second and core for each method."""
     ways: dict[str, Callable[[], object]] = {
         "decode": lambda: list(pool.map(decode_excerpt, songs)),
         "tag": lambda: _tag(workers, songs),
@@ -80,7 +79,7 @@ def _excerpts(
 def _plain(
     songs: list[Path], model: Path, pool: ProcessPoolExecutor, workers: Workers, repeats: int
 ) -> dict[str, Times]:
-    """Songs a second of a core, of a plain script and of SongNet."""
+    """Measure songs per second and core for the plain script and SongNet."""
     few = songs[:PLAIN_SONGS]
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: list(pool.map(partial(plain_script, model), few)),
@@ -91,7 +90,7 @@ def _plain(
 
 
 def _processor_seconds() -> float:
-    """Time that this process and those below it have had."""
+    """Return the CPU time of this process and its children."""
     this = psutil.Process()
     return sum(sum(process.cpu_times()[:2]) for process in [this, *this.children(recursive=True)])
 
@@ -103,13 +102,13 @@ def _tag(workers: Workers, songs: list[Path]) -> None:
 
 
 def decode_excerpt(path: Path) -> float:
-    """Decode what is tagged of a song, by the same decoder, and nothing else."""
+    """Decode the excerpt of a song, with the same decoder, and nothing else."""
     with path.open("rb") as file:
         return middle(file, EXCERPT_SECONDS).start_seconds
 
 
 def plain_script(model: Path, path: Path) -> NDArray[np.float32]:
-    """What is written down first: librosa loads a song, and the network gets its spectrogram."""
+    """Classify a song the obvious way: load it with librosa and apply the network."""
     import librosa
     import torch
 
@@ -128,7 +127,7 @@ _networks: dict[Path, Any] = {}
 
 
 def _network(model: Path) -> Any:
-    """Load a network once for each process."""
+    """Load a network once per process."""
     import torch
 
     import songnet
@@ -147,26 +146,26 @@ def _processes() -> Iterator[ProcessPoolExecutor]:
 
 def _section(rates: dict[Format, dict[str, Times]], beside: dict[str, Times]) -> Section:
     rows = [_row(form.title, found) for form, found in rates.items()]
-    # As many songs of each format: times add up.
+    # All formats have the same number of songs, so that times can be added.
     whole = {
         way: len(rates) / np.sum([1 / found[way] for found in rates.values()], axis=0)
         for way in ("decode", "tag")
     }
-    rows.append(_row("all of these, as many of each", whole))
+    rows.append(_row("all formats together", whole))
     gain = beside["tag"] / beside["plain"]
     rows.append({
         "songs": f"{FORMATS[0].title}, by a plain script",
-        "excerpts decoded a second": "",
-        "excerpts tagged a second": spread(beside["plain"]) + " whole songs",
+        "excerpts decoded per second": "",
+        "excerpts tagged per second": spread(beside["plain"]) + " whole songs",
         "tagged ÷ decoded": "",
         "tagged ÷ plain script": spread(gain, 1),
     })  # fmt: skip
     return Section(
         "A library",
         f"Songs of {SONG_SECONDS // 60} minutes, {EXCERPT_SECONDS:g} s from the middle of each, "
-        f"{cores()} processes: decoding those seconds alone by SongNet's decoder, `songnet tag` "
-        "once its processes have started, and a plain script (librosa loads the whole song, its "
-        "mel-spectrogram goes through the network). Each figure is of one core.",
+        f"{cores()} processes: decoding the excerpts alone with SongNet's decoder, `songnet tag` "
+        "after its start-up, and a plain script (librosa loads the whole song, and the network "
+        "processes its mel-spectrogram). Values are per core.",
         rows,
         {"a library: plain script": gain},
     )
@@ -175,15 +174,15 @@ def _section(rates: dict[Format, dict[str, Times]], beside: dict[str, Times]) ->
 def _row(title: str, rates: dict[str, Times]) -> dict[str, str]:
     return {
         "songs": title,
-        "excerpts decoded a second": spread(rates["decode"], 1),
-        "excerpts tagged a second": spread(rates["tag"], 1),
+        "excerpts decoded per second": spread(rates["decode"], 1),
+        "excerpts tagged per second": spread(rates["tag"], 1),
         "tagged ÷ decoded": spread(rates["tag"] / rates["decode"]),
         "tagged ÷ plain script": "",
     }
 
 
 def make_songs(archive: Path, folder: Path) -> dict[Format, list[Path]]:
-    """Join clips of an archive to songs, and encode them in all formats."""
+    """Concatenate clips of an archive to songs, and encode them in all formats."""
     music = _music(archive)
     found: dict[Format, list[Path]] = {form: [] for form in FORMATS}
     for place, samples in enumerate(islice(music, SONGS)):
@@ -195,7 +194,7 @@ def make_songs(archive: Path, folder: Path) -> dict[Format, list[Path]]:
 
 
 def _music(archive: Path) -> Iterator[NDArray[np.float32]]:
-    """Stereo of the length of a song, (n, 2), again and again."""
+    """Yield stereo samples of the length of a song, (n, 2), indefinitely."""
     size, waiting, count = SONG_SECONDS * RATE, [], 0
     with zipfile.ZipFile(archive) as clips:
         names = [name for name in clips.namelist() if name.endswith(".mp3")]
@@ -205,9 +204,9 @@ def _music(archive: Path) -> Iterator[NDArray[np.float32]]:
                     samples, _ = sf.read(
                         io.BytesIO(clips.read(name)), dtype="float32", always_2d=True
                     )
-                except sf.LibsndfileError:  # some clips of archives are broken
+                except sf.LibsndfileError:  # archives contain some broken clips
                     continue
-                if len(samples) > RATE:  # its rate does not matter here
+                if len(samples) > RATE:  # the sample rate does not matter here
                     waiting.append(samples[:, [0, -1]])
                     count += len(samples)
                 if count >= size:

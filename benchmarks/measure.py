@@ -1,4 +1,4 @@
-"""What all benchmarks share: ways in turn, medians and ranges, the machine, the report."""
+"""Common parts of all benchmarks: timing, medians and ranges, the machine, the report."""
 
 import os
 import platform
@@ -23,12 +23,12 @@ Times = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found."""
+    """Results of one benchmark."""
 
     title: str
     text: str
     rows: list[dict[str, str]]
-    # What the figure shows: how many times the cost of SongNet's way another way has.
+    # Shown in the figure: the time of another method divided by SongNet's.
     ratios: Mapping[str, Times] = field(default_factory=dict)
 
 
@@ -37,17 +37,15 @@ def in_turn(
     repeats: int,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Times]:
-    """Time ways to do the same, one after the other in each repeat.
-
-    What else the machine does then falls on all of them. A round before the first is not counted.
+    """Time several methods in turn, so that other work on the machine affects all of them.
 
     Args:
-        ways: what to time.
-        repeats: number of rounds.
-        clock: processor time of this process if left out, which others' work does not lengthen.
+        ways: methods to time.
+        repeats: number of rounds, after a warm-up round.
+        clock: clock to use; default: CPU time of this process.
 
     Returns:
-        For each way the seconds of each repeat.
+        Seconds of each repeat, by method.
     """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
@@ -60,13 +58,13 @@ def in_turn(
 
 
 def spread(values: Sequence[float] | Times, digits: int = 2) -> str:
-    """Median and range, e.g. ``1.42 (1.40 – 1.47)``."""
+    """Format median and range, e.g. ``1.42 (1.40 – 1.47)``."""
     median, low, high = np.median(values), np.min(values), np.max(values)
     return f"{median:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
 
 
 def machine() -> str:
-    """Processor, cores, memory, load and versions, as Markdown."""
+    """Describe processor, cores, memory, load and library versions, as Markdown."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -84,14 +82,14 @@ def machine() -> str:
 def report(sections: list[Section], about: str, repeats: int, folder: Path) -> None:
     """Write ``results.md`` and its figure ``results.svg``."""
     lines = [
-        "# What SongNet costs, beside other ways",
+        "# Speed of SongNet compared with other methods",
         "",
         f"Written by `make bench`. {about}",
         "",
-        f"Each figure is the median of {repeats} repeats, with the lowest and the highest. All "
-        "ways take turns within a repeat, and ratios are taken within repeats.",
+        f"Each value is the median of {repeats} repeats, with the range in parentheses. All "
+        "methods run in turn within a repeat, and ratios are computed within repeats.",
         "",
-        "![How many times SongNet's cost other ways have](results.svg)",
+        "![Time of other methods relative to SongNet](results.svg)",
     ]
     lines += markdown(sections)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +102,7 @@ def report(sections: list[Section], about: str, repeats: int, folder: Path) -> N
 
 
 def markdown(sections: list[Section]) -> list[str]:
-    """Lines of titles, texts and tables."""
+    """Format sections as Markdown lines."""
     lines: list[str] = []
     for section in sections:
         table = tabulate(section.rows, headers="keys", tablefmt="github", disable_numparse=True)
@@ -113,7 +111,7 @@ def markdown(sections: list[Section]) -> list[str]:
 
 
 def draw(ratios: Mapping[str, Times]) -> Figure:
-    """Medians as bars, ranges as lines; one is SongNet."""
+    """Draw medians as bars and ranges as lines; 1 is SongNet."""
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.35 * len(ratios)), layout="constrained")
     for place, values in enumerate(ratios.values()):
         axes.barh(place, np.median(values), color="#4c72b0", height=0.6)
@@ -125,6 +123,6 @@ def draw(ratios: Mapping[str, Times]) -> Figure:
     axes.set_yticks(range(len(ratios)), list(ratios))
     axes.axvline(1, color="#222222", linewidth=1, linestyle=":")
     axes.invert_yaxis()
-    axes.set_xlabel("times the cost of SongNet's way")
+    axes.set_xlabel("time relative to SongNet")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

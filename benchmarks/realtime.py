@@ -1,6 +1,6 @@
-"""Cost and latency of the streaming engine, and of processing the last seconds again at each step.
+"""Cost and latency of streaming, compared with reprocessing the last seconds at each step.
 
-Music is noise: the cost does not depend on the samples.
+The input is noise, since the cost does not depend on the samples.
 """
 
 import time
@@ -15,13 +15,13 @@ from songnet.features.audio import Clip, resample
 from songnet.realtime.stream import Model, Stream, load_model
 
 RATE = 44_100  # Hz
-PIECE = 441  # samples: 10 ms, as a sound card gives them
-WINDOW = 10.0  # seconds that the other way processes again, as long as a crop in training
+PIECE = 441  # samples: 10 ms, a typical buffer of a sound card
+WINDOW = 10.0  # seconds that the alternative reprocesses, the length of a training crop
 SECONDS = 40  # of music
 
 
 def streaming(model: Model, music: NDArray[np.float32]) -> list[float]:
-    """Stream all; return the seconds from the last piece of each step to its prediction."""
+    """Stream the music; return the seconds from the last samples of each step to its prediction."""
     stream = Stream(model, RATE)
     latencies = []
     for start in range(0, len(music), PIECE):
@@ -32,7 +32,7 @@ def streaming(model: Model, music: NDArray[np.float32]) -> list[float]:
 
 
 def repeated(model: Model, music: NDArray[np.float32], steps: int) -> None:
-    """Process the last seconds again, `steps` times."""
+    """Reprocess the last seconds, `steps` times."""
     size = int(WINDOW * RATE)
     for end in np.linspace(size, len(music), steps).astype(int):
         samples = resample(Clip(music[end - size : end], RATE, 1), model.spectrogram.sample_rate)
@@ -42,7 +42,7 @@ def repeated(model: Model, music: NDArray[np.float32], steps: int) -> None:
 
 
 def measure(path: Path, repeats: int) -> list[Section]:
-    """Compare with a saved network."""
+    """Compare both methods with a saved network."""
     torch.set_num_threads(1)
     model = load_model(path)
     rng = np.random.default_rng(0)
@@ -61,19 +61,19 @@ def measure(path: Path, repeats: int) -> list[Section]:
     share = 100 * times["streaming"] / SECONDS
     again = times["again"] / times["streaming"]
     rows = {
-        "work for a step, % of the music that it covers": spread(share),
-        "last samples of a step to its prediction, 95th percentile, ms": spread(
+        "CPU time, % of the music's duration": spread(share),
+        "latency from the last samples to the prediction, 95th percentile, ms": spread(
             1e3 * np.array(latencies[1:]), 1
         ),
-        f"last {WINDOW:g} s again, × streaming": spread(again, 1),
+        f"reprocessing the last {WINDOW:g} s, × streaming": spread(again, 1),
     }
     title = model.saved.facts["title"]
     return [
         Section(
             "Streaming",
-            f"The {title}, {model.step_seconds:.2f} s a step, 44.1 kHz in pieces of 10 ms, one "
-            f"core, compared with processing the last {WINDOW:g} s again at each step.",
+            f"The {title}, {model.step_seconds:.2f} s per step, 44.1 kHz in chunks of 10 ms, one "
+            f"core, compared with reprocessing the last {WINDOW:g} s at each step.",
             [{"what": name, "value": value} for name, value in rows.items()],
-            {f"a step: last {WINDOW:g} s again": again},
+            {f"streaming: reprocessing {WINDOW:g} s": again},
         )
     ]

@@ -1,8 +1,8 @@
-"""Training of the C-RNN against a plain way to do it.
+"""Training of the C-RNN, compared with a plain implementation.
 
-The plain way: whole clips, one compressed file of spectrogram a track, read one by one; Conv1d
-over (batch, bands, time), an LSTM, Adam with a constant rate. It trains for some epochs; SongNet's
-`crnn` trains until it reaches the best validation accuracy of these.
+The plain implementation trains on whole clips, read from one compressed file per track, with Conv1d
+over (batch, bands, time), an LSTM, and Adam with a constant learning rate. It trains for a number
+of epochs; SongNet's `crnn` trains until it reaches the best validation accuracy of these.
 """
 
 import tempfile
@@ -26,11 +26,11 @@ from songnet.training import loop
 from songnet.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
-Curve = list[tuple[float, float]]  # processor seconds so far, validation accuracy
+Curve = list[tuple[float, float]]  # CPU seconds so far, validation accuracy
 
 
 class Plain(nn.Module):
-    """The same sizes as `crnn`, as a tutorial would write them."""
+    """A tutorial-style network of the same size as `crnn`."""
 
     def __init__(self, n_mels: int, n_genres: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Plain(nn.Module):
         self.output = nn.Linear(96, n_genres)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, M, T) -> scores (B, C) after the last step."""
+        """Compute logits (B, C) after the last step from spectrograms (B, M, T)."""
         x, _ = self.recurrence(self.convolutions(x).transpose(1, 2))
         return self.output(x[:, -1])
 
@@ -83,13 +83,13 @@ def train_plainly(
 
 
 class _ReachedError(Exception):
-    """The accuracy to reach is reached."""
+    """The target accuracy is reached."""
 
 
 def train_songnet(
     shards: MelShards, train: Subset, validation: Subset, n_genres: int, target: float, seed: int
 ) -> tuple[Curve, float]:
-    """Train `crnn` until it reaches an accuracy; the share of time that loading takes."""
+    """Train `crnn` to a target accuracy; return its curve and the fraction of loading time."""
     entry = read_models(ROOT / "config/models.yaml")["crnn"]
     curve: Curve = []
     loading: list[float] = []
@@ -117,7 +117,14 @@ def train_songnet(
 
 
 def anonymous_memory(shards: MelShards, subset: Subset, n_genres: int, times: int) -> float:
-    """Peak of a training's own memory in MB, without mapped files, with each track so often."""
+    """Measure the peak memory of training in MB, without mapped files.
+
+    Args:
+        shards: spectrograms.
+        subset: training subset.
+        n_genres: number of genres.
+        times: number of times each track is repeated.
+    """
     many = Subset(*(np.concatenate([array] * times) for array in
                   (subset.track_ids, subset.labels, subset.metadata)))  # fmt: skip
     peak = 0
@@ -143,7 +150,7 @@ def anonymous_memory(shards: MelShards, subset: Subset, n_genres: int, times: in
 
 
 def training_data(results: Path, split: str) -> tuple[Subset, Subset, MelShards, int]:
-    """Training and validation subsets, spectrograms, and the number of genres."""
+    """Return training and validation subsets, spectrograms, and the number of genres."""
     tracks = pd.read_parquet(results / "tracks.parquet")
     subsets = read_subsets(results / f"splits/{split}.parquet")
     genres = sorted(tracks["genre"].unique())
@@ -155,7 +162,7 @@ def training_data(results: Path, split: str) -> tuple[Subset, Subset, MelShards,
 
 
 def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10) -> list[Section]:
-    """Compare on the spectrograms of a finished run, one thread each."""
+    """Compare on the spectrograms of a finished run, with one thread."""
     torch.set_num_threads(1)
     train, validation, shards, n_genres = training_data(results, split)
     reached, ratios, loadings = 0, [], []
@@ -180,20 +187,20 @@ def measure(results: Path, repeats: int, split: str = "artist", epochs: int = 10
                 ratios.append(needed / ours[-1][0])
     few, many = (anonymous_memory(shards, train, n_genres, times) for times in (1, 4))
     rows = {
-        "plain, clips a second": spread(rates["plain"], 0),
-        "SongNet, crops a second": spread(rates["SongNet"], 0),
+        "plain, clips per second": spread(rates["plain"], 0),
+        "SongNet, crops per second": spread(rates["SongNet"], 0),
         "plain / SongNet, time to the same accuracy": (
             spread(ratios) if ratios else "never reached"
         ),
         "seeds that reach it": f"{reached} of {repeats}",
         "loading, % of SongNet's time": spread(loadings, 1),
-        "memory of its own, MB; with four times the tracks": f"{few:.0f}; {many:.0f}",
+        "memory without mapped files, MB; with four times the tracks": f"{few:.0f}; {many:.0f}",
     }
     return [
         Section(
             "Training",
-            f"{len(train.labels)} tracks, one thread, processor time: {epochs} epochs of the plain "
-            "way, and SongNet's `crnn` until it validates as well as the best of them.",
+            f"{len(train.labels)} tracks, one thread, CPU time: {epochs} epochs of the plain "
+            "implementation, and SongNet's `crnn` until it reaches their best validation accuracy.",
             [{"what": name, "value": value} for name, value in rows.items()],
             {"training to the same accuracy: plain": np.array(ratios)} if ratios else {},
         )

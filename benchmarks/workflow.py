@@ -1,4 +1,4 @@
-"""What Snakemake, start-up and imports add to the work of the demo's jobs."""
+"""Overhead of Snakemake, start-up and imports in a run of the demo."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from benchmarks.measure import Section, in_turn, spread
 
 ROOT = Path(__file__).parents[1]
 CORES = len(os.sched_getaffinity(0))
-# One protocol and one seed: the same rules as the whole demo, in a time that allows repeats.
+# One protocol and one seed: the same rules as the whole demo, but fast enough to repeat.
 SHORT = ["--config", "protocols=[artist]", "seeds=[1]"]
 
 
 def run(project: Path, *arguments: str, records: Path | None = None) -> float:
-    """Run `snakemake` on the demo in a folder; seconds."""
+    """Run `snakemake` on the demo in a folder and return the seconds."""
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     if records is not None:
         records.mkdir()
@@ -37,7 +37,7 @@ def run(project: Path, *arguments: str, records: Path | None = None) -> float:
 
 
 def job_times(records: Path) -> dict[str, list[tuple[float, float]]]:
-    """For each rule the processor seconds of its jobs: start-up with imports, and all."""
+    """Return CPU seconds of each rule's jobs: start-up with imports, and total."""
     jobs = defaultdict(list)
     for path in records.glob("*.json"):
         record = json.loads(path.read_text())
@@ -48,7 +48,7 @@ def job_times(records: Path) -> dict[str, list[tuple[float, float]]]:
 
 
 def measure(folder: Path, repeats: int) -> list[Section]:
-    """Run the whole demo once, in ``folder/project``, and a short form of it several times."""
+    """Run the whole demo once, in ``folder/project``, and a short form several times."""
     whole, short = (copy_project(folder / name) for name in ("project", "short"))
     wall = run(whole, records=folder / "whole")
     jobs = job_times(folder / "whole")
@@ -69,8 +69,8 @@ def measure(folder: Path, repeats: int) -> list[Section]:
         short_startup, short_cpu = _total(job_times(records))
         shares.append(100 * short_startup / short_cpu)
         overheads.append(seconds * CORES / short_cpu)
-    time_over = f"time over its jobs' processor time on {CORES} cores"
-    share = "start-up and imports, % of its jobs' processor time"
+    time_over = f"wall time × {CORES} cores / CPU time of the jobs"
+    share = "start-up and imports, % of the jobs' CPU time"
     rows = {
         f"the whole demo, once: {time_over}": f"{wall * CORES / cpu:.2f}",
         f"the whole demo, once: {share}": f"{100 * startup / cpu:.1f}",
@@ -91,7 +91,7 @@ def measure(folder: Path, repeats: int) -> list[Section]:
         Section(
             "The workflow",
             f"The whole demo: {sum(map(len, jobs.values()))} jobs on {CORES} cores, "
-            f"{wall / 60:.1f} minutes. Its largest rules (jobs × processor time, share of "
+            f"{wall / 60:.1f} minutes. Its largest rules (jobs × CPU time, share of "
             f"start-up): {', '.join(per_rule)}.",
             [{"what": name, "value": value} for name, value in rows.items()],
         )
@@ -99,6 +99,6 @@ def measure(folder: Path, repeats: int) -> list[Section]:
 
 
 def _total(jobs: dict[str, list[tuple[float, float]]]) -> tuple[float, float]:
-    """Processor seconds of all jobs: start-up with imports, and all."""
+    """Return CPU seconds of all jobs: start-up with imports, and total."""
     startup, cpu = np.sum([times for rule in jobs.values() for times in rule], axis=0)
     return float(startup), float(cpu)

@@ -1,6 +1,6 @@
-"""MkDocs: tables of keys and commands, generated from the code's own definitions.
+"""MkDocs hooks that generate tables of keys and commands from the code.
 
-A page has a marker such as `<!-- keys -->` where a generated part goes.
+Markers such as `<!-- keys -->` in a page are replaced by generated parts.
 """
 
 import argparse
@@ -26,14 +26,14 @@ SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the benchmarks' figure, which lies beside their results."""
+    """Add the figure of the benchmarks, which is outside docs/."""
     figure = ROOT / "benchmarks/results.svg"
     files.append(File.generated(config, "images/benchmarks.svg", abs_src_path=str(figure)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill in the generated parts."""
+    """Replace markers by generated parts."""
     return re.sub(MARKERS, lambda found: part(found[1]), markdown)
 
 
@@ -69,7 +69,7 @@ def _key_table() -> str:
 
 
 def key_comments(text: str) -> dict[str, str]:
-    """Read what config.yaml's comments say of each key, as cells of a table."""
+    """Extract the comment above each key of config.yaml, as a table cell."""
     comments: dict[str, str] = {}
     lines: list[str] = []
     for line in text.splitlines():

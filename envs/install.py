@@ -1,8 +1,8 @@
-"""Install SongNet into .venv: by uv, which takes seconds, or by pip where uv cannot.
+"""Install SongNet into .venv with uv, or with pip if uv fails.
 
     python envs/install.py [--developer]
 
-uv finds packages where pip is set to find them. Versions are those of requirements.lock.
+uv uses the package indexes that pip is configured with. requirements.lock sets the versions.
 """
 
 import os
@@ -22,7 +22,7 @@ CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 
 
 def main() -> None:
-    """Make .venv if there is none, and install into it."""
+    """Create .venv if it does not exist, and install into it."""
     if not (BIN / "python").exists():
         print("songnet: creating .venv", flush=True)
         venv.create(ROOT / ".venv", with_pip=True)
@@ -31,23 +31,23 @@ def main() -> None:
     if cpu_torch_is_better(indexes):
         indexes["extra-index-url"] = f"{indexes.get('extra-index-url', '')} {CPU_TORCH}".strip()
     installer = uv()
-    how = "by uv, 1 to 3 minutes" if installer else "by pip, 3 to 6 minutes"
+    how = "with uv, 1 to 3 minutes" if installer else "with pip, 3 to 6 minutes"
     print(f"songnet: installing 1.8 GB of packages {how}", flush=True)
     if installer:
         command = [installer, "pip", "install", "--python", str(BIN / "python"), *what]
         if subprocess.run(command, cwd=ROOT, env=os.environ | uv_settings(indexes)).returncode == 0:
             return
-        print("songnet: uv failed, installing by pip", flush=True)
+        print("songnet: uv failed, installing with pip", flush=True)
     extra = os.environ | {"PIP_EXTRA_INDEX_URL": indexes.get("extra-index-url", "")}
     command = [str(BIN / "pip"), "install", "--disable-pip-version-check", *what]
     sys.exit(subprocess.run(command, cwd=ROOT, env=extra).returncode)
 
 
 def indexes_of_pip() -> dict[str, str]:
-    """Where pip is set to find packages, by its files and by the environment."""
+    """Return pip's package indexes from its configuration files and the environment."""
     command = [str(BIN / "pip"), "config", "list"]
     found = {}
-    # In ascending order of what counts: `global.index-url='...'`, then `:env:.index-url='...'`.
+    # In ascending order of precedence: `global.index-url='...'`, then `:env:.index-url='...'`.
     for line in sorted(
         subprocess.run(command, capture_output=True, text=True).stdout.splitlines(), reverse=True
     ):
@@ -57,7 +57,7 @@ def indexes_of_pip() -> dict[str, str]:
 
 
 def cpu_torch_is_better(indexes: dict[str, str]) -> bool:
-    """Whether this is Linux without an NVIDIA GPU, and torch's own index can be reached."""
+    """Return whether this is Linux without an NVIDIA GPU and torch's index can be reached."""
     if not sys.platform.startswith("linux") or shutil.which("nvidia-smi"):
         return False
     if CPU_TORCH in indexes.get("extra-index-url", "") or "index-url" in indexes:
@@ -70,7 +70,7 @@ def cpu_torch_is_better(indexes: dict[str, str]) -> bool:
 
 
 def uv() -> str | None:
-    """Path of uv, installed into .venv where the user has none; None where that fails."""
+    """Return the path of uv, installing it into .venv if needed; None if that fails."""
     installed = shutil.which("uv") or shutil.which("uv", path=BIN)
     if not installed:
         command = [str(BIN / "pip"), "install", "--quiet", "--disable-pip-version-check", "uv"]
@@ -79,17 +79,17 @@ def uv() -> str | None:
 
 
 def uv_settings(indexes: dict[str, str]) -> dict[str, str]:
-    """Pip's settings under the names that uv reads, unless the user has set those."""
+    """Translate pip's settings to uv's environment variables, without overriding the user's."""
     links = indexes.get("find-links", "").split()
     settings = {
         "UV_DEFAULT_INDEX": indexes.get("index-url", ""),
         "UV_INDEX": " ".join(
             index
             for index in indexes.get("extra-index-url", "").split()
-            if not index.startswith("file:")  # pip passes over packages that a folder lacks
+            if not index.startswith("file:")  # uv fails if a folder lacks a package
         ),
         "UV_FIND_LINKS": ",".join(links),
-        "UV_INDEX_STRATEGY": "unsafe-best-match",  # pip's
+        "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does
         "SSL_CERT_FILE": indexes.get("cert", ""),
     }
     return {key: value for key, value in settings.items() if value and key not in os.environ}

@@ -1,1 +1,1 @@
-"""One-off measurements whose figures the documents quote, each one command."""
+"""One-off studies whose results are quoted in the documentation."""

@@ -1,9 +1,9 @@
-"""What the page costs in Chromium: processor time, latency, frames and memory.
+"""Performance of the page in Chromium: CPU time, latency, frame rate and memory.
 
     python -m studies.browser results/local/best.safetensors song.mp3
 
-The song is repeated to the lengths that are measured. Prints a table. Shares are processor time of
-Chromium's renderer by the duration of the music, so that other work on the machine matters little.
+The song is repeated to get longer files. Prints JSON. Shares are CPU time of Chromium's renderer
+divided by the duration of the music, which is robust against other work on the machine.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from songnet.realtime.stream import load_model
 
 RATE = 44_100
 REPEATS = 5
-# Processor time of a minute of music in pieces of 10 ms, on the page's own thread.
+# Classify a minute of music in chunks of 10 ms, on the page's main thread.
 CLASSIFY = """async () => {
     const { Model, Stream } = await import(new URL("engine/stream.js", document.baseURI));
     const { decode } = await import(new URL("audio/decode.js", document.baseURI));
@@ -46,7 +46,7 @@ CLASSIFY = """async () => {
     }
     stream.finish();
 }"""
-# From the message that completes a step to the frame that shows it, for music in real time.
+# Time from the message that completes a step to the next animation frame, at real-time speed.
 LATENCY = """async () => {
     const worker = new Worker(new URL("worker.js", document.baseURI), { type: "module" });
     const { models } = await (await fetch("site.json")).json();
@@ -70,7 +70,7 @@ LATENCY = """async () => {
     }
     return found;
 }"""
-# Minutes of noise from a microphone, as fast as they are classified; the page keeps their steps.
+# Send minutes of noise as a microphone would, as fast as possible; the page keeps the steps.
 LISTEN = """async (minutes) => {
     if (!window.piece) {
         const { Analysis } = await import(new URL("analysis.js", document.baseURI));
@@ -115,7 +115,7 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder; its address."""
+    """Serve a folder and yield its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -123,7 +123,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def renderer(cdp: CDPSession) -> psutil.Process:
-    """Process of the page."""
+    """Return the renderer process of the page."""
     found = cdp.send("SystemInfo.getProcessInfo")["processInfo"]
     busiest = max(
         (one for one in found if one["type"] == "renderer"), key=lambda one: one["cpuTime"]
@@ -132,13 +132,13 @@ def renderer(cdp: CDPSession) -> psutil.Process:
 
 
 def processor_seconds(process: psutil.Process) -> float:
-    """Processor time of a process so far."""
+    """Return the CPU time of a process so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
 def shares(page: Page, process: psutil.Process) -> dict[str, list[float]]:
-    """Processor time by duration, as the machine is and four times throttled, in turn."""
+    """Measure CPU time per duration, alternating between full and quarter CPU speed."""
     found: dict[str, list[float]] = {"1": [], "4": []}
     session = page.context.new_cdp_session(page)
     for _ in range(REPEATS):
@@ -152,7 +152,7 @@ def shares(page: Page, process: psutil.Process) -> dict[str, list[float]]:
 
 
 def analyse(page: Page, process: psutil.Process, file: Path) -> dict[str, float]:
-    """Processor time and memory while a file is decoded and classified; it plays meanwhile."""
+    """Measure CPU time and memory while a file is decoded, classified and played."""
     seconds = sf.info(file).duration
     before, start, memory = processor_seconds(process), time.perf_counter(), []
     page.set_input_files("#file", file)
@@ -168,7 +168,7 @@ def analyse(page: Page, process: psutil.Process, file: Path) -> dict[str, float]
 
 
 def listen(page: Page, process: psutil.Process) -> list[int]:
-    """Memory of the page in MB, every six minutes of an hour of the microphone."""
+    """Measure the page's memory in MB every six minutes of one hour of microphone input."""
     memory = []
     for _ in range(10):
         page.evaluate(LISTEN, 6)
@@ -178,7 +178,7 @@ def listen(page: Page, process: psutil.Process) -> list[int]:
 
 
 def repeated(song: Path, seconds: int, path: Path) -> Path:
-    """Write the song again and again."""
+    """Write the song repeated to a given length."""
     codec = ["-b:a", "128k"] if path.suffix == ".mp3" else ["-c:a", "pcm_f32le", "-ac", "1"]
     command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(song), "-t"]
     subprocess.run([*command, str(seconds), "-ar", str(RATE), *codec, str(path)], check=True)
@@ -186,7 +186,7 @@ def repeated(song: Path, seconds: int, path: Path) -> Path:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("song", type=Path)

@@ -1,23 +1,23 @@
-"""BZIP2 streams and zip members made of others' blocks, so that nothing is packed twice."""
+"""BZIP2 streams joined from compressed blocks, and zip members written without recompression."""
 
 import zipfile
 import zlib
 
 HEADER = b"BZh9"
-END = 0x177245385090  # stands before the sum of the whole stream, 32 bits
+END = 0x177245385090  # end-of-stream marker, followed by the 32-bit checksum of the stream
 MASK = (1 << 32) - 1
 
 
 def join(first: bytes, second: bytes) -> bytes:
-    """One stream of the contents of two.
+    """Join two streams into one without recompression.
 
     Args:
-        first: a stream of blocks of 900 kB, as `bz2.compress` makes it.
-        second: a stream of one block, so of at most 900 kB.
+        first: stream with blocks of 900 kB, as from `bz2.compress`.
+        second: stream with one block, of at most 900 kB of content.
     """
     head, length, total = _blocks(first)
     tail, more, last = _blocks(second)
-    # The sum of all blocks: turned by a bit for each, and the block's own added.
+    # Combine the checksums: rotate the total by one bit, then XOR the block's checksum.
     total = ((total << 1 | total >> 31) & MASK) ^ last
     value = (head << more | tail) << 80 | END << 32 | total
     bits = length + more + 80
@@ -26,19 +26,19 @@ def join(first: bytes, second: bytes) -> bytes:
 
 
 def _blocks(stream: bytes) -> tuple[int, int, int]:
-    """Blocks of a stream as one number, its bits, and the sum of the whole."""
+    """Return a stream's blocks as one integer, its number of bits, and the stream's checksum."""
     value, bits = int.from_bytes(stream[len(HEADER) :], "big"), 8 * (len(stream) - len(HEADER))
     for padding in range(8):
         if value >> (padding + 32) & ((1 << 48) - 1) == END:
             return value >> (padding + 80), bits - padding - 80, value >> padding & MASK
-    raise ValueError("no BZIP2 stream of blocks of 900 kB")
+    raise ValueError("not a BZIP2 stream with blocks of 900 kB")
 
 
 def write_packed(archive: zipfile.ZipFile, name: str, content: bytes, packed: bytes) -> None:
-    """Add a member that is packed already."""
+    """Add a member that is compressed already."""
     info = zipfile.ZipInfo(name)
     archive.writestr(info, packed)
-    # zipfile took it for a stored one: both of its entries are corrected.
+    # zipfile wrote it as an uncompressed member: correct both of its headers.
     info.compress_type = zipfile.ZIP_BZIP2
     info.file_size, info.CRC = len(content), zlib.crc32(content)
     assert archive.fp is not None

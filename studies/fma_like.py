@@ -1,4 +1,4 @@
-"""FMA-small's list of tracks, and archives of its size and shape made of a few clips."""
+"""FMA-small's list of tracks, and archives of its size and layout built from a few clips."""
 
 import bz2
 import hashlib
@@ -24,31 +24,32 @@ from songnet.errors import UnusableClipError
 from songnet.features.audio import decode
 from studies.bzip2 import join, write_packed
 
-# Seconds of FMA-small's broken clips; of three nothing but the tag is there.
+# Lengths of FMA-small's broken clips, seconds; three of them contain nothing but a tag.
 BROKEN = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0.0, 108925: 0.0, 133297: 0.0}
 TRACKS_PER_GENRE = {"training": 800, "validation": 100, "test": 100}
 WITHOUT_ARTIST = 79
 LARGEST_ID = 155_066
 RATE = 44_100
-LEVEL = (320 - 256) / (320 - 32)  # libsndfile's name of 256 kbit/s, FMA-small's mean
+LEVEL = (320 - 256) / (320 - 32)  # libsndfile's value for 256 kbit/s, FMA-small's mean bit rate
 
 
 def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
-    """FMA-small's 8,000 tracks.
+    """Return FMA-small's 8,000 tracks.
 
     Args:
-        folder: where FMA's ``fma_metadata.zip`` lies; where a list ``fma_small_official_split.csv``
-            (track_id, split, genre_top) lies beside it, that list counts, and the archive tells
-            the artists that it knows. Without a folder, all is invented in the same numbers.
+        folder: folder with FMA's ``fma_metadata.zip``. If it also contains the list
+            ``fma_small_official_split.csv`` (track_id, split, genre_top), the tracks are those of
+            the list, with the archive's artists where known. None generates a list with the same
+            numbers.
 
     Returns:
-        Index track_id in order; genre, official_split, artist_id.
+        Columns genre, official_split and artist_id; sorted index track_id.
     """
     rng = np.random.default_rng(0)
     if folder is None:
         others = np.setdiff1d(np.arange(2, LARGEST_ID + 1), list(BROKEN))
         number = len(GENRE_IDS) * sum(TRACKS_PER_GENRE.values())
-        # The broken ones come first, so that they are training tracks, as FMA's.
+        # The broken clips come first, so that they are in the training subset, as in FMA.
         ids = np.append(list(BROKEN), rng.choice(others, number - len(BROKEN), replace=False))
         tracks = pd.DataFrame(index=pd.Index(ids, name="track_id"))
         tracks["genre"] = np.tile(list(GENRE_IDS), number // len(GENRE_IDS))
@@ -64,7 +65,7 @@ def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
         return known
     tracks = pd.read_csv(listed, index_col="track_id")[["genre_top", "split"]]
     tracks.columns = pd.Index(["genre", "official_split"])
-    # The list leaves out the clips without audio; each genre has a thousand tracks.
+    # The list omits the clips without audio; restore a thousand tracks per genre.
     lacking = sorted(set(BROKEN) - set(tracks.index))
     genres = tracks["genre"].value_counts()
     short = [genre for genre in sorted(genres.index) for _ in range(1000 - genres[genre])]
@@ -77,9 +78,9 @@ def small_tracks(folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def _invented_artists(tracks: pd.DataFrame, rng: np.random.Generator) -> "pd.Series[float]":
-    """Artists of one subset each: half have one track, a few have hundreds, some two genres."""
+    """Generate artists within each subset: half have one track, a few hundreds, some two genres."""
     artists = pd.Series(np.nan, index=tracks.index)
-    first = 1_000_000  # beyond FMA's own numbers
+    first = 1_000_000  # larger than FMA's ids
     for _, subset in tracks.groupby("official_split"):
         for _, group in subset.groupby("genre"):
             sizes = np.minimum(rng.zipf(2.1, len(group)), 200)
@@ -91,7 +92,7 @@ def _invented_artists(tracks: pd.DataFrame, rng: np.random.Generator) -> "pd.Ser
 
 
 def in_rounds(tracks: pd.DataFrame) -> pd.DataFrame:
-    """Reorder so that the first 8 k tracks are k of each genre, drawn at random."""
+    """Reorder randomly so that the first 8 k tracks contain k tracks of each genre."""
     shuffled = tracks.sample(frac=1, random_state=0)
     turn = shuffled.groupby("genre").cumcount()
     return shuffled.loc[turn.sort_values(kind="stable").index]
@@ -112,13 +113,13 @@ def write_metadata(path: Path, tracks: pd.DataFrame) -> None:
 
 
 def clip_pool(number: int, source: Path | None, workers: int, seconds: int = 30) -> list[bytes]:
-    """Clips of 44.1 kHz, stereo, 256 kbit/s.
+    """Create MP3 clips at 44.1 kHz, stereo, 256 kbit/s.
 
     Args:
-        number: how many at most.
-        source: an audio archive whose first clips are encoded again; None composes some.
-        workers: processes.
-        seconds: of each clip; of FMA's they are 30.
+        number: largest number of clips.
+        source: audio archive whose first clips are re-encoded; None synthesises clips.
+        workers: number of processes.
+        seconds: length of each clip; 30 in FMA.
     """
     with ProcessPoolExecutor(workers) as pool:
         if source is None:
@@ -143,7 +144,7 @@ def _taken(source: Path, track_id: int, seconds: int) -> bytes:
 
 
 def _encoded(samples: NDArray[np.float32], rate: int) -> bytes:
-    """MP3; what is mono gets a second channel that lags by a millisecond."""
+    """Encode as MP3; mono gets a second channel delayed by a millisecond."""
     if samples.ndim == 1:
         samples = np.stack([samples, np.roll(samples, rate // 1000)], axis=1)
     samples = soxr.resample(samples, rate, RATE)
@@ -154,7 +155,7 @@ def _encoded(samples: NDArray[np.float32], rate: int) -> bytes:
 
 
 def clip_of(track_id: int, pool: list[bytes]) -> bytes:
-    """A clip with a title of its own at its end, so that no two files are alike."""
+    """Return a clip with a unique ID3v1 tag, so that no two files are identical."""
     return _music(track_id, pool) + _title(track_id)
 
 
@@ -166,22 +167,22 @@ def _music(track_id: int, pool: list[bytes]) -> bytes:
 
 
 def _title(track_id: int) -> bytes:
-    """An ID3v1 tag."""
+    """Return an ID3v1 tag."""
     return (b"TAG" + f"track {track_id}".encode()).ljust(128, b"\0")
 
 
-# Packing 8 GB would take as long as the rehearsal itself.
+# Cached, since compressing 8 GB would take as long as the rehearsal itself.
 _packed = cache(bz2.compress)
 
 
 def grow_archive(path: Path, tracks: pd.DataFrame, pool: list[bytes], listed: pd.DataFrame) -> None:
-    """Add what an audio archive lacks of some tracks.
+    """Add missing tracks to an audio archive.
 
     Args:
-        path: ``fma_small.zip``; it need not be there yet.
-        tracks: that the archive should have.
+        path: path of ``fma_small.zip``, which need not exist yet.
+        tracks: tracks that the archive should contain.
         pool: from `clip_pool`.
-        listed: all that it may ever have; their sums are the first member, FMA's ``checksums``.
+        listed: all tracks that may be added later; the first member ``checksums`` lists them.
     """
     with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
         there = set(archive.namelist())

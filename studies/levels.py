@@ -1,4 +1,4 @@
-"""What the level of music does to trained networks: shifted, falling, after a bang.
+"""Effect of the music's level on trained networks: shifted, dropping, after a burst of noise.
 
     python -m studies.levels results/local_mels causal_crnn crnn
 
@@ -27,34 +27,34 @@ BATCH = 32  # clips
 
 
 def shifted(mel: Tensor, frames_per_second: float, shift: float) -> Tensor:
-    """Music that is played louder or softer, by decibels."""
+    """Shift the level by some decibels."""
     return mel + shift
 
 
 def falls(mel: Tensor, frames_per_second: float) -> Tensor:
-    """Music that is 20 dB softer after its first ten seconds."""
+    """Reduce the level by 20 dB after the first ten seconds."""
     softer = mel.clone()
     softer[..., round(10 * frames_per_second) :] -= 20
     return softer
 
 
-def after_a_bang(mel: Tensor, frames_per_second: float) -> Tensor:
-    """Music whose first frame is noise 25 dB above all that follows."""
-    banged = mel.clone()
-    banged[..., 0] = mel.amax(dim=(1, 2))[:, None] + 25
-    return banged
+def after_a_burst(mel: Tensor, frames_per_second: float) -> Tensor:
+    """Replace the first frame by noise 25 dB above the maximum."""
+    burst = mel.clone()
+    burst[..., 0] = mel.amax(dim=(1, 2))[:, None] + 25
+    return burst
 
 
 CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
     **{f"{shift} dB": partial(shifted, shift=shift) for shift in SHIFTS},
     "−20 dB after 10 s": falls,
-    "a bang first": after_a_bang,
+    "burst of noise first": after_a_burst,
 }
 
 
 @torch.inference_mode()
 def predictions(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> pd.DataFrame:
-    """Number of the genre of each clip under each change, (clips, changes)."""
+    """Predict the genre index of each clip under each change, (clips, changes)."""
     found = np.empty((len(ids), len(CHANGES)), np.int64)
     for places, mel in whole_clips(shards, ids, BATCH):
         for column, change in enumerate(CHANGES.values()):
@@ -64,26 +64,26 @@ def predictions(network: Network, shards: MelShards, ids: NDArray[np.int64]) -> 
 
 
 def main() -> None:
-    """Print, for each model and change, the accuracy and the share of predictions that stay."""
+    """Print accuracy and the fraction of unchanged predictions for each model and change."""
     parser = argparse.ArgumentParser(prog="levels", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("results", type=Path, help="results/DATASET of a finished run")
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
     shards = MelShards.read(str(options.results / "mel/index.parquet"))
     tracks = pd.read_parquet(options.results / "tracks.parquet")
-    print("| % of predictions |", " | ".join(CHANGES), "|")
+    print("| % |", " | ".join(CHANGES), "|")
     print("|---" * (len(CHANGES) + 1) + "|")
     for model in options.models:
-        right, same = [], []
+        correct, same = [], []
         runs = sorted(options.results.glob(f"runs/artist*/{model}/*/model.safetensors"))
         for path in tqdm(runs, desc=model, unit="network", disable=None):
             network, genres, _ = load(path)
             _, known = held_out(tracks, options.results / f"splits/{path.parts[-4]}.parquet")
             found = predictions(network.eval(), shards, known.index.to_numpy())
             truth = known["genre"].map({genre: i for i, genre in enumerate(genres)})
-            right.append(found.eq(truth, axis=0))
+            correct.append(found.eq(truth, axis=0))
             same.append(found.eq(found["0 dB"], axis=0))
-        for name, tables in (("right", right), ("as at 0 dB", same)):
+        for name, tables in (("accuracy", correct), ("as at 0 dB", same)):
             shares = 100 * pd.concat(tables).mean()
             print(
                 f"| {model}, {len(runs)} runs: {name} |",

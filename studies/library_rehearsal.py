@@ -1,14 +1,13 @@
-"""A library of 20,000 files, tagged once undisturbed and once with three kills; memory on the way.
+"""Tagging of a library of 20,000 files, once undisturbed and once with three kills.
 
-Files are copies of an archive's clips under other names. `songnet tag` runs in a process of its own
-and is killed by SIGKILL at a quarter, a half and three quarters; the table must be that of the run
-that nothing disturbed. Written are times and the peak memory of all processes, at several sizes.
+The files are copies of an archive's clips. `songnet tag` is killed by SIGKILL at a quarter, a half
+and three quarters; its table must equal that of the undisturbed run. Times and the peak memory of
+all processes are written, for several library sizes.
 
     python -m studies.library_rehearsal --model best.safetensors --clips fma_small.zip
         [--files 1000 20000] [--excerpt 30] [--jobs 2] [--out results/library_rehearsal]
 
-20,000 files of 30 s need 5 GB of disk while it runs. A shorter excerpt costs less time, and is
-otherwise the same.
+20,000 files of 30 s need 5 GB of disk while it runs. A shorter excerpt only reduces the time.
 """
 
 import argparse
@@ -26,21 +25,21 @@ import psutil
 
 from songnet.io import write_json
 
-KILLS = (0.25, 0.5, 0.75)  # shares of the files at which a run is killed
-PER_FOLDER = 100  # files
-LOOK_SECONDS = 0.5  # between two looks at memory and journals
+KILLS = (0.25, 0.5, 0.75)  # fractions of the files at which a run is killed
+PER_FOLDER = 100  # files per folder
+LOOK_SECONDS = 0.5  # interval at which memory and journals are checked
 
 
 class Run(NamedTuple):
     """One run of `songnet tag`."""
 
     seconds: float
-    peak_mb: float  # of all its processes together, shared pages counted once
+    peak_mb: float  # all processes together; shared pages count once
     killed: bool
 
 
 def main() -> None:
-    """Rehearse and write what was found."""
+    """Run the rehearsal and write the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True, help="archive of clips")
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def rehearse(folder: Path, options: argparse.Namespace, count: int) -> dict[str, object]:
-    """Tag a library of so many files twice."""
+    """Tag a library of ``count`` files undisturbed and with kills."""
     music = folder / "music"
     copy_clips(options.clips, music, count)
     plain, killed = folder / "plain.parquet", folder / "killed.parquet"
@@ -83,7 +82,7 @@ def rehearse(folder: Path, options: argparse.Namespace, count: int) -> dict[str,
 
 
 def copy_clips(archive: Path, folder: Path, count: int) -> None:
-    """Write copies of an archive's clips, a few to a folder."""
+    """Write copies of an archive's clips into several folders."""
     with zipfile.ZipFile(archive) as clips:
         names = [name for name in clips.namelist() if name.endswith(".mp3")]
         contents = [clips.read(name) for name in names]
@@ -96,7 +95,7 @@ def copy_clips(archive: Path, folder: Path, count: int) -> None:
 def tag(
     music: Path, table: Path, options: argparse.Namespace, count: int, until: float | None = None
 ) -> Run:
-    """Run `songnet tag`; kill it when a share of the files is in its journals."""
+    """Run `songnet tag`; kill it when a fraction ``until`` of the files is in its journals."""
     command = [sys.executable, "-m", "songnet.cli", "tag", str(music), "-o", str(table)]
     command += ["--model", str(options.model), "--jobs", str(options.jobs)]
     command += ["--excerpt", options.excerpt]
@@ -112,13 +111,13 @@ def tag(
 
 
 def rows(table: Path) -> int:
-    """Rows in the journals of an unfinished run."""
+    """Count the rows in the journals of an unfinished run."""
     parts = table.parent.glob(f".{table.name}.work/*/*/*.jsonl")
     return sum(part.read_bytes().count(b"\n") for part in parts)
 
 
 def memory_mb(pid: int) -> float:
-    """Memory of a process and those below it; what they share counts once."""
+    """Return the memory of a process and its children; shared pages count once."""
     try:
         this = psutil.Process(pid)
         processes = [this, *this.children(recursive=True)]

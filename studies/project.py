@@ -1,4 +1,4 @@
-"""Copies of the project, for runs that must not touch it."""
+"""Copies of the project for isolated runs."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what a run needs, so that it may be edited and run elsewhere."""
+    """Copy the files that a run needs into a folder."""
     for name in ("src", "workflow", "config", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", folder)

@@ -1,9 +1,9 @@
-"""Reading of FMA's metadata at its true size: 106,574 tracks, 950 MB of features.
+"""Reading FMA's metadata at full size: 106,574 tracks, 950 MB of features.
 
     python -m studies.published_features [--stored] [--tracks 106574] [--threads 2]
         [--repeats 3] [--folder DIR]
 
-An archive of that size is made first (400 MB), which takes a few minutes.
+First generates an archive of that size (400 MB), which takes a few minutes.
 """
 
 import argparse
@@ -25,17 +25,17 @@ from songnet.features.fma518 import columns
 
 CORES = len(os.sched_getaffinity(0))
 TRACKS = 106_574
-CYCLE = 2_000  # rows of numbers that repeat: 18 MB, far more than a block of bzip2
-TEXT = 2_300  # characters of biography and album notes a track, so that tracks.csv has 260 MB
+CYCLE = 2_000  # distinct rows, which repeat: 18 MB, far more than a bzip2 block
+TEXT = 2_300  # characters of biography and notes per track, so that tracks.csv has 260 MB
 
 
 def make_metadata(path: Path, tracks: int, packing: int = zipfile.ZIP_BZIP2) -> None:
-    """Write ``fma_metadata.zip`` with tracks.csv and features.csv, rows as long as FMA's.
+    """Write ``fma_metadata.zip`` with tracks.csv and features.csv, with rows as long as FMA's.
 
     Args:
-        path: of the archive.
-        tracks: how many; FMA has 106,574.
-        packing: of the members; FMA's is BZIP2.
+        path: path of the archive.
+        tracks: number of tracks; FMA has 106,574.
+        packing: compression of the members; FMA uses BZIP2.
     """
     rng = np.random.default_rng(0)
     names = columns()
@@ -58,14 +58,14 @@ def make_metadata(path: Path, tracks: int, packing: int = zipfile.ZIP_BZIP2) -> 
 
 
 def unpack(path: str) -> None:
-    """Unpack features.csv and do nothing with it: no reading can be faster."""
+    """Decompress features.csv only, the lower bound of any reader."""
     with zipfile.ZipFile(path) as archive, archive.open(NAME) as file:
         while file.read(1 << 20):
             pass
 
 
 def measured(function: Callable[..., object], *arguments: object) -> tuple[float, float, float]:
-    """Seconds, processor seconds and peak memory in MB of a call, in a process of its own."""
+    """Measure seconds, CPU seconds and peak MB of a call in its own process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (function, *arguments))
 
@@ -74,21 +74,21 @@ def _measure(function: Callable[..., object], *arguments: object) -> tuple[float
     start, before = time.perf_counter(), time.process_time()
     function(*arguments)
     seconds, busy = time.perf_counter() - start, time.process_time() - before
-    # Not ru_maxrss: that of a child begins with the parent's.
+    # Not ru_maxrss, which a child process inherits from its parent.
     status = Path("/proc/self/status").read_text()
     return seconds, busy, int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the measurements and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--tracks", type=int, default=TRACKS, help="of the archive; FMA's if left out"
+        "--tracks", type=int, default=TRACKS, help="tracks in the archive (default: FMA's)"
     )
-    parser.add_argument("--stored", action="store_true", help="not packed: what else reading costs")
-    parser.add_argument("--threads", type=int, default=CORES, help="that unpack; all cores")
-    parser.add_argument("--repeats", type=int, default=3, help="in turn; medians are shown")
-    parser.add_argument("--folder", help="where the archive goes; a temporary one if left out")
+    parser.add_argument("--stored", action="store_true", help="do not compress the archive")
+    parser.add_argument("--threads", type=int, default=CORES, help="threads (default: all cores)")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats, for medians (default: 3)")
+    parser.add_argument("--folder", help="folder for the archive (default: temporary)")
     arguments = parser.parse_args()
     threads = arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -99,7 +99,7 @@ def main() -> None:
             sizes = {Path(i.filename).name: i.file_size / 1e6 for i in archive.infolist()}
         print({name: f"{size:.0f} MB" for name, size in sizes.items()}, flush=True)
         large = pd.RangeIndex(2, arguments.tracks + 2)
-        small = large[:: TRACKS // 8_000]  # as many of a hundred as fma_small's are
+        small = large[:: TRACKS // 8_000]  # the same fraction of tracks as FMA-small
         calls: dict[str, tuple[Callable[..., object], *tuple[object, ...]]] = {
             "tracks.csv": (read_tracks, str(path)),
             "features.csv, unpacked only": (unpack, str(path)),

@@ -1,16 +1,16 @@
 """The workflow from download to a trained C-RNN on archives of FMA-small's size.
 
-Archives with FMA-small's list of tracks and size of clips are made of a few hundred clips and
-served from this machine; the workflow downloads, indexes, splits, makes spectrograms and trains
-the C-RNN for one epoch, at several numbers of tracks. Written are a table and a figure of time,
-peak memory and disk against tracks.
+Archives with FMA-small's list of tracks and clip size are built from a few hundred clips and
+served from this machine. The workflow downloads, indexes and splits them, computes spectrograms
+and trains the C-RNN for one epoch, for several numbers of tracks. A table and a figure of time,
+peak memory and disk space by number of tracks are written.
 
     python -m studies.rehearsal [--tracks 1000 2000 4000 8000] [--clips fma_small.zip]
         [--seconds 30] [--list DIR] [--hop-length 512] [--cores 2] [--out results/rehearsal]
 
-8,000 tracks need 20 GB of disk while it runs. Clips of fewer seconds are stored padded: files,
-training crops, tables and the plan are as for those of 30; what goes by a clip's length (unpacking,
-decoding, spectrogram, prediction) costs less.
+8,000 tracks need 20 GB of disk while it runs. Spectrograms of clips shorter than 30 s are padded:
+files, training crops, tables and the plan do not change, but unzipping, decoding, spectrograms and
+predictions take less time.
 """
 
 import argparse
@@ -46,10 +46,10 @@ from studies.project import copy_project
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-TRACKS_PER_SHARD = 125  # as FMA-small has
+TRACKS_PER_SHARD = 125  # as for FMA-small
 RESULTS = "results/fma_small"
-SCRIPT = re.compile(r"tmp\w+\.(\w+)\.py")  # Snakemake's name of the script of a job
-# What the columns of the table are made of.
+SCRIPT = re.compile(r"tmp\w+\.(\w+)\.py")  # name of a job's temporary script
+# Scripts of each stage, a column of the table.
 STAGES = {
     "download": ["download"],
     "index": ["select_tracks", "index_tracks", "split_tracks"],
@@ -60,15 +60,15 @@ STAGES = {
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
+    """Serves a folder without logging."""
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine; yields its address."""
+    """Serve a folder on this machine and yield its URL."""
     handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
@@ -77,7 +77,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def prepare(project: Path, archives: Path, url: str, tracks: int) -> None:
-    """Copy the workflow and let its fma_small be our archives."""
+    """Copy the workflow and point its data set fma_small to the generated archives."""
     copy_project(project)
     path = project / "config/datasets.yaml"
     table = yaml.safe_load(path.read_text())
@@ -91,11 +91,11 @@ def prepare(project: Path, archives: Path, url: str, tracks: int) -> None:
 
 
 def run(project: Path, cores: int, settings: list[str]) -> pd.DataFrame:
-    """Run the workflow and watch its jobs.
+    """Run the workflow and monitor its jobs.
 
     Returns:
-        For each script: ``cpu`` seconds of all its jobs, and ``peak`` MB of the largest of them,
-        without mapped files, which the kernel may drop at will.
+        For each script: ``cpu``, CPU seconds of all its jobs, and ``peak``, MB of its largest job
+        without mapped files, which the kernel can evict.
     """
     command = [
         sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", "dataset=fma_small",
@@ -122,7 +122,7 @@ def _look(process: psutil.Process, seen: dict[tuple[str, int], tuple[float, floa
         status = Path(f"/proc/{process.pid}/status").read_text()
         times = process.cpu_times()
     except (psutil.Error, OSError):
-        return  # it has ended
+        return  # the process has ended
     memory = status.partition("RssAnon:")[2].split()
     if script is None or not memory:
         return
@@ -135,7 +135,7 @@ def _look(process: psutil.Process, seen: dict[tuple[str, int], tuple[float, floa
 def rehearse(
     archives: Path, tracks: int, cores: int, settings: list[str], folder: Path
 ) -> dict[str, float]:
-    """One run; returns a row of the table."""
+    """Run the workflow once and return a row of the table."""
     with served(archives) as url, tempfile.TemporaryDirectory(dir=folder) as name:
         project = Path(name)
         prepare(project, archives, url, tracks)
@@ -166,23 +166,23 @@ def rehearse(
         "all files GB": disk / 1e9,
         "wall s": wall,
         "CPU s": cpu,
-        "CPU ms a track": 1000 * cpu / tracks,
+        "CPU ms per track": 1000 * cpu / tracks,
     }
     for stage, scripts in STAGES.items():
         jobs_of = jobs.loc[jobs.index.intersection(scripts)]
-        row[f"{stage} ms a track"] = 1000 * jobs_of["cpu"].sum() / tracks
+        row[f"{stage} ms per track"] = 1000 * jobs_of["cpu"].sum() / tracks
         row[f"{stage} peak MB"] = jobs_of["peak"].max()
     return row
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Draw time, memory and disk against tracks."""
+    """Plot time, memory and disk space by number of tracks."""
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     for stage in STAGES:
-        axes[0].plot(table["tracks"], table[f"{stage} ms a track"], "o-", label=stage)
+        axes[0].plot(table["tracks"], table[f"{stage} ms per track"], "o-", label=stage)
         axes[1].plot(table["tracks"], table[f"{stage} peak MB"], "o-", label=stage)
-    axes[0].plot(table["tracks"], table["CPU ms a track"], "ko-", label="all, Snakemake too")
-    axes[0].set_ylabel("processor time a track, ms")
+    axes[0].plot(table["tracks"], table["CPU ms per track"], "ko-", label="total, with Snakemake")
+    axes[0].set_ylabel("CPU time per track, ms")
     axes[1].set_ylabel("peak memory of a job, MB")
     axes[2].plot(table["tracks"], table["archive GB"], "o-", label="archive")
     axes[2].plot(table["tracks"], table["spectrograms GB"], "o-", label="spectrograms")
@@ -199,13 +199,13 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def main(words: list[str] | None = None) -> pd.DataFrame:
-    """Measure, print, write ``table.md``, ``table.csv`` and ``figure.svg``."""
+    """Run the rehearsal and write ``table.md``, ``table.csv`` and ``figure.svg``."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tracks", type=int, nargs="+", default=[1000, 2000, 4000, 8000])
     parser.add_argument("--clips", type=Path, help="audio archive to take clips from")
-    parser.add_argument("--pool", type=int, default=300, help="how many clips")
-    parser.add_argument("--seconds", type=int, default=30, help="of each clip")
-    parser.add_argument("--list", help="folder with FMA's fma_metadata.zip, for its true list")
+    parser.add_argument("--pool", type=int, default=300, help="number of distinct clips")
+    parser.add_argument("--seconds", type=int, default=30, help="length of each clip")
+    parser.add_argument("--list", help="folder with FMA's fma_metadata.zip, for its list of tracks")
     parser.add_argument("--hop-length", type=int, default=512)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("results/rehearsal"))

@@ -1,7 +1,7 @@
-"""Record what every Python process of a run spends on its start, its imports and in all.
+"""Record the CPU time of start-up, imports and in total for every Python process of a run.
 
-Python imports this file by itself where the folder stands in PYTHONPATH. Each process leaves one
-line of JSON, CPU seconds, in the folder that STARTUP_RECORDS names.
+Python imports this file automatically if its folder is in PYTHONPATH. Each process writes one JSON
+file with CPU seconds to the folder named by STARTUP_RECORDS.
 """
 
 import atexit
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_START = time.process_time()  # the interpreter's own
+_START = time.process_time()  # start-up of the interpreter
 _import = builtins.__import__
 _depth = 0
 _importing = 0.0
@@ -32,7 +32,7 @@ def _timed_import(*arguments: Any, **options: Any) -> Any:
 
 
 def _write(folder: str, pid: int) -> None:
-    if os.getpid() != pid:  # a fork of the process that was recorded
+    if os.getpid() != pid:  # a fork of the recorded process
         return
     times = os.times()
     record = {

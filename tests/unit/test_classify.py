@@ -60,7 +60,7 @@ def test_a_network_that_is_passed_over_is_named(
         f"songnet: warning: {new}: crnn is not causal; it cannot stream; using {old} instead\n"
     )
     old.unlink()
-    with pytest.raises(SongNetError, match=f"{new}: crnn looks ahead"):
+    with pytest.raises(SongNetError, match=f"{new}: crnn is not causal"):
         find_model(None)
     causal(new)
     assert find_model(None).path == new

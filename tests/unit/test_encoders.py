@@ -186,7 +186,7 @@ def saved(path: Path, network: Network, genres: list[str], **facts: Any) -> Path
 def test_classification_with_an_encoder_equals_the_offline_result(tmp_path: Path) -> None:
     model = load_model(saved(tmp_path / "m.safetensors", tagger(), ["Jazz", "Rock"]))
     assert "not trained on genres" in description(model) and "Jazz and Rock" in description(model)
-    assert "waits for 1.2 s" in description(model)
+    assert "need 1.2 s of look-ahead" in description(model)
     assert about(model)["lookahead_seconds"] == pytest.approx(1.168)
     samples = np.random.default_rng(2).normal(size=5 * 16_000).astype(np.float32)
     samples *= np.float32(0.125)

@@ -323,7 +323,7 @@ def test_what_is_wrong_is_said_in_one_line(music: Path, models: list[str], tmp_p
     table = tmp_path / "library.jsonl"
     tag(music, table, models[0])
     table.write_text("".join(reversed(table.read_text().splitlines(keepends=True))))
-    with pytest.raises(SongNetError, match="is not in the order of paths"):
+    with pytest.raises(SongNetError, match="is repeated or not sorted by path"):
         tag(music, table, models[0])
 
 

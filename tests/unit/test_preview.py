@@ -70,13 +70,13 @@ def test_preview_tells_what_protocols_lack(here: Path) -> None:
 
 def test_preview_remembers_what_has_not_changed(here: Path, monkeypatch: Any) -> None:
     first = look(dataset="folder", audio="music")
-    monkeypatch.setattr(module, "_look", lambda *_: Preview(7))
+    monkeypatch.setattr(module, "_inspect", lambda *_: Preview(7))
     assert look(dataset="folder", audio="music") == first
     (here / "music/Rock/Rock A/3").touch()
     assert look(dataset="folder", audio="music").tracks == 7
     # A job on a cluster uses the result of the Snakemake that started it.
     (here / "music/Rock/Rock A/4").touch()
-    monkeypatch.setattr(module, "_look", lambda *_: Preview(8))
+    monkeypatch.setattr(module, "_inspect", lambda *_: Preview(8))
     assert look(is_main=False, dataset="folder", audio="music").tracks == 7
     Path("results/folder/preview.json").write_text("{")
     assert look(dataset="folder", audio="music").tracks == 8

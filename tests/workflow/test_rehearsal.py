@@ -19,7 +19,7 @@ def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
     kept = row["archive GB"] + row["spectrograms GB"]
     assert kept < row["all files GB"] < kept + 0.1
     for stage in STAGES:
-        assert row[f"{stage} ms a track"] > 0, stage
+        assert row[f"{stage} ms per track"] > 0, stage
         assert row[f"{stage} peak MB"] > 0, stage
-    assert sum(row[f"{stage} ms a track"] for stage in STAGES) < row["CPU ms a track"]
+    assert sum(row[f"{stage} ms per track"] for stage in STAGES) < row["CPU ms per track"]
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "figure.svg"}

@@ -1,4 +1,4 @@
-# Configuration, tables and paths. No rules.
+# Configuration, paths and helper functions, but no rules.
 
 import os
 import sys
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).parents[1]
-# Scripts run in processes of their own, locally or on a cluster: all find the package here.
+# Lets scripts import the package in their own processes, also on a cluster.
 os.environ |= {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
 }
@@ -24,7 +24,8 @@ from songnet.pipeline.yaml_files import read_yaml
 from songnet.realtime.installed import remember
 
 STARTED = time.time()
-# MLflow groups runs by it; jobs in processes of their own inherit it, those in pods are told.
+# Identifies this invocation, by which MLflow groups runs. Local jobs inherit the variable;
+# `envvars` passes it to jobs in pods.
 os.environ.setdefault("SONGNET_INVOCATION", time.strftime("%Y-%m-%d %H:%M:%S"))
 
 
@@ -34,7 +35,7 @@ envvars:
 
 with configuration.exit_on_error():
     if Path("config/config.yaml").exists():
-        read_yaml("config/config.yaml")  # Snakemake's own error names no file
+        read_yaml("config/config.yaml")  # Snakemake's error message does not name the file
 
 
 configfile: "config/config.yaml"
@@ -42,7 +43,7 @@ configfile: "config/config.yaml"
 
 with configuration.exit_on_error():
     for path in workflow.configfiles:
-        read_yaml(path)  # Snakemake keeps the last of a key that is given twice
+        read_yaml(path)  # reports duplicate keys, which Snakemake accepts
     DATASETS = configuration.check_datasets(read_yaml(ROOT / "config" / "datasets.yaml"))
     config = configuration.check(config, DATASETS)
     DATASET = DATASETS[config["dataset"]]
@@ -66,7 +67,7 @@ with configuration.exit_on_error():
         }
     )
     FEATURES_SOURCE = plan.features_source(config, DATASET)
-    # Of the user's own music: how much it is, and which protocols cannot divide it.
+    # For the user's own music: the number of tracks, and the protocols that cannot split them.
     SEEN = preview(config, DATASET, RESULTS, workflow.is_main_process)
     DATASET = notes.described(config, DATASET, FEATURES_SOURCE, SEEN)
     LEFT_OUT = {name: SEEN.problems[name] for name in config["protocols"] if name in SEEN.problems}
@@ -77,28 +78,28 @@ CLIPS = plan.clip_kind(DATASET)
 CLIP_CLASS = SOURCES[CLIPS].path
 TRACK_TABLE = SOURCES[CLIPS].table
 HAS_AUDIO = SOURCES[CLIPS].has_audio
-# What tables and pages say of the data: another address reruns nothing.
+# Texts about the data set. Rules depend on these alone, so that a new URL reruns nothing.
 DATASET_WORDS = {key: DATASET[key] for key in ("title", "note", "source")}
 SAMPLED = plan.is_sampled(config, DATASET)
 METADATA_ZIP, *CLIP_ARCHIVES = plan.archive_paths(config, DATASET)
-# Where archives are fetched to or made; None for the user's own.
+# Folder of downloaded or generated archives; None for the user's own.
 FETCHED = None if plan.is_own(config, DATASET) else str(Path(METADATA_ZIP).parent)
 SHARDS = [f"{i:03d}" for i in range(plan.shard_count(config, DATASET, SEEN.tracks))]
-# Names of the splits, which the wildcard `split` takes: split seed 1 gives the plain ones
-# (splits/artist.parquet), others artist-2, ...
+# Splits by name, the values of the wildcard `split`: with split seed 1 the name of the protocol
+# (splits/artist.parquet), otherwise artist-2, ...
 SPLITS = {
     protocol if seed == 1 else f"{protocol}-{seed}": (protocol, seed)
     for protocol in config["protocols"]
-    # No seed shapes the official split.
+    # The official split does not depend on a seed.
     for seed in (config["split_seeds"] if protocol != "official" else [1])
 }
-# Pages show the network that is best under the protocol that says most about new music.
+# Pages show the best network under the protocol that says most about new music.
 FAIREST = next(p for p in FAIREST if p in config["protocols"])
 FAIREST_SPLITS = [split for split, (protocol, _) in SPLITS.items() if protocol == FAIREST]
 RUN = f"{RESULTS}/runs/{{split}}/{{model}}/{{seed}}"
 
 
-# A file of a run that the configuration does not name has no rule.
+# Runs outside the configuration have no rule.
 wildcard_constraints:
     split="|".join(SPLITS),
     model="|".join(MODELS),
@@ -107,35 +108,38 @@ wildcard_constraints:
     archive=r"fma_\w+",
 
 
-# Of trainings, their evaluation and the upload, which takes long: pages, which can be made beside
-# it, come after them.
+# Priority of training, evaluation and the slow upload, before pages, which can run in parallel.
 FIRST = 10
-# Where jobs run on this machine; a profile tells of the GPUs of a cluster (train_crnn:gpu=1).
+# GPUs per training on this machine; on a cluster, the profile sets them (train_crnn:gpu=1).
 GPU = int(plan.has_gpu())
 
 
 def memory(megabytes):
-    """Memory of a job, Snakemake's own 300 MB included; each new attempt asks for more."""
+    """Return a job's memory request, with Snakemake's own 300 MB; it grows with each attempt."""
     return lambda wildcards, attempt: megabytes * attempt
 
 
 def minutes(limit):
-    """Time that a job may take; each new attempt gets more."""
+    """Return a job's time limit, which grows with each attempt."""
     return lambda wildcards, attempt: limit * attempt
 
 
-# Modules that report what trainings do, and shape no weights.
+# Modules that report on trainings without affecting the weights.
 REPORTING = ("tracking.live", "pipeline.job", "pipeline.provenance")
 
 
 def source(rule_name, models=(), without=(), predictors=False, classes=()):
-    """Digest of the code behind a rule: its script, SongNet's classes of models, all imports.
+    """Return a param function for the digest of the code behind a rule.
 
-    With ``predictors`` also that of what applies models to tracks; ``classes`` are others that the
-    script loads by name.
+    It is evaluated lazily, since on a cluster each job starts its own Snakemake, which needs the
+    digest of one rule only.
 
-    It is read when a job asks: on a cluster each job starts
-    a Snakemake of its own, which needs it of one rule.
+    Args:
+        rule_name: name of the script.
+        models: models whose classes count, may contain wildcards.
+        without: modules to ignore, as in `source_digest`.
+        predictors: whether the predictor classes of the models count, too.
+        classes: further classes that the script loads by name.
     """
 
     def of_job(wildcards):
@@ -154,30 +158,30 @@ def source(rule_name, models=(), without=(), predictors=False, classes=()):
 
 
 def model_seeds(model):
-    """Seeds of a model: one where training draws no random numbers."""
+    """Return a model's training seeds: all if it is stochastic, otherwise the first."""
     return config["seeds"] if MODELS[model]["seeded"] else config["seeds"][:1]
 
 
 def family(model):
-    """Family of a model."""
+    """Return the family of a model."""
     return FAMILIES[MODELS[model]["family"]]
 
 
 def predicted_models():
-    """Models that are applied to tracks; a fusion reads predictions of others."""
+    """Return the models that predict from features; fusions combine predictions instead."""
     return [model for model in MODELS if family(model).predictor]
 
 
 def trained_by(rule_name):
-    """Models that a rule trains."""
+    """Return the models that a rule trains."""
     return [model for model in MODELS if family(model).rule == rule_name]
 
 
-# Models that read spectrograms; pages and excerpts are about them.
+# Models with spectrogram input, which pages and excerpts cover.
 NETWORKS = [model for model in MODELS if family(model).features == "spectrograms"]
 
 
-# Models that classify music as it plays.
+# Models that can classify audio as a stream.
 STREAMING = [
     *NETWORKS,
     *(name for name in trained_by("train_heads") if MODELS[name]["encoder"] in ENCODERS),
@@ -185,7 +189,7 @@ STREAMING = [
 
 
 def model_files(models, path):
-    """A file of every run of models; {split} stays a wildcard."""
+    """Return the paths of a file of every run of some models; {split} stays a wildcard."""
     return [
         file
         for model in models
@@ -194,22 +198,22 @@ def model_files(models, path):
 
 
 def run_files(name, models=MODELS, splits=SPLITS):
-    """A file of every run of models on every split."""
+    """Return the paths of a file of every run of some models on every split."""
     return expand(model_files(models, f"{RUN}/{name}"), split=splits)
 
 
 def named_library(wildcards):
-    """No file: a library is named by its folders, and scanned in each run."""
+    """Check the library's configuration; return no files, since every run scans the folders."""
     with configuration.exit_on_error():
         plan.check_library(config)
     return []
 
 
 def scan_time(plan_file):
-    """Time of a library's scan: now, since folders change without telling.
+    """Return the time of the library's scan, a param that makes every run scan again.
 
-    Jobs on a cluster read the workflow again. To them it is the time of their run's scan, so that
-    none of them scans while others classify what it has found.
+    Jobs on a cluster evaluate the workflow, too. They get the time of their run's scan, so that
+    they do not scan again.
     """
     if workflow.is_main_process or not Path(plan_file).exists():
         return STARTED
@@ -217,26 +221,26 @@ def scan_time(plan_file):
 
 
 def run_params(wildcards):
-    """What a run is made of; it goes to params.json and to MLflow."""
+    """Return the settings of a run, for params.json and MLflow."""
     return described_run(wildcards.split, wildcards.model, int(wildcards.seed))
 
 
 def described_run(split, model, seed):
-    """What shapes a run, as far as the configuration says; a new title retrains nothing."""
+    """Return a run's settings without texts such as the title, whose edits retrain nothing."""
     protocol, split_seed = SPLITS[split]
     words = ("title", "poster", "on_request", "note")
     entry = {key: value for key, value in MODELS[model].items() if key not in words}
     if model in NETWORKS:
-        # A network that learned from precomputed spectrograms cannot classify audio.
+        # None: networks trained on precomputed spectrograms cannot classify audio.
         entry |= {"spectrogram": config["spectrogram"] if HAS_AUDIO else None}
     if entry["family"] == "encoder":
-        # One of a table cannot classify audio either.
+        # None for a table, whose heads cannot classify audio either.
         encoder = ENCODERS.get(entry["encoder"], {})
         entry |= {"spectrogram": encoder.get("spectrogram")}
         entry |= {"pretrained": encoder.get("pretrained")}
     data = {"genres": config["genres"] or DATASET["genres"]}
     data |= {key: config[key] for key in ("tracks_per_genre", "clips")}
-    # One that is left out stands nowhere: runs of before it was a key stay what they are.
+    # Keys that are null are omitted, so that runs from before a key was introduced stay valid.
     given = ("audio", "labels", "layout", "features")
     data |= {key: config[key] for key in given if config[key] is not None}
     if protocol != "official":
@@ -252,7 +256,7 @@ def described_run(split, model, seed):
 
 
 def fusion_runs(wildcards):
-    """All runs of fusions on a split, with the predictions of their members."""
+    """Return the settings of all fusion runs on a split, with their members' predictions."""
     split = wildcards.split
     return [
         described_run(split, model, seed) | {"predictions": member_predictions(split, model, seed)}
@@ -262,7 +266,7 @@ def fusion_runs(wildcards):
 
 
 def fused_predictions(wildcards):
-    """Predictions of all members of all fusions on a split."""
+    """Return the paths of the predictions of all members of all fusions on a split."""
     return [
         path
         for run in fusion_runs(wildcards)
@@ -272,7 +276,7 @@ def fused_predictions(wildcards):
 
 
 def member_predictions(split, model, seed):
-    """Predictions that a fusion reads: its seed's where it has seeds, else those of all seeds."""
+    """Return the paths of the predictions that a fusion combines: of its seed, or of all seeds."""
     return {
         member: expand(
             f"{RUN}/predictions.parquet",
@@ -289,14 +293,14 @@ def member_predictions(split, model, seed):
 
 
 def store_is_gone(wildcards):
-    """Whether mlflow.db was deleted after an upload: then everything is uploaded again."""
+    """Return whether mlflow.db was deleted after an upload, so that all runs are uploaded again."""
     store = TRACKING_URI.removeprefix("sqlite:///")
     uploaded = store != TRACKING_URI and Path(f"{RESULTS}/mlflow/runs.json").exists()
     return uploaded and not Path(store).exists()
 
 
 def job_counts():
-    """Rules of the jobs that ran; how many were up to date; how many are left; runs measured."""
+    """Return finished rules, counts of up-to-date and remaining jobs, and evaluated metrics."""
     jobs = {job for job in workflow.dag.jobs if job.output}  # a target is not a job
     finished = jobs & set(workflow.dag.finished_jobs)
     needed = jobs & set(workflow.dag.needrun_jobs(False))
@@ -314,22 +318,22 @@ def job_counts():
 
 
 def features_file(model):
-    """The features that a baseline reads."""
+    """Return the path of the features that a model reads."""
     return f"{RESULTS}/features/{plan.features_of(MODELS[model])}.parquet"
 
 
 def reads_spectrograms(model):
-    """Whether a model predicts excerpts, too."""
+    """Return whether a model has spectrogram input and therefore also predicts excerpts."""
     return family(model).features == "spectrograms"
 
 
 def model_data(model):
-    """What a model reads of the tracks."""
+    """Return the paths of a model's input data."""
     return MEL_SHARDS if reads_spectrograms(model) else [features_file(model)]
 
 
 def encoder_weights(encoder):
-    """The file of an encoder: fetched here, or the user's own; of a table, none."""
+    """Return the path of an encoder's file, downloaded or the user's own; empty for a table."""
     if encoder not in ENCODERS:
         return []
     return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]

@@ -2,14 +2,14 @@
 #
 #   resources/{demo,fma}/*.zip            archives in FMA's layout
 #   results/folder/songs.parquet          the user's own songs, listed when the workflow starts
-#   results/{dataset}/selection.parquet   tracks of the wanted subset and genres, with their shard
-#   results/{dataset}/archives.json       names and SHA-1 sums of the archives
+#   results/{dataset}/selection.parquet   tracks of the subset and genres, with their shard
+#   results/{dataset}/archives.json       SHA-1 of each archive
 
 
 if DATASET["source"] == "synthesis":
 
     rule make_demo:
-        """Compose the demo data set."""
+        """Generate the demo data set."""
         output:
             metadata=METADATA_ZIP,
             audio=CLIP_ARCHIVES[0],
@@ -31,14 +31,14 @@ if DATASET["source"] == "synthesis":
             "../scripts/make_demo.py"
 
 
-# Not among the rules' params: another address must not cause another download.
+# An environment variable, not a param, so that a new URL does not cause a new download.
 os.environ |= {"SONGNET_URLS": " ".join(config["mirrors"] + DATASET["urls"])}
 
 
 if SAMPLED:
 
     rule download_sample:
-        """Fetch some clips of each genre out of the remote archives."""
+        """Download a sample of clips per genre from the remote archives."""
         output:
             metadata=protected(METADATA_ZIP),
             clips=protected(CLIP_ARCHIVES[0]),
@@ -62,7 +62,7 @@ if SAMPLED:
 elif DATASET["source"] == "download" and config["archives"] is None:
 
     rule download:
-        """Fetch one archive and check its SHA-1."""
+        """Download one archive and verify its SHA-1."""
         output:
             protected("resources/fma/{archive}.zip"),
         log:
@@ -82,7 +82,7 @@ elif DATASET["source"] == "download" and config["archives"] is None:
 
 
 rule select_tracks:
-    """Choose the tracks and share them among shards."""
+    """Select the tracks and assign them to shards."""
     input:
         metadata=METADATA_ZIP,
         clips=CLIP_ARCHIVES,
@@ -98,7 +98,7 @@ rule select_tracks:
         "../../envs/songnet.yaml"
     resources:
         mem_mb=memory(1000),
-        runtime=minutes(120),  # all archives are read, for their SHA-1: FMA-large has 100 GB
+        runtime=minutes(120),  # the SHA-1 needs a read of all archives, 100 GB for FMA-large
     params:
         choice=lambda wildcards: {  # a function, since genres may have braces
             "kind": CLIPS,

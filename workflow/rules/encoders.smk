@@ -1,14 +1,14 @@
 # Pretrained encoders and their embeddings.
 #
-#   resources/encoders/{encoder}.safetensors            musicnn, fetched and converted once
-#   results/{dataset}/embeddings/{encoder}/{shard}.parquet  float32, one row a track
-#   results/{dataset}/features/{encoder}.parquet        the same of all tracks: a table of features
+#   resources/encoders/{encoder}.safetensors            musicnn, downloaded and converted once
+#   results/{dataset}/embeddings/{encoder}/{shard}.parquet  float32, one row per track
+#   results/{dataset}/features/{encoder}.parquet        embeddings of all tracks, a feature table
 
 FETCHED_ENCODERS = [name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"]
 
 
 rule fetch_encoder:
-    """Fetch musicnn from PyPI, check it and convert its weights."""
+    """Download musicnn from PyPI, verify it and convert its weights."""
     output:
         protected("resources/encoders/{encoder}.safetensors"),
     log:
@@ -16,7 +16,7 @@ rule fetch_encoder:
     benchmark:
         f"{RESULTS}/benchmarks/fetch_encoder/{{encoder}}.tsv"
     wildcard_constraints:
-        encoder="|".join(FETCHED_ENCODERS) or "-",  # an empty one would mean any
+        encoder="|".join(FETCHED_ENCODERS) or "-",  # an empty constraint would match anything
     localrule: True
     conda:
         "../../envs/songnet.yaml"
@@ -58,7 +58,7 @@ rule embed_shard:
 
 
 rule gather_embeddings:
-    """Gather the embeddings of all tracks in one table of features."""
+    """Combine the embeddings of all tracks into one feature table."""
     input:
         tracks=rules.index_tracks.output.tracks,
         parts=expand(rules.embed_shard.output, shard=SHARDS, allow_missing=True),

@@ -1,30 +1,30 @@
-# Where the test subset is predicted and measured, and the tables of all runs. The pages of report.smk
-# show it and its clips; no model, and no choice of one, depends on it.
+# Evaluation on the validation and test subsets, and the results tables. Neither training nor the
+# selection of models depends on the test subset.
 #
 #   results/{dataset}/runs/{split}/{model}/{seed}/predictions.parquet
-#       track_id, split (validation, test), genre, predicted, a probability for each genre
+#       track_id, split (validation, test), genre, predicted, probability of each genre
 #   results/{dataset}/runs/{split}/{model}/{seed}/metrics.json
-#   results/{dataset}/best.safetensors        the served network: see choose_network
+#   results/{dataset}/best.safetensors        network for commands and pages, see choose_network
 #   results/{dataset}/best.md                 its model card
-#   results/{dataset}/analysed.safetensors    the best network trained here, which pages show
-#   results/{dataset}/excerpts/{model}.parquet  predictions of networks on the first seconds
-#   results/{dataset}/report/results.csv      one row for each protocol and model
-#   results/{dataset}/report/differences.csv  one model against every other
-#   results/{dataset}/report/choice.csv       the same on validation: how sure the choice is
+#   results/{dataset}/analysed.safetensors    best network trained from scratch, shown on pages
+#   results/{dataset}/excerpts/{model}.parquet  predictions on the first seconds of each clip
+#   results/{dataset}/report/results.csv      one row per protocol and model
+#   results/{dataset}/report/differences.csv  paired differences from the reference model
+#   results/{dataset}/report/choice.csv       the same on validation, for the choice of the model
 #   results/{dataset}/report/genres.csv       precision, recall and F1 of each genre
-#   results/{dataset}/report/confusions.csv   counts of true and predicted genres
+#   results/{dataset}/report/confusions.csv   confusion counts
 
 
 MEL_SHARDS = [rules.index_tracks.output.mel, *rules.index_tracks.input.npy]
 EXCERPTS = f"{RESULTS}/excerpts/{{model}}.parquet"
 
 
-# One job for all runs of a model: loading the libraries takes longer than predicting, and models that
-# are done do not wait for others, nor are predicted again because of them.
+# One job per model, since importing the libraries takes longer than predicting. A finished model
+# does not wait for the others and is not evaluated again with them.
 for model in predicted_models():
 
     rule:
-        """Predict the validation and test tracks of a model's runs and measure them."""
+        """Evaluate all runs of a model on the validation and test subsets."""
         name:
             f"evaluate_{model}"
         input:
@@ -63,7 +63,7 @@ for model in predicted_models():
 if trained_by("fuse"):
 
     rule fuse:
-        """Fuse models by their predictions; only the validation subset decides on the weights."""
+        """Fuse the predictions of models, with weights fitted on the validation subset."""
         input:
             tracks=rules.index_tracks.output.tracks,
             split=rules.split_tracks.output.split,
@@ -96,12 +96,12 @@ if trained_by("fuse"):
             "../scripts/fuse.py"
 
 
-# What is served is the best of all that stream; the pages look into the best network trained here.
+# `best` is chosen from all streaming models, `analysed` from the networks trained from scratch.
 CANDIDATES = {"best": STREAMING, "analysed": NETWORKS}
 
 
 rule choose_network:
-    """Keep the network that is best on validation, of those that need only music, as it plays."""
+    """Select the network with the best validation accuracy that streams audio alone."""
     input:
         models=lambda wildcards: run_files(
             "model.safetensors", CANDIDATES[wildcards.choice], FAIREST_SPLITS
@@ -135,7 +135,7 @@ rule choose_network:
 
 
 rule collect_results:
-    """Gather all runs into tables."""
+    """Combine all runs into results tables."""
     input:
         tracks=rules.index_tracks.output.tracks,
         metrics=run_files("metrics.json"),

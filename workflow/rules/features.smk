@@ -1,10 +1,10 @@
-# Features of tracks: the baselines', as FMA names them, and tables that users bring.
+# Features of tracks: those of the baselines, named as in FMA, and the user's own tables.
 #
-#   results/{dataset}/features/fma.parquet   float32, one row a track, columns
+#   results/{dataset}/features/fma.parquet   float32, one row per track, columns
 #                                            (feature, statistics, number): 518, or
-#                                            the 140 MFCC ones of precomputed mels
-#   results/{dataset}/features/{table}.parquet  a table of the user's (config key tables)
-#   results/{dataset}/features/{table}.json     whose it is, and which tracks it lacks
+#                                            140 MFCC statistics of precomputed mels
+#   results/{dataset}/features/{table}.parquet  a user's table (config key tables)
+#   results/{dataset}/features/{table}.json     its origin and missing tracks
 
 
 rule fma_features_shard:
@@ -39,7 +39,7 @@ FEATURE_PARTS = {
 
 
 rule fma_features:
-    """Gather the features: computed here, published in features.csv, or from precomputed mels."""
+    """Combine the features: computed, published in features.csv, or from precomputed mels."""
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,
@@ -52,7 +52,7 @@ rule fma_features:
         f"{RESULTS}/benchmarks/fma_features.tsv"
     conda:
         "../../envs/songnet.yaml"
-    # Unpacking features.csv is all the work of reading it.
+    # Reading features.csv is dominated by decompression, which runs in parallel.
     threads: 8 if FEATURES_SOURCE == "published" else 1
     resources:
         mem_mb=memory(1500),
@@ -65,7 +65,7 @@ rule fma_features:
 
 
 rule feature_table:
-    """Bring a user's table of features into the order of the tracks."""
+    """Match a user's feature table with the tracks."""
     input:
         tracks=rules.index_tracks.output.tracks,
         table=lambda wildcards: config["tables"][wildcards.table]["path"],
@@ -77,7 +77,7 @@ rule feature_table:
     benchmark:
         f"{RESULTS}/benchmarks/feature_table/{{table}}.tsv"
     wildcard_constraints:
-        table="|".join(config["tables"]) or "-",  # an empty one would mean any
+        table="|".join(config["tables"]) or "-",  # an empty constraint would match anything
     conda:
         "../../envs/songnet.yaml"
     resources:

@@ -1,9 +1,9 @@
-# A library of music, tagged by many jobs: `snakemake library --config library=DIR`.
+# Tagging of a music library by many jobs: `snakemake library --config library=DIR`.
 #
-#   results/library/library.parquet   one row a file, as `songnet tag` writes it
+#   results/library/library.parquet   one row per file, as written by `songnet tag`
 #   results/library/found.jsonl       all audio files, listed again in each run
-#   results/library/left.jsonl        those that are still to be classified
-#   results/library/shards/{part}     one share of them was classified
+#   results/library/left.jsonl        files that still have to be classified
+#   results/library/shards/{part}     marks a finished shard
 
 LIBRARY = "results/library"
 LIBRARY_TABLE = f"{LIBRARY}/library.parquet"
@@ -12,7 +12,7 @@ LIBRARY_SHARDS = [f"{i:04d}" for i in range(config["tagging"]["jobs"])]
 
 
 rule library_scan:
-    """Find the files of the library, and those that its table lacks."""
+    """List the files of the library, and those missing in its table."""
     input:
         named_library,
     output:
@@ -40,7 +40,7 @@ rule library_scan:
 
 
 rule library_shard:
-    """Classify one share of the files."""
+    """Classify one shard of the files."""
     input:
         left=rules.library_scan.output.left,
         plan=rules.library_scan.output.plan,

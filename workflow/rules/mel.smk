@@ -1,14 +1,14 @@
-# Mel-spectrograms, one pass over the clips, and the index of what is usable.
+# Mel-spectrograms, in one pass over the clips, and the index of usable tracks.
 #
 #   results/{dataset}/mel/{shard}.npy       float16 (tracks, mels, frames), dB
-#   results/{dataset}/mel/{shard}.csv       facts of each clip, or what is wrong with it
-#   results/{dataset}/mel/index.parquet     place of each track in the shards
-#   results/{dataset}/tracks.parquet        the usable tracks
-#   results/{dataset}/quarantine.csv        the others, each with its reason
+#   results/{dataset}/mel/{shard}.csv       facts about each clip, or its error
+#   results/{dataset}/mel/index.parquet     position of each track in the shards
+#   results/{dataset}/tracks.parquet        usable tracks
+#   results/{dataset}/quarantine.csv        unusable tracks, with reasons
 
 
 rule mel_shard:
-    """Decode one shard's clips straight from the archive."""
+    """Compute the spectrograms of one shard's clips, decoded directly from the archive."""
     input:
         selection=rules.select_tracks.output.selection,
         clips=CLIP_ARCHIVES,
@@ -36,7 +36,7 @@ rule mel_shard:
 
 
 rule index_tracks:
-    """Keep sound clips, each once; list the others with their reasons."""
+    """Index the usable clips without duplicates; quarantine the others with reasons."""
     input:
         selection=rules.select_tracks.output.selection,
         set_aside=rules.select_tracks.output.set_aside,

@@ -1,25 +1,25 @@
-# What people read.
+# Report, figures and pages.
 #
-#   results/{dataset}/report/index.html       the report: all of it on one page
+#   results/{dataset}/report/index.html       the report on one page
 #   results/{dataset}/report/results.md       its tables, as Markdown
 #   results/{dataset}/report/accuracy.svg, excerpts.svg, confusion/{protocol}/{model}.svg,
 #       training/{model}.svg                  its figures
-#   results/{dataset}/report/excerpts.csv        accuracy of networks by excerpt length
-#   results/{dataset}/report/analysis.html    errors of the served network
+#   results/{dataset}/report/excerpts.csv     accuracy of networks by excerpt length
+#   results/{dataset}/report/analysis.html    errors of the best network trained from scratch
 #   results/{dataset}/report/filters.html     its filters
-#   results/{dataset}/examples/               a test clip of each genre, for `songnet serve`
+#   results/{dataset}/examples/               one test clip per genre, for `songnet serve`
 
-# Tables of the user's that models of this run read.
+# User's feature tables that models of this run use.
 TABLES_READ = sorted(
     set(config["tables"]) & {plan.features_read(entry) for entry in MODELS.values()}
 )
 TUNED = plan.tuned_seeds(config, DATASET)
-# The served network, and pages on networks; the report comes after them.
+# The best network and the pages about networks, which the report depends on.
 NETWORK_PAGES = expand(rules.choose_network.output, choice="best") if STREAMING else []
 
 
 rule results_table:
-    """Write the results table; `snakemake --cores 1 -f results_table` renders it again."""
+    """Write the results tables as Markdown."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -222,7 +222,7 @@ if NETWORKS:
     if HAS_AUDIO:
 
         rule pick_examples:
-            """Take a test clip of each genre out of the archive."""
+            """Extract one test clip per genre from the archive."""
             input:
                 tracks=rules.index_tracks.output.tracks,
                 split=expand(rules.split_tracks.output.split, split=FAIREST_SPLITS[0]),
@@ -249,7 +249,7 @@ if NETWORKS:
 
 
 rule report_page:
-    """Write the report, one page that opens offline."""
+    """Write the report as one page that opens offline."""
     input:
         results=rules.collect_results.output.results,
         differences=rules.collect_results.output.differences,
@@ -265,7 +265,7 @@ rule report_page:
         feature_tables=expand(rules.feature_table.output.facts, table=TABLES_READ),
         params=run_files("params.json"),
         figures=rules.figures.output,
-        # Pages that it links to; their jobs are then among those whose time it shows.
+        # Linked pages are inputs, so that the report can show the run time of their jobs.
         pages=[rules.results_table.output, NETWORK_PAGES],
     output:
         report(

@@ -1,12 +1,12 @@
 # Training, validation and test subsets.
 #
 #   results/{dataset}/splits/{split}.parquet   track_id, split (train, validation, test)
-#   results/{dataset}/splits/{split}.json      how fair the split is
-#   results/{dataset}/splits/protocols.json    protocols that can divide the tracks
+#   results/{dataset}/splits/{split}.json      summary of the split
+#   results/{dataset}/splits/protocols.json    protocols that can split the tracks
 
 
 rule check_protocols:
-    """Fail early where a protocol cannot divide these tracks."""
+    """Fail early if a protocol cannot split the tracks."""
     input:
         selection=rules.select_tracks.output.selection,
     output:
@@ -15,7 +15,8 @@ rule check_protocols:
         f"{RESULTS}/logs/check_protocols.log",
     benchmark:
         f"{RESULTS}/benchmarks/check_protocols.tsv"
-    # Before any clip is decoded; no job reads its file, so that another list of protocols reruns nothing else.
+    # Runs before any clip is decoded. No job reads its output, so that a change of the protocols
+    # reruns nothing else.
     priority: 1000
     localrule: True
     conda:
@@ -31,7 +32,7 @@ rule check_protocols:
 
 
 rule split_tracks:
-    """Divide the tracks by one protocol."""
+    """Split the tracks under one protocol."""
     input:
         tracks=rules.index_tracks.output.tracks,
     output:
@@ -50,7 +51,7 @@ rule split_tracks:
     params:
         protocol=lambda wildcards: SPLITS[wildcards.split][0],
         seed=lambda wildcards: SPLITS[wildcards.split][1],
-        # Those of the official split are FMA's.
+        # The fractions of the official split are given by FMA.
         shares=lambda wildcards: (
             config["split"] if SPLITS[wildcards.split][0] != "official" else None
         ),

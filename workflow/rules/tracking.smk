@@ -1,23 +1,23 @@
-# MLflow, a view of the files: no result depends on what is made here.
+# MLflow tracking, derived from the result files; no result depends on it.
 #
-#   results/{dataset}/mlflow/experiment.json   the server and whether it could be reached
-#   results/{dataset}/mlflow/runs.json         MLflow's number of each run
-#   results/{dataset}/mlflow/views.json        the address of a table of runs for each protocol
-#   mlflow.db, mlartifacts/                    the store, unless MLFLOW_TRACKING_URI names a server
+#   results/{dataset}/mlflow/experiment.json   tracking URI and experiment
+#   results/{dataset}/mlflow/runs.json         MLflow's id of each run
+#   results/{dataset}/mlflow/views.json        URL of the table of runs for each protocol
+#   mlflow.db, mlartifacts/                    store, unless MLFLOW_TRACKING_URI names a server
 
 
 EXPERIMENT = config["tracking"]["experiment"] or config["dataset"]
 
 
 rule init_tracking:
-    """Prepare the store before any run: its first use in parallel would break it."""
+    """Prepare the store before any run, because it breaks if its first use is parallel."""
     output:
         f"{RESULTS}/mlflow/experiment.json",
     log:
         f"{RESULTS}/logs/init_tracking.log",
     benchmark:
         f"{RESULTS}/benchmarks/init_tracking.tsv"
-    # Before any training, which needs no file of it.
+    # Runs before any training, although no training has it as an input.
     priority: 100
     localrule: True
     conda:
@@ -34,9 +34,9 @@ rule init_tracking:
         "../scripts/init_tracking.py"
 
 
-# One job, since loading MLflow and all that it logs takes longer than most uploads.
+# One job for all runs, since importing MLflow and the libraries takes longer than most uploads.
 rule log_runs:
-    """Upload what MLflow does not have yet."""
+    """Upload runs that MLflow does not have yet."""
     input:
         tracking=rules.init_tracking.output,
         runs=run_files("metrics.json"),

@@ -1,17 +1,17 @@
-# Training sees no track of the test subset.
+# Training, without the tracks of the test subset.
 #
 #   results/{dataset}/runs/{split}/{model}/{seed}/
-#       params.json   everything that shapes the run
-#       history.csv   one row an epoch (baselines: one row)
+#       params.json   everything that determines the run
+#       history.csv   one row per epoch (baselines: one row)
 #       model.*       joblib (baselines) or safetensors (C-RNN, heads on encoders)
-#       validation.parquet  heads: log-probabilities of validation tracks, cross-fitted
+#       validation.parquet  heads: cross-fitted log-probabilities of validation tracks
 
 
-# One job for all runs of a baseline: loading scikit-learn takes longer than most fits.
+# One job for all runs of a baseline, since importing scikit-learn takes longer than most fits.
 for baseline in trained_by("train_baseline"):
 
     rule:
-        """Fit a baseline, a scikit-learn estimator, with each seed under each protocol."""
+        """Fit a baseline with each seed on each split."""
         name:
             f"train_{baseline}"
         input:
@@ -34,7 +34,7 @@ for baseline in trained_by("train_baseline"):
             mem_mb=memory(2000),
             runtime=minutes(720),
         params:
-            # In the order of the files.
+            # In the order of the output files.
             runs=[
                 (split, described_run(split, baseline, seed))
                 for seed in model_seeds(baseline)
@@ -45,7 +45,7 @@ for baseline in trained_by("train_baseline"):
             "../scripts/train_baseline.py"
 
 
-# One job for all runs of a model, as of baselines.
+# One job for all runs of a model, as for baselines.
 for head in trained_by("train_heads"):
 
     rule:
@@ -74,7 +74,7 @@ for head in trained_by("train_heads"):
             mem_mb=memory(3000),
             runtime=minutes(720),
         params:
-            # In the order of the files.
+            # In the order of the output files.
             runs=[
                 (split, described_run(split, head, seed))
                 for seed in model_seeds(head)
@@ -87,7 +87,7 @@ for head in trained_by("train_heads"):
 
 
 rule train_crnn:
-    """Train a network with one seed; a killed training resumes from its last epoch."""
+    """Train a network with one seed; a killed training resumes after its last epoch."""
     input:
         tracks=rules.index_tracks.output.tracks,
         mel=rules.index_tracks.output.mel,
@@ -106,21 +106,21 @@ rule train_crnn:
     benchmark:
         f"{RESULTS}/benchmarks/train_crnn/{{split}}/{{model}}/{{seed}}.tsv"
     wildcard_constraints:
-        model="|".join(trained_by("train_crnn") or ["-"]),  # an empty one would mean any
+        model="|".join(trained_by("train_crnn") or ["-"]),  # an empty one would match anything
     priority: FIRST
     conda:
         "../../envs/songnet.yaml"
-    # One thread each: trainings run side by side, and a figure never depends on --cores.
+    # Always one thread, so that results do not depend on --cores. Trainings run in parallel.
     threads: 1
     resources:
-        mem_mb=memory(3000),  # 1100 on a CPU; the rest is left to CUDA, unmeasured
+        mem_mb=memory(3000),  # 1100 on a CPU, the rest for CUDA
         runtime=minutes(720),
         gpu=GPU,
     params:
         run=run_params,
         checkpoints=f"{RESULTS}/checkpoints",
-        # Not an input: another server, or none, must not cause training again. `ancient` would
-        # say so, but then Snakemake leaves out other jobs that must run with init_tracking.
+        # A param instead of an input, so that a new tracking server does not cause retraining.
+        # `ancient` would also do this, but then Snakemake skips jobs that need init_tracking.
         tracking=f"{RESULTS}/mlflow/experiment.json",
         source=source("train_crnn", ["{model}"], without=REPORTING),
     script:

@@ -1,4 +1,4 @@
-"""Fail where a protocol cannot divide the selected tracks."""
+"""Fail if a protocol cannot split the selected tracks."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Keep the served network: the best on validation of those that need only music, as it plays."""
+"""Select the network with the best validation accuracy that streams audio alone."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Gather all runs into tables."""
+"""Combine all runs into results tables."""
 
 from songnet.pipeline.job import job
 

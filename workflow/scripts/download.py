@@ -1,4 +1,4 @@
-"""Fetch one archive and check its SHA-1."""
+"""Download one archive and verify its SHA-1."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Fetch some clips of each genre out of the remote archives."""
+"""Download a sample of clips per genre from the remote archives."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Predict the validation and test tracks of a model's runs and measure them."""
+"""Evaluate all runs of a model on the validation and test subsets."""
 
 from songnet.pipeline.job import job
 

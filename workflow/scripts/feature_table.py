@@ -1,4 +1,4 @@
-"""Bring a user's table of features into the order of the tracks."""
+"""Match a user's feature table with the tracks."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Fetch musicnn from PyPI, check it and convert its weights."""
+"""Download musicnn from PyPI, verify it and convert its weights."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Gather the baselines' features of all usable tracks."""
+"""Combine the features of the baselines for all usable tracks."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""The 518 features of one shard's clips."""
+"""Compute the 518 features of one shard's clips."""
 
 from songnet.pipeline.job import job
 

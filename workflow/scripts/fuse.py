@@ -1,4 +1,4 @@
-"""Fuse the predictions of other models and measure."""
+"""Fuse the predictions of other models and evaluate the fusions."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Gather the embeddings of all tracks in one table of features."""
+"""Combine the embeddings of all tracks into one feature table."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Keep usable clips, each once; list the others with their reasons."""
+"""Index the usable clips without duplicates; quarantine the others with reasons."""
 
 from songnet.pipeline.job import job
 

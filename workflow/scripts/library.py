@@ -1,4 +1,4 @@
-"""The table of a library."""
+"""Write the table of a library."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Files of a library, and those that its table lacks."""
+"""List the files of a library, and those missing in its table."""
 
 from songnet.pipeline.job import job
 

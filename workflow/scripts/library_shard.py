@@ -1,4 +1,4 @@
-"""Genres of one share of a library."""
+"""Classify one shard of a library's files."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Upload what MLflow does not have yet."""
+"""Upload runs that MLflow does not have yet."""
 
 from songnet.pipeline.job import job
 

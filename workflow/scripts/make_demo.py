@@ -1,4 +1,4 @@
-"""Compose the demo data set."""
+"""Generate the demo data set."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Spectrograms of one shard."""
+"""Compute the spectrograms of one shard's clips."""
 
 from songnet.pipeline.job import job
 

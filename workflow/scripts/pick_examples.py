@@ -1,4 +1,4 @@
-"""Take a test clip of each genre out of the archive, to listen to."""
+"""Extract one test clip per genre from the archive."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Write the results as Markdown."""
+"""Write the results tables as Markdown."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Choose the tracks and share them among shards."""
+"""Select the tracks and assign them to shards."""
 
 from songnet.pipeline.job import job
 

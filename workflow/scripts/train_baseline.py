@@ -1,4 +1,4 @@
-"""Fit a scikit-learn estimator with each seed under each protocol."""
+"""Fit a scikit-learn estimator with each seed on each split."""
 
 from songnet.pipeline.job import job
 

@@ -1,4 +1,4 @@
-"""Fit a head on embeddings with each seed under each protocol."""
+"""Fit heads on embeddings with each seed on each split and keep the best on validation."""
 
 from songnet.pipeline.job import job
 

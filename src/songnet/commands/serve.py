@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     address = f"http://{'localhost' if everywhere else host}:{options.port}/"
     print(f"{description(models[0])}\nServing at {address} (press Ctrl-C to stop)", flush=True)
     if everywhere:
-        others = ", ".join(f"http://{name}:{options.port}/" for name in _own_names())
+        others = ", ".join(f"http://{name}:{options.port}/" for name in _host_names())
         print(
             f"songnet: warning: every device on this network can open the page at {others}; "
             "browsers allow the microphone only on localhost or over https",
@@ -75,7 +75,7 @@ def check_address(host: str, port: int) -> None:
             raise SongNetError(f"--port: {host}:{port}: {error.strerror}; choose another") from None
 
 
-def _own_names() -> list[str]:
+def _host_names() -> list[str]:
     """Return the names and addresses under which other devices may reach this machine."""
     name = socket.gethostname()
     try:

@@ -56,7 +56,7 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
         )
     given = [*FMA_FEATURES, *config["tables"], *encoders]
     lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
-    wanted = config["models"] or _wanted(models, lacks)
+    wanted = config["models"] or _default_models(models, lacks)
     for name in wanted:
         if lacks[name]:
             raise SongNetError(
@@ -74,7 +74,7 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
     return {name: models[name] for name in wanted}
 
 
-def _wanted(models: Table, lacks: dict[str, str]) -> list[str]:
+def _default_models(models: Table, lacks: dict[str, str]) -> list[str]:
     """Return the models to train if the configuration names none."""
     wanted = [
         name for name, model in models.items() if not lacks[name] and not model.get("on_request")
@@ -267,14 +267,14 @@ def shard_count(config: Table, dataset: Table, tracks: int | None = None) -> int
     """
     most: int = dataset["shards"]
     if tracks is not None:
-        return max(min(most, _in_parts(tracks, SHARD.start)), _in_parts(tracks, SHARD.stop))
+        return max(min(most, _ceil_divide(tracks, SHARD.start)), _ceil_divide(tracks, SHARD.stop))
     if config["tracks_per_genre"] is None:
         return most
     genres = config["genres"] or dataset["genres"] or TOP_GENRES
-    return min(most, _in_parts(config["tracks_per_genre"] * len(genres), SHARD.start))
+    return min(most, _ceil_divide(config["tracks_per_genre"] * len(genres), SHARD.start))
 
 
-def _in_parts(count: int, size: int) -> int:
+def _ceil_divide(count: int, size: int) -> int:
     return -(-count // size)
 
 

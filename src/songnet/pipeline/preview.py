@@ -42,15 +42,15 @@ def preview(config: Table, dataset: Table, results: str, is_main: bool) -> Previ
 
         audio = plan.local_path(config["audio"])
         write_songs(audio, config["labels"], config["layout"], plan.songs_file(config))
-    memory = Path(results, "preview.json")
+    cache = Path(results, "preview.json")
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        found = read_json(memory)
-        if not is_main or found.pop("key") == _key(config, dataset):
-            return Preview(*(found[name] for name in Preview._fields))
-    seen = _look(config, dataset)
+        cached = read_json(cache)
+        if not is_main or cached.pop("key") == _key(config, dataset):
+            return Preview(*(cached[name] for name in Preview._fields))
+    inspected = _inspect(config, dataset)
     with contextlib.suppress(OSError):  # planning must also work in a read-only folder
-        write_json(memory, {"key": _key(config, dataset)} | seen._asdict())
-    return seen
+        write_json(cache, {"key": _key(config, dataset)} | inspected._asdict())
+    return inspected
 
 
 def _key(config: Table, dataset: Table) -> str:
@@ -61,7 +61,7 @@ def _key(config: Table, dataset: Table) -> str:
     return digest([files, plan.file_dates(files), settings, dataset["subset"], dataset["genres"]])
 
 
-def _look(config: Table, dataset: Table) -> Preview:
+def _inspect(config: Table, dataset: Table) -> Preview:
     from songnet.data.protocols import protocol_problems
     from songnet.data.selection import choose_tracks
     from songnet.features.tables import match_feature_table

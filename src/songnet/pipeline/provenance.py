@@ -45,11 +45,11 @@ def source_digest(*files: Path, without: tuple[str, ...] = ()) -> str:
     if missing := [path for path in left_out if not path.exists()]:
         raise ValueError(f"no such module: {missing[0]}")
     digest = hashlib.sha256()
-    before = len(_remembered())
+    before = len(_cached_facts())
     for path in sorted(_reached(files, left_out)):
         digest.update(_facts_of(path).content.encode())
-    if len(_remembered()) > before:
-        _remember(_remembered())
+    if len(_cached_facts()) > before:
+        _write_cache(_cached_facts())
     return digest.hexdigest()[:16]
 
 
@@ -60,7 +60,7 @@ class _Facts(NamedTuple):
     names: list[str]  # imported dotted names, and strings that may be template names
 
 
-_Known = dict[str, _Facts]  # keys: digests of the files' bytes
+_FactsByDigest = dict[str, _Facts]  # keys: digests of the files' bytes
 
 
 def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
@@ -81,7 +81,7 @@ def _files_of(names: list[str]) -> set[Path]:
 
 
 def _facts_of(path: Path) -> _Facts:
-    content, facts = _read(path), _remembered()
+    content, facts = _read(path), _cached_facts()
     key = hashlib.sha256(content).hexdigest()
     if key not in facts:
         facts[key] = _python_facts(content) if path.suffix == ".py" else _template_facts(content)
@@ -112,25 +112,25 @@ def _python_facts(content: bytes) -> _Facts:
 
 
 @cache
-def _remembered() -> _Known:
+def _cached_facts() -> _FactsByDigest:
     """Read the cached facts of files.
 
     Parsing all modules takes longer than everything else that SongNet does at start-up.
     """
     try:
-        found = json.loads(_memory().read_bytes())
+        found = json.loads(_cache_path().read_bytes())
         return {key: _Facts(*values) for key, values in found.items()}
     except (OSError, ValueError, TypeError):
         return {}
 
 
-def _remember(facts: _Known) -> None:
+def _write_cache(facts: _FactsByDigest) -> None:
     # The folder may be read-only, as in a container, or the disk full.
-    with suppress(OSError, SongNetError), replacing(_memory()) as temporary:
+    with suppress(OSError, SongNetError), replacing(_cache_path()) as temporary:
         temporary.write_text(json.dumps(facts))
 
 
-def _memory() -> Path:
+def _cache_path() -> Path:
     """Return the path of the cache, one per Python version, since syntax trees differ."""
     version = hashlib.sha256(_read(Path(__file__))).hexdigest()[:8]
     name = f"sources.{sys.implementation.cache_tag}.{version}.json"

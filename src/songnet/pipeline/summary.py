@@ -43,7 +43,7 @@ def success(
     lines = [f"SongNet: done in {duration(seconds)}.", _jobs(done, kept)]
     lines += [f"Skipped the protocol {name}: {lack}." for name, lack in left_out.items()]
     if "index_tracks" in planned:
-        lines += _set_aside(Path(results, "quarantine.csv"))
+        lines += _quarantined(Path(results, "quarantine.csv"))
     if "collect_results" in planned:
         lines += ["", _accuracies(Path(results, "report", "results.csv")), ""]
         lines += [note, ""] if note else []
@@ -59,7 +59,7 @@ def _jobs(done: list[str], kept: int) -> str:
     return f"Jobs run: {ran or 'none'}. Skipped as up to date: {kept}."
 
 
-def _set_aside(path: Path) -> list[str]:
+def _quarantined(path: Path) -> list[str]:
     """Describe how many tracks are quarantined, and why; empty if there are none."""
     try:
         with path.open(newline="") as file:

@@ -5,7 +5,7 @@ import { Listening } from "./listening.js";
 import { Piece } from "./piece.js";
 import { saveCsv, savePicture } from "./downloads.js";
 import { Stage } from "./stage.js";
-import { element, fillQueue, make, mark, resetTable, summarise, tell } from "./view.js";
+import { element, fillQueue, make, mark, resetTable, summarise, setText } from "./view.js";
 
 const site = await (await fetch("site.json")).json();
 const player = element("player");
@@ -54,7 +54,7 @@ async function choose(entry) {
   }
   say("");
   document.body.dataset.state = "idle";
-  tell(element("about"), `${entry.description} It predicts every ${model.stepSeconds.toFixed(2)} s.`);
+  setText(element("about"), `${entry.description} It predicts every ${model.stepSeconds.toFixed(2)} s.`);
   resetTable(model);
   stage.model = model;
   fillExamples();
@@ -109,7 +109,7 @@ function show(piece) {
 /** Show the network's caution, except for examples, which are like its training music. */
 function warn(piece) {
   element("caution").hidden = !model.caution || Boolean(piece.example);
-  tell(element("caution"), model.caution);
+  setText(element("caution"), model.caution);
 }
 
 /** Stop and remove the current pieces. */
@@ -138,7 +138,7 @@ function changed(piece) {
   summarise(piece, model);
   const next = following();
   element("next").hidden = !next;
-  if (next) tell(element("next"), `Next: ${next.title}`);
+  if (next) setText(element("next"), `Next: ${next.title}`);
 }
 
 /** Return what to offer after the current piece: the next file, or another example. */
@@ -186,9 +186,9 @@ async function offline() {
   const registered = await navigator.serviceWorker.register("sw.js").catch(() => null);
   if (!registered) return; // not allowed in private windows
   await navigator.serviceWorker.ready;
-  tell(element("offline"), "It also works offline and can be installed as an app.");
+  setText(element("offline"), "It also works offline and can be installed as an app.");
 }
 
 function say(text) {
-  tell(element("message"), text);
+  setText(element("message"), text);
 }

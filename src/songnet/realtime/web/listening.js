@@ -2,7 +2,7 @@
 
 import { Microphone } from "./audio/microphone.js";
 import { Piece } from "./piece.js";
-import { element, tell } from "./view.js";
+import { element, setText } from "./view.js";
 
 const SILENT = 1e-4; // levels up to this are silence
 const PATIENCE = 3000; // ms without sound before a message
@@ -38,7 +38,7 @@ export class Listening {
     this.analysis.listen(this.piece, this.microphone);
     element("microphone").setAttribute("aria-pressed", "true");
     element("level").hidden = false;
-    tell(element("listening"), TEXTS.sound);
+    setText(element("listening"), TEXTS.sound);
     return this.piece;
   }
 
@@ -68,7 +68,7 @@ export class Listening {
     const now = performance.now();
     const state = now - this.arrived > PATIENCE ? "nothing" : now - this.sounded > PATIENCE ? "silence" : "sound";
     if (state === "nothing") this.microphone.context.resume();
-    tell(element("listening"), TEXTS[state]);
+    setText(element("listening"), TEXTS[state]);
   }
 
   trouble(trouble) {

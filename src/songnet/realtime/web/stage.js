@@ -2,7 +2,7 @@
 
 import { Picture, MARGIN } from "./picture.js";
 import { clock, percent, ranked } from "./piece.js";
-import { element, tell, showProgress, showStep } from "./view.js";
+import { element, setText, showProgress, showStep } from "./view.js";
 
 const STRIDES = { ArrowLeft: -5, ArrowRight: 5, ArrowDown: -5, ArrowUp: 5, PageDown: -30, PageUp: 30 }; // seconds
 
@@ -36,7 +36,7 @@ export class Stage {
       this.update();
     });
     element("smoothing").addEventListener("input", ({ target }) => {
-      tell(element("smoothing-value"), `${target.value} s`);
+      setText(element("smoothing-value"), `${target.value} s`);
       this.smooth();
     });
   }
@@ -55,8 +55,8 @@ export class Stage {
 
   show(piece) {
     this.piece = piece;
-    tell(element("title"), piece.title);
-    tell(element("credit"), piece.credit);
+    setText(element("title"), piece.title);
+    setText(element("credit"), piece.credit);
     this.picture.window = this.window;
     this.picture.show(piece, this.model.colours);
     this.place.dataset.steps = piece.steps;
@@ -81,9 +81,9 @@ export class Stage {
     if (player.src) URL.revokeObjectURL(player.src);
     player.removeAttribute("src");
     player.load();
-    tell(element("title"), this.invitation);
-    tell(element("credit"), "");
-    tell(element("progress"), "");
+    setText(element("title"), this.invitation);
+    setText(element("credit"), "");
+    setText(element("progress"), "");
     this.picture.show(null);
     this.place.querySelector(".played").hidden = true;
     this.place.setAttribute("aria-disabled", "true");
@@ -156,6 +156,6 @@ export class Stage {
     if (step === null || this.piece.silent(step)) return;
     const found = ranked(this.piece.now(step, this.window), this.model.genres).slice(0, 3);
     const shares = found.map(({ genre, probability }) => `${genre} ${percent(probability)}`);
-    tell(element("readout"), `${clock(seconds)}: ${shares.join(", ")}`);
+    setText(element("readout"), `${clock(seconds)}: ${shares.join(", ")}`);
   }
 }

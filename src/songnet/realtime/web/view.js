@@ -7,7 +7,7 @@ const MOST_TURNS = 12;
 const SILENT = "no music: silence";
 
 /** Set a text only if it changes, since screen readers announce every assignment. */
-export function tell(place, text) {
+export function setText(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
@@ -22,15 +22,15 @@ export function tell(place, text) {
 export function showPrediction(id, probabilities, model, reason = "–") {
   const place = element(id);
   const [first, second] = probabilities ? ranked(probabilities, model.genres) : [];
-  tell(element(`${id}-shares`), probabilities ? `${share(first)}, ${share(second)}` : "");
+  setText(element(`${id}-shares`), probabilities ? `${share(first)}, ${share(second)}` : "");
   if (!probabilities) {
-    tell(place, reason);
+    setText(place, reason);
     place.style.borderColor = "transparent";
     delete place.dataset.genre;
     return;
   }
   const unsure = isUnsure(first, second, model);
-  tell(place, unsure ? `${first.genre} or ${second.genre}?` : first.genre);
+  setText(place, unsure ? `${first.genre} or ${second.genre}?` : first.genre);
   place.style.borderColor = unsure ? "transparent" : model.colours[first.genre];
   place.dataset.genre = first.genre;
 }
@@ -55,7 +55,7 @@ function fillTable(now, overall, { genres }) {
   genres.forEach((_, g) => {
     [now, overall].forEach((probabilities, i) => {
       const [number, bar] = rows[g].cells[i + 1].children;
-      tell(number, probabilities ? percent(probabilities[g]) : "–");
+      setText(number, probabilities ? percent(probabilities[g]) : "–");
       bar.style.width = `${probabilities ? 60 * probabilities[g] : 0}%`;
     });
   });
@@ -83,16 +83,16 @@ export function resetTable({ genres, colours }) {
 
 /** Create an element with a class and contents; strings become text nodes, never HTML. */
 export function make(name, className = "", ...contents) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...contents);
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  created.append(...contents);
+  return created;
 }
 
 export function mark(colour) {
-  const made = make("i", "mark");
-  made.style.background = colour;
-  return made;
+  const created = make("i", "mark");
+  created.style.background = colour;
+  return created;
 }
 
 /** Show the progress of the current piece. */
@@ -103,7 +103,7 @@ export function showProgress(piece) {
     decoding: "Decoding the whole file, which takes a while …",
     analysing: `Analysed: ${clock(piece.analysed)}${length} …`,
   };
-  tell(element("progress"), texts[piece.state] ?? "");
+  setText(element("progress"), texts[piece.state] ?? "");
 }
 
 /** Return one line about the state or result of a piece. */
@@ -124,10 +124,10 @@ export function summarise(piece, model) {
   const found = piece.result();
   const rest = found ? `, then ${share(found[1])}` : "";
   const line = resultLine(piece, model);
-  tell(element("result"), `${clock(piece.seconds)} of music: ${line}${line.startsWith("unsure") ? "" : rest}.`);
+  setText(element("result"), `${clock(piece.seconds)} of music: ${line}${line.startsWith("unsure") ? "" : rest}.`);
   const turns = found ? piece.turns() : [];
   const texts = turns.slice(0, MOST_TURNS).map(({ seconds, genre }) => `${clock(seconds)} ${genre}`);
-  tell(element("turns"), texts.length > 1 ? `${texts.join(" · ")}${turns.length > MOST_TURNS ? " …" : ""}` : "");
+  setText(element("turns"), texts.length > 1 ? `${texts.join(" · ")}${turns.length > MOST_TURNS ? " …" : ""}` : "");
 }
 
 /** List the files, each a button with its result. */
@@ -147,7 +147,7 @@ export function fillQueue(pieces, current, model, onSelect) {
   pieces.forEach((piece, i) => {
     const button = list.children[i].firstChild;
     button.setAttribute("aria-current", String(piece === current));
-    tell(button.firstChild, piece.title);
-    tell(button.lastChild, resultLine(piece, model));
+    setText(button.firstChild, piece.title);
+    setText(button.lastChild, resultLine(piece, model));
   });
 }
