@@ -71,6 +71,22 @@ def test_shards_load_no_learning_and_nothing_that_compiles() -> None:
     assert not modules & {"matplotlib", "mlflow", "numba", "sklearn", "torch"}
 
 
+def test_metrics_load_no_learning() -> None:
+    code = """
+import numpy as np, pandas as pd
+from songnet.evaluation import collect, evaluate
+from songnet.evaluation.bootstrap import Bootstrap
+from songnet.evaluation.metrics import subset_metrics
+from songnet.models.predictions import prediction_table
+tracks = pd.DataFrame({"track_id": [1, 2], "split": "test", "genre": ["Folk", "Rock"]})
+table = prediction_table(tracks, np.array(["Folk", "Folk"]), np.full((2, 2), 0.5), ["Folk", "Rock"])
+subset_metrics(table, ["Folk", "Rock"], Bootstrap(pd.Series([1, 2], [1, 2]), 9, 0.9))
+"""
+    modules = loaded(code)
+    assert "pandas" in modules
+    assert not modules & {"matplotlib", "mlflow", "sklearn", "torch"}
+
+
 def test_baselines_load_no_torch() -> None:
     modules = loaded("import songnet.models.baselines, sklearn.svm")
     assert not modules & {"librosa", "matplotlib", "mlflow", "torch"}
