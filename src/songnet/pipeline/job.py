@@ -25,9 +25,13 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     read-only disk) becomes one line on the terminal and the log's last line; anything else is a
     defect and keeps its traceback.
 
+    Numerical libraries, which the body loads, get the threads of the job. By default each takes all
+    cores: jobs side by side then wait for each other, and sums depend on the number of cores.
+
     Args:
         snakemake: the object that Snakemake hands to scripts.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     log_file = Path(snakemake.log[0])
     logging.raiseExceptions = False  # a log that cannot be written hides no other error
     try:
