@@ -1,8 +1,13 @@
 """Shared fixtures: small archives in FMA's layout, a copy of the project to run in."""
 
+import os
+
+# Before NumPy and torch are loaded: workers of pytest-xdist share the cores, and threads that wait
+# for each other take ten times the processor time.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import contextlib
 import io
-import os
 import re
 import shutil
 import subprocess

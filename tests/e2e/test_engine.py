@@ -66,16 +66,23 @@ DECODE = f"""(async (file) => {{
 }})"""
 
 
+@pytest.fixture
+def blank(site: Site) -> str:
+    """Address of an empty page beside the modules: the whole one takes a second to load."""
+    (site.folder / "blank.html").write_text("<!doctype html><title>Empty</title>")
+    return f"{site.address}blank.html"
+
+
 @pytest.fixture(params=["chromium", "firefox"])
-def evaluate(request: pytest.FixtureRequest, site: Site) -> Evaluate:
-    """Evaluate JavaScript on the page in a browser."""
+def evaluate(request: pytest.FixtureRequest, blank: str) -> Evaluate:
+    """Evaluate JavaScript beside the page's modules in a browser."""
     if request.param == "firefox":
         firefox: Firefox = request.getfixturevalue("firefox")
-        firefox.goto(site.address)
+        firefox.goto(blank)
         return firefox.evaluate
     browser: Browser = request.getfixturevalue("browser")
     page = browser.new_page()
-    page.goto(site.address)
+    page.goto(blank)
     request.addfinalizer(page.close)
     return page.evaluate
 
@@ -192,7 +199,9 @@ def test_engine_runs_every_causal_network(
     compare(evaluate, site, network, same_music(clips, 44_100, 1), 10**9, atol=1e-3)
 
 
-def test_engine_says_what_it_cannot_run(browser: Browser, site: Site, tmp_path: Path) -> None:
+def test_engine_says_what_it_cannot_run(
+    browser: Browser, site: Site, blank: str, tmp_path: Path
+) -> None:
     odd = replace(MEL, n_fft=1000, hop_length=500)
     cases = {
         "networks of the kind crnn; it runs causal_crnn": untrained(
@@ -213,7 +222,7 @@ def test_engine_says_what_it_cannot_run(browser: Browser, site: Site, tmp_path: 
     (tmp_path / "half").write_bytes(cases["spectrograms of the kind cqt"].read_bytes()[:200_000])
     cases["The model file is truncated."] = tmp_path / "half"
     page = browser.new_page()
-    page.goto(site.address)
+    page.goto(blank)
     for sentence, path in cases.items():
         (site.folder / path.name).write_bytes(path.read_bytes())
         told = page.evaluate(
@@ -263,7 +272,7 @@ def test_decoded_parts_are_the_samples_of_the_file(
 
 @pytest.mark.parametrize("kind", ["webm", "aac", "fragments", "rates", "noise"])
 def test_what_cannot_be_taken_apart_is_left_to_the_browser(
-    browser: Browser, site: Site, kind: str
+    browser: Browser, site: Site, blank: str, kind: str
 ) -> None:
     content = {
         "webm": lambda: ffmpeg(wav(), ".webm", "-c:a", "libopus"),
@@ -276,7 +285,7 @@ def test_what_cannot_be_taken_apart_is_left_to_the_browser(
     }[kind]()
     (site.folder / "music").write_bytes(content)
     page = browser.new_page()
-    page.goto(site.address)
+    page.goto(blank)
     problem = page.evaluate(f"{DECODE}('music').then(() => '', (error) => error.message)")
     page.close()
     reason = "its sample rate changes" if kind == "rates" else "an unknown format"

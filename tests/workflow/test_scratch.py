@@ -45,7 +45,8 @@ def test_delivered_spectrograms(
             mel=scaled.astype(np.uint8),
         )
     settings = {"models": "[svm,crnn]", "protocols": "[artist]", "seeds": "[1]"}
-    run = snakemake(small(project), *config(folder, dataset="local_mels", **settings))
+    arguments = config(folder, dataset="local_mels", **settings)
+    run = snakemake(small(project), *arguments, "--", "report_page")
     assert run.returncode == 0, run.stdout[-5000:]
     results = project / "results/local_mels"
     assert pd.read_parquet(results / "features/fma.parquet").shape == (36, 140)
@@ -68,7 +69,8 @@ def test_music_without_artists_runs_without_the_artist_split(
     assert refused.returncode != 0 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
     line = "error: config key protocols: artist: no track names an artist; use protocols=random"
     assert line in refused.stdout, refused.stdout[-3000:]
-    run = snakemake(project, *config(folder, models="[svm]", protocols="[artist,random]"))
+    settings = config(folder, models="[svm]", protocols="[artist,random]")
+    run = snakemake(project, *settings, "--", "results_table")
     assert run.returncode == 0, run.stdout[-5000:]
     assert "Skipped the protocol artist: no track names an artist." in run.stdout
     results = pd.read_csv(project / "results/local/report/results.csv")

@@ -1,6 +1,7 @@
 """Confidence intervals from a bootstrap over artists."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ class Bootstrap:
         Returns:
             Lower and upper limit.
         """
-        codes, names = _clusters(self._artists_of(values))
+        codes, names = pd.factorize(self._codes.loc[values.index])
         of_run = np.zeros(len(codes), np.int64) if runs is None else runs
         of_side = (
             np.zeros(len(codes), np.int64) if subtracted is None else subtracted.astype(np.int64)
@@ -92,10 +93,12 @@ class Bootstrap:
 
     def effective_artists(self, values: pd.Series) -> float:
         """Compute `effective_artists` of the tracks in the index of ``values``."""
-        return effective_artists(self._artists_of(values))
+        return _effective(self._codes.loc[values.index])
 
-    def _artists_of(self, values: pd.Series) -> pd.Series:
-        return self.artists.loc[values.index]
+    @cached_property
+    def _codes(self) -> pd.Series:
+        """Number of each track's artist: a report has hundreds of intervals of the same tracks."""
+        return _artist_codes(self.artists)
 
 
 def effective_artists(artists: pd.Series) -> float:
@@ -108,10 +111,15 @@ def effective_artists(artists: pd.Series) -> float:
         artists: (n,) artist of each track, index track_id; a track without an artist is its own
             cluster.
     """
-    sizes = np.bincount(_clusters(artists)[0])
+    return _effective(_artist_codes(artists))
+
+
+def _effective(codes: pd.Series) -> float:
+    sizes = np.bincount(codes)
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
-def _clusters(artists: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
+def _artist_codes(artists: pd.Series) -> pd.Series:
     own = [f"track {track_id}" for track_id in artists.index]
-    return pd.factorize(artists.astype(object).where(artists.notna(), own))
+    named = artists.astype(object).where(artists.notna(), own)
+    return pd.Series(pd.factorize(named)[0], artists.index)
