@@ -267,6 +267,7 @@ def test_digest_follows_imports(tmp_path: Path) -> None:
         "features/spectrogram.py",
         "report/templates/analysis.html",
         "report/templates/page.css",
+        "realtime/web/terms.js",
     ):
         before = digest("tracking.live")
         edit(name, "EDITED = True\n")

@@ -19,7 +19,8 @@ from songnet.errors import SongNetError
 from songnet.io import replacing
 
 PACKAGE = Path(__file__).parents[1]
-TEMPLATES = PACKAGE / "report" / "templates"
+# What pages are made of, beside Python.
+PAGE_FILES = ("report/templates/*", "realtime/web/terms.js")
 LIBRARIES = [
     "av", "librosa", "mlflow", "numpy", "scikit-learn", "scipy", "snakemake", "soundfile", "soxr",
     "torch",
@@ -57,7 +58,7 @@ class _Facts(NamedTuple):
     """Digest and dependencies of a file."""
 
     content: str  # digest of the code, without comments and texts
-    names: list[str]  # imported dotted names, and strings that may be template names
+    names: list[str]  # imported dotted names, and strings that may be names of page files
 
 
 _FactsByDigest = dict[str, _Facts]  # keys: digests of the files' bytes
@@ -75,7 +76,7 @@ def _reached(files: Iterable[Path], without: set[Path]) -> set[Path]:
 
 def _files_of(names: list[str]) -> set[Path]:
     """Return the files of the SongNet modules and templates among the names."""
-    templates = {TEMPLATES / name for name in _templates() & set(names)}
+    templates = {path for name, path in _page_files().items() if name in names}
     modules = {_module(name) for name in names}
     return templates | {path for path in modules if path.suffix and path.exists()}
 
@@ -169,8 +170,8 @@ def _module(name: str) -> Path:
 
 
 @cache
-def _templates() -> frozenset[str]:
-    return frozenset(path.name for path in TEMPLATES.iterdir())
+def _page_files() -> dict[str, Path]:
+    return {path.name: path for pattern in PAGE_FILES for path in PACKAGE.glob(pattern)}
 
 
 def git_commit() -> str:
