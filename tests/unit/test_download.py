@@ -159,7 +159,7 @@ def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: S
     program = (
         "import sys, types; from songnet.pipeline.job import job\n"
         "from songnet.data.download import download\n"
-        "with job(types.SimpleNamespace(log=['job.log'], threads=1)): download(*eval(sys.argv[1]))"
+        "with job(types.SimpleNamespace(log=['job.log'])): download(*eval(sys.argv[1]))"
     )
     arguments = repr(("a.zip", [serve("503", 1).url], SHA1, "a.zip", 0.01))
     ours, theirs = pty.openpty()

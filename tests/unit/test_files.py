@@ -1,6 +1,5 @@
 """Files are complete or absent, and results record the code behind them."""
 
-import ast
 import multiprocessing
 import os
 import subprocess
@@ -110,7 +109,7 @@ import os, sys, warnings
 from types import SimpleNamespace
 from songnet.errors import SongNetError
 from songnet.pipeline.job import job
-with job(SimpleNamespace(log=[{str(log)!r}], input={inputs!r}, threads=1)):
+with job(SimpleNamespace(log=[{str(log)!r}], input={inputs!r})):
     {body}
 """
     command = [sys.executable, "-c", program]
@@ -136,19 +135,6 @@ def test_defects_keep_their_traceback(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     run = run_job(log, "1 / 0")
     assert run.returncode == 1 and "ZeroDivisionError" in log.read_text()
-
-
-def test_job_gives_numerical_libraries_its_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    run = run_job(
-        tmp_path / "job.log",
-        "import numpy, sklearn.svm, threadpoolctl; print(threadpoolctl.threadpool_info())",
-    )
-    libraries = ast.literal_eval(run.stdout)
-    assert {library["user_api"] for library in libraries} == {"blas", "openmp"}
-    assert {library["num_threads"] for library in libraries} == {1}
 
 
 @pytest.mark.parametrize("name", ["tracks.parquet", "000.npy", "archives.json", "000.csv"])

@@ -24,13 +24,9 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     A user error (SongNetError, a full or read-only disk) is printed as one line on the terminal and
     at the end of the log. Any other exception is a bug and keeps its traceback.
 
-    Numerical libraries, which the body loads, get the threads of the job. By default each takes all
-    cores: jobs side by side then wait for each other, and sums depend on the number of cores.
-
     Args:
         snakemake: the object that Snakemake passes to scripts.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     log_file = Path(snakemake.log[0])
     logging.raiseExceptions = False  # a failing log must not hide the error
     try:
