@@ -135,7 +135,7 @@ def test_an_example_plays_at_one_click(page: Page) -> None:
     wait_for(page, "done")
     page.wait_for_function(f"{SECONDS} > 0.5")
     expect(page.locator("#title")).to_have_text("A: b")
-    expect(page.locator("#credit")).to_contain_text("in the data set · c")
+    expect(page.locator("#credit")).to_contain_text("Genre in the data set: Electronic · c")
     expect(example(page)).to_have_attribute("aria-current", "true")
     upper, lower = pixels(page)
     assert upper != empty
