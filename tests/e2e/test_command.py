@@ -47,7 +47,9 @@ def variants(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path
     return found
 
 
-def test_files_of_many_kinds_get_one_prediction(trained: Path, variants: list[Path]) -> None:
+def test_classify_predicts_the_same_for_wav_flac_ogg_and_mp3(
+    trained: Path, variants: list[Path]
+) -> None:
     run = songnet("classify", *variants, "--model", trained, "--json")
     assert run.returncode == 0, run.stderr.decode()
     found = json.loads(run.stdout)
@@ -63,7 +65,7 @@ def test_files_of_many_kinds_get_one_prediction(trained: Path, variants: list[Pa
     assert max(rock) - min(rock) < 0.1
 
 
-def test_the_command_says_what_the_offline_model_says(trained: Path, clips: Path) -> None:
+def test_classify_equals_offline_model(trained: Path, clips: Path) -> None:
     files = sorted(clips.glob("*.mp3"))[::4]
     run = songnet(
         "classify", *files, "--model", trained, "--json", "--jobs", "2", "--excerpt", "all"
@@ -77,7 +79,7 @@ def test_the_command_says_what_the_offline_model_says(trained: Path, clips: Path
         np.testing.assert_allclose(list(row["probabilities"].values()), expected, atol=1e-4)
 
 
-def test_a_broken_file_gives_one_line_and_the_rest_go_on(
+def test_classify_reports_broken_files_and_continues(
     trained: Path, variants: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "empty.mp3").touch()
@@ -114,7 +116,7 @@ def test_a_broken_file_gives_one_line_and_the_rest_go_on(
     assert "Traceback" not in errors
 
 
-def test_folders_and_lists_of_files_are_classified(
+def test_classify_folders_and_from_file(
     trained: Path, variants: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
@@ -132,9 +134,7 @@ def test_folders_and_lists_of_files_are_classified(
 
 
 @pytest.mark.parametrize("form", ["--csv", "--jsonl", "--json"])
-def test_rows_come_while_others_are_waited_for(
-    trained: Path, variants: list[Path], form: str
-) -> None:
+def test_classify_writes_each_row_at_once(trained: Path, variants: list[Path], form: str) -> None:
     """So that a kill loses no rows."""
     process = subprocess.Popen(
         [sys.executable, "-m", "songnet.cli", "classify", form, "--from-file", "-",
@@ -153,7 +153,7 @@ def test_rows_come_while_others_are_waited_for(
     process.communicate()
 
 
-def test_csv_holds_no_formulas(trained: Path, variants: list[Path], tmp_path: Path) -> None:
+def test_classify_csv_escapes_formulas(trained: Path, variants: list[Path], tmp_path: Path) -> None:
     (tmp_path / "=1+1.wav").write_bytes(variants[0].read_bytes())
     sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
     run = songnet(
@@ -165,7 +165,7 @@ def test_csv_holds_no_formulas(trained: Path, variants: list[Path], tmp_path: Pa
     assert silent["reason"] == "no music: nothing above -80 dB" and run.returncode == 0
 
 
-def test_plain_text_tells_silence_and_loss(
+def test_classify_text_reports_silence_and_lost_seconds(
     trained: Path, variants: list[Path], tmp_path: Path
 ) -> None:
     sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
@@ -176,7 +176,9 @@ def test_plain_text_tells_silence_and_loss(
     assert re.search(r"half\.flac  0:\d\d  \(\d+\.\d s more could not be decoded\)\n  Rock", text)
 
 
-def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: list[Path]) -> None:
+def test_classify_text_shows_model_prediction_and_timeline(
+    trained: Path, variants: list[Path]
+) -> None:
     run = songnet("classify", variants[0], "--model", trained)
     text = run.stdout.decode()
     assert text.startswith(
@@ -186,13 +188,13 @@ def test_plain_text_names_model_prediction_and_turns(trained: Path, variants: li
     assert "song.wav  0:30" in text and "Rock" in text and "0:00 " in text
 
 
-def test_help_has_examples_and_says_where_networks_come_from() -> None:
+def test_help_shows_examples_and_default_network() -> None:
     text = songnet("--help").stdout.decode()
     assert "\n  songnet classify song.mp3\n" in text and "\n  songnet serve\n" in text
     assert "results/*/best.safetensors. `make run` trains one" in text
 
 
-def test_without_a_network_there_is_a_hint(
+def test_classify_without_network_suggests_make_run(
     tmp_path: Path, variants: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -202,7 +204,7 @@ def test_without_a_network_there_is_a_hint(
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("s16le", "PCM_16"), ("f32le", "FLOAT")])
-def test_a_pipe_hears_what_the_file_holds(
+def test_listen_equals_classify_for_pipe(
     trained: Path, clips: Path, tmp_path: Path, kind: str, subtype: str
 ) -> None:
     samples, rate = sf.read(sorted(clips.glob("Folk*.mp3"))[0], dtype="float32")
@@ -222,7 +224,7 @@ def test_a_pipe_hears_what_the_file_holds(
     assert steps[-1]["overall"] == pytest.approx(whole["files"][0]["probabilities"], abs=1e-4)
 
 
-def test_steps_come_while_the_music_plays(trained: Path) -> None:
+def test_listen_prints_steps_before_end_of_pipe(trained: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "songnet.cli", "listen", "--rate", "22050", "--json",
          "--model", str(trained)],
@@ -240,7 +242,7 @@ def test_steps_come_while_the_music_plays(trained: Path) -> None:
     assert process.wait(30) == 0
 
 
-def test_the_terminal_shows_the_prediction(trained: Path) -> None:
+def test_listen_text_and_errors(trained: Path) -> None:
     noise = np.random.default_rng(0).integers(-9000, 9000, 22_050 * 3, dtype="<i2").tobytes()
     run = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise)
     assert run.returncode == 0, run.stderr.decode()
@@ -268,14 +270,14 @@ def test_listen_refuses_files(trained: Path, kind: str) -> None:
     assert b"listen reads raw samples, but got a file" in run.stderr
 
 
-def test_listen_names_silence(trained: Path) -> None:
+def test_listen_reports_silence(trained: Path) -> None:
     run = songnet("listen", "--model", trained, "--json", stdin=bytes(2 * 44_100))
     assert all(json.loads(line)["silent"] for line in run.stdout.splitlines()) and run.stdout
     run = songnet("listen", "--model", trained, stdin=bytes(2 * 44_100))
     assert "no music: nothing above -80 dB" in run.stdout.decode()
 
 
-def test_what_a_microphone_has_heard_stays_on_the_screen(trained: Path) -> None:
+def test_listen_keeps_last_prediction_after_ctrl_c(trained: Path) -> None:
     """The command only ends with Ctrl-C."""
     process = subprocess.Popen(
         [sys.executable, "-m", "songnet.cli", "listen", "--rate", "22050", "--model", str(trained)],
@@ -295,7 +297,7 @@ def test_what_a_microphone_has_heard_stays_on_the_screen(trained: Path) -> None:
     assert "%" in rest.decode().splitlines()[-1]
 
 
-def test_a_terminal_is_no_pipe(trained: Path) -> None:
+def test_listen_refuses_terminal(trained: Path) -> None:
     leader, follower = os.openpty()
     run = subprocess.run(
         [sys.executable, "-m", "songnet.cli", "listen", "--model", str(trained)],
@@ -306,7 +308,7 @@ def test_a_terminal_is_no_pipe(trained: Path) -> None:
     assert run.returncode == 1 and b"listen reads samples from a pipe" in run.stderr
 
 
-def test_a_graph_is_not_written_where_it_cannot_be(trained: Path, tmp_path: Path) -> None:
+def test_export_refuses_folder(trained: Path, tmp_path: Path) -> None:
     for folder in (str(tmp_path), "."):
         run = songnet("export", folder, "--model", trained, folder=tmp_path)
         assert run.returncode == 1
@@ -314,7 +316,7 @@ def test_a_graph_is_not_written_where_it_cannot_be(trained: Path, tmp_path: Path
         assert "Traceback" not in run.stderr.decode()
 
 
-def test_export_creates_no_folders(trained: Path, tmp_path: Path) -> None:
+def test_export_refuses_missing_folder(trained: Path, tmp_path: Path) -> None:
     target = tmp_path / "no/such/songnet.onnx"
     run = songnet("export", target, "--model", trained)
     assert run.returncode == 1

@@ -199,7 +199,7 @@ def test_engine_runs_every_causal_network(
     compare(evaluate, site, network, same_music(clips, 44_100, 1), 10**9, atol=1e-3)
 
 
-def test_engine_says_what_it_cannot_run(
+def test_engine_refuses_unsupported_networks(
     browser: Browser, site: Site, blank: str, tmp_path: Path
 ) -> None:
     odd = replace(MEL, n_fft=1000, hop_length=500)
@@ -255,9 +255,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_decoded_parts_are_the_samples_of_the_file(
-    evaluate: Evaluate, site: Site, kind: str
-) -> None:
+def test_decoder_equals_python_by_format(evaluate: Evaluate, site: Site, kind: str) -> None:
     content = FILES[kind]()
     (site.folder / "music").write_bytes(content)
     found = evaluate(f"{DECODE}('music')")
@@ -271,7 +269,7 @@ def test_decoded_parts_are_the_samples_of_the_file(
 
 
 @pytest.mark.parametrize("kind", ["webm", "aac", "fragments", "rates", "noise"])
-def test_what_cannot_be_taken_apart_is_left_to_the_browser(
+def test_decoder_leaves_other_formats_to_browser(
     browser: Browser, site: Site, blank: str, kind: str
 ) -> None:
     content = {

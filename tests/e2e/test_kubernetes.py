@@ -62,7 +62,7 @@ def kubectl(tmp_path: Path) -> Path:
     return folder
 
 
-def test_submit_takes_paths_of_any_name(tmp_path: Path) -> None:
+def test_submit_escapes_paths(tmp_path: Path) -> None:
     folder = tmp_path / "a&b|c\\d'e f"
     folder.mkdir()
     program = tmp_path / "kubectl"
@@ -78,7 +78,7 @@ def test_submit_takes_paths_of_any_name(tmp_path: Path) -> None:
     assert container["command"] == ["sh", "it's & job|.sh"]
 
 
-def test_pods_fit_on_a_node_of_four_cpus(project: Path, snakemake: Snakemake) -> None:
+def test_profile_requests_at_most_three_threads(project: Path, snakemake: Snakemake) -> None:
     settings = ("--profile", "profiles/kubernetes", "--cores", "8")
     for dataset in ("demo", "fma_small"):
         plan = snakemake(project, "-n", *settings, "--config", f"dataset={dataset}")
@@ -86,7 +86,7 @@ def test_pods_fit_on_a_node_of_four_cpus(project: Path, snakemake: Snakemake) ->
         assert max(int(n) for n in re.findall(r"^    threads: (\d+)$", plan.stdout, re.M)) == 3
 
 
-def test_jobs_run_in_pods_as_their_manifests_say(
+def test_profile_runs_jobs_with_manifest_resources(
     kubectl: Path, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     settings = config(archives, models="[crnn]", protocols="[artist]", seeds="[1]")
@@ -121,7 +121,7 @@ def test_status_of_a_job(kubectl: Path, exit_code: str | None, answer: str) -> N
     assert status(kubectl, "songnet-0") == answer
 
 
-def test_status_when_a_job_or_the_server_is_gone(kubectl: Path) -> None:
+def test_status_of_missing_job_and_unreachable_server(kubectl: Path) -> None:
     assert status(kubectl, "songnet-0") == "failed"
     (kubectl / "kubectl").write_text("#!/bin/sh\nexit 1\n")
     assert status(kubectl, "songnet-0") == "running"
@@ -135,7 +135,7 @@ def status(kubectl: Path, job: str) -> str:
     ).stdout.strip()
 
 
-def test_manifests_of_the_setup_are_valid() -> None:
+def test_setup_manifests_match_schema() -> None:
     manifests = list(yaml.safe_load_all((ROOT / "profiles/kubernetes/setup.yaml").read_text()))
     assert [manifest["kind"] for manifest in manifests] == [
         "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding", "Pod",

@@ -36,7 +36,7 @@ def page(browser: Browser) -> Page:
     return page
 
 
-def test_the_experiment_opens_on_its_runs(page: Page, pages: str) -> None:
+def test_experiment_note_links_to_runs_by_protocol(page: Page, pages: str) -> None:
     page.goto(f"{pages}/runs")
     expect(page.get_by_text("workflow · ").first).to_be_visible()
     # The experiment's note links to views that show child runs directly.
@@ -48,7 +48,7 @@ def test_the_experiment_opens_on_its_runs(page: Page, pages: str) -> None:
     expect(page.get_by_text("validation/accuracy").first).to_be_visible()
 
 
-def test_the_compare_page_shows_runs_and_metrics(
+def test_compare_page_shows_runs_and_metrics(
     page: Page, pages: str, run_ids: dict[str, str]
 ) -> None:
     names = ["svm_518 · artist · 1", "crnn · artist · 1", "fusion_518 · artist · 1"]
@@ -62,7 +62,7 @@ def test_the_compare_page_shows_runs_and_metrics(
         expect(page.get_by_text(text, exact=True).first).to_be_attached()
 
 
-def test_curves_and_the_confusion_figure_show(
+def test_run_page_shows_curves_and_confusion_figure(
     page: Page, pages: str, run_ids: dict[str, str]
 ) -> None:
     run = f"{pages}/runs/{run_ids['crnn · artist · 1']}"

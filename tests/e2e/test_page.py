@@ -90,7 +90,7 @@ def pixels(page: Page) -> Any:
     )
 
 
-def test_page_says_what_it_is(page: Page) -> None:
+def test_page_describes_network_and_examples(page: Page) -> None:
     about = page.locator("#about")
     expect(about).to_contain_text("causal C-RNN, trained on clips of the tests (artist split)")
     expect(about).to_contain_text("Accuracy 90.0 % on 30 test tracks")
@@ -100,7 +100,7 @@ def test_page_says_what_it_is(page: Page) -> None:
     expect(example(page)).to_contain_text("c")
 
 
-def test_a_file_gets_the_prediction_of_the_command(page: Page, clips: Path, trained: Path) -> None:
+def test_file_equals_songnet_classify(page: Page, clips: Path, trained: Path) -> None:
     file = sorted(clips.glob("Electronic*.mp3"))[1]
     page.set_input_files("#file", file)
     wait_for(page, "done")
@@ -129,7 +129,7 @@ def test_a_file_gets_the_prediction_of_the_command(page: Page, clips: Path, trai
         ]
 
 
-def test_an_example_plays_at_one_click(page: Page) -> None:
+def test_example_plays_on_click(page: Page) -> None:
     empty, _ = pixels(page)
     example(page).click()
     wait_for(page, "done")
@@ -142,7 +142,7 @@ def test_an_example_plays_at_one_click(page: Page) -> None:
     assert len({tuple(lower[i : i + 4]) for i in range(0, len(lower), 4)}) > 20
 
 
-def test_a_click_and_the_keyboard_seek(page: Page) -> None:
+def test_picture_seeks_by_click_and_keyboard(page: Page) -> None:
     example(page).click()
     wait_for(page, "done")
     pause(page)
@@ -160,7 +160,7 @@ def test_a_click_and_the_keyboard_seek(page: Page) -> None:
     page.wait_for_function(f"{SECONDS} > 0.2")
 
 
-def test_now_follows_the_playhead(page: Page, clips: Path) -> None:
+def test_now_and_overall_follow_playhead(page: Page, clips: Path) -> None:
     page.set_input_files("#file", sorted(clips.glob("Electronic*.mp3"))[1])
     wait_for(page, "done")
     pause(page)
@@ -180,7 +180,7 @@ def test_now_follows_the_playhead(page: Page, clips: Path) -> None:
             assert int(shown.split()[0]) == pytest.approx(int(text), abs=1)
 
 
-def test_what_is_not_analysed_yet_is_said_so(page: Page, tmp_path: Path) -> None:
+def test_now_before_analysis_says_not_analysed(page: Page, tmp_path: Path) -> None:
     noise = np.tile(np.random.default_rng(1).normal(0, 0.1, 48_000), 60 * 40)
     with sf.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, subtype="PCM_16") as sound:
         for start in range(0, len(noise), 10**6):
@@ -195,7 +195,7 @@ def test_what_is_not_analysed_yet_is_said_so(page: Page, tmp_path: Path) -> None
     expect(page.locator("#now")).to_have_attribute("data-genre", re.compile("."))
 
 
-def test_memory_of_long_music_is_bounded(page: Page) -> None:
+def test_piece_memory_is_bounded_for_ten_hours(page: Page) -> None:
     """For ten hours, the spectrogram is coarser but the picture is complete."""
     drawn = page.evaluate(
         """async () => {
@@ -241,7 +241,7 @@ def two_genres(clips: Path) -> bytes:
     return file.getvalue()
 
 
-def test_smoothing_changes_now(page: Page, clips: Path, tmp_path: Path) -> None:
+def test_smoothing_changes_probabilities_only(page: Page, clips: Path, tmp_path: Path) -> None:
     file = tmp_path / "turns.wav"
     file.write_bytes(two_genres(clips))
     page.set_input_files("#file", file)
@@ -253,7 +253,7 @@ def test_smoothing_changes_now(page: Page, clips: Path, tmp_path: Path) -> None:
     assert before[0] != after[0] and before[1] == after[1]
 
 
-def test_dark_and_light_keep_the_picture(page: Page) -> None:
+def test_colour_scheme_keeps_picture(page: Page) -> None:
     example(page).click()
     wait_for(page, "done")
     margin = """() => {
@@ -268,7 +268,9 @@ def test_dark_and_light_keep_the_picture(page: Page) -> None:
     assert pixels(page)[1] == before[1]
 
 
-def test_files_wait_in_a_queue(page: Page, clips: Path, trained: Path, tmp_path: Path) -> None:
+def test_queue_classifies_files_and_reports_problems(
+    page: Page, clips: Path, trained: Path, tmp_path: Path
+) -> None:
     files = [sorted(clips.glob(f"{genre}*.mp3"))[2] for genre in GENRES]
     hostile, short = tmp_path / "<img src=x onerror=alert(1)>.mp3", tmp_path / "short.wav"
     hostile.write_bytes(os.urandom(20_000))
@@ -298,7 +300,7 @@ def test_files_wait_in_a_queue(page: Page, clips: Path, trained: Path, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["webm", "aac", "rates"])
-def test_the_browser_decodes_what_the_worker_cannot(
+def test_browser_decodes_other_formats(
     page: Page, trained: Path, tmp_path: Path, kind: str
 ) -> None:
     content = {
@@ -315,7 +317,7 @@ def test_the_browser_decodes_what_the_worker_cannot(
     expect(page.locator("#result")).to_contain_text(expected.genre)
 
 
-def test_pictures_and_timelines_are_downloaded(page: Page) -> None:
+def test_downloads_of_picture_and_timeline(page: Page) -> None:
     example(page).click()
     wait_for(page, "done")
     with page.expect_download() as download:
@@ -347,7 +349,7 @@ def wait_for_steps(page: Page, count: int) -> None:
     )
 
 
-def test_the_microphone_is_classified(page: Page, site: Site) -> None:
+def test_microphone_classifies_and_closes(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
     open_page(page, site)
     page.click("#microphone")
@@ -364,7 +366,7 @@ def test_the_microphone_is_classified(page: Page, site: Site) -> None:
     assert page.evaluate(CLOSED)
 
 
-def test_a_silent_microphone_is_named(page: Page, site: Site) -> None:
+def test_microphone_reports_silence(page: Page, site: Site) -> None:
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => "
         "new AudioContext().createMediaStreamDestination().stream;"
@@ -377,7 +379,7 @@ def test_a_silent_microphone_is_named(page: Page, site: Site) -> None:
     expect(page.locator("#now")).to_have_text("no music: silence")
 
 
-def test_a_microphone_that_gives_nothing_is_named(page: Page, site: Site) -> None:
+def test_microphone_reports_missing_samples(page: Page, site: Site) -> None:
     page.add_init_script(
         "AudioContext.prototype.createMediaStreamSource = () => ({ connect() {} });"
     )
@@ -388,7 +390,7 @@ def test_a_microphone_that_gives_nothing_is_named(page: Page, site: Site) -> Non
     )
 
 
-def test_a_microphone_that_is_unplugged_is_said_so(page: Page, site: Site) -> None:
+def test_microphone_unplugged_keeps_analysis(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
     open_page(page, site)
     page.click("#microphone")
@@ -401,7 +403,7 @@ def test_a_microphone_that_is_unplugged_is_said_so(page: Page, site: Site) -> No
     wait_for(page, "done")
 
 
-def test_a_microphone_that_cannot_be_read_is_closed(page: Page, site: Site) -> None:
+def test_microphone_closes_after_worklet_error(page: Page, site: Site) -> None:
     page.add_init_script(WATCHED)
     open_page(page, site)
     page.evaluate(
@@ -416,7 +418,7 @@ def test_a_microphone_that_cannot_be_read_is_closed(page: Page, site: Site) -> N
     wait_for_steps(page, 3)
 
 
-def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
+def test_example_reports_failed_download(page: Page) -> None:
     page.route("**/examples/**", lambda route: route.fulfill(status=404))
     example(page).click()
     expect(page.locator("#message")).to_have_text(
@@ -424,7 +426,7 @@ def test_an_example_that_is_gone_is_said_so(page: Page) -> None:
     )
 
 
-def test_what_is_no_audio_is_said_so(page: Page, tmp_path: Path) -> None:
+def test_file_without_audio_reports_problem(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "noise.mp3"
     bad.write_bytes(os.urandom(5_000))
     page.set_input_files("#file", bad)
@@ -434,7 +436,7 @@ def test_what_is_no_audio_is_said_so(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#message")).to_be_empty()
 
 
-def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
+def test_file_of_silence_has_no_genre(page: Page, tmp_path: Path) -> None:
     sf.write(tmp_path / "silent.wav", np.zeros(5 * 44_100), 44_100)
     page.set_input_files("#file", tmp_path / "silent.wav")
     wait_for(page, "done")
@@ -446,7 +448,7 @@ def test_page_says_that_silence_is_no_music(page: Page, tmp_path: Path) -> None:
     assert len({tuple(upper[i : i + 4]) for i in range(0, len(upper), 4)}) == 1
 
 
-def test_a_network_is_picked(
+def test_network_menu_classifies_again(
     browser: Browser, site: Site, trained: Path, clips: Path, tmp_path: Path
 ) -> None:
     other = untrained(
@@ -470,7 +472,7 @@ def test_a_network_is_picked(
     page.close()
 
 
-def test_a_network_that_cannot_be_run_is_said_so(browser: Browser, site: Site) -> None:
+def test_damaged_network_is_reported(browser: Browser, site: Site) -> None:
     for path in (site.folder / "networks").iterdir():
         path.write_text("damaged")
     page = browser.new_page(bypass_csp=True)
@@ -514,7 +516,7 @@ def test_page_works_without_a_connection(browser: Browser, site: Site, clips: Pa
     context.close()
 
 
-def test_a_new_version_replaces_the_old_one(browser: Browser, site: Site, trained: Path) -> None:
+def test_service_worker_replaces_old_version(browser: Browser, site: Site, trained: Path) -> None:
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(site.address)
@@ -538,7 +540,9 @@ def test_a_new_version_replaces_the_old_one(browser: Browser, site: Site, traine
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 360])
-def test_axe_finds_nothing_serious(page: Page, clips: Path, scheme: Any, width: int) -> None:
+def test_accessibility_has_no_serious_violations(
+    page: Page, clips: Path, scheme: Any, width: int
+) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     found = Axe().run(page).response["violations"]
@@ -581,7 +585,7 @@ def test_definitions_appear_on_focus(page: Page) -> None:
     expect(tip).to_be_hidden()
 
 
-def test_the_keyboard_reaches_everything(page: Page) -> None:
+def test_keyboard_reaches_all_controls(page: Page) -> None:
     example(page).click()
     wait_for(page, "done")
     page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
@@ -594,7 +598,7 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     assert places == sorted(places)
 
 
-def test_forced_colours_keep_the_legend(page: Page) -> None:
+def test_forced_colours_keep_legend(page: Page) -> None:
     page.emulate_media(forced_colors="active")
     colours = page.eval_on_selector_all(
         "#genres .mark", "marks => marks.map((mark) => getComputedStyle(mark).backgroundColor)"
@@ -602,7 +606,7 @@ def test_forced_colours_keep_the_legend(page: Page) -> None:
     assert len(set(colours)) == 3
 
 
-def test_reduced_motion_moves_the_playhead_by_steps(page: Page) -> None:
+def test_reduced_motion_moves_playhead_in_steps(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     example(page).click()
     wait_for(page, "done")
@@ -619,7 +623,7 @@ def test_reduced_motion_moves_the_playhead_by_steps(page: Page) -> None:
     assert 1 < places < 10
 
 
-def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
+def test_phone_layout_fits_width(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     example(page).click()
     wait_for(page, "done")
@@ -635,7 +639,7 @@ def test_nothing_sticks_out_on_a_phone(page: Page) -> None:
     assert height < 45  # on one line
 
 
-def test_firefox_plays_and_classifies(firefox: Firefox, site: Site, clips: Path) -> None:
+def test_firefox_classifies_file_and_microphone(firefox: Firefox, site: Site, clips: Path) -> None:
     firefox.goto(site.address)
     firefox.wait_for("document.body.dataset.state === 'idle'")
     firefox.set_files("#file", sorted(clips.glob("Folk*.mp3"))[1])

@@ -38,7 +38,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, finished: Path) -> It
     assert [url for url in requests if not url.startswith("data:")] == [address]
 
 
-def test_figures_are_those_of_the_files(page: Page, finished: Path) -> None:
+def test_report_figures_equal_result_files(page: Page, finished: Path) -> None:
     report = finished / "results/local/report"
     results = pd.read_csv(report / "results.csv").set_index(["protocol", "model"])
     best = results.loc["artist"]["validation_accuracy"].idxmax()
@@ -60,7 +60,7 @@ def test_figures_are_those_of_the_files(page: Page, finished: Path) -> None:
     assert (report / "index.html").stat().st_size < 1_000_000
 
 
-def test_model_and_protocol_are_chosen(page: Page, finished: Path) -> None:
+def test_report_menus_choose_model_and_protocol(page: Page, finished: Path) -> None:
     counts = pd.read_csv(finished / "results/local/report/confusions.csv")
     titles = {"knn": "k nearest neighbours", "crnn": "C-RNN"}
     for model, protocol in [("knn", "random"), ("crnn", "official")]:
@@ -156,7 +156,7 @@ def test_definitions_appear_by_keyboard_and_by_touch(
     expect(tip).to_be_hidden()
 
 
-def test_it_prints(browser: Browser, finished: Path) -> None:
+def test_report_prints_on_white_paper(browser: Browser, finished: Path) -> None:
     page = browser.new_page()
     page.goto((finished / "results/local/report/index.html").as_uri())
     page.emulate_media(media="print", color_scheme="dark")

@@ -36,9 +36,7 @@ def wav(rate: int) -> bytes:
     return file.getvalue()
 
 
-def test_an_upload_gets_the_prediction_of_the_file(
-    server: Server, trained: Path, clips: Path
-) -> None:
+def test_upload_equals_classify_file(server: Server, trained: Path, clips: Path) -> None:
     file = sorted(clips.glob("Folk*.mp3"))[1]
     status, answer = post(server, file.read_bytes())
     expected = classify_file(load_model(trained), str(file), excerpt=None)
@@ -66,14 +64,14 @@ def get(server: Server, path: str, **headers: str) -> tuple[int, Any, bytes]:
         (wav(100), 422, "not music: 1 channels at 100 Hz"),
     ],
 )
-def test_what_is_no_audio_gets_one_sentence(
+def test_upload_without_audio_returns_422(
     server: Server, body: bytes, status: int, reason: str
 ) -> None:
     found, answer = post(server, body)
     assert found == status and answer["error"].startswith(reason)
 
 
-def test_three_hours_are_too_long(server: Server) -> None:
+def test_upload_of_three_hours_is_refused(server: Server) -> None:
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 8_000, 1, format="FLAC") as sound:
         for _ in range(180):
@@ -84,7 +82,7 @@ def test_three_hours_are_too_long(server: Server) -> None:
     assert server.watched.memory_info().rss < before + 400 * 2**20
 
 
-def test_an_upload_in_a_form_is_taken(server: Server, trained: Path, clips: Path) -> None:
+def test_upload_in_form_equals_classify_file(server: Server, trained: Path, clips: Path) -> None:
     file = sorted(clips.glob("Folk*.mp3"))[1]
     status, answer = post(server, *multipart(file.read_bytes(), "song.mp3"))
     expected = classify_file(load_model(trained), str(file), excerpt=None)
@@ -104,7 +102,7 @@ def test_an_upload_in_a_form_is_taken(server: Server, trained: Path, clips: Path
     assert status == 400 and answer["error"].startswith("not a form with one file")
 
 
-def test_silence_gets_no_genre(server: Server) -> None:
+def test_upload_of_silence_has_no_genre(server: Server) -> None:
     file = io.BytesIO()
     sf.write(file, np.zeros(2 * RATE), RATE, format="WAV")
     status, answer = post(server, file.getvalue())
@@ -121,7 +119,7 @@ def half_sent(server: Server, content: bytes, length: int) -> Iterator[socket.so
         yield raw
 
 
-def test_uploads_have_so_many_places(server: Server) -> None:
+def test_uploads_beyond_limit_return_503(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(32):
             stack.enter_context(half_sent(server, b"R", 100))
@@ -139,14 +137,14 @@ def test_uploads_have_so_many_places(server: Server) -> None:
     raise AssertionError("places of those who have gone are not free again")
 
 
-def test_uploads_that_stand_still_do_not_keep_others_out(server: Server) -> None:
+def test_stalled_uploads_do_not_block_others(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(8):
             stack.enter_context(half_sent(server, b"R", 100))
         assert post(server, wav(RATE))[0] == 200
 
 
-def test_who_has_gone_is_not_classified(server: Server) -> None:
+def test_uploads_of_disconnected_clients_are_dropped(server: Server) -> None:
     """Half an hour of audio would block the only thread for seconds, and other uploads with it."""
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 22_050, 1, format="FLAC") as sound:
@@ -166,7 +164,7 @@ def test_who_has_gone_is_not_classified(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, "FLAC"), (signal.SIGTERM, "MP3")])
-def test_a_signal_ends_the_server_whatever_it_does(
+def test_signal_stops_busy_server(
     trained: Path, tmp_path: Path, number: signal.Signals, kind: str
 ) -> None:
     """With a half-sent upload, and a long one that is being classified."""
@@ -186,7 +184,7 @@ def test_a_signal_ends_the_server_whatever_it_does(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_server_leaves_no_uploads(trained: Path, tmp_path: Path) -> None:
+def test_killed_server_leaves_no_uploads(trained: Path, tmp_path: Path) -> None:
     server = Server(trained, tmp_path)
     server.wait()
     with half_sent(server, bytes(3_000_000), 4_000_000):
@@ -196,7 +194,7 @@ def test_a_killed_server_leaves_no_uploads(trained: Path, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_all_addresses_are_named_with_a_warning(trained: Path, tmp_path: Path) -> None:
+def test_host_for_all_addresses_prints_warning(trained: Path, tmp_path: Path) -> None:
     server = Server(trained, tmp_path, "--host", "0.0.0.0")
     server.wait()
     server.process.terminate()
@@ -205,7 +203,7 @@ def test_all_addresses_are_named_with_a_warning(trained: Path, tmp_path: Path) -
     assert "warning: every device on this network can open the page at http://" in output
 
 
-def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:
+def test_upload_over_500_mb_returns_413(server: Server) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(600):
             yield b"\0" * 2**20
@@ -217,7 +215,7 @@ def test_an_upload_that_is_too_large_is_cut_off(server: Server) -> None:
         pass  # the server closed the connection while the client was sending, which is fine
 
 
-def test_another_origin_is_turned_away(server: Server) -> None:
+def test_other_origins_and_hosts_are_refused(server: Server) -> None:
     for origin in ("http://evil.example", "http://[::1", "null"):
         assert post(server, wav(RATE), {"Origin": origin}) == (
             403,
@@ -228,7 +226,7 @@ def test_another_origin_is_turned_away(server: Server) -> None:
     assert get(server, "/", Host="evil.example")[0] == 400
 
 
-def test_answers_forbid_what_the_page_does_not_need(server: Server) -> None:
+def test_responses_have_security_headers(server: Server) -> None:
     for path in ("/", "/worker.js", "/docs", "/no"):
         _, headers, _ = get(server, path)
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -236,7 +234,7 @@ def test_answers_forbid_what_the_page_does_not_need(server: Server) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_server_gives_the_page_of_songnet_site(server: Server, trained: Path) -> None:
+def test_server_serves_files_of_site(server: Server, trained: Path) -> None:
     for name, file in site_files([load_model(trained)], offline=False).items():
         status, headers, found = get(server, f"/{name}")
         assert (status, found) == (200, content(file)), name
@@ -265,7 +263,7 @@ def test_api_is_documented(server: Server) -> None:
     assert "http" not in page.replace("http://127.0.0.1:8765/", "")  # nothing from other hosts
 
 
-def test_files_outside_are_not_served(server: Server) -> None:
+def test_paths_outside_site_return_404(server: Server) -> None:
     for path in ("/../server.py", "/%2e%2e/server.py", "/examples/../best.safetensors"):
         with socket.create_connection(("127.0.0.1", server.port)) as raw:
             raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())

@@ -110,7 +110,7 @@ def wait_for(found: Callable[[], list[Job]], process: subprocess.Popen[str]) -> 
     return jobs
 
 
-def test_results_equal_those_of_a_local_run(survived: Survived, finished: Path) -> None:
+def test_slurm_results_equal_local_run(survived: Survived, finished: Path) -> None:
     here, there = (
         pd.read_csv(project / "results/local/report/results.csv").drop(columns="train_seconds")
         for project in (finished, survived.project)
@@ -119,7 +119,7 @@ def test_results_equal_those_of_a_local_run(survived: Survived, finished: Path) 
     pd.testing.assert_frame_equal(same.reset_index(drop=True), there, check_exact=True)
 
 
-def test_a_job_over_its_memory_gets_more(survived: Survived) -> None:
+def test_job_over_memory_is_retried_with_more(survived: Survived) -> None:
     shards = [job for job in survived.jobs if "mel" in job.comment]
     assert [(job.state, job.memory) for job in shards] == [
         ("FAILED", "100M"),
@@ -129,7 +129,7 @@ def test_a_job_over_its_memory_gets_more(survived: Survived) -> None:
     assert "memory limit" in logs[0].read_text()
 
 
-def test_a_cancelled_training_is_tried_again_with_more_memory(survived: Survived) -> None:
+def test_cancelled_training_is_retried_with_more_memory(survived: Survived) -> None:
     (cancelled,) = [job for job in survived.jobs if job.state == "CANCELLED"]
     again = [job for job in survived.jobs if job.comment == cancelled.comment][-1]
     assert again.state == "COMPLETED"
@@ -137,7 +137,7 @@ def test_a_cancelled_training_is_tried_again_with_more_memory(survived: Survived
     assert second == 2 * first
 
 
-def test_a_killed_snakemake_starts_again_beside_its_jobs(survived: Survived) -> None:
+def test_killed_snakemake_resumes_beside_its_jobs(survived: Survived) -> None:
     left = {job.number for job in survived.killed if job.state == "RUNNING"}
     assert left
     again = [
@@ -150,12 +150,12 @@ def test_a_killed_snakemake_starts_again_beside_its_jobs(survived: Survived) -> 
     assert not [job for job in again if "mel" in job.comment]
 
 
-def test_each_training_has_a_gpu_of_its_own(survived: Survived) -> None:
+def test_trainings_request_one_gpu_each(survived: Survived) -> None:
     assert {job.gpus for job in survived.jobs if "train_crnn" in job.comment} == {"gres:gpu:1"}
     assert {job.gpus for job in survived.jobs if "train_crnn" not in job.comment} == {"N/A"}
 
 
-def test_a_library_is_tagged_as_by_the_local_command(
+def test_library_table_equals_songnet_tag(
     environment: dict[str, str], trained: Path, clips: Path, tmp_path: Path
 ) -> None:
     """One of three shares is cancelled, and tried again."""

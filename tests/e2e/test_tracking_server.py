@@ -105,7 +105,7 @@ def untrained(finished: Path, tmp_path: Path) -> Path:
     return project
 
 
-def test_a_server_that_is_down_costs_no_training(
+def test_server_down_keeps_training_and_uploads_later(
     server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """The server is down around the training; the next run uploads everything once."""
@@ -130,7 +130,7 @@ def test_a_server_that_is_down_costs_no_training(
     assert not (project / "mlflow.db").exists()
 
 
-def test_a_training_can_be_watched(
+def test_live_run_receives_epochs_of_training(
     server: MLflowServer, untrained: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """The training itself logs its epochs; no other rule runs."""
@@ -149,7 +149,7 @@ def test_a_training_can_be_watched(
     assert accuracies(watched.info.run_id) == list(trained.itertuples(index=False, name=None))
 
 
-def test_eight_parallel_jobs_lose_nothing(server: MLflowServer, tmp_path: Path) -> None:
+def test_parallel_writers_lose_no_metrics(server: MLflowServer, tmp_path: Path) -> None:
     folders = [tmp_path / f"runs/artist/knn/{seed}" for seed in range(1, WRITERS + 1)]
     for seed, folder in enumerate(folders, 1):
         write_run(folder, seed)
@@ -182,9 +182,7 @@ def test_eight_parallel_jobs_lose_nothing(server: MLflowServer, tmp_path: Path) 
     assert len(logged) == WRITERS
 
 
-def test_a_server_that_dies_during_a_training_gets_it_later(
-    server: MLflowServer, tmp_path: Path
-) -> None:
+def test_server_lost_during_training_gets_run_later(server: MLflowServer, tmp_path: Path) -> None:
     folder = tmp_path / "runs/artist/knn/1"
     write_run(folder, 1)
     rows = history(1).to_dict("records")

@@ -44,7 +44,7 @@ def tracks() -> pd.DataFrame:
     )
 
 
-def test_errors_of_each_genre() -> None:
+def test_genre_errors_hardest_genre_first() -> None:
     errors = error_analysis.genre_errors(predictions())
     assert [row["genre"] for row in errors] == ["Pop", "Rock", "Folk"]  # hardest genre first
     pop, _, folk = errors
@@ -57,7 +57,7 @@ def test_errors_of_each_genre() -> None:
     assert error_analysis.top_accuracy(predictions(), 2) == pytest.approx(5 / 6)
 
 
-def test_calibration() -> None:
+def test_reliability_bins_and_calibration_error() -> None:
     bootstrap = Bootstrap(tracks()["artist_id"], 500, 0.95)
     found = error_analysis.reliability(predictions(), bootstrap, bins=5)
     # Confidences .8 .6 .9 .5 .7 .5: bins (0.4, 0.6] with 1 of 3 correct, (0.6, 0.8] with 2 of 2,
@@ -74,7 +74,7 @@ def test_calibration() -> None:
     }
 
 
-def test_intervals_of_calibration_are_over_artists() -> None:
+def test_reliability_intervals_are_over_artists() -> None:
     """Each artist has all ten tracks correct or none: ten independent observations, not 100."""
     truth = np.repeat(np.tile(["Folk", "Pop"], 5), 10)
     table = pd.DataFrame({"track_id": range(100), "genre": truth, "predicted": "Folk"})
@@ -86,7 +86,7 @@ def test_intervals_of_calibration_are_over_artists() -> None:
     assert (row.ci_low, row.ci_high) == pytest.approx((0.2, 0.8))  # binomial quantiles for ten
 
 
-def test_artists() -> None:
+def test_artist_errors_of_artists_with_enough_tracks() -> None:
     found = error_analysis.artist_errors(predictions(), tracks(), min_tracks=2)
     assert found.to_dict("records") == [
         {"artist": "B", "genre": "Pop", "predictions": 3, "accuracy": pytest.approx(1 / 3),
@@ -104,14 +104,14 @@ def test_artists() -> None:
     assert text == "2: 50.0 % always correct, 0.0 % never"
 
 
-def test_artists_without_a_name_bear_their_number() -> None:
+def test_artist_errors_name_unnamed_artists_by_number() -> None:
     numbered = tracks().assign(artist=None)
     named = numbered.assign(artist_id=["a", "a", "b", "b", "b", None])
     for table, expected in [(numbered, ["artist 20", "artist 10"]), (named, ["b", "a"])]:
         assert list(error_analysis.artist_errors(predictions(), table, 2)["artist"]) == expected
 
 
-def test_nearest_artists() -> None:
+def test_nearest_artists_by_cosine_of_embeddings() -> None:
     known, tested = tracks().loc[[1, 2, 3, 4]], tracks().loc[[5]].assign(artist_id=30)
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     found = error_analysis.nearest_artists(
@@ -124,7 +124,7 @@ def test_nearest_artists() -> None:
     assert text == "0.0 % of 1 artists"
 
 
-def test_artists_of_one_name_stay_apart() -> None:
+def test_nearest_artists_keeps_equal_names_apart() -> None:
     known, tested = tracks().loc[[1, 2, 3, 4]], tracks().loc[[3, 5]]
     tested = tested.assign(artist="Same", genre="Pop", artist_id=[30, 31])
     embeddings = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
@@ -135,7 +135,7 @@ def test_artists_of_one_name_stay_apart() -> None:
     ]  # fmt: skip
 
 
-def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
+def test_nearest_artists_excludes_self_and_unknown_artists() -> None:
     embeddings = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], np.float32)
     some = tracks().loc[[1, 2, 3, 4]]
     found = error_analysis.nearest_artists(some, embeddings, some, embeddings)
@@ -147,7 +147,7 @@ def test_no_artist_is_its_own_neighbour_and_none_may_be_named() -> None:
         assert analysis_page.neighbours_table(found).empty
 
 
-def test_secondary_labels() -> None:
+def test_secondary_labels_excuse_errors() -> None:
     found = error_analysis.secondary_labels(predictions(), tracks())
     # Track 3 has the labels Pop and Rock, predicted Rock; track 5 has Folk in addition to Rock.
     assert (found.predictions, found.wrong, found.excused) == (2, 3, 1)
@@ -168,7 +168,7 @@ def test_accuracy_has_an_interval_where_there_are_artists_enough() -> None:
 @pytest.mark.parametrize(
     "name", ["artist", "artist_id", "title", "license", "top_genres", "probability", "right"]
 )
-def test_a_genre_may_bear_the_name_of_a_column_of_tracks(name: str) -> None:
+def test_confident_errors_with_genre_named_like_a_column(name: str) -> None:
     """`check_genres` only refuses the columns of predictions.parquet."""
     named = predictions().replace("Rock", name).rename(columns={"Rock": name})
     known = tracks().replace("Rock", name)

@@ -28,7 +28,7 @@ def folder(trained: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.Monke
     return tmp_path
 
 
-def test_public_names_are_there_and_documented() -> None:
+def test_public_names_exist_with_docstrings() -> None:
     assert set(songnet.__all__) <= set(dir(songnet))
     for name in songnet.__all__:
         assert inspect.getdoc(getattr(songnet, name)), name
@@ -37,26 +37,26 @@ def test_public_names_are_there_and_documented() -> None:
     assert (Path(songnet.__file__).parent / "py.typed").exists()
 
 
-def test_import_loads_no_library() -> None:
+def test_import_songnet_loads_no_heavy_library() -> None:
     modules = loaded("import songnet")
     assert "songnet" in modules and not modules & HEAVY
     assert "torch" in loaded("import songnet; songnet.Model")
 
 
 @pytest.mark.parametrize("module", EXAMPLES, ids=lambda module: module.__name__)
-def test_examples_give_what_they_say(module: Any, folder: Path) -> None:
+def test_docstring_examples_pass(module: Any, folder: Path) -> None:
     names = {"songnet": songnet, "np": np, "model": songnet.load()}
     found = doctest.testmod(importlib.import_module(module.__name__), extraglobs=names)
     assert found.failed == 0
 
 
-def test_the_page_on_python_gives_what_it_says(folder: Path) -> None:
+def test_python_page_examples_pass(folder: Path) -> None:
     page = Path(__file__).parents[2] / "docs/how-to/python.md"
     found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert found.attempted >= 8 and found.failed == 0
 
 
-def test_classify_takes_one_file_or_several(folder: Path) -> None:
+def test_classify_one_file_or_list(folder: Path) -> None:
     network = songnet.load()
     one = network.classify(Path("song.mp3"))
     several = network.classify(["song.mp3", "missing.mp3"])
@@ -69,7 +69,7 @@ def test_classify_takes_one_file_or_several(folder: Path) -> None:
         network.classify("missing.mp3")
 
 
-def test_embed_agrees_with_the_stream(folder: Path) -> None:
+def test_embed_equals_stream(folder: Path) -> None:
     """Both describe the whole file with the same numbers."""
     import soundfile as sf
 

@@ -79,7 +79,7 @@ def test_audio_files_of_a_list(
         list(audio_files([listed]))
 
 
-def test_audio_files_name_what_cannot_be_read(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_files_reports_unreadable_paths(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SongNetError, match=r"nowhere: no such file or folder$"):
         list(audio_files([music / "nowhere"]))
 

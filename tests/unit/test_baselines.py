@@ -18,7 +18,7 @@ from tests.configured import MODELS
         ({"C": "hot"}, r"^models\.yaml: sklearn\.svm\.SVC: The 'C' parameter of SVC must be"),
     ],
 )
-def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> None:
+def test_fit_baseline_reports_wrong_parameters(parameters: dict[str, Any], message: str) -> None:
     rng = np.random.default_rng(0)
     columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
     features = pd.DataFrame(rng.normal(size=(20, 3)), range(20), columns)
@@ -40,7 +40,7 @@ def test_wrong_arguments_are_named(parameters: dict[str, Any], message: str) -> 
         ("sklearn.svm.SVC", {"decision_function_shape": "ovo"}),  # a score for each pair of classes
     ],
 )
-def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, Any]) -> None:
+def test_fit_baseline_refuses_other_estimators(estimator: str, parameters: dict[str, Any]) -> None:
     columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])
     features = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), range(20), columns)
     subsets = pd.Series(["train"] * 14 + ["validation"] * 6)
@@ -50,7 +50,7 @@ def test_what_does_not_classify_is_named(estimator: str, parameters: dict[str, A
 
 
 @pytest.mark.parametrize("genres", [["Pop", "Rock"], ["Folk", "Pop", "Rock"]])
-def test_scores_become_probabilities_by_the_temperature_that_fits_best(genres: list[str]) -> None:
+def test_svm_probabilities_use_temperature_of_least_loss(genres: list[str]) -> None:
     rng = np.random.default_rng(1)
     truth = np.arange(150) % len(genres)
     columns = pd.MultiIndex.from_product([["mfcc"], ["mean"], range(3)])

@@ -69,7 +69,7 @@ def test_card_has_data_protocol_accuracy_genres_limits_and_licence(tmp_path: Pat
     assert "share artists" not in card and "optimistic" not in card
 
 
-def test_card_says_that_validation_tracks_also_chose(tmp_path: Path) -> None:
+def test_card_without_test_set_is_marked_optimistic(tmp_path: Path) -> None:
     card = card_of(tmp_path, run(tmp_path, 1, 0.6875, None))
     assert "68.8 % on 31 validation tracks" in card and "the figure is optimistic" in card
 
@@ -83,9 +83,7 @@ def test_card_says_that_validation_tracks_also_chose(tmp_path: Path) -> None:
         ({"pretrained": "50 tags of Last.fm"}, "pretrained by others: 50 tags of Last.fm."),
     ],
 )
-def test_card_names_what_limits_a_network(
-    change: dict[str, Any], said: str, tmp_path: Path
-) -> None:
+def test_card_lists_limits_of_network(change: dict[str, Any], said: str, tmp_path: Path) -> None:
     folder = run(tmp_path, 1, 0.5, {"accuracy": 0.5, "recall": 0.5})
     assert said not in card_of(tmp_path, folder)
     network, genres, facts = load(folder / "model.safetensors")

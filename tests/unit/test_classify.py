@@ -48,7 +48,7 @@ def looking_ahead(path: Path) -> Path:
     return path
 
 
-def test_a_network_that_is_passed_over_is_named(
+def test_find_model_warns_about_skipped_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,9 +67,7 @@ def test_a_network_that_is_passed_over_is_named(
     assert not capsys.readouterr().err
 
 
-def test_an_error_of_ours_is_no_file_that_cannot_be_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_classify_file_raises_own_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def resample(clip: Any, rate: int) -> Any:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -102,7 +100,7 @@ def test_classify_gives_silence_no_genre(tmp_path: Path, kind: str) -> None:
     assert row["probabilities"] is None and row["timeline"] == [] and "error" not in row
 
 
-def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
+def test_description_states_subset_of_accuracy(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     measured = {"subset": "test", "accuracy": 0.9, "ci_low": 0.8, "ci_high": 1.0, "tracks": 30}
     trained = "causal C-RNN, trained on local archives (artist split)."
@@ -124,7 +122,7 @@ def test_the_accuracy_says_what_it_was_measured_on(tmp_path: Path) -> None:
     assert about(model)["reads_metadata"] is True
 
 
-def test_the_timeline_tells_where_the_music_turns() -> None:
+def test_timeline_has_turns_between_genres() -> None:
     """Ten steps of one genre, ten of another, and a step of a third, which is smoothed away."""
     model: Any = SimpleNamespace(genres=["Folk", "Pop", "Rock"], step_seconds=1.0)
     now = np.repeat(np.eye(3, dtype=np.float32)[[0, 2]], 10, axis=0)

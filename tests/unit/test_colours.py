@@ -25,7 +25,7 @@ def contrast(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("scheme", PAPERS)
-def test_text_contrasts_with_its_cell(scheme: str) -> None:
+def test_text_on_heat_contrasts_with_cell(scheme: str) -> None:
     paper, ink = map(channels, PAPERS[scheme])
     for *rgb, alpha in HEAT(np.linspace(0, 1, 11)):
         assert contrast(alpha * np.array(rgb) + (1 - alpha) * paper, ink) >= 4.5

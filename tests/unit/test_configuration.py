@@ -30,7 +30,7 @@ def with_models(path: Path, entries: str) -> dict[str, Any]:
     return check_models(read_models(path))
 
 
-def test_defaults_equal_the_commented_file() -> None:
+def test_defaults_equal_config_yaml() -> None:
     written = read_yaml(ROOT / "config/config.yaml")
     filled = {key: checked()[key] for key in ("spectrogram", "seeds")}
     assert checked() == written | filled == check(written, DATASETS)
@@ -116,7 +116,7 @@ def test_defaults_equal_the_commented_file() -> None:
         ({"features": "no.csv"}, "features: must be 'computed' or 'published', got 'no.csv'"),
     ],
 )
-def test_errors_name_the_key(config: dict[str, Any], message: str) -> None:
+def test_check_reports_key(config: dict[str, Any], message: str) -> None:
     with pytest.raises(SongNetError, match="^config key " + re.escape(message)) as error:
         checked(**config)
     assert "\n" not in str(error.value)
@@ -205,7 +205,7 @@ OF_BASELINES, OF_NETWORKS = (
         ("x: {like: fusion, members: [fusion]}", "x.members: 'fusion' is not a trained model"),
     ],
 )
-def test_errors_name_the_entry_of_a_model(entry: str, message: str, path: Path) -> None:
+def test_read_models_reports_entry(entry: str, message: str, path: Path) -> None:
     with pytest.raises(SongNetError, match=rf"^(.*/)?models\.yaml: {re.escape(message)}") as error:
         with_models(path, entry)
     assert "\n" not in str(error.value)
@@ -235,9 +235,7 @@ def test_errors_name_the_entry_of_a_model(entry: str, message: str, path: Path) 
         ("local_mels", {"clips": False}, "clips: must be True, got False"),
     ],
 )
-def test_errors_name_the_entry_of_a_data_set(
-    name: str, changes: dict[str, Any], message: str
-) -> None:
+def test_check_datasets_reports_entry(name: str, changes: dict[str, Any], message: str) -> None:
     datasets = DATASETS | {name: DATASETS[name] | changes}
     where = rf"^datasets\.yaml: {name}\.?"
     with pytest.raises(SongNetError, match=where + re.escape(message)) as error:
@@ -245,11 +243,11 @@ def test_errors_name_the_entry_of_a_data_set(
     assert "\n" not in str(error.value)
 
 
-def test_the_demo_has_the_genres_that_can_be_composed() -> None:
+def test_demo_genres_equal_styles() -> None:
     assert set(get_args(Style)) == set(STYLES) == set(GENRE_IDS)
 
 
-def test_an_entry_of_a_data_set_is_whole() -> None:
+def test_check_datasets_refuses_empty_entry_and_bad_name() -> None:
     assert check_datasets(DATASETS) == DATASETS
     with pytest.raises(SongNetError, match=r"mine: must be keys and values, got None"):
         check_datasets(DATASETS | {"mine": None})
@@ -257,7 +255,7 @@ def test_an_entry_of_a_data_set_is_whole() -> None:
         check_datasets(DATASETS | {"my/own": DATASETS["local"]})
 
 
-def test_a_file_that_is_not_utf_8_is_named(path: Path) -> None:
+def test_read_models_refuses_other_encoding(path: Path) -> None:
     path.write_bytes("svm: {title: Stützvektoren}".encode("latin-1"))
     problem = r"^.*models\.yaml: not valid YAML: .*invalid start byte"
     with pytest.raises(SongNetError, match=problem) as error:
@@ -274,7 +272,7 @@ def test_a_file_that_is_not_utf_8_is_named(path: Path) -> None:
         ("a: 2024-99-99", "not valid YAML: month must be"),
     ],
 )
-def test_a_file_without_keys_and_values_is_named(path: Path, text: str, message: str) -> None:
+def test_read_yaml_refuses_other_files(path: Path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(SongNetError, match=rf"models\.yaml: {message}"):
         read_yaml(path)
@@ -282,7 +280,7 @@ def test_a_file_without_keys_and_values_is_named(path: Path, text: str, message:
         read_yaml(path.with_name("nowhere.yaml"))
 
 
-def test_numbers_may_have_an_exponent(path: Path) -> None:
+def test_read_models_reads_exponents_as_numbers(path: Path) -> None:
     """YAML 1.1 reads 1e-3 as text."""
     models = with_models(
         path,
@@ -295,7 +293,7 @@ def test_numbers_may_have_an_exponent(path: Path) -> None:
     assert models["y"]["parameters"] == {"C": 100.0, "gamma": 0.0025, "kernel": "1e2"}
 
 
-def test_the_ablation_changes_one_thing() -> None:
+def test_ablation_variants_change_one_setting() -> None:
     """poster_net_same_recipe is the poster's network with the training of the causal one."""
     ablation = read_yaml(ROOT / "config/ablation.yaml")
     causal = MODELS[ablation["reference"]]
@@ -316,7 +314,7 @@ def test_the_ablation_changes_one_thing() -> None:
 
 
 @pytest.mark.parametrize("name", ["http.client.Clients", "json.JSONDecoder", "zlib.Any", "numpy.A"])
-def test_an_estimator_is_found_as_far_as_its_module_tells(path: Path, name: str) -> None:
+def test_read_models_checks_estimator_where_module_allows(path: Path, name: str) -> None:
     """A compiled module does not list its names, and one with `__getattr__` may have any."""
     entry = f"x: {{like: svm, title: x, estimator: {name}}}"
     if name == "http.client.Clients":
@@ -346,9 +344,7 @@ def test_an_estimator_is_found_as_far_as_its_module_tells(path: Path, name: str)
         ({"tracking": {"experiment": "null"}}, {}),
     ],
 )
-def test_text_from_the_command_line_gets_its_type(
-    given: dict[str, Any], typed: dict[str, Any]
-) -> None:
+def test_check_converts_text_of_command_line(given: dict[str, Any], typed: dict[str, Any]) -> None:
     expected = {
         key: value | typed.get(key, {}) if isinstance(value, dict) else typed.get(key, value)
         for key, value in checked().items()
@@ -356,12 +352,12 @@ def test_text_from_the_command_line_gets_its_type(
     assert repr(checked(**given)) == repr(expected)
 
 
-def test_tables_may_be_merged(path: Path) -> None:
+def test_read_yaml_merges_anchors(path: Path) -> None:
     path.write_text("a: &a {epochs: 3, ema_decay: 0.2}\nb: {<<: *a, epochs: 4}\n")
     assert read_yaml(path)["b"] == {"epochs": 4, "ema_decay": 0.2}
 
 
-def test_order_makes_no_other_data_set() -> None:
+def test_check_sorts_genres_and_excerpt_seconds() -> None:
     assert checked(genres=["Rock", "Folk"])["genres"] == ["Folk", "Rock"]
     every = DATASETS["fma_small"]["genres"]
     assert checked(dataset="fma_small", genres=every) == checked(dataset="fma_small")
@@ -369,7 +365,7 @@ def test_order_makes_no_other_data_set() -> None:
     assert checked(dataset="fma_medium", genres=["Jazz", "Old-Time / Historic"])["genres"]
 
 
-def test_entries_may_be_like_others(path: Path) -> None:
+def test_read_models_resolves_like(path: Path) -> None:
     path.write_text(
         "a: {title: A, training: {epochs: 3, ema_decay: 0.2}}\n"
         "b: {like: a, title: B, training: {ema_decay: 0}, on_request: true}\n"
@@ -383,7 +379,7 @@ def test_entries_may_be_like_others(path: Path) -> None:
     assert models["b"]["training"] == {"epochs": 1, "ema_decay": 0}
 
 
-def test_the_conda_environment_has_the_locked_versions_of_what_runs() -> None:
+def test_conda_environment_equals_lock_file() -> None:
     pip = read_yaml(ROOT / "envs/songnet.yaml")["dependencies"][-1]["pip"]
     # Without environment markers, since tests may need a package on more platforms.
     lock = (ROOT / "requirements.lock").read_text().splitlines()

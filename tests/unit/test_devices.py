@@ -21,7 +21,7 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
-def test_a_killed_training_leaves_no_lock_behind() -> None:
+def test_free_gpu_after_killed_training() -> None:
     # Another process holds the first of two GPUs and then the second, so the other one is free.
     holder = subprocess.Popen(
         [sys.executable, "-c",
@@ -50,7 +50,7 @@ def hold_a_gpu(events: Any) -> None:
     lock.release()
 
 
-def test_eight_trainings_share_three_gpus() -> None:
+def test_own_gpu_with_eight_trainings_on_three_gpus() -> None:
     context = multiprocessing.get_context("fork")
     events = context.SimpleQueue()
     trainings = [context.Process(target=hold_a_gpu, args=(events,)) for _ in range(8)]
@@ -66,9 +66,7 @@ def test_eight_trainings_share_three_gpus() -> None:
 
 
 @pytest.mark.parametrize(("uuid", "waits"), [("GPU-1", True), ("GPU-2", False)])
-def test_gpus_are_told_apart_by_their_own_numbers(
-    monkeypatch: pytest.MonkeyPatch, uuid: str, waits: bool
-) -> None:
+def test_own_gpu_locks_by_uuid(monkeypatch: pytest.MonkeyPatch, uuid: str, waits: bool) -> None:
     """Two jobs of a scheduler that both see one GPU with index 0, which may be different GPUs."""
     chosen: list[int] = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
@@ -85,7 +83,7 @@ def test_gpus_are_told_apart_by_their_own_numbers(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_machine_without_gpu_waits_for_none() -> None:
+def test_own_gpu_without_gpu_does_not_wait() -> None:
     with own_gpu() as number:
         assert number is None
     tensor = torch.ones(3)
@@ -100,7 +98,7 @@ def test_mixed_precision_computes_in_bfloat16() -> None:
         assert layer(torch.ones(1, 4)).dtype == torch.float32
 
 
-def test_a_gpu_that_imitates_bfloat16_is_left_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_autocast_is_off_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     # An older GPU, as reported by torch.
     monkeypatch.setattr(
         "torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation

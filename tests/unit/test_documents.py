@@ -48,7 +48,7 @@ FREE = ("spectrogram", "tables")  # keys whose inner keys are not fixed
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands(page)}
 
 
-def test_the_recipe_writes_a_manifest_of_gtzan(
+def test_own_music_page_recipe_writes_gtzan_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for i, genre in enumerate(["blues", "jazz"] * 4):
@@ -80,12 +80,12 @@ def hooks() -> Any:
     return module
 
 
-def test_documents_have_commands() -> None:
+def test_commands_finds_commands_of_documents() -> None:
     assert {"make run", "make test", "songnet serve"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("snakemake ")])
-def test_snakemake_commands(command: str, tmp_path: Path) -> None:
+def test_documents_snakemake_commands_are_valid(command: str, tmp_path: Path) -> None:
     options = vars(snakemake.cli.get_argument_parser().parse_args(COMMANDS[command][1:]))
     named = {*options["targets"], *(options["forcerun"] or []), *(options["until"] or [])}
     assert {name for name in named if re.fullmatch(r"[a-z_]+", name)} <= RULES
@@ -118,18 +118,18 @@ def test_snakemake_commands(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_brackets_are_quoted(page: Path) -> None:
+def test_documents_quote_brackets(page: Path) -> None:
     """zsh expands unquoted brackets as glob patterns, and every shell splits at spaces."""
     assert re.findall(r"(?<!')\b[a-z_]+=[\[{][^`\n]*", page.read_text()) == []
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("songnet ")])
-def test_songnet_commands(command: str) -> None:
+def test_documents_songnet_commands_are_valid(command: str) -> None:
     make_parser().parse_args(COMMANDS[command][1:])
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
-def test_make_commands(command: str) -> None:
+def test_documents_make_targets_exist(command: str) -> None:
     targets = re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert COMMANDS[command][1] in targets
 
@@ -159,7 +159,7 @@ def messages() -> list[str]:
     return found + [line for file in plain for line in file.read_text().splitlines()]
 
 
-def test_symptoms_are_what_the_program_says() -> None:
+def test_troubleshooting_page_quotes_messages() -> None:
     """Messages in the troubleshooting tables exist in the code, except SLURM's and MLflow's."""
     page = (ROOT / "docs/how-to/troubleshooting.md").read_text()
     symptoms = []
@@ -175,7 +175,7 @@ def test_symptoms_are_what_the_program_says() -> None:
         assert any(pattern.search(text) for text in said), symptom
 
 
-def test_the_reference_has_every_key_with_its_meaning(hooks: Any) -> None:
+def test_configuration_page_explains_every_key(hooks: Any) -> None:
     table = hooks.part("keys")
     for key, value in checked().items():
         (row,) = re.findall(rf"^\| `{key}` \|.*\| (.+) \|$", table, re.MULTILINE)
@@ -184,19 +184,19 @@ def test_the_reference_has_every_key_with_its_meaning(hooks: Any) -> None:
             assert f"| `{key}.{inner}` |" in table
 
 
-def test_the_reference_has_defaults_and_limits(hooks: Any) -> None:
+def test_configuration_page_has_defaults_and_limits(hooks: Any) -> None:
     table = hooks.part("keys")
     assert re.search(r"`evaluation.resamples` \| `2000` \| integer ≥ 100 ≤ 100000 \|", table)
     assert re.search(r"`protocols` \|.*<br>`official`: ", table)
 
 
-def test_the_reference_has_every_command(hooks: Any) -> None:
+def test_command_line_page_has_every_command(hooks: Any) -> None:
     commands = hooks.part("commands")
     assert {"classify", "tag", "serve"} <= set(re.findall(r"^### songnet (\w+)$", commands, re.M))
     assert "--from-file LIST" in commands
 
 
-def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+def test_site_builds_strictly_and_fetches_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -218,7 +218,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_outside_the_site_lead_somewhere(page: Path) -> None:
+def test_links_outside_site_have_targets(page: Path) -> None:
     found = re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", page.read_text())
     for link in filter(None, (a or b for a, b in found)):
         if link.startswith(("http", "../../")):  # `../../` are pages of the git host itself

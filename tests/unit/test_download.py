@@ -45,7 +45,7 @@ def serve() -> Iterator[Serve]:
         ("says more", 1, 1.0),
     ],
 )
-def test_arrives_in_the_end(
+def test_download_recovers_from_fault(
     tmp_path: Path, serve: Serve, fault: str, faults: int, bytes_sent: float
 ) -> None:
     server = serve(fault, faults)
@@ -55,7 +55,7 @@ def test_arrives_in_the_end(
     assert server.sent <= bytes_sent * len(CONTENT)
 
 
-def test_resumes_what_lies_there(tmp_path: Path, serve: Serve) -> None:
+def test_download_resumes_partial_file(tmp_path: Path, serve: Serve) -> None:
     server = serve()
     (tmp_path / "a.zip.part").write_bytes(CONTENT[:2_000_000])
     download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
@@ -66,7 +66,9 @@ def test_resumes_what_lies_there(tmp_path: Path, serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("fault", "part"), [("ignores range", 2_000_000), ("half, ignores range", 0), ("404", 0)]
 )
-def test_starts_again_or_asks_a_mirror(tmp_path: Path, serve: Serve, fault: str, part: int) -> None:
+def test_download_restarts_or_takes_next_address(
+    tmp_path: Path, serve: Serve, fault: str, part: int
+) -> None:
     """Where the server cannot resume, an interrupted download fails, and the next URL is used."""
     server = serve(fault, 10**6)
     (tmp_path / "a.zip.part").write_bytes(CONTENT[:part])
@@ -77,7 +79,7 @@ def test_starts_again_or_asks_a_mirror(tmp_path: Path, serve: Serve, fault: str,
 
 
 @pytest.mark.parametrize("fault", ["wrong byte", "says less"])
-def test_a_damaged_file_never_gets_the_final_name(tmp_path: Path, serve: Serve, fault: str) -> None:
+def test_download_removes_file_of_wrong_sha1(tmp_path: Path, serve: Serve, fault: str) -> None:
     server = serve(fault, 1)
     with pytest.raises(SongNetError, match=rf"a\.zip: SHA-1 is [0-9a-f]+, expected {SHA1}"):
         download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.01)
@@ -85,7 +87,7 @@ def test_a_damaged_file_never_gets_the_final_name(tmp_path: Path, serve: Serve, 
 
 
 @pytest.mark.parametrize("fault", ["400", "404", "503"])
-def test_a_server_that_never_gives_is_named(tmp_path: Path, serve: Serve, fault: str) -> None:
+def test_download_reports_failing_server(tmp_path: Path, serve: Serve, fault: str) -> None:
     server = serve(fault, 1000)
     with pytest.raises(SongNetError, match=f"answers {fault}") as error:
         download("a.zip", [server.url], SHA1, tmp_path / "a.zip", pause=0.001)
@@ -105,7 +107,7 @@ def interrupted(folder: Path, server: FaultyServer, patience: int) -> subprocess
     return process
 
 
-def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
+def test_download_resumes_after_kill(tmp_path: Path, serve: Serve) -> None:
     server = serve("stall", 1)
     process = interrupted(tmp_path, server, 60)
     os.killpg(process.pid, signal.SIGKILL)
@@ -118,7 +120,7 @@ def test_a_killed_download_goes_on(tmp_path: Path, serve: Serve) -> None:
     assert server.sent <= len(CONTENT) - kept
 
 
-def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Serve) -> None:
+def test_download_twice_at_once_fetches_once(tmp_path: Path, serve: Serve) -> None:
     """As if a job had outlived its Snakemake."""
     server = serve("stall", 1)
     with ThreadPoolExecutor(2) as pool:
@@ -130,7 +132,7 @@ def test_two_downloads_of_one_file_wait_for_each_other(tmp_path: Path, serve: Se
     assert server.sent <= 1.1 * len(CONTENT)
 
 
-def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve) -> None:
+def test_download_waits_for_orphaned_curl(tmp_path: Path, serve: Serve) -> None:
     server = serve("stall", 1)
     process = interrupted(tmp_path, server, 3)
     process.kill()
@@ -142,20 +144,20 @@ def test_a_curl_that_outlives_its_job_is_waited_for(tmp_path: Path, serve: Serve
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
-def test_a_file_that_is_not_there_is_asked_for_once(tmp_path: Path) -> None:
+def test_download_does_not_retry_missing_file(tmp_path: Path) -> None:
     address = f"file://{tmp_path}/nowhere/"
     with pytest.raises(SongNetError, match=r"nowhere/a\.zip: curl ended with status 37"):
         download("a.zip", [address], SHA1, tmp_path / "a.zip", pause=1000)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_written_is_asked_for_once(tmp_path: Path, serve: Serve) -> None:
+def test_download_does_not_retry_unwritable_file(tmp_path: Path, serve: Serve) -> None:
     (tmp_path / "a.zip.part").symlink_to("/dev/full")
     with pytest.raises(SongNetError, match=r"a\.zip\.part: cannot be written"):
         download("a.zip", [serve().url], SHA1, tmp_path / "a.zip", pause=1000)
 
 
-def test_progress_is_on_the_terminal_and_not_in_the_log(tmp_path: Path, serve: Serve) -> None:
+def test_download_shows_progress_on_terminal_only(tmp_path: Path, serve: Serve) -> None:
     program = (
         "import sys, types; from songnet.pipeline.job import job\n"
         "from songnet.data.download import download\n"

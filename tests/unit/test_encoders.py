@@ -56,7 +56,7 @@ def levels(frames: int) -> Tensor:
 @pytest.mark.parametrize("make", [tagger, classifier])
 @pytest.mark.parametrize("pieces", [[24] * 14, [240, 24, 72], [336]])
 @torch.inference_mode()
-def test_streams_of_encoders_are_exact(make: Any, pieces: list[int]) -> None:
+def test_encoder_stream_equals_offline(make: Any, pieces: list[int]) -> None:
     network: Network = make()
     music = levels(336 + 11)
     offline = network(music)
@@ -76,7 +76,7 @@ def test_streams_of_encoders_are_exact(make: Any, pieces: list[int]) -> None:
 
 
 @torch.inference_mode()
-def test_what_comes_after_the_lookahead_changes_nothing() -> None:
+def test_musicnn_step_ignores_music_beyond_lookahead() -> None:
     encoder = tagger().encoder
     music, changed = levels(300), levels(300)
     changed[:, :, 96 + encoder.lookahead :] += 30  # after four steps and their lookahead
@@ -88,7 +88,7 @@ def test_what_comes_after_the_lookahead_changes_nothing() -> None:
 
 
 @torch.inference_mode()
-def test_step_logits_follow_the_last_seconds() -> None:
+def test_step_logits_depend_on_last_seconds() -> None:
     network = classifier("logistic_regression", 0)
     music = levels(24 * 40)
     changed = music.clone()
@@ -98,7 +98,7 @@ def test_step_logits_follow_the_last_seconds() -> None:
     assert not torch.allclose(one.clip_logits[:, -1], other.clip_logits[:, -1], atol=1e-3)
 
 
-def test_convolutions_are_padded_as_tensorflow_pads() -> None:
+def test_musicnn_convolution_pads_as_tensorflow() -> None:
     """An even kernel has one more frame after its centre than before."""
     layer: Any = MusiCNN().front[2]
     assert layer.padding == (63, 64)
@@ -132,7 +132,7 @@ def checkpoint() -> dict[str, np.ndarray]:
             for name, shape in shapes.items()}  # fmt: skip
 
 
-def test_convert_gives_every_tensor_its_place() -> None:
+def test_convert_maps_every_tensor() -> None:
     given = checkpoint()
     found = convert(given)
     network: Any = MusiCNN()
@@ -152,7 +152,7 @@ def test_convert_gives_every_tensor_its_place() -> None:
 
 
 @torch.inference_mode()
-def test_a_genre_has_the_share_of_its_likeliest_tag() -> None:
+def test_tagger_genre_takes_its_likeliest_tag() -> None:
     network = tagger({"Jazz": ["jazz"], "Rock": ["rock", "indie rock"]})
     tags = torch.full((1, 1, len(TAGS)), 0.01)
     tags[..., [TAGS.index(name) for name in ("jazz", "rock", "indie rock")]] = torch.tensor(
@@ -162,13 +162,13 @@ def test_a_genre_has_the_share_of_its_likeliest_tag() -> None:
 
 
 @torch.inference_mode()
-def test_the_tagger_embeds_as_its_encoder_does() -> None:
+def test_tagger_embedding_equals_encoder() -> None:
     network, music = tagger(), levels(24 * 12)
     embedding = network(music).embeddings[0, -1]
     torch.testing.assert_close(embedding, network.encoder.embed(music[0]))
 
 
-def test_known_genres_are_groups_of_known_tags() -> None:
+def test_genres_are_groups_of_known_tags() -> None:
     assert all(tag in TAGS for tags in GENRES.values() for tag in tags)
     assert list(GENRES) == sorted(GENRES) and len(TAGS) == 50
 
@@ -183,7 +183,7 @@ def saved(path: Path, network: Network, genres: list[str], **facts: Any) -> Path
     return path
 
 
-def test_classification_with_an_encoder_equals_the_offline_result(tmp_path: Path) -> None:
+def test_stream_of_tagger_equals_offline(tmp_path: Path) -> None:
     model = load_model(saved(tmp_path / "m.safetensors", tagger(), ["Jazz", "Rock"]))
     assert "not trained on genres" in description(model) and "Jazz and Rock" in description(model)
     assert "need 1.2 s of look-ahead" in description(model)
@@ -207,7 +207,7 @@ def test_classification_with_an_encoder_equals_the_offline_result(tmp_path: Path
         )
 
 
-def test_heads_are_saved_with_their_encoder(tmp_path: Path) -> None:
+def test_save_and_load_classifier_with_encoder(tmp_path: Path) -> None:
     network = classifier()
     path = saved(
         tmp_path / "m.safetensors", network, ["A", "B", "C"], dataset="x", protocol="artist"
@@ -253,7 +253,7 @@ DESCRIBED: dict[str, Any] = {
 
 
 @torch.inference_mode()
-def test_an_onnx_encoder_embeds_as_the_network_does(graph: Path) -> None:
+def test_onnx_encoder_equals_network(graph: Path) -> None:
     encoder = OnnxEncoder(str(graph), output="maps", **DESCRIBED)
     assert encoder.size == MAPS and encoder.frames_per_step == 48
     music = levels(48 * 3 + 20)
@@ -266,7 +266,7 @@ def test_an_onnx_encoder_embeds_as_the_network_does(graph: Path) -> None:
 
 
 @torch.inference_mode()
-def test_a_head_on_an_onnx_encoder_streams(graph: Path, tmp_path: Path) -> None:
+def test_onnx_encoder_head_streams(graph: Path, tmp_path: Path) -> None:
     encoder = OnnxEncoder(str(graph), output="tags", **DESCRIBED)
     config = EncoderConfig(
         BANDS, 2, RATE, encoder.describe(), encoder.size, "logistic_regression", 0
@@ -282,7 +282,7 @@ def test_a_head_on_an_onnx_encoder_streams(graph: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(torch.cat(found, dim=1), network(music).clip_logits)
 
 
-def test_wrong_graphs_are_one_line(graph: Path, tmp_path: Path) -> None:
+def test_onnx_encoder_refuses_wrong_graphs(graph: Path, tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"file": str(tmp_path / "no.onnx")}, "no such file"),
         ({"file": __file__}, "not an ONNX graph"),
@@ -296,6 +296,6 @@ def test_wrong_graphs_are_one_line(graph: Path, tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_musicnn_needs_nothing_beside_its_kind() -> None:
+def test_make_encoder_builds_musicnn_from_kind() -> None:
     encoder = make_encoder(MusiCNNEncoder().describe())
     assert isinstance(encoder, MusiCNNEncoder) and encoder.past % encoder.frames_per_step == 0

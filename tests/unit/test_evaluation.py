@@ -47,7 +47,7 @@ def test_subset_metrics_equal_scikit_learn(table: pd.DataFrame) -> None:
     assert found["ci_low"] < found["accuracy"] < found["ci_high"]
 
 
-def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None:
+def test_subset_metrics_leave_absent_genre_out_of_macro_f1(table: pd.DataFrame) -> None:
     rows = table[(table["genre"] != "Pop") & (table["predicted"] != "Pop")]
     found = subset_metrics(rows, GENRES, Bootstrap(pd.Series(np.arange(200) // 4), 100, 0.95))
     expected = f1_score(rows["genre"], rows["predicted"], average="macro")
@@ -55,7 +55,7 @@ def test_a_genre_that_does_not_occur_lowers_no_mean(table: pd.DataFrame) -> None
     assert found["genres"]["Pop"] == {"precision": 0, "recall": 0, "f1": 0, "tracks": 0}
 
 
-def test_scores_are_missing_where_undefined() -> None:
+def test_genre_scores_are_nan_where_undefined() -> None:
     truth, predicted = pd.Series(list("AABC")), pd.Series(list("ABAC"))
     scores = genre_scores(truth, predicted, list("ABCD"), pd.Series([3, 1, 2, 0]))
     np.testing.assert_allclose(scores["precision"], [3 / 5, 0, np.nan, np.nan])
@@ -75,7 +75,7 @@ def covered(draw: Callable[[], Values], truth: float, *given: tuple[Values, Any]
     return held / 200
 
 
-def test_interval_covers_the_truth() -> None:
+def test_interval_over_artists_has_nominal_coverage() -> None:
     """Artists have all tracks correct or none: bootstrapping artists covers, tracks fails."""
     rng = np.random.default_rng(5)
     artists = np.repeat(np.arange(60), 8)
@@ -85,7 +85,7 @@ def test_interval_covers_the_truth() -> None:
     assert by_artist > 0.9 and by_track < 0.75
 
 
-def test_interval_with_runs_covers_the_truth() -> None:
+def test_interval_over_runs_has_nominal_coverage() -> None:
     """Runs differ as a whole: bootstrapping runs covers, bootstrapping artists alone fails."""
     rng = np.random.default_rng(6)
     artists, runs = np.tile(np.repeat(np.arange(50), 4), 9), np.repeat(np.arange(9), 200)
@@ -98,14 +98,14 @@ def test_interval_with_runs_covers_the_truth() -> None:
     assert with_runs > 0.9 and without < 0.75
 
 
-def test_interval_of_one_run_draws_none() -> None:
+def test_interval_of_one_run_equals_interval_over_artists() -> None:
     correct = pd.Series(np.random.default_rng(8).random(60))
     bootstrap = Bootstrap(pd.Series(np.arange(60) // 3), 700, 0.95)
     one = bootstrap.interval(correct, runs=np.zeros(60, np.int64))
     assert one == bootstrap.interval(correct)
 
 
-def test_interval_counts_unknown_artists_and_tracks_for_themselves() -> None:
+def test_interval_counts_each_unknown_artist_by_itself() -> None:
     correct, unknown = pd.Series(np.tile([0.0, 1.0], 100)), pd.Series(np.full(200, np.nan))
     bootstrap = Bootstrap(unknown, 500, 0.95)
     assert bootstrap.interval(correct) == Bootstrap(pd.Series(np.arange(200)), 500, 0.95).interval(
@@ -115,7 +115,7 @@ def test_interval_counts_unknown_artists_and_tracks_for_themselves() -> None:
     assert bootstrap.interval(pd.concat([correct, correct])) == bootstrap.interval(correct)
 
 
-def test_one_artist_with_half_of_the_tracks_leaves_four() -> None:
+def test_effective_artists_of_equal_and_unequal_sizes() -> None:
     even = pd.Series(list("aabbccdd"), index=range(8))
     assert effective_artists(even) == pytest.approx(4)
     odd = pd.Series(["a"] * 10 + [f"b{i}" for i in range(10)], index=range(20))

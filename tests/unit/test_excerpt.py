@@ -49,7 +49,7 @@ def test_middle_equals_a_whole_decoding(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cbr, Xing", "Opus", "FLAC, length unknown", "chained Ogg"])
-def test_middle_of_a_shorter_file_is_all_of_it(name: str) -> None:
+def test_middle_of_shorter_file_is_whole_file(name: str) -> None:
     content = VARIANTS[name]()
     whole, found = decode(io.BytesIO(content)), middle(io.BytesIO(content), 30)
     assert found.start_seconds == 0 and found.total_seconds == whole.seconds
@@ -83,7 +83,7 @@ def test_middle_decodes_little_more_than_it_returns(
     assert 10 <= decoded / found.clip.sample_rate < 12
 
 
-def test_middle_of_a_long_file_that_must_be_decoded_as_a_whole(
+def test_middle_of_long_file_that_cannot_be_sought(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its samples are not kept, so it is decoded twice."""

@@ -67,7 +67,7 @@ def stream(model: Model, samples: NDArray[np.float32]) -> list[Step]:
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_graph_equals_the_stream(tmp_path: Path, kind: str) -> None:
+def test_export_onnx_equals_stream(tmp_path: Path, kind: str) -> None:
     model = network(tmp_path / "m.safetensors", *NETWORKS[kind])
     export_onnx(model, tmp_path / "songnet.onnx")
     samples = music(model.spectrogram.sample_rate)
@@ -92,7 +92,7 @@ def test_graph_equals_the_stream(tmp_path: Path, kind: str) -> None:
     )
 
 
-def test_snippet_of_the_documentation_runs(
+def test_deploy_page_onnx_snippet_runs(
     trained: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -50,7 +50,7 @@ def test_read_feature_table_takes_track_id_as_column_or_index(
         (lambda t: pd.concat([t, t[:1]]), "has track 100 twice"),
     ],
 )
-def test_read_feature_table_names_what_is_wrong(tmp_path: Path, change: Any, message: str) -> None:
+def test_read_feature_table_reports_wrong_values(tmp_path: Path, change: Any, message: str) -> None:
     path = written(tmp_path, change(table()))
     with pytest.raises(SongNetError, match=rf"^config key tables\.mine: {path}: {message}"):
         read_feature_table(path, "mine")
@@ -81,13 +81,13 @@ def test_match_feature_table_finds_tracks_by_number_or_name(
     np.testing.assert_array_equal(found.to_numpy(), [[3, 6], [1, 4]])
 
 
-def test_a_table_of_file_names_needs_files(tmp_path: Path) -> None:
+def test_match_feature_table_by_name_needs_file_names(tmp_path: Path) -> None:
     path = written(tmp_path, pd.DataFrame({"file_name": ["a"], "x": [1.0]}))
     with pytest.raises(SongNetError, match=r"lacks a column track_id of integers$"):
         match_feature_table(path, "mine", pd.Series(["", ""], [1, 2]))
 
 
-def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> None:
+def test_missing_table_rows_are_listed_and_predicted_as_mean(tmp_path: Path) -> None:
     given = table(60)
     given.loc[3, "x1"] = np.nan  # an incomplete row is missing, too
     path = written(tmp_path, given.drop(index=[59]))
@@ -108,14 +108,14 @@ def test_missing_tracks_are_told_and_predicted_as_the_mean(tmp_path: Path) -> No
     )
 
 
-def test_a_table_of_other_tracks_is_refused(tmp_path: Path) -> None:
+def test_write_feature_table_refuses_other_tracks(tmp_path: Path) -> None:
     path = written(tmp_path, table())
     names = pd.Series("", pd.RangeIndex(110, 150))
     with pytest.raises(SongNetError, match=r"lacks 10 of the 40 tracks \(first: 140, 141, 142\)"):
         write_feature_table(path, "mine", names, str(tmp_path / "o"), str(tmp_path / "f"))
 
 
-def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
+def test_selected_models_of_table_need_the_table(tmp_path: Path) -> None:
     path = written(tmp_path, table())
     config, dataset = checked(tables={"vggish": path}), DATASETS["demo"]
     models = selected_models(config, dataset, MODELS, ENCODERS)
@@ -142,7 +142,7 @@ def test_models_of_a_table_run_where_it_is_given(tmp_path: Path) -> None:
         ({"vggish": {"file": "x"}}, "tables.vggish.file is unknown"),
     ],
 )
-def test_wrong_tables_are_named(tables: dict[str, Any], message: str) -> None:
+def test_check_refuses_wrong_tables(tables: dict[str, Any], message: str) -> None:
     with pytest.raises(SongNetError, match=f"^config key {message}") as error:
         checked(tables=tables)
     assert "\n" not in str(error.value)

@@ -36,7 +36,7 @@ def test_confusion_figure_has_room_for_names(drawn: list[Any], longest: str) -> 
         assert box.x0 >= 0 and box.y0 >= 0
 
 
-def test_svg_is_small_text_in_the_ink_of_the_page(tmp_path: Path) -> None:
+def test_confusion_figure_svg_has_text_and_page_colours(tmp_path: Path) -> None:
     path = tmp_path / "svm.svg"
     figures.confusion_figure(counts("R&B 0.12345", *map(str, range(7))), "SVM", str(path))
     svg = path.read_text()

@@ -19,7 +19,7 @@ from songnet.io import date_to_now, read_json, replacing, sha1, write_json
 from songnet.pipeline.provenance import PACKAGE, source_digest
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+def test_replacing_keeps_old_file_after_error(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "table.csv"
     with pytest.raises(ValueError, match="half"), replacing(path) as temporary:
         temporary.write_text("half")
@@ -42,7 +42,7 @@ def write_slowly(path: Path, text: str, started: Path) -> None:
             time.sleep(0.02)
 
 
-def test_two_writers_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_replacing_waits_for_other_writer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A job that outlived its Snakemake, and the same job in the next run."""
     path, started = tmp_path / "product.txt", tmp_path / "started"
     context = multiprocessing.get_context("fork")
@@ -59,7 +59,7 @@ def test_two_writers_take_turns(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert {file.name for file in tmp_path.iterdir()} == {"product.txt", "started"}
 
 
-def test_dates_of_the_future_become_today(tmp_path: Path) -> None:
+def test_date_to_now_changes_future_dates(tmp_path: Path) -> None:
     now = time.time()
     for name, seconds in [("old", -1000), ("future", 90_000)]:
         (tmp_path / name).touch()
@@ -69,7 +69,7 @@ def test_dates_of_the_future_become_today(tmp_path: Path) -> None:
     assert now <= (tmp_path / "future").stat().st_mtime <= time.time()
 
 
-def test_json_and_sha1(tmp_path: Path) -> None:
+def test_write_json_and_sha1(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": [1, 2.5]})
     assert read_json(tmp_path / "a.json") == {"b": [1, 2.5]}
     (tmp_path / "abc").write_text("abc")
@@ -89,7 +89,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", ["npy", "parquet", "pt", "json"])
-def test_a_full_disk_gets_one_line(tiny_disk: Path, kind: str) -> None:
+def test_replacing_on_full_disk_is_one_line(tiny_disk: Path, kind: str) -> None:
     values = np.random.default_rng(0).random((1000, 1000))
     writers = {
         "npy": lambda path: np.save(path, values),
@@ -123,7 +123,7 @@ with job(SimpleNamespace(log=[{str(log)!r}], input={inputs!r})):
         ("raise OSError(30, 'Read-only file system', 'a.npy')", "a.npy: Read-only file system"),
     ],
 )
-def test_jobs_turn_errors_into_one_line(tmp_path: Path, body: str, message: str) -> None:
+def test_job_reports_error_in_one_line(tmp_path: Path, body: str, message: str) -> None:
     log = tmp_path / "log/job.log"
     run = run_job(log, body)
     assert run.returncode == 1
@@ -131,7 +131,7 @@ def test_jobs_turn_errors_into_one_line(tmp_path: Path, body: str, message: str)
     assert log.read_text().endswith(f"error: {message}\n")
 
 
-def test_defects_keep_their_traceback(tmp_path: Path) -> None:
+def test_job_logs_traceback_of_defect(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     run = run_job(log, "1 / 0")
     assert run.returncode == 1 and "ZeroDivisionError" in log.read_text()
@@ -139,7 +139,7 @@ def test_defects_keep_their_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tracks.parquet", "000.npy", "archives.json", "000.csv"])
 @pytest.mark.parametrize("content", [b"", bytes(5000)])
-def test_job_removes_a_product_that_cannot_be_read(
+def test_job_removes_unreadable_product(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -156,7 +156,7 @@ def test_job_removes_a_product_that_cannot_be_read(
     assert sound.exists() and own.exists() and not product.exists()
 
 
-def test_job_keeps_products_where_memory_is_short(
+def test_job_keeps_product_after_memory_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -179,7 +179,7 @@ def test_replacing_gives_the_rights_that_others_need(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-def test_libraries_talk_to_the_log(tmp_path: Path) -> None:
+def test_job_sends_output_of_libraries_to_log(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     run = run_job(log, "warnings.warn('soft'); os.write(2, b'from C'); sys.stderr.write('bar')")
     assert run.stderr == "bar"
@@ -209,7 +209,9 @@ def f(x):
         ("def f(x):\n    'Says.'\n", False),
     ],
 )
-def test_source_digest_is_of_what_code_does(tmp_path: Path, text: str, same: bool) -> None:
+def test_source_digest_ignores_comments_and_docstrings(
+    tmp_path: Path, text: str, same: bool
+) -> None:
     """The digest ignores comments, docstrings, layout and the texts of errors."""
     script, other = tmp_path / "script.py", tmp_path / "other.py"
     script.write_text(CODE)
@@ -217,7 +219,7 @@ def test_source_digest_is_of_what_code_does(tmp_path: Path, text: str, same: boo
     assert (source_digest(other) == source_digest(script)) is same
 
 
-def test_digest_follows_imports(tmp_path: Path) -> None:
+def test_source_digest_follows_imports(tmp_path: Path) -> None:
     """Copy the package, so that it can be edited."""
     copy = tmp_path / "copy"
     program = (

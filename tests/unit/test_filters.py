@@ -56,13 +56,13 @@ def network(request: pytest.FixtureRequest) -> Network:
     return net.eval()
 
 
-def test_a_filter_without_a_response_takes_no_place() -> None:
+def test_filters_of_different_genres_skip_dead_filter() -> None:
     strength = np.array([[1, 1, 0, 0], [0, 0, 2, 0]], np.float32)  # the last filter is dead
     statistic = np.array([50.0, 40.0, 30.0, 0.0])
     assert _of_different_genres(strength, np.array([0, 1]), statistic, 3) == [0, 2, 1]
 
 
-def test_the_planted_sound_drives_filters(tmp_path: Path, network: Network) -> None:
+def test_selective_filters_find_planted_sound(tmp_path: Path, network: Network) -> None:
     shards, subset = planted(tmp_path)
     layers = layer_activities(network, shards, subset, excerpt_seconds=1.0)
     assert len(layers) == 3
@@ -101,7 +101,7 @@ class Loudness(Network):
         return Outputs(logits, logits, x)
 
 
-def test_a_network_without_convolutions_has_no_filters(tmp_path: Path) -> None:
+def test_selective_filters_without_convolutions_are_none(tmp_path: Path) -> None:
     shards, subset = planted(tmp_path)
     network = Loudness(NetworkConfig(32, 2, FPS))
     assert network.layers == []
@@ -129,7 +129,7 @@ class OneFilter(Loudness):
         return Outputs(logs, logs, logs)
 
 
-def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
+def test_selective_filters_accuracy_lost_when_silenced(tmp_path: Path) -> None:
     shards, subset = planted(tmp_path)
     artists = pd.Series(range(12), index=subset.track_ids)
     network = OneFilter(NetworkConfig(32, 2, FPS))
@@ -138,7 +138,7 @@ def test_what_silencing_a_filter_costs(tmp_path: Path) -> None:
     assert [(filter.number, filter.accuracy_lost) for filter in found] == [(1, 0.5), (2, 0.0)]
 
 
-def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Network) -> None:
+def test_selective_filters_of_one_clip_per_genre(tmp_path: Path, network: Network) -> None:
     shards, subset = planted(tmp_path)
     two = Subset(subset.track_ids[:2], subset.labels[:2], subset.metadata[:2])
     with warnings.catch_warnings():
@@ -149,7 +149,7 @@ def test_one_clip_of_each_genre_has_no_statistic(tmp_path: Path, network: Networ
     assert [filter.f_statistic for filter in found] == [0.0] * 6
 
 
-def test_networks_follow_the_clips_to_the_device(
+def test_layer_activities_and_embed_clips_use_device(
     tmp_path: Path, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saved networks are loaded to the CPU; the device `meta` simulates a GPU."""
@@ -164,7 +164,7 @@ def test_networks_follow_the_clips_to_the_device(
             process()
 
 
-def test_a_silenced_filter_gives_nothing_and_only_then(tmp_path: Path, network: Network) -> None:
+def test_silenced_zeroes_filter_within_context(tmp_path: Path, network: Network) -> None:
     shards, _ = planted(tmp_path)
     mel = torch.from_numpy(shards.mel(101).astype(np.float32))[None]
     with torch.no_grad():

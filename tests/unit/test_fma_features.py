@@ -32,7 +32,7 @@ def samples() -> np.ndarray:
 
 
 @pytest.mark.parametrize("detuned", [0.0, -0.34])
-def test_518_equal_librosa(detuned: float) -> None:
+def test_fma_features_equal_librosa(detuned: float) -> None:
     samples = music(detuned)
     found, expected = fma_features(samples), librosa_features(samples)
     different = ~np.isclose(found, expected, rtol=1e-3, atol=1e-5)
@@ -42,7 +42,7 @@ def test_518_equal_librosa(detuned: float) -> None:
 
 @pytest.mark.parametrize("detuned", [-0.34, 0.0, 0.21])
 @pytest.mark.parametrize("power", [1, 2])
-def test_tuning_equals_librosa(detuned: float, power: int) -> None:
+def test_estimate_tuning_equals_librosa(detuned: float, power: int) -> None:
     spectra = np.abs(librosa.stft(music(detuned))) ** power
     found = spectral.estimate_tuning(spectra, RATE)
     assert found == pytest.approx(librosa.estimate_tuning(S=spectra, sr=RATE), abs=1e-6)
@@ -59,7 +59,7 @@ def test_constant_q_equals_librosa(samples: np.ndarray, tuning: float, length: i
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
 
 
-def test_silence_has_finite_features() -> None:
+def test_fma_features_of_silence_are_finite() -> None:
     features = dict(zip(columns(), fma_features(np.zeros(3 * RATE, np.float32)), strict=True))
     assert np.isfinite(list(features.values())).all()
     assert features["zcr", "max", "01"] == features["spectral_bandwidth", "max", "01"] == 0
@@ -74,7 +74,7 @@ def test_columns_are_fmas() -> None:
     assert sum(name[0] == "mfcc" for name in names) == 140
 
 
-def test_mfcc_from_a_spectrogram_equals_librosa(samples: np.ndarray) -> None:
+def test_mfcc_features_equal_librosa(samples: np.ndarray) -> None:
     mel = MelSpectrogram().offline(samples)
     expected = librosa.feature.mfcc(S=mel, n_mfcc=20)
     found = dict(zip(STATISTICS, mfcc_features(mel).reshape(7, 20), strict=True))
@@ -84,5 +84,5 @@ def test_mfcc_from_a_spectrogram_equals_librosa(samples: np.ndarray) -> None:
         )
 
 
-def test_a_constant_row_has_no_nan() -> None:
+def test_mfcc_features_of_constant_spectrogram_are_finite() -> None:
     assert np.isfinite(mfcc_features(np.full((128, 50), -40.0, np.float32))).all()

@@ -10,7 +10,7 @@ GENRES = ["Folk", "Pop", "Rock"]
 ARTISTS = pd.Series(range(300)) // 5
 
 
-def test_pool_is_the_normalised_product_of_powers() -> None:
+def test_fuse_is_normalised_product_of_powers() -> None:
     a, b = np.array([[0.7, 0.2, 0.1]]), np.array([[0.2, 0.5, 0.3]])
     expected = a**0.8 * b**0.3
     np.testing.assert_allclose(
@@ -18,7 +18,7 @@ def test_pool_is_the_normalised_product_of_powers() -> None:
     )
 
 
-def test_weights_prefer_the_member_that_knows() -> None:
+def test_fit_weights_prefers_informative_member() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 400)
     knows = rng.dirichlet(np.ones(3), 400)
@@ -29,7 +29,7 @@ def test_weights_prefer_the_member_that_knows() -> None:
     assert weights[0] > 0.5 and weights[1] == pytest.approx(0, abs=0.1)
 
 
-def test_of_members_that_know_nothing_one_still_decides() -> None:
+def test_fit_weights_of_random_member_is_positive() -> None:
     """With all weights at zero, every track would be predicted as the first genre."""
     rng = np.random.default_rng(3)
     for _ in range(20):
@@ -54,7 +54,7 @@ def accuracy(predictions: pd.DataFrame) -> float:
     return float((predictions["genre"] == predictions["predicted"]).mean())
 
 
-def test_fusion_beats_its_members_and_never_reads_test_labels(
+def test_fuse_runs_beats_members_without_test_labels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([1.0, 3.5, 0.0, 0.0])
@@ -71,7 +71,7 @@ def test_fusion_beats_its_members_and_never_reads_test_labels(
     assert fuse_runs(runs, ARTISTS, 0.0).weights == fusion.weights
 
 
-def test_validation_accuracy_of_a_fusion_is_not_flattered_by_its_weights() -> None:
+def test_fuse_runs_validation_accuracy_is_cross_fitted() -> None:
     """With random members, weights fitted on the same tracks would beat chance."""
     members = [noise(seed) for seed in range(1000, 1300, 6)]
     fusions = [fuse_runs(runs, ARTISTS, 0.0) for runs in members]

@@ -40,7 +40,7 @@ def song(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_genre_is_written_and_taken_back(song: Path, tmp_path: Path) -> None:
+def test_change_and_restore_by_format(song: Path, tmp_path: Path) -> None:
     content, sound = song.read_bytes(), audio(song)
     log = tmp_path / "undo.jsonl"
     assert read_genres(str(song)) == []
@@ -57,7 +57,7 @@ def test_a_genre_is_written_and_taken_back(song: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
 
 
-def test_tags_that_were_not_there_go_with_the_genre(tmp_path: Path) -> None:
+def test_restore_removes_tags_that_change_added(tmp_path: Path) -> None:
     path = tmp_path / "bare.mp3"
     path.write_bytes(ffmpeg(wav(), ".mp3", "-id3v2_version", "0"))
     content = path.read_bytes()
@@ -68,7 +68,7 @@ def test_tags_that_were_not_there_go_with_the_genre(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [3, 4])
-def test_id3_keeps_its_version_and_all_other_bytes(version: int, tmp_path: Path) -> None:
+def test_change_keeps_id3_version_and_other_frames(version: int, tmp_path: Path) -> None:
     """An old genre, a year, an unknown frame, and an ID3v1 tag with different values."""
     path = tmp_path / "song.mp3"
     path.write_bytes(ffmpeg(wav(), ".mp3", "-id3v2_version", "0"))
@@ -92,7 +92,7 @@ def test_id3_keeps_its_version_and_all_other_bytes(version: int, tmp_path: Path)
     assert path.read_bytes()[-200:] == content[-200:]
 
 
-def test_links_and_rights_stay(tmp_path: Path) -> None:
+def test_write_genres_keeps_link_and_permissions(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     path, link = tmp_path / "a/song.mp3", tmp_path / "link.mp3"
     path.write_bytes(ffmpeg(wav(), ".mp3"))
@@ -103,7 +103,7 @@ def test_links_and_rights_stay(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_what_cannot_be_written_stays_as_it_is(
+def test_write_genres_leaves_unwritable_file_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "song.mp3"
@@ -162,7 +162,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_only_confident_genres_are_written_where_none_stands(table: Path) -> None:
+def test_wanted_changes_are_confident_and_missing_genres(table: Path) -> None:
     changes = list(wanted_changes(table, 0.8, overwrite=False))
     assert [Path(c.path).name for c in changes] == ["1 sure.mp3", "5 changed.mp3"]
     assert changes[0].new == ["Rock"] and changes[0].old == [] and not changes[0].problem
@@ -172,7 +172,7 @@ def test_only_confident_genres_are_written_where_none_stands(table: Path) -> Non
     assert read_genres(changes[0].path) == []  # so far, changes are only listed
 
 
-def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_path: Path) -> None:
+def test_apply_updates_table_and_undo_restores_files(table: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in tmp_path.glob("*.mp3")}
     done = list(apply(table, wanted_changes(table, 0.5, overwrite=True)))
     assert [bool(change.problem) for change in done] == [False, False, False, True]
@@ -201,7 +201,7 @@ def test_writing_updates_the_table_and_undo_brings_all_back(table: Path, tmp_pat
         list(undo(table))
 
 
-def test_a_full_disk_ends_the_writing(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_stops_on_full_disk(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -61,7 +61,7 @@ def test_choose_head_takes_the_least_loss_on_validation() -> None:
     np.testing.assert_allclose(np.exp(chosen.validation).sum(axis=1), 1)
 
 
-def test_each_half_is_predicted_by_what_the_other_chose() -> None:
+def test_choose_head_cross_fits_validation() -> None:
     """With few tracks of noise, the best of many heads would seem better than chance."""
     measured = []
     for seed in range(60):
@@ -73,7 +73,7 @@ def test_each_half_is_predicted_by_what_the_other_chose() -> None:
     assert np.mean(measured) == pytest.approx(0.5, abs=0.04)
 
 
-def test_without_a_second_artist_the_choice_is_not_cross_fitted() -> None:
+def test_choose_head_of_one_artist_is_not_cross_fitted() -> None:
     training, validation = embeddings(60, 3, 6.0), embeddings(30, 3, 6.0, seed=1)
     halves = artist_halves(pd.Series(["one"] * 30))
     chosen = choose_head({"svm": [1.0]}, training, validation, halves, seed=1)

@@ -41,7 +41,7 @@ def patched(path: Path, place: int, value: bytes, header: bytes = b"PK\1\2") -> 
     return path
 
 
-def test_only_fmas_names_are_clips(tmp_path: Path) -> None:
+def test_fma_zip_takes_fma_names_only(tmp_path: Path) -> None:
     names = ["../../000007.mp3", "/etc/000008.mp3", "fma_small/../../000009.mp3", "a/²/².mp3",
              "fma_small/000/2.mp3", "fma_small/000/000002.mp3/000010.mp3", CLIP]  # fmt: skip
     path = write_archive(tmp_path / "fma_small.zip", dict.fromkeys(names, b"x"))
@@ -68,7 +68,7 @@ def damaged(path: Path, case: str) -> Path:
 @pytest.mark.parametrize(
     "case", ["too large", "its CRC-32 is wrong", "encrypted", "unsupported", "cannot be unpacked"]
 )
-def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
+def test_fma_zip_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
     source = FmaZip([str(damaged(tmp_path / "fma_small.zip", case))])
     with source.opened() as read:
         with pytest.raises(UnusableClipError, match=case) as error:
@@ -80,7 +80,7 @@ def test_a_damaged_member_costs_one_clip(tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
+def test_read_member_refuses_duplicate_names(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "a.zip", {CLIP: b"first", "table": b"x"})
     with zipfile.ZipFile(path, "a") as archive:
         for name in (CLIP, "table"):
@@ -94,7 +94,7 @@ def test_two_files_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "gone", "x"), RuntimeError("no thread")])
-def test_an_error_elsewhere_is_not_the_archives(tmp_path: Path, error: Exception) -> None:
+def test_open_zip_passes_other_errors_on(tmp_path: Path, error: Exception) -> None:
     path = write_archive(tmp_path / "a.zip", {"table": b"x"})
     with pytest.raises(type(error), match=str(error.args[-1])):  # noqa: SIM117
         with open_zip(path) as archive, open_member(archive, "table") as file:
@@ -102,12 +102,12 @@ def test_an_error_elsewhere_is_not_the_archives(tmp_path: Path, error: Exception
             raise error
 
 
-def test_a_folder_is_no_archive(tmp_path: Path) -> None:
+def test_open_zip_refuses_folder(tmp_path: Path) -> None:
     with pytest.raises(SongNetError, match=f"^{tmp_path}: Is a directory"), open_zip(tmp_path):
         pass
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+def test_read_member_refuses_zip_bomb(tmp_path: Path) -> None:
     """200 MB of zeros in 200 bytes, whose header declares 1000 bytes."""
     path = tmp_path / "a.zip"
     write_archive(path, {CLIP: bz2.compress(bytes(2 * 10**8))}, zipfile.ZIP_STORED)
@@ -126,14 +126,14 @@ def unpack_some(path: str, threads: int) -> None:
         assert file.read(1000) == bytes(1000)
 
 
-def test_a_bomb_of_a_table_is_unpacked_little_further_than_it_is_read(tmp_path: Path) -> None:
+def test_open_member_unpacks_little_beyond_what_is_read(tmp_path: Path) -> None:
     """400 MB of zeros in 400 bytes; a thread unpacks a block of 46 MB at a time."""
     path = write_archive(tmp_path / "a.zip", {"table": bytes(400 * 10**6)})
     one, two = (measured(unpack_some, str(path), threads)[2] for threads in (1, 2))
     assert two < one + 300
 
 
-def test_a_clip_cannot_claim_hours(tmp_path: Path) -> None:
+def test_decode_limits_claimed_length(tmp_path: Path) -> None:
     """Hours of silence are a few kilobytes of FLAC, and a WAV header can claim anything."""
     file = io.BytesIO()
     with sf.SoundFile(file, "w", 44_100, 2, format="FLAC", subtype="PCM_16") as sound:
@@ -175,7 +175,7 @@ def test_is_printable_takes_any_name_on_one_line(genre: str) -> None:
     assert is_printable(genre)
 
 
-def test_more_text_than_is_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_tracks_limits_rows_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = "".join(f"{i},training,small,Rock,1,x\n" for i in range(2, 5002))
     path = metadata_of(tmp_path / "m.zip", rows)
     monkeypatch.setattr(songnet_tracks, "MOST_TRACKS", 4000)
@@ -195,7 +195,7 @@ def test_more_text_than_is_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         b"2,training,small,Rock,1,\0\n3\n",
     ],
 )
-def test_text_that_is_no_table(tmp_path: Path, rows: bytes) -> None:
+def test_read_tracks_refuses_malformed_rows(tmp_path: Path, rows: bytes) -> None:
     path = metadata_of(tmp_path / "m.zip", rows)
     with pytest.raises(SongNetError, match="is not a table of tracks") as error:
         read_tracks(path)

@@ -29,7 +29,9 @@ def served(trained: Path, folder: Path, dataset: str) -> Path:
     return path
 
 
-def test_the_last_network_of_real_music_is_found_elsewhere(trained: Path, elsewhere: Path) -> None:
+def test_find_model_elsewhere_takes_last_network_of_real_music(
+    trained: Path, elsewhere: Path
+) -> None:
     with pytest.raises(SongNetError, match="train one"):
         find_model(None)
     remember(elsewhere / "results/local/best.safetensors")  # a run that chose none
@@ -39,7 +41,7 @@ def test_the_last_network_of_real_music_is_found_elsewhere(trained: Path, elsewh
     assert find_model(None).path.parent.name == "local"
 
 
-def test_networks_below_results_come_first(
+def test_find_model_prefers_results(
     trained: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember(served(trained, elsewhere, "local"))
@@ -48,7 +50,7 @@ def test_networks_below_results_come_first(
     assert find_model(None).path.resolve() == demo
 
 
-def test_a_network_of_synthetic_music_says_so_beside_its_predictions(
+def test_caution_marks_predictions_of_synthetic_network(
     trained: Path, clips: Path, tmp_path: Path
 ) -> None:
     real = load_model(trained)

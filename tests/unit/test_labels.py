@@ -43,7 +43,7 @@ def test_layout_reads_labels(pattern: str | None, file: str, labels: dict[str, s
         ("{genre}/{title}", "Rock/Ann/Song.mp3", "does not match the layout {genre}/{title}"),
     ],
 )
-def test_layout_says_why_a_path_does_not_fit(pattern: str | None, file: str, message: str) -> None:
+def test_layout_reports_paths_that_do_not_fit(pattern: str | None, file: str, message: str) -> None:
     with pytest.raises(UnusableClipError) as error:
         Layout(pattern).labels(PurePath(file))
     assert message in str(error.value)

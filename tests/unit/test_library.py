@@ -86,7 +86,7 @@ def rows(table: Path) -> dict[str, dict[str, Any]]:
     return {Path(row["path"]).name: row for row in read_rows(table)}
 
 
-def test_a_row_says_what_classify_says(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_rows_equal_classify_file(music: Path, models: list[str], tmp_path: Path) -> None:
     table = tmp_path / "library.parquet"
     assert tag(music, table, models[0])[:3] == (8, 8, 0)
     found = rows(table)
@@ -113,7 +113,7 @@ def test_a_row_says_what_classify_says(music: Path, models: list[str], tmp_path:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_all_formats_hold_the_same(
+def test_tag_formats_hold_same_rows(
     suffix: str, music: Path, models: list[str], tmp_path: Path
 ) -> None:
     parquet, other = tmp_path / "a.parquet", tmp_path / f"b{suffix}"
@@ -129,7 +129,7 @@ def test_all_formats_hold_the_same(
         )
 
 
-def test_a_second_run_visits_what_is_new_and_drops_what_is_gone(
+def test_tag_again_visits_new_files_and_drops_missing(
     music: Path, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tmp_path / "library.parquet"
@@ -158,7 +158,7 @@ def test_a_second_run_visits_what_is_new_and_drops_what_is_gone(
     assert fresh.read_bytes() == table.read_bytes()
 
 
-def test_rows_of_other_folders_stay(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_keeps_rows_of_other_folders(music: Path, models: list[str], tmp_path: Path) -> None:
     table, whole = tmp_path / "library.parquet", tmp_path / "whole.parquet"
     tag(music / "B", table, models[0])
     tag(music / "A", table, models[0])
@@ -168,7 +168,7 @@ def test_rows_of_other_folders_stay(music: Path, models: list[str], tmp_path: Pa
     assert len(rows(table)) == 8
 
 
-def test_another_model_has_columns_of_its_own(
+def test_tag_with_other_model_adds_column_set(
     music: Path, models: list[str], tmp_path: Path
 ) -> None:
     table, alone = tmp_path / "library.parquet", tmp_path / "alone.parquet"
@@ -197,7 +197,7 @@ def test_another_model_has_columns_of_its_own(
 COMMAND = [sys.executable, "-m", "songnet.cli", "tag"]
 
 
-def test_a_killed_run_goes_on(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_resumes_after_kill(music: Path, models: list[str], tmp_path: Path) -> None:
     for place in range(3):
         song(music / f"many/{place:03d}.wav", place, seconds=10)
     for place in range(3, 150):
@@ -232,7 +232,7 @@ def test_a_killed_run_goes_on(music: Path, models: list[str], tmp_path: Path) ->
     assert not work.exists()
 
 
-def test_jobs_that_leave_files_out_write_no_table(
+def test_gather_library_refuses_missing_rows(
     music: Path, models: list[str], tmp_path: Path
 ) -> None:
     table = tmp_path / "library.parquet"
@@ -251,7 +251,7 @@ def test_jobs_that_leave_files_out_write_no_table(
     assert table.read_bytes() == (tmp_path / "local.parquet").read_bytes()
 
 
-def test_processes_end_with_a_killed_run(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_processes_end_with_killed_run(music: Path, models: list[str], tmp_path: Path) -> None:
     import psutil
 
     for place in range(60):
@@ -265,7 +265,7 @@ def test_processes_end_with_a_killed_run(music: Path, models: list[str], tmp_pat
     assert not psutil.wait_procs(children, timeout=30)[1]
 
 
-def test_a_file_that_crashes_the_decoder_is_one_row(
+def test_tag_survives_crash_of_decoder(
     music: Path, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes run a modified copy of the package, which crashes."""
@@ -285,7 +285,7 @@ def test_a_file_that_crashes_the_decoder_is_one_row(
     assert len([row for row in found.values() if row["genre"]]) == 5
 
 
-def test_unreadable_files_are_tried_again(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_retries_unreadable_files(music: Path, models: list[str], tmp_path: Path) -> None:
     (music / "link.wav").symlink_to(tmp_path / "elsewhere.wav")
     table = tmp_path / "library.parquet"
     tag(music, table, models[0])
@@ -296,7 +296,7 @@ def test_unreadable_files_are_tried_again(music: Path, models: list[str], tmp_pa
     assert rows(table)["link.wav"]["genre"] in GENRES
 
 
-def test_what_is_wrong_is_said_in_one_line(music: Path, models: list[str], tmp_path: Path) -> None:
+def test_tag_reports_problems_in_one_line(music: Path, models: list[str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SongNetError, match=r"empty: no audio files$"):
         tag(tmp_path / "empty", tmp_path / "a.parquet", models[0])
@@ -328,7 +328,7 @@ def test_what_is_wrong_is_said_in_one_line(music: Path, models: list[str], tmp_p
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
-def test_a_full_disk_is_one_line_and_loses_nothing(
+def test_tag_on_full_disk_keeps_rows(
     music: Path, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from songnet.library import journal
@@ -353,7 +353,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
     assert table.read_bytes() == whole.read_bytes()
 
 
-def test_the_command_counts_and_shows_progress(
+def test_tag_command_shows_counts_and_progress(
     music: Path, models: list[str], tmp_path: Path
 ) -> None:
     leader, follower = os.openpty()

@@ -53,7 +53,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "library.parquet"
 
 
-def test_the_summary_counts_folders_artists_and_tags(table: Path) -> None:
+def test_summarise_counts_folders_artists_and_tags(table: Path) -> None:
     found = summarise(table, 0.5)
     assert found.root == "/music" and found.seconds == 9 * 90
     assert dict(found.total.genres) == {"Rock": 4, "Hip-Hop": 1, "Old-Time / Historic": 1}
@@ -72,7 +72,7 @@ def test_the_summary_counts_folders_artists_and_tags(table: Path) -> None:
     assert found.errors == {"empty file": 1, "too short: … s, a step is … s": 1}
 
 
-def test_lists_are_as_long_as_they_may_be(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_summarise_limits_lists(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(f"/m/{i:04d}.mp3", "Rock", i / 4000, unsure=True) for i in range(1000)]
     write_rows(rows[::-1], list(rows[0]), table)
     found = summarise(table, 0.5)
@@ -80,7 +80,7 @@ def test_lists_are_as_long_as_they_may_be(table: Path, monkeypatch: pytest.Monke
     assert names == [f"{i:04d}" for i in range(200)] and found.unsure.count == 1000
 
 
-def test_the_page_opens_offline(table: Path, tmp_path: Path) -> None:
+def test_write_library_page_links_no_other_site(table: Path, tmp_path: Path) -> None:
     page = tmp_path / "library.html"
     write_library_page(table, page, 0.5)
     text = page.read_text()
@@ -92,7 +92,7 @@ def test_the_page_opens_offline(table: Path, tmp_path: Path) -> None:
     assert "Metal" in text and "50\u00a0%" in text
 
 
-def test_playlists_name_songs_from_where_they_lie(table: Path, tmp_path: Path) -> None:
+def test_write_playlists_use_relative_paths(table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "lists"
     counts = write_playlists(table, folder, 0.5)
     names = [Path(path).name for path in counts]

@@ -37,7 +37,7 @@ def librosa_mel(samples: Array, config: MelSpectrogram) -> Array:
     ],
 )
 @pytest.mark.parametrize("kind", ["noise", "chirp", "quiet", "bass"])
-def test_equals_librosa(config: MelSpectrogram, kind: str) -> None:
+def test_mel_spectrogram_equals_librosa(config: MelSpectrogram, kind: str) -> None:
     rng = np.random.default_rng(1)
     time = np.arange(3 * config.sample_rate) / config.sample_rate
     samples = {
@@ -56,14 +56,14 @@ def test_equals_librosa(config: MelSpectrogram, kind: str) -> None:
     assert above.mean() > 0.9
 
 
-def test_silence_is_the_floor() -> None:
+def test_mel_spectrogram_of_silence_is_floor() -> None:
     silence = MelSpectrogram().offline(np.zeros(22_050, np.float32))
     # The last bit of the logarithm differs between processors.
     np.testing.assert_allclose(silence, MelSpectrogram.floor, rtol=1e-6)
 
 
 @pytest.mark.parametrize("config", [MelSpectrogram(), MelSpectrogram(48_000, 2048, 512, 200)])
-def test_filters_equal_librosa(config: MelSpectrogram) -> None:
+def test_mel_filters_equal_librosa(config: MelSpectrogram) -> None:
     expected = filters.mel(sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels)
     np.testing.assert_allclose(
         mel_filters(config.sample_rate, config.n_fft, config.n_mels), expected, atol=1e-8
@@ -73,7 +73,7 @@ def test_filters_equal_librosa(config: MelSpectrogram) -> None:
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 32_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_decoding_equals_librosa(rate: int, channels: int) -> None:
+def test_decode_and_resample_equal_librosa(rate: int, channels: int) -> None:
     rng = np.random.default_rng(2)
     shape = (2 * rate,) if channels == 1 else (2 * rate, channels)
     file = io.BytesIO()
@@ -91,7 +91,7 @@ def test_decoding_equals_librosa(rate: int, channels: int) -> None:
     ("content", "reason"),
     [(b"", "empty file"), (b"<html>" * 500, "not decodable"), (b"\xff\xfb" * 40, "not decodable")],
 )
-def test_broken_clips_have_reasons(content: bytes, reason: str) -> None:
+def test_decode_reports_broken_clips(content: bytes, reason: str) -> None:
     with pytest.raises(UnusableClipError, match=reason):
         decode(io.BytesIO(content))
 
@@ -103,7 +103,7 @@ def test_broken_clips_have_reasons(content: bytes, reason: str) -> None:
         (np.full(6 * 22_050, np.nan), "not finite"),
     ],
 )
-def test_unusable_sound_has_reasons(samples: np.ndarray, reason: str) -> None:
+def test_decode_reports_unusable_samples(samples: np.ndarray, reason: str) -> None:
     file = io.BytesIO()
     sf.write(file, samples.astype(np.float32), 22_050, format="WAV", subtype="FLOAT")
     file.seek(0)
@@ -119,7 +119,7 @@ def test_is_silent_goes_by_the_range(low: float, high: float, silent: bool) -> N
     assert is_silent(low, high) is silent
 
 
-def test_decode_blocks_join_without_a_seam() -> None:
+def test_decode_blocks_equal_whole_decoding() -> None:
     rng = np.random.default_rng(4)
     file = io.BytesIO()
     sf.write(file, 0.1 * rng.standard_normal((30 * 44_100, 2)), 44_100, format="MP3")
@@ -132,7 +132,7 @@ def test_decode_blocks_join_without_a_seam() -> None:
     )
 
 
-def test_decode_blocks_refuses_too_long_by_header_or_where_it_goes_on() -> None:
+def test_decode_blocks_refuses_too_long_music() -> None:
     told, untold = io.BytesIO(), io.BytesIO()
     sf.write(told, np.ones(13 * 8_000), 8_000, format="FLAC")
     content = bytearray(told.getvalue())
@@ -150,7 +150,7 @@ def test_decode_blocks_refuses_too_long_by_header_or_where_it_goes_on() -> None:
         assert 0 <= sum(blocks) - decoded <= 1, (limit, sum(blocks))
 
 
-def test_decode_takes_any_scale_but_no_nonsense() -> None:
+def test_decode_takes_any_scale_up_to_a_limit() -> None:
     """Some programs write floats on the scale of 16-bit integers."""
     rng = np.random.default_rng(5)
     samples = rng.normal(0, 0.1, 22_050).astype(np.float32)
@@ -193,7 +193,7 @@ def test_is_stream_finds_mp3_but_not_chance() -> None:
     assert not mpeg.is_stream(mixed)
 
 
-def test_log_mel_equals_musicnns_front_end_in_db() -> None:
+def test_log_mel_spectrogram_equals_musicnn_front_end() -> None:
     samples: Array = np.random.default_rng(0).standard_normal(48_000, np.float32) / np.float32(10)
     found = LogMelSpectrogram()
     power = librosa.feature.melspectrogram(
@@ -208,7 +208,7 @@ def test_log_mel_equals_musicnns_front_end_in_db() -> None:
 
 @pytest.mark.parametrize("kind", [MelSpectrogram(n_mels=64), LogMelSpectrogram()])
 @pytest.mark.parametrize("piece", [1, 700, 30_000])
-def test_stream_equals_offline(kind: MelSpectrogram, piece: int) -> None:
+def test_spectrogram_stream_equals_offline(kind: MelSpectrogram, piece: int) -> None:
     samples: Array = np.random.default_rng(0).standard_normal(20_000, np.float32)
     stream = kind.stream()
     pieces = [stream.push(samples[i : i + piece]) for i in range(0, len(samples), piece)]
@@ -216,6 +216,6 @@ def test_stream_equals_offline(kind: MelSpectrogram, piece: int) -> None:
     np.testing.assert_allclose(streamed, kind.offline(samples), atol=1e-3)
 
 
-def test_make_spectrogram_repeats_what_describe_describes() -> None:
+def test_make_spectrogram_inverts_describe() -> None:
     for kind in (MelSpectrogram(n_mels=40), LogMelSpectrogram()):
         assert make_spectrogram(describe(kind)) == kind

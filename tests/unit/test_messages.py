@@ -59,7 +59,7 @@ def test_messages_finds_errors_help_and_logged_lines() -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.where)
-def test_messages_use_the_fields_words(message: Message) -> None:
+def test_messages_avoid_ruled_out_words(message: Message) -> None:
     assert ruled_out(message.text) == []
 
 
@@ -70,7 +70,7 @@ def test_errors_are_one_short_line(message: Message) -> None:
 
 
 @pytest.mark.parametrize("path", PROSE + PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_documents_and_pages_use_the_fields_words(path: Path) -> None:
+def test_documents_and_pages_avoid_ruled_out_words(path: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.DOTALL)
     assert ruled_out(text) == []
 
@@ -84,7 +84,7 @@ SOURCES = [
 ]
 
 
-def test_comments_and_names_use_the_fields_words() -> None:
+def test_comments_and_names_avoid_ruled_out_words() -> None:
     pattern = re.compile(r"\b(verdicts?|hears?|heard|anew|lest|taste)\b", re.IGNORECASE)
     found = {str(file.relative_to(ROOT)): pattern.findall(file.read_text()) for file in SOURCES}
     assert {file: words for file, words in found.items() if words} == {}

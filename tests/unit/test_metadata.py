@@ -24,7 +24,7 @@ def tracks() -> pd.DataFrame:
     )
 
 
-def test_values() -> None:
+def test_metadata_fields_values() -> None:
     table = metadata_fields(tracks())
     assert table.shape == (3, len(FIELDS)) and table.dtype == np.float32
     np.testing.assert_allclose(table[0], [np.log(168), np.log(256000), 2009], rtol=1e-6)
@@ -32,13 +32,13 @@ def test_values() -> None:
     assert np.isnan(table[2]).tolist() == [True, False, True]
 
 
-def test_dates_of_several_time_zones() -> None:
+def test_metadata_fields_of_dates_with_time_zones() -> None:
     dates = ["2009-01-05T00:00:00+02:00", "2010-12-01", "2011-06-01T12:00:00Z"]
     table = metadata_fields(tracks().assign(released=dates))
     np.testing.assert_array_equal(table[:, 2], [2009, 2010, 2011])
 
 
-def test_no_other_column_is_read() -> None:
+def test_metadata_fields_ignore_other_columns() -> None:
     """Genre fields, tags, artist and album leak, so their values and names are not used."""
     others = (set(REQUIRED.values()) | set(OPTIONAL.values())) - KNOWN_BEFORE
     changed = tracks()
@@ -49,7 +49,7 @@ def test_no_other_column_is_read() -> None:
     np.testing.assert_array_equal(metadata_fields(bare), metadata_fields(tracks()))
 
 
-def test_the_demos_metadata_tell_no_genre(archives: Path) -> None:
+def test_demo_metadata_do_not_reveal_genre(archives: Path) -> None:
     demo = read_tracks(str(archives / "fma_metadata.zip"))
     assert (demo["duration"] % 3).groupby(demo["genre"]).nunique().min() > 1
     years = pd.to_datetime(demo["released"]).dt.year.groupby(demo["genre"])

@@ -31,7 +31,7 @@ def network(path: str, n_mels: int = 64, rate: float = 43.07, **parameters: Any)
 
 @pytest.mark.parametrize("path", SMALL)
 @pytest.mark.parametrize(("rate", "n_mels"), [(43.07, 128), (21.5, 64), (4.27, 96)])
-def test_outputs_are_probabilities(path: str, rate: float, n_mels: int) -> None:
+def test_network_outputs_are_log_probabilities(path: str, rate: float, n_mels: int) -> None:
     model = network(path, n_mels, rate)
     steps = 7
     mel = torch.randn(2, n_mels, steps * model.frames_per_step + model.frames_per_step - 1)
@@ -60,7 +60,7 @@ def test_causal_crnn_never_looks_ahead(rate: float) -> None:
             torch.testing.assert_close(a[:, :steps], c, atol=1e-5, rtol=0)
 
 
-def test_the_causal_prediction_does_not_go_by_level() -> None:
+def test_causal_crnn_ignores_level() -> None:
     model = network("causal_crnn")
     mel = 10 * torch.randn(2, 64, 20 * model.frames_per_step)
     loud, quiet = model(mel), model(mel - 30)
@@ -68,7 +68,7 @@ def test_the_causal_prediction_does_not_go_by_level() -> None:
         torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
 
 
-def test_levels_are_below_a_peak_that_falls() -> None:
+def test_causal_crnn_normalises_by_running_peak() -> None:
     model = network("causal_crnn", rate=10.0)
     music = 40 * torch.randn(1, 64, 50)
     music[0, 5, -1] = 200
@@ -96,12 +96,12 @@ def test_levels_are_below_a_peak_that_falls() -> None:
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(43.07, 0.3715), (21.53, 0.3715), (4.27, 0.4684)])
-def test_steps_are_about_as_long_as_asked(rate: float, seconds: float) -> None:
+def test_causal_crnn_step_length_by_frame_rate(rate: float, seconds: float) -> None:
     model = network("causal_crnn", rate=rate)
     assert model.frames_per_step / rate == pytest.approx(seconds, abs=1e-3)
 
 
-def test_metadata_change_the_clip_logits_only() -> None:
+def test_causal_crnn_metadata_change_clip_logits_only() -> None:
     model = network("causal_crnn", metadata=True)
     rng = np.random.default_rng(0)
     table = rng.normal(5, 2, (40, len(FIELDS))).astype(np.float32)
@@ -118,7 +118,7 @@ def test_metadata_change_the_clip_logits_only() -> None:
 
 
 @pytest.mark.parametrize("path", SMALL)
-def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
+def test_save_and_load_network(path: str, tmp_path: Path) -> None:
     model = network(path)
     model.set_statistics(
         torch.full((64, 1), -30.0), torch.full((64, 1), 9.0), np.zeros((2, 3), np.float32)
@@ -132,7 +132,7 @@ def test_files_hold_what_was_saved(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["peak_normalise", "dropout"])
-def test_a_file_of_another_version_is_refused(tmp_path: Path, setting: str) -> None:
+def test_load_refuses_other_version(tmp_path: Path, setting: str) -> None:
     """A missing setting could change the input: weights depend on peak_normalise.
 
     Earlier versions also had a dropout.
@@ -180,7 +180,7 @@ def write_bundle(path: Path, metadata: dict[str, Any], tensors: dict[str, torch.
         ("type", "damaged, its checksum is wrong"),
     ],
 )
-def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reason: str) -> None:
+def test_load_refuses_changed_files(tmp_path: Path, change: Any, reason: str) -> None:
     path = tmp_path / "model.safetensors"
     save(network("crnn"), ["a", "b", "c"], {}, path)
     written, tensors = read_bundle(path)
@@ -202,7 +202,7 @@ def test_load_refuses_what_save_does_not_write(tmp_path: Path, change: Any, reas
     assert str(error.value) == f"{path}: not a network saved by SongNet: {reason}"
 
 
-def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
+def test_load_and_make_network_report_errors(tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x80\x04." * 50)
     with pytest.raises(SongNetError, match=r"broken\.safetensors: not a network saved by SongNet"):
@@ -213,7 +213,7 @@ def test_wrong_files_and_entries_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [43.07, 21.5, 4.27])
-def test_streaming_equals_the_whole_at_once(rate: float) -> None:
+def test_causal_crnn_stream_equals_forward(rate: float) -> None:
     model = network("causal_crnn", 64, rate)
     assert model.is_causal() and not network("crnn", 64, rate).is_causal()
     mel = torch.randn(2, 64, 12 * model.frames_per_step)
@@ -228,7 +228,7 @@ def test_streaming_equals_the_whole_at_once(rate: float) -> None:
 
 
 @pytest.mark.parametrize("rate", [2.0, 4.27, 8.0, 12.9, 21.5, 43.07, 62.5, 86.1])
-def test_a_second_costs_alike_at_every_frame_rate(rate: float) -> None:
+def test_causal_crnn_cost_by_frame_rate(rate: float) -> None:
     """The first block dominates the cost, so it leaves at most eleven columns per second."""
     model: Any = network("causal_crnn", rate=rate)
     seconds = model.frames_per_step / rate

@@ -18,7 +18,7 @@ from songnet.report.pages import Excerpts, spectrogram_image, write_page
 from tests.archives import write_archive
 
 
-def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
+def test_excerpts_audio_cuts_start_and_length(tmp_path: Path) -> None:
     samples = np.zeros(44_100 * 4, np.float32)
     time = np.arange(44_100) / 44_100
     samples[2 * 44_100 : 3 * 44_100] = 0.2 * np.sin(2 * np.pi * 440 * time)
@@ -37,7 +37,7 @@ def test_excerpts_are_cut_where_asked(tmp_path: Path) -> None:
     assert Excerpts(PrecomputedMels(["mels-00.npz"]), 30).audio(7, 2.0, 1.0) == ""
 
 
-def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path) -> None:
+def test_excerpts_audio_of_silent_part(tmp_path: Path) -> None:
     samples = 0.1 * np.random.default_rng(0).standard_normal(30 * 22_050)
     samples[: 12 * 22_050] = 0
     clip = io.BytesIO()
@@ -51,7 +51,7 @@ def test_a_silent_excerpt_of_a_clip_with_sound_is_cut_like_others(tmp_path: Path
         assert bool(np.abs(cut).max() < 1e-3) is silent
 
 
-def test_spectrograms_stand_upright() -> None:
+def test_spectrogram_image_has_low_bands_at_bottom() -> None:
     from matplotlib.image import imread
 
     mel = np.full((8, 5), -80.0)
@@ -92,7 +92,7 @@ def test_filters_page(tmp_path: Path) -> None:
         write_page("filters.html", page)
 
 
-def test_tables_keep_intervals_on_one_line_and_escape(tmp_path: Path) -> None:
+def test_analysis_page_escapes_and_keeps_intervals_together(tmp_path: Path) -> None:
     rows = pd.DataFrame({"model": ["<script>"], "accuracy": ["54.3 ± 1.2 [50.1, 58.2]"]})
     page = tmp_path / "page.html"
     analysis: dict[str, Any] = {

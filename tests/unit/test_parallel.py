@@ -60,7 +60,7 @@ def test_in_order_raises_what_items_and_function_raise() -> None:
             list(in_order(pool, lambda item: 1 // item, [1, 0], ahead=2))
 
 
-def test_in_order_stops_when_nobody_takes_results() -> None:
+def test_in_order_stops_when_results_are_not_taken() -> None:
     begun: list[int] = []
 
     def items() -> Iterator[int]:
@@ -77,7 +77,7 @@ def test_in_order_stops_when_nobody_takes_results() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
-def test_cores_are_those_that_the_process_may_use() -> None:
+def test_cores_follow_cpu_affinity() -> None:
     allowed = os.sched_getaffinity(0)
     assert cores() == len(allowed)
     try:

@@ -28,7 +28,7 @@ from tests.configured import DATASETS, ENCODERS, MODELS, checked
         ("demo", ["causal_crnn", "fusion"], "'fusion' also needs 'svm' in the list"),
     ],
 )
-def test_models_that_the_data_set_cannot_feed(
+def test_selected_models_refuse_missing_features(
     dataset: str, models: list[str], message: str
 ) -> None:
     config = checked()
@@ -40,7 +40,7 @@ def test_models_that_the_data_set_cannot_feed(
     assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
 
 
-def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
+def test_selected_models_leave_on_request_models_out(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]
     for named, selected in ((None, ["a"]), (["b"], ["b"])):
@@ -51,7 +51,7 @@ def test_models_on_request_are_not_in_the_default(tmp_path: Path) -> None:
     assert list(selected_models(checked(), dataset, models, {})) == ["a"]
 
 
-def test_a_sample_has_few_jobs_and_a_note_of_its_own() -> None:
+def test_sample_has_fewer_shards_and_own_note() -> None:
     small, large = DATASETS["fma_small"], DATASETS["fma_large"]
     assert shard_count(checked(dataset="fma_small"), small) == 64
     assert shard_count(checked(dataset="fma_small", tracks_per_genre=50), small) == 16
@@ -82,7 +82,7 @@ def test_shard_count_follows_the_tracks_where_they_are_known() -> None:
 
 
 @pytest.mark.parametrize("name", ["fma_small", "fma_medium", "fma_large", "poster"])
-def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> None:
+def test_dataset_note_of_published_features_says_untrimmed(name: str) -> None:
     config, dataset = checked(dataset=name), DATASETS[name]
     note = dataset_note(config, dataset, features_source(config, dataset), Preview())
     assert "untrimmed tracks, not on the 30 s clips" in note
@@ -94,7 +94,7 @@ def test_published_features_are_said_to_be_of_untrimmed_tracks(name: str) -> Non
     assert entry["title"] == f"{dataset['title']} (own archives)" and entry["genres"] is None
 
 
-def test_dataset_note_says_what_cannot_be_measured() -> None:
+def test_dataset_note_states_unmeasured_leak() -> None:
     config, dataset = checked(), DATASETS["local"]
     seen = Preview(9, {"artist": "no track names an artist"}, has_artists=False)
     note = dataset_note(config, dataset, "computed", seen)
@@ -105,14 +105,14 @@ def test_dataset_note_says_what_cannot_be_measured() -> None:
     )
 
 
-def test_usable_protocols_are_those_without_a_problem() -> None:
+def test_usable_protocols_have_no_problem() -> None:
     problems = {"official": "no track has a split of its own"}
     assert usable_protocols(["random", "artist", "official"], problems) == ["random", "artist"]
     with pytest.raises(SongNetError, match=r"official: no track has a split .*; use protocols=r"):
         usable_protocols(["official"], problems)
 
 
-def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
+def test_features_source_reports_missing_features(tmp_path: Path) -> None:
     archive = tmp_path / "fma_metadata.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("fma_metadata/tracks.csv", "")
@@ -122,7 +122,7 @@ def test_features_that_nobody_has_are_named(tmp_path: Path) -> None:
         features_source(config, dataset)
 
 
-def test_archives_have_one_path_however_it_is_written(
+def test_archive_paths_are_equal_for_all_spellings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise another spelling of the folder would rerun everything."""

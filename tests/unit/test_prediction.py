@@ -38,7 +38,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("kind", "passes"), [("crnn", 4), ("causal_crnn", 1)])
-def test_excerpts_are_predicted_as_if_clips_ended_there(
+def test_excerpt_predictions_equal_those_of_shorter_clips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: str, kind: str, passes: int
 ) -> None:
     """For a causal network, one pass over whole clips is enough."""
@@ -81,7 +81,7 @@ def test_excerpts_are_predicted_as_if_clips_ended_there(
         np.testing.assert_array_equal(predicted, np.array(list("ABCDE"))[expected.argmax(axis=1)])
 
 
-def test_another_network_is_read_anew(tmp_path: Path, shards: str) -> None:
+def test_predictor_reads_other_network(tmp_path: Path, shards: str) -> None:
     predictor = predict.Predictor([shards], TRACKS, threads=1)
     found = []
     for seed in (1, 2, 1):
@@ -93,7 +93,7 @@ def test_another_network_is_read_anew(tmp_path: Path, shards: str) -> None:
     assert np.abs(found[0] - found[1]).max() > 1e-5
 
 
-def test_clips_of_different_lengths_come_back_in_their_order(tmp_path: Path) -> None:
+def test_predict_and_embed_clips_keep_order(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     frames = [90, 40, 90, 33, 40, 90]
     np.save(tmp_path / "000.npy", rng.normal(-40, 9, (6, 32, 90)).astype(np.float16))

@@ -109,7 +109,7 @@ def test_read_checkpoint_refuses_other_files(tmp_path: Path) -> None:
         read_checkpoint(f"{tmp_path}/")
 
 
-def test_get_musicnn_makes_a_model_of_that_name(
+def test_get_musicnn_installs_model(
     wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SongNetError, match="run `songnet get musicnn`"):
@@ -134,18 +134,22 @@ def test_get_musicnn_makes_a_model_of_that_name(
         ({"Loud": ["metal"]}, "at least two"),
     ],
 )
-def test_wrong_genres_are_named(wheel: Path, genres: dict[str, Any], message: str) -> None:
+def test_fetch_musicnn_reports_wrong_genres(
+    wheel: Path, genres: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SongNetError, match=message):
         fetch_musicnn("m.safetensors", genres)
 
 
-def test_another_wheel_is_refused(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_musicnn_refuses_other_wheel(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "WHEEL_SHA256", "0" * 64)
     with pytest.raises(SongNetError, match=r"^musicnn==0\.1\.0: SHA-256 of the wheel is .*"):
         fetch_musicnn("m.safetensors")
 
 
-def test_pip_without_network_is_one_line(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_musicnn_without_connection_is_one_line(
+    wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no such host\n")
     monkeypatch.setattr("songnet.models.pretrained.subprocess.run", lambda *_, **__: failed)
     with pytest.raises(SongNetError, match=r"^pip download musicnn==0\.1\.0: ERROR: no such host$"):

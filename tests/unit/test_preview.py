@@ -41,7 +41,7 @@ def test_preview_counts_the_songs_of_a_folder(here: Path) -> None:
         look(dataset="folder", audio="music", genres=["Rock", "Pop"])
 
 
-def test_preview_tells_what_protocols_lack(here: Path) -> None:
+def test_preview_reports_what_protocols_lack(here: Path) -> None:
     for song in "12":  # with too few tracks of a genre
         (here / "music/Blues").mkdir(exist_ok=True)
         (here / "music/Blues" / song).touch()
@@ -68,7 +68,7 @@ def test_preview_tells_what_protocols_lack(here: Path) -> None:
         look(dataset="folder", audio="flat")
 
 
-def test_preview_remembers_what_has_not_changed(here: Path, monkeypatch: Any) -> None:
+def test_preview_is_cached_until_files_change(here: Path, monkeypatch: Any) -> None:
     first = look(dataset="folder", audio="music")
     monkeypatch.setattr(module, "_inspect", lambda *_: Preview(7))
     assert look(dataset="folder", audio="music") == first
@@ -120,7 +120,7 @@ def test_preview_of_archives(archives: Path, here: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_place_is_told_what_to_type(
+def test_preview_suggests_setting_for_wrong_path(
     here: Path, config: dict[str, Any], message: str
 ) -> None:
     (here / "packed").mkdir()
@@ -132,11 +132,11 @@ def test_a_wrong_place_is_told_what_to_type(
     assert message in str(error.value) and str(error.value).startswith("config key ")
 
 
-def test_an_archive_stands_for_its_folder(archives: Path) -> None:
+def test_check_takes_archive_for_its_folder(archives: Path) -> None:
     config = checked(dataset="local", archives=str(archives / "fma_small.zip"))
     assert config["archives"] == str(archives)
 
 
-def test_a_home_directory_is_expanded(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_expands_home_directory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "HOME", str(here))
     assert checked(dataset="folder", audio="~/music")["audio"] == str(here / "music")

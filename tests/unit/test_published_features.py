@@ -24,7 +24,7 @@ def published(tmp_path: Path) -> tuple[str, pd.DataFrame]:
     return str(path), table
 
 
-def test_wanted_rows_in_the_wanted_order(published: tuple[str, pd.DataFrame]) -> None:
+def test_read_features_keeps_wanted_order(published: tuple[str, pd.DataFrame]) -> None:
     path, table = published
     wanted = pd.Index([400, 7, 2, 501])
     found = read_features(path, wanted)
@@ -35,7 +35,7 @@ def test_wanted_rows_in_the_wanted_order(published: tuple[str, pd.DataFrame]) ->
     assert found["mfcc"].shape == (4, 140)
 
 
-def test_a_table_whose_index_is_not_named(
+def test_read_features_with_unnamed_index(
     published: tuple[str, pd.DataFrame], tmp_path: Path
 ) -> None:
     path, table = published
@@ -53,7 +53,7 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_threads_unpack_the_same(blocks: Path) -> None:
+def test_read_features_with_threads_is_equal(blocks: Path) -> None:
     wanted = pd.Index([700, 2, 350, 701])
     found = read_features(str(blocks), wanted, threads=2)
     pd.testing.assert_frame_equal(found, read_features(str(blocks), wanted))
@@ -64,7 +64,7 @@ def test_threads_unpack_the_same(blocks: Path) -> None:
     ("place", "reason"),
     [(1_000_000, "cannot be unpacked"), (-200, "cannot be unpacked"), (None, "CRC-32 is wrong")],
 )
-def test_a_damaged_file_is_named(
+def test_read_features_reports_damaged_file(
     blocks: Path, tmp_path: Path, threads: int, place: int | None, reason: str
 ) -> None:
     path = tmp_path / "fma_metadata.zip"
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_named(
     assert "\n" not in str(error.value)
 
 
-def test_missing_tracks_are_named(published: tuple[str, pd.DataFrame]) -> None:
+def test_read_features_reports_missing_tracks(published: tuple[str, pd.DataFrame]) -> None:
     with pytest.raises(SongNetError, match=r"lacks 1 of the tracks \(first: 999\)"):
         read_features(published[0], pd.Index([2, 999]))
     with pytest.raises(SongNetError, match=r"lacks 2 of the tracks \(first: 999\)"):
@@ -121,7 +121,7 @@ def with_cell(line: str, value: str) -> str:
         (lambda rows: [*rows, rows[5]], "has the track 3 twice"),
     ],
 )
-def test_bad_tables_are_named(
+def test_read_features_reports_malformed_table(
     published: tuple[str, pd.DataFrame],
     change: Callable[[list[str]], list[str]],
     message: str,
@@ -137,13 +137,13 @@ def test_bad_tables_are_named(
     assert "\n" not in str(error.value)
 
 
-def test_an_archive_without_the_file(tmp_path: Path) -> None:
+def test_read_features_of_archive_without_features(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "fma_metadata.zip", {"fma_metadata/tracks.csv": ""})
     with pytest.raises(SongNetError, match=r"has no fma_metadata/features\.csv"):
         read_features(str(path), pd.Index([2]))
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+def test_read_features_memory_does_not_grow_with_file(tmp_path: Path) -> None:
     """A small version of the benchmark: two files of 50 and 100 MB, of which 30 rows are read."""
     sizes, peaks = [], []
     for tracks in (5_500, 11_000):

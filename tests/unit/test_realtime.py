@@ -77,7 +77,9 @@ def piecewise(
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 8_000])
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("size", [160, 1_000, 22_050, 10**9])
-def test_exact_for_all_chunks(model: Model, rate: int, channels: int, size: int) -> None:
+def test_stream_equals_offline_by_chunk_size(
+    model: Model, rate: int, channels: int, size: int
+) -> None:
     samples = music(4.3, rate, channels)
     expected = at_once(model, samples, rate)
     assert len(expected) == 11 and np.ptp(expected, axis=0).max() > 0.01
@@ -88,7 +90,7 @@ def test_exact_for_all_chunks(model: Model, rate: int, channels: int, size: int)
     np.testing.assert_allclose(mels, MEL.offline(mono)[:, : mels.shape[1]], atol=1e-3)
 
 
-def test_the_middle_of_a_file_gives_what_the_stream_gives(model: Model, tmp_path: Path) -> None:
+def test_of_middle_equals_stream(model: Model, tmp_path: Path) -> None:
     samples = np.round(music(6, 44_100, 2) * 2**15).astype(np.int16)
     sf.write(tmp_path / "song.wav", samples, 44_100)
     with (tmp_path / "song.wav").open("rb") as file:
@@ -104,7 +106,7 @@ def test_the_middle_of_a_file_gives_what_the_stream_gives(model: Model, tmp_path
     assert not np.allclose(found.clip_probabilities, whole.clip_probabilities, atol=1e-3)
 
 
-def test_exact_sample_by_sample(model: Model) -> None:
+def test_stream_equals_offline_sample_by_sample(model: Model) -> None:
     samples = music(1.6, 44_100)
     steps = piecewise(model, samples, 44_100, [1])
     np.testing.assert_allclose(
@@ -114,7 +116,9 @@ def test_exact_sample_by_sample(model: Model) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 30_000), min_size=1, max_size=6), st.integers(1, 80_000))
-def test_exact_for_random_chunks(model: Model, sizes: list[int], length: int) -> None:
+def test_stream_equals_offline_for_random_chunks(
+    model: Model, sizes: list[int], length: int
+) -> None:
     samples = music(4, 22_050)[:length]
     steps = piecewise(model, samples, 22_050, [*sizes, 5_000])
     assert len(steps) == (1 + length // 512) // 16
@@ -123,7 +127,7 @@ def test_exact_for_random_chunks(model: Model, sizes: list[int], length: int) ->
         np.testing.assert_allclose([step.clip_probabilities for step in steps], expected, atol=1e-4)
 
 
-def test_a_step_comes_as_soon_as_its_last_sample(model: Model) -> None:
+def test_stream_gives_step_with_its_last_sample(model: Model) -> None:
     stream = Stream(model, 22_050)
     # Frame 15 is centred at 15 * 512, and ends half a window later.
     needed = 15 * 512 + 1024
@@ -133,7 +137,7 @@ def test_a_step_comes_as_soon_as_its_last_sample(model: Model) -> None:
 
 
 @pytest.mark.slow
-def test_ten_minutes_need_no_more_memory_than_one(model: Model) -> None:
+def test_stream_memory_does_not_grow(model: Model) -> None:
     def held(stream: Stream) -> int:
         arrays = [*stream._frames._pieces, stream._waiting]
         return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in stream._state)
@@ -147,7 +151,7 @@ def test_ten_minutes_need_no_more_memory_than_one(model: Model) -> None:
     assert held(stream) <= 1.5 * after_a_minute < 2**20
 
 
-def test_two_streams_do_not_hear_each_other(model: Model) -> None:
+def test_streams_are_independent(model: Model) -> None:
     samples = music(3, 22_050)
     first, second = Stream(model, 22_050), Stream(model, 22_050)
     steps = []
@@ -158,7 +162,7 @@ def test_two_streams_do_not_hear_each_other(model: Model) -> None:
     np.testing.assert_allclose([step.clip_probabilities for step in steps], expected, atol=1e-4)
 
 
-def test_what_is_no_sound_is_not_remembered(model: Model) -> None:
+def test_stream_recovers_from_invalid_samples(model: Model) -> None:
     """16-bit samples read as floats are finite but up to 3e38; integers are valid."""
     stream = Stream(model, 22_050)
     bad = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38] * 3_000, np.float32)
@@ -169,7 +173,7 @@ def test_what_is_no_sound_is_not_remembered(model: Model) -> None:
 
 
 @pytest.mark.parametrize("kind", ["silence", "channels that cancel", "denormal", "constant"])
-def test_stream_knows_silence(model: Model, kind: str) -> None:
+def test_stream_detects_silence(model: Model, kind: str) -> None:
     tone = music(2, 22_050)
     samples = {
         "silence": np.zeros_like(tone),
@@ -192,12 +196,12 @@ def test_stream_takes_samples_of_any_scale(model: Model) -> None:
     )
 
 
-def test_predict_names_the_likeliest_genre_and_close_calls() -> None:
+def test_predict_genre_and_unsure() -> None:
     assert predict(np.array([0.1, 0.6, 0.3], np.float32), GENRES)[::2] == ("Pop", False)
     assert predict(np.array([0.1, 0.47, 0.43], np.float32), GENRES)[::2] == ("Pop", True)
 
 
-def test_what_cannot_hear_is_refused(tmp_path: Path) -> None:
+def test_load_model_refuses_unusable_networks(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     with pytest.raises(SongNetError, match="no such file"):
         load_model(path)

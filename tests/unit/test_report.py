@@ -148,7 +148,7 @@ def test_headline_may_be_of_any_family() -> None:
     assert "best baseline" not in headline(found).facts
 
 
-def test_headline_says_when_the_choice_says_little() -> None:
+def test_headline_warns_about_few_validation_artists() -> None:
     facts = headline(findings(choice=choice().assign(effective_artists=9.4))).facts
     assert facts["chosen by"].endswith("(9 effective artists); with so few, the choice says little")
     alone = findings(choice=choice().iloc[:0])
@@ -157,7 +157,7 @@ def test_headline_says_when_the_choice_says_little() -> None:
     assert headline(findings(choice=sure)).facts["chosen by"].endswith("artists)")
 
 
-def test_headline_names_split_seeds_that_chose_settings() -> None:
+def test_headline_lists_tuning_split_seeds() -> None:
     assert "tuning" not in headline(findings()).facts
     text = headline(findings(tuned=[1, 3])).facts["tuning"]
     assert text.startswith("split_seeds 1 and 3 took part in choosing the networks' settings")
@@ -172,7 +172,7 @@ def test_advice_ends_with_enough_splits_or_tracks() -> None:
     assert "advice" not in headline(findings(tracks=tracks, splits=splits)).facts
 
 
-def test_headline_counts_tracks_of_several_splits_once() -> None:
+def test_headline_counts_tracks_once_over_splits() -> None:
     tracks = pd.DataFrame({"genre": "Folk", "artist_id": range(40)})
     subsets = pd.Series("test", tracks.index)
     found = findings(
@@ -203,7 +203,7 @@ def test_headline_quotes_the_poster_for_its_own_model() -> None:
     assert facts["poster's C-RNN"] == "65.00 % (random split; here 65.0 % artist, 75.0 % random)"
 
 
-def test_results_table() -> None:
+def test_results_table_cells() -> None:
     table = cells.results_table(findings()).set_index("model")
     assert table.loc["kNN"].to_dict() == {
         "artist %": "40.0 ± 1.2 [50.0, 80.0]",
@@ -238,7 +238,7 @@ def test_results_table_compares_with_the_poster_under_its_own_protocol() -> None
     ],
 )
 @pytest.mark.parametrize("runs", [1, 3])
-def test_poster_table_counts(
+def test_poster_table_counts_correct_tracks(
     runs: int, tracks: int, posters: bool, expected: list[list[str]]
 ) -> None:
     counts = {"knn": 291, "svm": 375, "crnn": 400}
@@ -285,7 +285,7 @@ def test_scores_table_has_intervals_where_they_are_known() -> None:
     ]
 
 
-def test_data_tables() -> None:
+def test_data_facts_and_quarantine_table() -> None:
     assert cells.data_facts(findings()) == {
         "usable": "5 tracks by 3 artists; 1 without an artist",
         "in quarantine": "2 tracks",
@@ -312,7 +312,7 @@ def test_data_tables() -> None:
     assert row[3:5] == ["0 (0)", "–"]
 
 
-def test_models_on_other_features_are_marked() -> None:
+def test_results_table_marks_models_on_own_features() -> None:
     note = "Uses the user's own features (mine.parquet): VGGish."
     found = findings(models=MODELS | {"svm": MODELS["svm"] | {"note": note}})
     assert list(cells.results_table(found)["model"]) == ["kNN", "SVM †", "C-RNN"]
@@ -361,7 +361,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def test_page_and_markdown_show_the_same(tmp_path: Path, files: dict[str, Any]) -> None:
+def test_report_page_equals_markdown(tmp_path: Path, files: dict[str, Any]) -> None:
     found = findings()
     params = {name: getattr(found, name) for name in ("dataset", "models", "confidence", "tuned")}
     settings = {"config": checked(), "benchmarks": tmp_path, "neighbours": ["filters.html"]}

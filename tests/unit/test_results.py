@@ -43,7 +43,7 @@ def run(model: str, family: str, split_seed: int, seed: int, right: set[int], va
     )
 
 
-def test_differences_are_paired() -> None:
+def test_difference_table_pairs_runs() -> None:
     runs = [
         # The network: 12 and 16 of 20 correct on the first split, 10 on the second.
         run("net", "crnn", 1, 1, set(TRACKS[:12]), 0.6),
@@ -76,7 +76,7 @@ def test_differences_are_paired() -> None:
     assert difference_table(runs[:1], BOOTSTRAP, subset="validation").empty
 
 
-def test_the_table_pools_the_tracks_of_all_runs() -> None:
+def test_results_table_pools_tracks_of_runs() -> None:
     runs = [
         run("net", "crnn", 1, 1, set(TRACKS[:12]), 0.6),
         run("net", "crnn", 1, 2, set(TRACKS[:16]), 0.7),
@@ -116,7 +116,7 @@ def test_excerpt_table_pools_runs() -> None:
     assert (last.seconds, last.accuracy, last.ci_low, last.ci_high) == (30.0, 1, 1, 1)
 
 
-def test_run_times_add_up_by_rule(tmp_path: Path) -> None:
+def test_rule_times_sum_by_rule(tmp_path: Path) -> None:
     files = {
         "mel_shard/0.tsv": (3.0, 150.0), "mel_shard/1.tsv": (4.5, 120.0), "figures.tsv": (2.0, "-"),
     }  # fmt: skip
@@ -128,17 +128,17 @@ def test_run_times_add_up_by_rule(tmp_path: Path) -> None:
     assert table.to_numpy().tolist() == [[1, 2.0, 0.0], [2, 7.5, 150.0]]
 
 
-def test_run_times_may_have_been_tidied_away(tmp_path: Path) -> None:
+def test_rule_times_without_files_are_empty(tmp_path: Path) -> None:
     assert rule_times(tmp_path).empty
 
 
-def test_without_a_test_part_there_is_nothing_to_compare() -> None:
+def test_difference_table_without_test_set_is_empty() -> None:
     one = run("net", "crnn", 1, 1, set(), 0.6)
     del one.metrics["test"]
     assert difference_table([one], BOOTSTRAP).empty
 
 
-def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
+def test_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
     accuracies = {"artist/knn/1": 0.6, "artist/crnn/1": 0.5, "artist/crnn/2": 0.8}
     for name, accuracy in accuracies.items():
         found = {"validation": {"accuracy": accuracy}, "test": {"accuracy": 1 - accuracy}}
@@ -153,7 +153,7 @@ def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
     assert best_run(folders) == tmp_path / "artist/knn/1"
 
 
-def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
+def test_genre_table_sums_counts_of_runs() -> None:
     genres = ["Folk", "Rock"]
     matrices = [[3, 1], [0, 6]], [[4, 0], [1, 5]]
     runs = [
@@ -175,7 +175,7 @@ def test_scores_of_genres_come_from_the_counts_of_all_runs() -> None:
     assert table["recall"].tolist() == [7 / 8, 11 / 12]
 
 
-def test_a_genre_of_few_artists_is_known_badly() -> None:
+def test_recall_intervals_widen_with_fewer_artists() -> None:
     """Genres of 40 tracks, half of them correct: by one, forty, eight or four artists."""
     tracks = pd.DataFrame(
         {"track_id": range(120), "split": "test", "genre": np.repeat(["Folk", "Jazz", "Rock"], 40)}
@@ -198,7 +198,7 @@ def test_a_genre_of_few_artists_is_known_badly() -> None:
     assert np.isnan([rock.recall_low, rock.recall_high]).all()
 
 
-def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
+def test_leak_table_draws_artists_once() -> None:
     """The same tracks under both protocols: hard artists are hard in both, and cancel out."""
     hard = {track for track in TRACKS[:20] if ARTISTS[track] < 3}
     runs = [
@@ -224,9 +224,7 @@ def test_artists_are_drawn_once_for_both_sides_of_the_leak() -> None:
         ("synthesis", [*POSTER_GENRES], False),
     ],
 )
-def test_the_poster_applies_to_music_of_its_genres(
-    source: str, genres: list[str], applies: bool
-) -> None:
+def test_poster_applies_by_source_and_genres(source: str, genres: list[str], applies: bool) -> None:
     assert poster_applies({"source": source}, genres) is applies
 
 

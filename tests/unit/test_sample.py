@@ -49,7 +49,7 @@ def check(archives: Path, folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"fma_metadata.zip", "fma_small.zip"}
 
 
-def test_only_what_is_wanted_crosses_the_network(
+def test_fetch_sample_transfers_wanted_clips_only(
     archives: Path, tmp_path: Path, serve: Serve
 ) -> None:
     server = serve()
@@ -67,12 +67,14 @@ def test_only_what_is_wanted_crosses_the_network(
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "cut", "wrong byte"])
-def test_faults_are_overcome(archives: Path, tmp_path: Path, serve: Serve, fault: str) -> None:
+def test_fetch_sample_recovers_from_faults(
+    archives: Path, tmp_path: Path, serve: Serve, fault: str
+) -> None:
     fetch(serve(fault), tmp_path)
     check(archives, tmp_path)
 
 
-def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve) -> None:
+def test_fetch_sample_resumes_after_break(archives: Path, tmp_path: Path, serve: Serve) -> None:
     broken = serve("cut", every=1)
     with pytest.raises(SongNetError, match="127"):
         fetch(broken, tmp_path, pause=0.001)
@@ -94,7 +96,7 @@ def test_a_break_is_taken_up_again(archives: Path, tmp_path: Path, serve: Serve)
 @pytest.mark.parametrize(
     ("fault", "reason"), [("ignores range", "leave tracks_per_genre out"), ("404", "answers 404")]
 )
-def test_what_cannot_be_overcome_is_one_line(
+def test_fetch_sample_reports_permanent_faults(
     tmp_path: Path, serve: Serve, fault: str, reason: str
 ) -> None:
     with pytest.raises(SongNetError, match=reason):
@@ -102,7 +104,7 @@ def test_what_cannot_be_overcome_is_one_line(
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("503", ATTEMPTS), ("cut", BODIES)])
-def test_a_dead_mirror_soon_gives_way_to_the_next(
+def test_fetch_sample_leaves_dead_mirror(
     archives: Path, tmp_path: Path, serve: Serve, fault: str, requests: int
 ) -> None:
     dead = serve(fault, every=1)
@@ -112,7 +114,7 @@ def test_a_dead_mirror_soon_gives_way_to_the_next(
     check(archives, tmp_path)
 
 
-def test_an_archive_without_the_clips_gives_way_to_the_next(
+def test_fetch_sample_leaves_archive_without_clips(
     archives: Path, tmp_path: Path, serve: Serve
 ) -> None:
     other, mine = tmp_path / "other", tmp_path / "mine"
@@ -128,7 +130,7 @@ def test_an_archive_without_the_clips_gives_way_to_the_next(
     check(archives, mine)
 
 
-def test_an_address_that_no_attempt_can_reach_gives_way_to_the_next(
+def test_fetch_sample_leaves_invalid_address_at_once(
     archives: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []

@@ -16,7 +16,7 @@ from songnet.errors import SongNetError
 from songnet.realtime import classify, server, site, uploads
 
 
-def test_a_wrong_port_costs_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_reports_wrong_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "find_models", lambda paths: [])
     monkeypatch.setattr(server, "create_app", lambda models, hosts: None)
     options: Any = SimpleNamespace(model=None, host="127.0.0.1", port=70000)
@@ -24,7 +24,7 @@ def test_a_wrong_port_costs_no_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
         serve.run(options)
 
 
-def test_an_address_that_cannot_be_is_named_by_its_option() -> None:
+def test_check_address_reports_option() -> None:
     for host in ("nonsense.invalid", "a..b"):
         with pytest.raises(SongNetError, match=f"^--host: {host}: "):
             serve.check_address(host, 8765)
@@ -49,7 +49,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6")
-def test_a_page_may_be_at_the_sixth_versions_own_address(
+def test_serve_at_ipv6_address(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[Any] = []
@@ -63,7 +63,7 @@ def test_a_page_may_be_at_the_sixth_versions_own_address(
     assert "Serving at http://[::1]:48765/" in capsys.readouterr().out
 
 
-def test_an_upload_that_is_too_slow_gives_its_place_away() -> None:
+def test_uploads_refuse_slow_upload() -> None:
     async def stopping() -> AsyncIterator[bytes]:
         yield b"RIFF"
         await asyncio.sleep(3600)
@@ -78,7 +78,7 @@ def test_an_upload_that_is_too_slow_gives_its_place_away() -> None:
     assert error.value.status == 408
 
 
-def test_a_full_disk_is_one_line_for_who_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receive_on_full_disk_returns_507(monkeypatch: pytest.MonkeyPatch) -> None:
     async def stream() -> AsyncIterator[bytes]:
         yield b"RIFF"
 

@@ -37,7 +37,7 @@ def test_site_holds_page_networks_and_examples(trained: Path, tmp_path: Path) ->
     assert size < 3 * 2**20
 
 
-def test_a_first_visit_transfers_little(trained: Path) -> None:
+def test_site_files_of_page_are_small(trained: Path) -> None:
     """Three megabytes with the networks of the demo and of FMA, whose weights are 0.8 of them."""
     files = site_files([load_model(trained)], offline=True)
     page = [name for name in files if not name.startswith(("networks/", "examples/"))]
@@ -60,18 +60,18 @@ def test_service_worker_keeps_the_page_and_its_first_network(trained: Path, tmp_
     assert "sw.js" not in site_files([load_model(trained)], offline=False)
 
 
-def test_addresses_are_relative() -> None:
+def test_page_addresses_are_relative() -> None:
     for path in WEB.rglob("*.*"):
         assert not re.search(r"""["'(]/[a-z]""", path.read_text()), path
 
 
-def test_every_script_of_the_page_is_part_of_it() -> None:
+def test_page_imports_exist() -> None:
     for path in WEB.rglob("*.js"):
         for name in re.findall(r'from "(\./|\.\./)([\w/.]+)"', path.read_text()):
             assert (path.parent / "".join(name)).is_file(), (path, name)
 
 
-def test_site_does_not_write_over_other_things(trained: Path, tmp_path: Path) -> None:
+def test_write_site_refuses_other_folders(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.md").write_text("years of work")
     model = load_model(trained)
     with pytest.raises(SongNetError, match="not empty, and not a SongNet page"):
@@ -84,7 +84,7 @@ def test_site_does_not_write_over_other_things(trained: Path, tmp_path: Path) ->
     assert len(list((tmp_path / "site/networks").iterdir())) == 1
 
 
-def test_networks_below_results_are_found(
+def test_find_models_below_results(
     trained: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

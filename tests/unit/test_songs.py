@@ -76,7 +76,7 @@ def test_list_songs_of_a_list_are_named_below_their_common_folder(
     ).read_text().split()
 
 
-def test_spellings_of_a_name_are_one(tmp_path: Path) -> None:
+def test_list_songs_unifies_spellings_of_names(tmp_path: Path) -> None:
     for name in ("Pop/Beyonc\u00e9/1", "pop/Beyonce\u0301/2", "Rock/x/3"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "a.mp3").touch()
@@ -84,7 +84,7 @@ def test_spellings_of_a_name_are_one(tmp_path: Path) -> None:
     assert songs.groupby("genre", sort=False)["artist"].nunique().to_dict() == {"Pop": 1, "Rock": 1}
 
 
-def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
+def test_folder_reads_names_that_are_not_utf_8(tmp_path: Path) -> None:
     for genre in ("Rock", "Folk"):
         (tmp_path / genre).mkdir()
         (tmp_path / genre / os.fsdecode(b"caf\xe9.wav")).write_bytes(wav(6))
@@ -148,7 +148,7 @@ def test_list_songs_by_a_manifest(library: Path, write: Write, named: bool) -> N
     assert usable(list_songs(str(library), "path", None))["genre"]["Rock/Ann/1.mp3"] == "Rock"
 
 
-def test_songs_that_a_manifest_does_not_name_are_set_aside(library: Path) -> None:
+def test_list_songs_sets_aside_songs_outside_manifest(library: Path) -> None:
     as_csv(ROWS[1:5], library)
     songs = list_songs(str(library), None, None).set_index("file_name")
     assert songs["problem"]["Rock/Ann/1.mp3"] == "not in metadata.csv"
@@ -164,7 +164,7 @@ def test_songs_that_a_manifest_does_not_name_are_set_aside(library: Path) -> Non
     ],
 )
 @pytest.mark.parametrize("write", [as_csv, as_parquet, as_jsonl])
-def test_manifests_that_cannot_be_used_are_named(
+def test_list_songs_refuses_incomplete_manifest(
     library: Path, write: Write, rows: list[dict[str, Any]], message: str
 ) -> None:
     manifest = write(rows, library)
@@ -184,14 +184,14 @@ def test_manifests_that_cannot_be_used_are_named(
         ("metadata.jsonl", b"[1]"),
     ],
 )
-def test_manifests_that_are_no_tables_are_named(library: Path, name: str, content: bytes) -> None:
+def test_list_songs_refuses_malformed_manifest(library: Path, name: str, content: bytes) -> None:
     (library / name).write_bytes(content)
     with pytest.raises(SongNetError, match=f"{name}: is not a table of songs: ") as error:
         list_songs(str(library), None, None)
     assert "\n" not in str(error.value)
 
 
-def test_two_manifests_are_not_chosen_from(library: Path) -> None:
+def test_list_songs_refuses_two_manifests(library: Path) -> None:
     as_csv(ROWS, library)
     as_jsonl(ROWS, library)
     with pytest.raises(SongNetError, match=r"has metadata.csv and metadata.jsonl; remove one"):
@@ -209,7 +209,7 @@ def tagged(path: Path, content: bytes, **tags: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".flac", ".ogg", ".opus"])
-def test_read_tags_knows_the_formats(tmp_path: Path, suffix: str) -> None:
+def test_read_tags_by_format(tmp_path: Path, suffix: str) -> None:
     content = mp3() if suffix == ".mp3" else ffmpeg(wav(), suffix)
     path = tmp_path / f"song{suffix}"
     tagged(path, content, genre="Hip-Hop; Rap", artist="  Ann\tB", title="Äh")
@@ -266,9 +266,7 @@ def test_list_songs_by_tags_reads_changed_files_alone(
         ("one genre", "all songs are of one genre, 'Rock', and a classifier needs two; if its"),
     ],
 )
-def test_folders_that_cannot_be_learned_are_named(
-    tmp_path: Path, change: str, message: str
-) -> None:
+def test_list_songs_refuses_unusable_folder(tmp_path: Path, change: str, message: str) -> None:
     names = {"flat": ["1.mp3", "2.mp3"], "empty": [], "one genre": ["Rock/A/1.mp3"]}
     for name in names.get(change, ["Rock/1.mp3", "Folk/2.mp3"]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +277,7 @@ def test_folders_that_cannot_be_learned_are_named(
     assert "\n" not in str(error.value)
 
 
-def test_write_songs_leaves_the_list_as_it_is_where_nothing_has_changed(library: Path) -> None:
+def test_write_songs_keeps_unchanged_list(library: Path) -> None:
     path = library.parent / "songs.parquet"
     write_songs(str(library), None, None, path)
     os.utime(path, (1, 1))
@@ -290,7 +288,7 @@ def test_write_songs_leaves_the_list_as_it_is_where_nothing_has_changed(library:
     assert path.stat().st_mtime > 1
 
 
-def test_a_folder_is_a_clip_source(tmp_path: Path) -> None:
+def test_folder_is_a_clip_source(tmp_path: Path) -> None:
     for i, name in enumerate(["Rock/A/1", "Rock/A/2.x", "Rock/A/3", "Folk/B/4", "Folk/B/5.mp3"]):
         (tmp_path / "m" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "m" / name).write_bytes(wav(6 + i) if i < 4 else b"broken")
@@ -316,7 +314,7 @@ def test_a_folder_is_a_clip_source(tmp_path: Path) -> None:
     assert "Folk/B/4 is no longer usable (no such file)" in str(error.value)
 
 
-def test_of_a_whole_song_the_middle_counts(tmp_path: Path) -> None:
+def test_folder_reads_middle_of_song(tmp_path: Path) -> None:
     for genre in ("Rock", "Folk"):
         (tmp_path / genre).mkdir()
         (tmp_path / genre / "1.wav").write_bytes(wav(20))

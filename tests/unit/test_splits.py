@@ -33,7 +33,7 @@ def make_tracks(seed: int, artists: int = 300, genres: int = 4, unknown: int = 0
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 40))
-def test_no_artist_in_two_parts(data_seed: int, split_seed: int, unknown: int) -> None:
+def test_split_artist_keeps_artists_apart(data_seed: int, split_seed: int, unknown: int) -> None:
     tracks = make_tracks(data_seed, unknown=unknown)
     subsets = split_tracks(tracks, "artist", SHARES, split_seed)
     assert subsets.index.equals(tracks.index)
@@ -44,7 +44,7 @@ def test_no_artist_in_two_parts(data_seed: int, split_seed: int, unknown: int) -
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_random_is_stratified_and_leaks(seed: int) -> None:
+def test_split_random_is_stratified_and_leaks(seed: int) -> None:
     tracks = make_tracks(5)
     subsets = split_tracks(tracks, "random", SHARES, seed)
     for genre, group in tracks.groupby("genre"):
@@ -55,14 +55,14 @@ def test_random_is_stratified_and_leaks(seed: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["random", "artist"])
-def test_seeds(protocol: str) -> None:
+def test_split_tracks_depends_on_seed(protocol: str) -> None:
     tracks = make_tracks(6)
     first, again, other = (split_tracks(tracks, protocol, SHARES, seed) for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
 
 
-def test_summaries_count_tracks_and_artists() -> None:
+def test_split_summary_counts_tracks_and_artists() -> None:
     tracks = pd.DataFrame(
         {"genre": ["Folk", "Folk", "Rock", "Rock", "Rock"], "artist_id": [1, 2, 1, 3, np.nan]}
     )
@@ -77,7 +77,7 @@ def test_summaries_count_tracks_and_artists() -> None:
     assert summary["test_tracks_by_train_artists"] == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_without_a_test_part_no_share_of_it_leaks() -> None:
+def test_split_summary_without_test_set() -> None:
     tracks = make_tracks(8)
     subsets = split_tracks(tracks, "random", SHARES, 1).replace("test", "train")
     summary = split_summary(tracks, subsets, None)
@@ -109,7 +109,7 @@ def test_split_tracks_official_leaves_out_tracks_without_a_split() -> None:
     assert len(split_tracks(tracks, "random", SHARES, 1)) == len(tracks)
 
 
-def test_a_genre_without_enough_artists_is_named() -> None:
+def test_split_artist_reports_genre_of_few_artists() -> None:
     tracks = make_tracks(8)
     tracks.loc[tracks["genre"] == "genre 2", "artist_id"] = 1.0
     with pytest.raises(SongNetError, match="genre 2"):
@@ -118,7 +118,7 @@ def test_a_genre_without_enough_artists_is_named() -> None:
 
 @pytest.mark.parametrize("protocol", ["random", "artist"])
 @pytest.mark.parametrize("seed", range(5))
-def test_three_tracks_of_three_artists_are_enough(protocol: str, seed: int) -> None:
+def test_split_tracks_of_genre_with_three_tracks(protocol: str, seed: int) -> None:
     tracks = make_tracks(9, artists=30)
     small = pd.DataFrame({"genre": ["small"] * 3, "artist_id": [1000.0, 1001.0, 1002.0]})
     tracks = pd.concat([tracks, small], ignore_index=True).rename_axis("track_id")
@@ -130,7 +130,7 @@ def test_three_tracks_of_three_artists_are_enough(protocol: str, seed: int) -> N
             assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
 
 
-def test_artists_of_several_genres_fill_gaps_too() -> None:
+def test_split_artist_moves_artists_of_several_genres() -> None:
     rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 2), ("Rock", 3), ("Rock", 4)]
     tracks = pd.DataFrame(rows, columns=["genre", "artist_id"]).rename_axis("track_id")
     for seed in range(10):
@@ -138,7 +138,7 @@ def test_artists_of_several_genres_fill_gaps_too() -> None:
         assert (pd.crosstab(tracks["genre"], subsets) == 1).all(axis=None)
 
 
-def test_artists_in_each_others_way_are_an_error() -> None:
+def test_split_artist_refuses_impossible_split() -> None:
     """Artists 3 and 4 would have to share a subset, and must not."""
     rows = [("Folk", 1), ("Folk", 2), ("Folk", 3), ("Rock", 1), ("Rock", 2), ("Rock", 4)]
     rows += [("Jazz", 1), ("Jazz", 3), ("Jazz", 4)]
@@ -148,7 +148,7 @@ def test_artists_in_each_others_way_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(("subsets", "subset"), [(SUBSETS, "test"), (SUBSETS[:2], "validation")])
-def test_judging_subset(tmp_path: Path, subsets: list[str], subset: str) -> None:
+def test_held_out_is_test_or_validation(tmp_path: Path, subsets: list[str], subset: str) -> None:
     tracks = pd.DataFrame({"genre": "Rock"}, index=pd.Index(range(12), name="track_id"))
     split = pd.DataFrame({"track_id": range(11, -1, -1), "split": np.resize(subsets, 12)})
     split.to_parquet(tmp_path / "split.parquet")
@@ -182,7 +182,7 @@ def test_judging_subset(tmp_path: Path, subsets: list[str], subset: str) -> None
         ({}, ["random", "artist", "official"], ""),
     ],
 )
-def test_check_protocols_wants_what_they_need(
+def test_check_protocols_reports_unmet_needs(
     change: dict[str, object], protocols: list[str], message: str
 ) -> None:
     tracks = make_tracks(7).assign(**change)

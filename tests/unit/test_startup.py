@@ -24,7 +24,7 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.rpartition("LOADED")[2].split())
 
 
-def test_what_is_imported_is_declared() -> None:
+def test_dependencies_declare_all_imports() -> None:
     """Required packages are declared, not left to other packages to install."""
     root = Path(__file__).parents[2]
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
@@ -45,7 +45,7 @@ def test_what_is_imported_is_declared() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["--version"]])
-def test_help_loads_no_library(arguments: list[str]) -> None:
+def test_help_loads_no_heavy_library(arguments: list[str]) -> None:
     code = (
         f"from songnet.cli import main\ntry:\n    main({arguments})\nexcept SystemExit:\n    pass"
     )
@@ -54,7 +54,7 @@ def test_help_loads_no_library(arguments: list[str]) -> None:
     assert not modules & HEAVY
 
 
-def test_a_check_of_the_models_loads_none() -> None:
+def test_check_models_loads_no_learning_library() -> None:
     root = Path(__file__).parents[2]
     code = f"""
 from songnet.pipeline.configuration import check_models, read_models
@@ -65,7 +65,7 @@ check_models(read_models("{root}/config/models.yaml"))
     assert not modules & {"scipy", "sklearn", "torch"}
 
 
-def test_shards_load_no_learning_and_nothing_that_compiles() -> None:
+def test_shard_jobs_load_no_learning_library() -> None:
     modules = loaded("import songnet.data.shard_writer, songnet.features.fma518")
     assert {"numpy", "scipy", "soundfile"} <= modules
     assert not modules & {"matplotlib", "mlflow", "numba", "sklearn", "torch"}

@@ -12,7 +12,7 @@ from songnet.pipeline.summary import failure, success
 STORE = "sqlite:////home/me/mlflow.db"
 
 
-def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
+def test_success_of_partial_run_shows_no_older_results(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     columns = "dataset,protocol,model,accuracy,ci_low,ci_high,poster_accuracy"
     row = "local,artist,svm,0.5,0.4,0.6,0.46375"
@@ -46,7 +46,7 @@ def test_a_part_of_the_workflow_shows_no_older_results(tmp_path: Path) -> None:
     assert server in shared and "mlflow ui" not in shared
 
 
-def test_failure_shows_the_runs_that_are_measured(tmp_path: Path) -> None:
+def test_failure_shows_measured_runs(tmp_path: Path) -> None:
     measured = []
     for model, seed, metrics in [
         ("svm", 1, {"validation": {"accuracy": 0.7}, "test": {"accuracy": 0.5}}),
@@ -82,7 +82,7 @@ def test_failure_ends_with_each_error_once(tmp_path: Path) -> None:
     ]
 
 
-def test_success_says_what_was_set_aside_and_left_out(tmp_path: Path) -> None:
+def test_success_counts_quarantine_and_left_out_protocols(tmp_path: Path) -> None:
     quarantine = quarantine_table(
         {
             1: "not decodable: no audio in it",

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 @pytest.mark.parametrize(
     "names", [["1980", "1990"], ["None", "NA"], ["007", "nan"], ["=Classical", "'=x|<b>"]]
 )
-def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str]) -> None:
+def test_read_table_keeps_names_like_numbers_or_missing(tmp_path: Path, names: list[str]) -> None:
     rows = [
         ("artist", names[0], "test", genre, predicted, tracks)
         for genre, right in zip(names, (3, 4), strict=True)
@@ -61,7 +61,7 @@ def test_names_that_look_like_numbers_or_nothing(tmp_path: Path, names: list[str
     assert "poster" not in page  # there is no figure for these data
 
 
-def test_report_reads_names_by_the_one_reader() -> None:
+def test_report_modules_use_read_table() -> None:
     for name in ("findings", "figures"):
         text = (ROOT / f"src/songnet/report/{name}.py").read_text()
         assert "read_table(" in text

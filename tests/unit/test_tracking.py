@@ -261,7 +261,7 @@ def test_live_run_can_be_switched_off(uri: str) -> None:
     assert not runs()
 
 
-def test_live_run_tells_how_a_training_ended(run_folder: Path, uri: str) -> None:
+def test_live_run_sets_final_status(run_folder: Path, uri: str) -> None:
     for _ in range(2):  # the second upload continues the run of the first
         with pytest.raises(ValueError, match="diverged"), live_run(uri) as live:
             live.log_epochs(EPOCHS[:2])
@@ -276,7 +276,7 @@ def test_live_run_tells_how_a_training_ended(run_folder: Path, uri: str) -> None
     assert [step for step, _ in accuracies(run.info.run_id)] == [1, 2, 3, 4, 5, 6, 6]
 
 
-def test_a_dead_server_costs_one_line(
+def test_upload_runs_to_dead_server_is_one_line(
     run_folder: Path, uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with live_run(DEAD) as live:
@@ -318,7 +318,7 @@ def copy_from_another_folder(store: Path) -> None:
         (copy_from_another_folder, "in another folder, .*before/mlart.*; move the store"),
     ],
 )
-def test_an_unusable_store_is_one_line(
+def test_upload_runs_to_unusable_store_is_one_line(
     run_folder: Path, uri: str, caplog: pytest.LogCaptureFixture, spoil: Any, message: str
 ) -> None:
     spoil(Path("mlflow.db").resolve())
@@ -331,7 +331,7 @@ def test_an_unusable_store_is_one_line(
 
 
 @pytest.mark.parametrize(("code", "files_only"), [(401, False), (403, False), (413, True)])
-def test_a_refusal_is_one_line(
+def test_upload_runs_refused_by_server_is_one_line(
     run_folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch, code: int, files_only: bool
 ) -> None:
     """Wrong password, another user's experiment, and a proxy that limits the size of files."""
@@ -364,7 +364,7 @@ def set_network(folder: Path, weights: Path, spectrogram: dict[str, Any] | None)
     change(folder, family="crnn", network="any", spectrogram=spectrogram)
 
 
-def test_a_streaming_network_takes_audio_files(
+def test_logged_streaming_network_takes_audio_files(
     run_folder: Path, uri: str, trained: Path, clips: Path, tmp_path: Path
 ) -> None:
     from songnet.realtime.classify import classify_file
@@ -385,7 +385,7 @@ def test_a_streaming_network_takes_audio_files(
     assert found["error"][1].startswith("not decodable")
 
 
-def test_a_network_without_audio_takes_mels_of_any_length(
+def test_logged_network_takes_spectrograms_of_any_length(
     run_folder: Path, uri: str, tmp_path: Path
 ) -> None:
     torch.manual_seed(2)

@@ -42,7 +42,7 @@ def write_metadata(path: Path, text: str | bytes, name: str = "fma_metadata/trac
 HEADER = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n,,,,\n"
 
 
-def test_reads_what_the_demo_writes(archives: Path) -> None:
+def test_read_tracks_of_demo(archives: Path) -> None:
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
     assert len(tracks) == 36 + len(BROKEN)
     assert tracks["subset"].cat.ordered
@@ -52,7 +52,7 @@ def test_reads_what_the_demo_writes(archives: Path) -> None:
     assert (homes == 1).all()
 
 
-def test_subsets_are_ordered(tmp_path: Path) -> None:
+def test_wanted_tracks_include_smaller_subsets(tmp_path: Path) -> None:
     rows = (
         "1,training,small,Rock,1\n2,training,medium,Rock,2\n3,test,large,Folk,3\n4,test,full,,4\n"
     )
@@ -63,7 +63,7 @@ def test_subsets_are_ordered(tmp_path: Path) -> None:
         assert list(selected.index) == expected
 
 
-def test_selection_and_its_remainder(tmp_path: Path) -> None:
+def test_select_tracks_and_problems(tmp_path: Path) -> None:
     rows = "".join(f"{i},training,small,{'Rock' if i % 2 else 'Folk'},{i}\n" for i in range(1, 9))
     tracks = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     inside = wanted_tracks(tracks, "small", ["Rock"], None)
@@ -90,7 +90,7 @@ def test_selection_and_its_remainder(tmp_path: Path) -> None:
         ("", "not a table of tracks"),
     ],
 )
-def test_bad_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
+def test_read_tracks_reports_malformed_table(tmp_path: Path, text: str, message: str) -> None:
     path = write_metadata(tmp_path / "fma_metadata.zip", text)
     with pytest.raises(SongNetError, match=message) as error:
         read_tracks(path)
@@ -98,7 +98,7 @@ def test_bad_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_bad_archives_are_named(tmp_path: Path) -> None:
+def test_read_tracks_reports_bad_archive(tmp_path: Path) -> None:
     with pytest.raises(SongNetError, match=r"none\.zip: no such file"):
         read_tracks(str(tmp_path / "none.zip"))
     with pytest.raises(SongNetError, match=r"has no fma_metadata/tracks\.csv"):
@@ -108,7 +108,7 @@ def test_bad_archives_are_named(tmp_path: Path) -> None:
         read_tracks(str(tmp_path / "text.zip"))
 
 
-def test_index_lists_faults_and_keeps_duplicates_once() -> None:
+def test_index_tracks_quarantines_faults_and_duplicates() -> None:
     selected = pd.DataFrame(
         {"genre": list("aabb"), "artist_id": [1, 2, 3, 4], "shard": 0,
          "file_name": ["1.mp3", "2.mp3", "3.mp3", "4.mp3"]},
@@ -142,7 +142,7 @@ def test_index_lists_faults_and_keeps_duplicates_once() -> None:
         (["Rock"] * 3 + ["predicted"] * 3, "'predicted' would be mistaken for a column"),
     ],
 )
-def test_genres_that_cannot_be_told_apart_are_an_error(genres: list[str], message: str) -> None:
+def test_check_genres_refuses_unusable_genres(genres: list[str], message: str) -> None:
     tracks = pd.DataFrame({"genre": genres, "artist_id": range(len(genres))})
     with pytest.raises(SongNetError, match=message) as error:
         check_genres(tracks)
@@ -150,7 +150,9 @@ def test_genres_that_cannot_be_told_apart_are_an_error(genres: list[str], messag
 
 
 @pytest.mark.parametrize(("subset", "clips"), [("tiny", {0, 1, 2}), ("small", {7, 8})])
-def test_nothing_in_common_ends_at_once(tmp_path: Path, subset: str, clips: set[int]) -> None:
+def test_select_tracks_refuses_disjoint_archives(
+    tmp_path: Path, subset: str, clips: set[int]
+) -> None:
     rows = "".join(f"{i},training,{subset},Rock,{i}\n" for i in range(3))
     table = read_tracks(write_metadata(tmp_path / "m.zip", HEADER + rows))
     inside = wanted_tracks(table, "small", None, None)
@@ -158,12 +160,12 @@ def test_nothing_in_common_ends_at_once(tmp_path: Path, subset: str, clips: set[
         select_tracks(inside, table.index, clips)
 
 
-def test_member_names_are_fmas() -> None:
+def test_member_name_follows_fma() -> None:
     assert member_name("small", 2) == "fma_small/000/000002.mp3"
     assert member_name("large", 155_066) == "fma_large/155/155066.mp3"
 
 
-def test_delivered_spectrograms(tmp_path: Path) -> None:
+def test_read_mels_returns_wanted_tracks(tmp_path: Path) -> None:
     mel = np.random.default_rng(0).integers(0, 256, (3, 32, 20), np.uint8)
     path = tmp_path / "mels-00.npz"
     np.savez(path, track_id=np.array([5, 7, 9], np.int32), mel=mel)
@@ -176,7 +178,7 @@ def test_delivered_spectrograms(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mels([str(path)], np.array([9]))[9], mel[2])
 
 
-def test_a_track_that_is_delivered_twice_is_named(tmp_path: Path) -> None:
+def test_mel_ids_reports_duplicate_track(tmp_path: Path) -> None:
     mel = np.zeros((2, 32, 20), np.uint8)
     for name, track_ids in {"mels-0": [5, 6], "mels-1": [7, 6], "mels-2": [8, 8]}.items():
         np.savez(tmp_path / f"{name}.npz", track_id=track_ids, mel=mel)
@@ -186,7 +188,7 @@ def test_a_track_that_is_delivered_twice_is_named(tmp_path: Path) -> None:
             mel_ids(paths)
 
 
-def test_a_shard_of_delivered_spectrograms_holds_its_own_tracks_alone(tmp_path: Path) -> None:
+def test_read_mels_loads_wanted_tracks_only(tmp_path: Path) -> None:
     mel = np.random.default_rng(0).integers(0, 256, (2000, 128, 100), np.uint8)
     np.savez(tmp_path / "mels-0.npz", track_id=np.arange(2000), mel=mel)
     tracemalloc.start()
@@ -196,7 +198,7 @@ def test_a_shard_of_delivered_spectrograms_holds_its_own_tracks_alone(tmp_path: 
     np.testing.assert_array_equal(found[99], mel[99])
 
 
-def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
+def test_write_shard_sets_short_precomputed_clips_aside(tmp_path: Path) -> None:
     mel = np.random.default_rng(0).integers(0, 256, (2, 32, 20), np.uint8)
     np.savez(tmp_path / "mels-0.npz", track_id=[5, 6], mel=mel, seconds=[3.0, 30.0])
     npy, clips_csv = str(tmp_path / "000.npy"), str(tmp_path / "000.csv")
@@ -215,7 +217,7 @@ def test_short_clips_are_set_aside_as_spectrograms_too(tmp_path: Path) -> None:
         ([10.0, 20.0, 60.0], [10.0, 60.0], [10, 60]),  # the rest is not music
     ],
 )
-def test_delivered_spectrograms_say_how_long_their_clips_are(
+def test_precomputed_mels_take_seconds_of_clips(
     tmp_path: Path,
     seconds: float | list[float] | None,
     lengths: list[float],
@@ -262,7 +264,7 @@ def test_delivered_spectrograms_say_how_long_their_clips_are(
         ({"seconds": np.array("long")}, "expected seconds to be a length"),
     ],
 )
-def test_spectrograms_of_another_form_are_named(
+def test_precomputed_mels_refuse_other_arrays(
     tmp_path: Path, change: dict[str, np.ndarray], message: str
 ) -> None:
     paths = [str(tmp_path / f"mels-{i}.npz") for i in range(2)]
@@ -277,7 +279,7 @@ def test_spectrograms_of_another_form_are_named(
             read_mels(paths, np.arange(4))
 
 
-def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Path) -> None:
+def test_wanted_tracks_sample_is_fixed_and_balanced(archives: Path) -> None:
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
     first = wanted_tracks(tracks, "small", None, 5)
     assert first["genre"].value_counts().to_dict() == dict.fromkeys(tracks["genre"].unique(), 5)
@@ -287,7 +289,7 @@ def test_a_sample_has_so_many_of_each_genre_and_is_always_the_same(archives: Pat
     assert set(first.index) != set(tracks.groupby("genre").head(5).index)
 
 
-def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
+def test_read_tracks_maps_labels_to_top_genres(tmp_path: Path) -> None:
     header = "track_id,set,set,track,track,artist\n,split,subset,genre_top,genres_all,id\n,,,,,\n"
     rows = (
         '1,training,small,Rock,"[12, 26]",1\n2,training,small,Folk,"[17, 26]",1\n'
@@ -315,7 +317,7 @@ def test_labels_are_named_by_their_top_genres(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index_row", [True, False])
 @pytest.mark.parametrize("form", [" {}", "+{}", "{} ", "{}"])
-def test_read_tracks_loses_no_track_to_the_header(
+def test_read_tracks_keeps_first_track_after_header(
     tmp_path: Path, form: str, index_row: bool
 ) -> None:
     header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n"
@@ -326,7 +328,7 @@ def test_read_tracks_loses_no_track_to_the_header(
     assert read_tracks(str(tmp_path / "m.zip")).index.tolist() == [2, 3, 5]
 
 
-def test_read_tracks_takes_spellings_of_a_name_for_one_artist(tmp_path: Path) -> None:
+def test_read_tracks_unifies_spellings_of_artists(tmp_path: Path) -> None:
     header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n"
     names = ["Beyonc\u00e9", "Beyonce\u0301", "beyonc\u00e9", " Beyonc\u00e9  ", "Beyonce", "  "]
     rows = "".join(f"{i},training,small,Pop,{name}\n" for i, name in enumerate(names))
@@ -347,7 +349,9 @@ def test_read_tracks_takes_spellings_of_a_name_for_one_artist(tmp_path: Path) ->
         (["Ann", "12", ""], ["Ann", "12", None]),
     ],
 )
-def test_artists_stay_apart(tmp_path: Path, ids: list[str], artists: list[object]) -> None:
+def test_read_tracks_keeps_artist_ids_apart(
+    tmp_path: Path, ids: list[str], artists: list[object]
+) -> None:
     header = "track_id,set,set,track,artist\n,split,subset,genre_top,id\n,,,,\n"
     rows = [f"{i},training,small,Rock,{artist}\n" for i, artist in enumerate(ids)]
     with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
@@ -357,7 +361,7 @@ def test_artists_stay_apart(tmp_path: Path, ids: list[str], artists: list[object
     assert found.isna().tolist() == [False, False, True]
 
 
-def test_nothing_usable_is_an_error() -> None:
+def test_index_tracks_refuses_no_usable_clip() -> None:
     selected = pd.DataFrame({"genre": ["Rock", "Folk"], "file_name": ["", "b"]}, index=[1, 2])
     clips = pd.DataFrame({"problem": ["empty file", "too short"], "sha1": ""}, index=[1, 2])
     with pytest.raises(SongNetError, match=r"none of the 2 clips can be used \(1: empty file"):

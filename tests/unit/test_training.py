@@ -93,7 +93,7 @@ def run(
 
 
 @pytest.mark.parametrize(("path", "config"), CASES)
-def test_learns_and_repeats_itself(
+def test_train_network_learns_reproducibly(
     shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
 ) -> None:
     first, history = run(shards, path, config, tmp_path / "a.pt")
@@ -106,7 +106,7 @@ def test_learns_and_repeats_itself(
 
 @pytest.mark.parametrize(("path", "config"), CASES)
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_resumes_to_the_bit(
+def test_train_network_resumes_bit_for_bit(
     shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig, stop_after: int
 ) -> None:
     whole, history = run(shards, path, config, tmp_path / "whole.pt")
@@ -123,7 +123,7 @@ def test_resumes_to_the_bit(
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_a_network_learns_from_a_teacher(shards: MelShards, tmp_path: Path) -> None:
+def test_train_network_learns_from_teacher(shards: MelShards, tmp_path: Path) -> None:
     def stop(rows: list[dict[str, float]]) -> None:
         if len(rows) == 4:
             raise KeyboardInterrupt
@@ -148,7 +148,7 @@ def test_a_network_learns_from_a_teacher(shards: MelShards, tmp_path: Path) -> N
     assert errors[4:].mean() < 0.5  # with a variance of 1
 
 
-def test_a_teacher_says_nothing_of_unknown_clips() -> None:
+def test_teacher_ignores_missing_targets() -> None:
     targets = np.array([[1.0, 5.0], [3.0, np.nan], [np.nan, np.nan]], np.float32)
     teacher = Teacher(4, targets)
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_a_teacher_says_nothing_of_unknown_clips() -> None:
 
 
 @pytest.mark.parametrize(("path", "config"), CASES)
-def test_the_network_of_the_last_epoch_is_returned(
+def test_train_network_returns_last_epoch(
     shards: MelShards, tmp_path: Path, path: str, config: TrainingConfig
 ) -> None:
     """Whatever the validation accuracy of earlier epochs."""
@@ -172,7 +172,7 @@ def test_the_network_of_the_last_epoch_is_returned(
     assert np.mean(logs.argmax(axis=1) == validation.labels) == pytest.approx(last)
 
 
-def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
+def test_train_network_reports_divergence_and_keeps_checkpoint(
     shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, losses = _Trainee._loss, iter(range(100))
@@ -189,9 +189,7 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epoch_before(
 
 
 @pytest.mark.parametrize(("ema_decay", "expected"), [(0.99, 55 / 15), (0.5, 49 / 12)])
-def test_weights_are_averaged_linearly_and_then_exponentially(
-    ema_decay: float, expected: float
-) -> None:
+def test_moving_average_is_polynomial_then_exponential(ema_decay: float, expected: float) -> None:
     """After 1, 2, ..., 5: (1 + 4 + 9 + 16 + 25) / 15; or 7 / 3 after the third, then halves."""
     path = "crnn"
     network = make_network(path, NetworkConfig(64, 2, 43.0), NETWORKS[path])
@@ -210,7 +208,7 @@ def test_learning_rate_warms_up_and_stays() -> None:
     assert rates == pytest.approx([2e-4, 5e-3, 1e-2, 1.5e-2, *[2e-2] * 17])
 
 
-def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
+def test_random_crops_are_parts_of_clips(shards: MelShards) -> None:
     train, _ = subsets()
     batches = list(random_crops(shards, train, 25, 8, np.random.default_rng(0)))
     assert [len(labels) for _, labels, *_ in batches] == [8, 8, 8, 8]
@@ -230,7 +228,7 @@ def test_crops_are_parts_of_their_clips(shards: MelShards) -> None:
     np.testing.assert_array_equal(short, np.concatenate([whole, whole[:, :5]], axis=1))
 
 
-def test_a_device_cuts_the_same_crops(shards: MelShards) -> None:
+def test_random_crops_are_equal_on_device(shards: MelShards) -> None:
     train, _ = subsets()
     resident = ResidentClips(shards, train.track_ids, torch.device("cpu"))
     for frames in (25, 60, 130):
@@ -260,7 +258,7 @@ def test_band_statistics(shards: MelShards) -> None:
     np.testing.assert_allclose(std[:, 0], whole.std(axis=1), rtol=1e-4)
 
 
-def test_a_band_without_sound_is_no_magnifying_glass(tmp_path: Path) -> None:
+def test_band_statistics_of_constant_band_have_unit_deviation(tmp_path: Path) -> None:
     mels = np.random.default_rng(0).normal(-40, 10, (4, 64, 60)).astype(np.float16)
     mels[:, 60:] = -100
     np.save(tmp_path / "000.npy", mels)
@@ -269,13 +267,13 @@ def test_a_band_without_sound_is_no_magnifying_glass(tmp_path: Path) -> None:
     assert (std[60:] == 1).all() and (std[:60] > 9).all()
 
 
-def test_a_clip_of_any_part_may_be_too_short(shards: MelShards) -> None:
+def test_check_lengths_reports_short_clip(shards: MelShards) -> None:
     check_lengths(shards, 20)
     with pytest.raises(SongNetError, match=r"clips\.min_seconds: track 105 has 20 frames"):
         check_lengths(shards, 21)
 
 
-def test_a_small_data_set_is_gone_through_several_times(
+def test_train_network_repeats_small_data_set(
     shards: MelShards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
@@ -287,7 +285,7 @@ def test_a_small_data_set_is_gone_through_several_times(
 
 
 @pytest.mark.parametrize("change", [{"mixed_precision": True}, {"compile": True}])
-def test_what_speeds_a_gpu_up_learns_as_well(
+def test_train_network_with_mixed_precision_or_compile(
     shards: MelShards, tmp_path: Path, change: dict[str, bool]
 ) -> None:
     if "compile" in change and shutil.which("g++") is None:

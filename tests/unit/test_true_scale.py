@@ -83,7 +83,7 @@ def usable(
     return index_tracks(selected, clips, quarantine_table({}))
 
 
-def test_the_list_has_fmas_shape(listed: pd.DataFrame, selected: pd.DataFrame) -> None:
+def test_select_tracks_of_fma_small_list(listed: pd.DataFrame, selected: pd.DataFrame) -> None:
     assert selected.index.equals(listed.index)
     assert len(selected) == 8000
     assert set(selected["genre"].value_counts()) == {1000}
@@ -97,7 +97,7 @@ def test_the_list_has_fmas_shape(listed: pd.DataFrame, selected: pd.DataFrame) -
     }  # fmt: skip
 
 
-def test_six_clips_are_broken_and_twins_stand_there_once(
+def test_index_tracks_of_fma_small_list(
     usable: tuple[pd.DataFrame, pd.DataFrame], twins: list[tuple[int, int]]
 ) -> None:
     tracks, quarantine = usable
@@ -110,7 +110,9 @@ def test_six_clips_are_broken_and_twins_stand_there_once(
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], seed: int) -> None:
+def test_split_artist_of_fma_small_list(
+    usable: tuple[pd.DataFrame, pd.DataFrame], seed: int
+) -> None:
     tracks, _ = usable
     subsets = split_tracks(tracks, "artist", SHARES, seed)
     assert set(subsets) == set(SUBSETS)
@@ -122,7 +124,7 @@ def test_nothing_bridges_two_parts(usable: tuple[pd.DataFrame, pd.DataFrame], se
     assert abs(summary["largest_deviation"]["points"]) <= 2
 
 
-def test_the_official_division_knows_no_artist_twice(
+def test_split_official_of_fma_small_list(
     usable: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     """Without FMA's own list, this only tests that the split is kept."""
@@ -134,7 +136,7 @@ def test_the_official_division_knows_no_artist_twice(
     assert known.sum() > 7800
 
 
-def test_a_sample_of_the_list(listed: pd.DataFrame, tmp_path: Path) -> None:
+def test_wanted_tracks_sample_of_fma_small_list(listed: pd.DataFrame, tmp_path: Path) -> None:
     write_metadata(tmp_path / "fma_metadata.zip", listed)
     tracks = read_tracks(str(tmp_path / "fma_metadata.zip"))
     sample = wanted_tracks(tracks, "small", None, 50)
@@ -153,9 +155,7 @@ def encoded(seconds: float, rate: int, channels: int, opposite: bool = False) ->
     return file.getvalue()
 
 
-def test_faults_are_found_by_rule_whatever_their_number(
-    listed: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_quarantine_finds_faults_by_rule(listed: pd.DataFrame, tmp_path: Path) -> None:
     """Broken clips, short ones, mixed sample rates: only the content of a file decides."""
     path = tmp_path / "fma_small.zip"
     pool = [encoded(30, 44_100, 2)]

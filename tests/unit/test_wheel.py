@@ -48,9 +48,7 @@ def test_wheel_has_every_file_of_the_package(installed: Path) -> None:
     assert files <= found
 
 
-def test_installed_command_tells_its_version_and_writes_the_page(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_installed_command_prints_version_and_writes_site(installed: Path, tmp_path: Path) -> None:
     assert command(installed, tmp_path, "--version").strip() == songnet.__version__
     weights = run(tmp_path, 1, 0.5, None) / "model.safetensors"
     command(installed, tmp_path, "site", "page", "--model", str(weights))

@@ -44,7 +44,7 @@ def expect(project: Path, archives: Path) -> dict[str, str]:
     return sums
 
 
-def test_downloads_from_a_mirror(
+def test_download_from_mirror(
     project: Path, archives: Path, server: str, snakemake: Snakemake
 ) -> None:
     sums = expect(project, archives)
@@ -59,7 +59,7 @@ def test_downloads_from_a_mirror(
     assert "Nothing to be done" in plan.stdout
 
 
-def test_archives_that_are_there_already(
+def test_archives_in_folder_are_checked_not_fetched(
     project: Path, archives: Path, tmp_path: Path, snakemake: Snakemake
 ) -> None:
     sums = expect(project, archives)
@@ -78,7 +78,7 @@ def test_archives_that_are_there_already(
     assert f"fma_small.zip: SHA-1 is {sha1(clips)}, expected" in run.stdout
 
 
-def test_an_address_that_does_not_answer(
+def test_download_reports_missing_address(
     project: Path, archives: Path, server: str, snakemake: Snakemake
 ) -> None:
     expect(project, archives)
@@ -91,7 +91,7 @@ def test_an_address_that_does_not_answer(
     assert not (project / "resources/fma/fma_metadata.zip").exists()
 
 
-def test_a_sample_is_fetched_clip_by_clip(
+def test_tracks_per_genre_fetches_clips_only(
     project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     expect(project, archives)
@@ -111,7 +111,7 @@ def test_a_sample_is_fetched_clip_by_clip(
     assert not (project / "resources/fma/fma_small.zip").exists()
 
 
-def test_the_posters_baselines_need_the_metadata_alone(
+def test_poster_data_set_needs_metadata_only(
     project: Path, archives: Path, tmp_path: Path, snakemake: Snakemake
 ) -> None:
     metadata = tmp_path / "fma_metadata.zip"

@@ -20,7 +20,7 @@ musicnn_fusion: {like: fusion, title: "musicnn + table", members: [musicnn, vggi
 """
 
 
-def test_heads_on_an_encoder_and_on_a_table(
+def test_heads_on_encoder_and_on_table(
     project: Path, tmp_path: Path, archives: Path, snakemake: Snakemake, clips: Path
 ) -> None:
     small(project)
@@ -84,6 +84,8 @@ def test_heads_on_an_encoder_and_on_a_table(
                 if job.startswith(("train", "evaluate", "feature"))}  # fmt: skip
 
 
-def test_an_encoder_needs_audio(project: Path, archives: Path, snakemake: Snakemake) -> None:
+def test_encoder_without_audio_is_refused(
+    project: Path, archives: Path, snakemake: Snakemake
+) -> None:
     run = snakemake(project, "-n", "--config", "dataset=poster", "models=[musicnn]")
     assert run.returncode and "'musicnn' needs audio" in run.stdout

@@ -43,7 +43,7 @@ toy: {title: toy, family: baseline, estimator: songnet.toy.Nearest, features: mf
 """
 
 
-def test_products(finished: Path) -> None:
+def test_results_folder_has_all_products(finished: Path) -> None:
     results = finished / "results/local"
     tracks = pd.read_parquet(results / "tracks.parquet")
     assert len(tracks) == 36 and set(tracks["genre"]) == set(GENRES)
@@ -78,7 +78,7 @@ def test_products(finished: Path) -> None:
             assert figure.read_text().startswith("<svg ")
 
 
-def test_pages_of_the_best_network(finished: Path) -> None:
+def test_analysis_pages_show_best_network(finished: Path) -> None:
     report = finished / "results/local/report"
     best = load(finished / "results/local/best.safetensors")
     assert best.facts["protocol"] == "artist"
@@ -101,7 +101,7 @@ def test_pages_of_the_best_network(finished: Path) -> None:
     pd.testing.assert_frame_equal(whole, table.loc[whole.index])
 
 
-def test_no_artist_in_two_parts(finished: Path) -> None:
+def test_splits_artist_and_official_keep_artists_apart(finished: Path) -> None:
     results = finished / "results/local"
     tracks = pd.read_parquet(results / "tracks.parquet")
     for protocol in ("artist", "official"):
@@ -111,7 +111,7 @@ def test_no_artist_in_two_parts(finished: Path) -> None:
         assert (subsets.groupby(tracks["artist_id"]).nunique() == 1).all()
 
 
-def test_each_run_has_its_files(finished: Path) -> None:
+def test_run_folders_have_all_files(finished: Path) -> None:
     for run in (finished / "results/local/runs").glob("*/*/*"):
         names = {path.name for path in run.iterdir()}
         kind = run.parent.name
@@ -124,7 +124,7 @@ def test_each_run_has_its_files(finished: Path) -> None:
     assert not list((finished / "results/local/checkpoints").glob("*"))
 
 
-def test_mlflow_shows_every_run(finished: Path) -> None:
+def test_mlflow_store_has_every_run(finished: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("local")
     everything = client.search_runs([experiment.experiment_id])
@@ -155,13 +155,13 @@ def test_mlflow_shows_every_run(finished: Path) -> None:
     assert len(client.search_logged_models([experiment.experiment_id])) == len(runs) - fusions
 
 
-def test_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> None:
+def test_second_run_has_nothing_to_do(finished: Path, archives: Path, snakemake: Snakemake) -> None:
     run = snakemake(finished, *config(archives))
     assert run.returncode == 0
     assert "Nothing to be done" in run.stdout
 
 
-def test_a_deleted_store_is_filled_again(
+def test_deleted_mlflow_store_is_filled_again(
     finished: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     store = finished / "mlflow.db"
@@ -173,7 +173,7 @@ def test_a_deleted_store_is_filled_again(
     assert set(planned_jobs(run.stdout)) == {"log_runs", "all"}
 
 
-def test_another_server_trains_nothing_anew_and_hides_no_job(
+def test_other_tracking_server_reruns_uploads_only(
     finished: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     page = finished / "results/local/report/results.md"
@@ -206,7 +206,7 @@ def test_another_server_trains_nothing_anew_and_hides_no_job(
         ("demo/synthesis", set()),
     ],
 )
-def test_an_edit_reruns_what_uses_it(
+def test_source_edit_reruns_dependent_rules(
     finished: Path, archives: Path, snakemake: Snakemake, module: str, expected: set[str]
 ) -> None:
     path = finished / f"src/songnet/{module}.py"
@@ -237,7 +237,9 @@ def test_an_edit_reruns_what_uses_it(
         assert set(planned) == {"report_page", "all"}
 
 
-def test_words_rerun_nothing(finished: Path, archives: Path, snakemake: Snakemake) -> None:
+def test_comments_and_messages_rerun_nothing(
+    finished: Path, archives: Path, snakemake: Snakemake
+) -> None:
     # A module that all jobs use, and the script of one rule.
     paths = [finished / "src/songnet/io.py", finished / "workflow/scripts/train_crnn.py"]
     texts = [path.read_text() for path in paths]
@@ -253,7 +255,7 @@ def test_words_rerun_nothing(finished: Path, archives: Path, snakemake: Snakemak
     assert "Nothing to be done" in run.stdout
 
 
-def test_another_title_trains_nothing_anew(
+def test_other_title_reruns_no_training(
     finished: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     path = finished / "config/models.yaml"
@@ -268,7 +270,7 @@ def test_another_title_trains_nothing_anew(
     assert not [rule for rule in planned if rule.startswith(("train_", "evaluate_"))]
 
 
-def test_what_touches_no_division_trains_nothing_in_it(
+def test_split_settings_rerun_affected_trainings_only(
     finished: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     shares = config(archives, split="{train: 0.6, validation: 0.2, test: 0.2}")
@@ -283,7 +285,7 @@ def test_what_touches_no_division_trains_nothing_in_it(
     assert "runs/artist-2/" in plan and "output: results/local/runs/artist/" not in plan
 
 
-def test_a_model_is_one_file_and_one_line(
+def test_own_model_needs_one_file_and_one_entry(
     finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     project = copy_finished(finished, tmp_path / "own")
@@ -302,7 +304,7 @@ def test_a_model_is_one_file_and_one_line(
     assert "rule train_toy" in snakemake(project, "-n", *settings, "--", metrics).stdout
 
 
-def test_a_killed_training_resumes(
+def test_killed_training_resumes_bit_for_bit(
     tmp_path: Path, archives: Path, snakemake: Snakemake, finished: Path
 ) -> None:
     """Killed at random moments, three times over: the weights are those of a quiet training."""
@@ -345,7 +347,7 @@ def kill_a_training(project: Path, command: list[str], rng: random.Random) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the kernel does not tell its locks")
-def test_a_training_that_outlives_snakemake_is_not_made_twice(
+def test_training_that_outlives_snakemake_runs_once(
     tmp_path: Path, archives: Path, finished: Path
 ) -> None:
     project = copy_finished(finished, tmp_path / "outlived")

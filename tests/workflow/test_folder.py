@@ -45,9 +45,7 @@ def write_manifest(music: Path) -> Path:
     return music.parent / "vectors.parquet"
 
 
-def test_a_folder_of_songs_becomes_a_report(
-    project: Path, music: Path, snakemake: Snakemake
-) -> None:
+def test_folder_runs_to_report(project: Path, music: Path, snakemake: Snakemake) -> None:
     results = small(project) / "results/folder"
     config = ["--config", "dataset=folder", "audio=../music", "seeds=1"]
     settings = [*config, "models=[knn,causal_crnn]", "protocols=[artist,official]"]
@@ -94,7 +92,7 @@ def test_a_folder_of_songs_becomes_a_report(
         ("tables", "vectors.parquet lacks 12 of the "),
     ],
 )
-def test_what_a_folder_lacks_is_told_before_any_job(
+def test_folder_problems_are_reported_before_any_job(
     project: Path, music: Path, snakemake: Snakemake, case: str, message: str
 ) -> None:
     config = ["--config", "dataset=folder", f"audio={music}"]

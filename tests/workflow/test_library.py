@@ -39,7 +39,7 @@ def settings(music: Path, model: str, jobs: int = 3) -> list[str]:
     ]  # fmt: skip
 
 
-def test_the_table_equals_that_of_the_command(
+def test_library_table_equals_songnet_tag(
     project: Path, snakemake: Snakemake, music: Path, model: str, tmp_path: Path
 ) -> None:
     """Snakemake is killed while it listens, then goes on; then files come and go."""
@@ -72,7 +72,7 @@ def test_the_table_equals_that_of_the_command(
     assert Path(list(read_rows(table))[-1]["path"]).name == "new.wav"
 
 
-def test_the_plan_has_as_many_jobs_as_the_configuration_says(
+def test_library_plan_has_configured_jobs(
     project: Path, snakemake: Snakemake, music: Path, model: str
 ) -> None:
     run = snakemake(project, "-n", *settings(music, model, jobs=17))
@@ -80,9 +80,7 @@ def test_the_plan_has_as_many_jobs_as_the_configuration_says(
     assert planned_jobs(run.stdout) == {"library_scan": 1, "library_shard": 17, "library": 1}
 
 
-def test_what_is_missing_is_said_in_one_line(
-    project: Path, snakemake: Snakemake, music: Path
-) -> None:
+def test_library_reports_missing_settings(project: Path, snakemake: Snakemake, music: Path) -> None:
     cases = {
         "": "config key library: required; run snakemake library --config library=DIR",
         f"library={music}/none": f"config key library: {music}/none: no such file or folder",

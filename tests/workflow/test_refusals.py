@@ -58,7 +58,7 @@ def edit(project: Path, archives: Path, folder: Path, case: str) -> list[str]:
         ("unknown genre", "config key genres: 'Jazz' has no tracks (others have: "),
     ],
 )
-def test_bad_input_gets_one_line(
+def test_workflow_reports_bad_input_in_one_line(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, case: str, message: str
 ) -> None:
     arguments = edit(project, archives, tmp_path / "spoilt", case)
@@ -70,7 +70,7 @@ def test_bad_input_gets_one_line(
     assert not list((project / "results").rglob("report/*"))
 
 
-def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> None:
+def test_dry_run_before_any_data_exists(project: Path, snakemake: Snakemake) -> None:
     run = snakemake(project, "-n", "--config", "dataset=fma_small")
     assert run.returncode == 0, run.stdout[-3000:]
     planned = planned_jobs(run.stdout)
@@ -79,7 +79,7 @@ def test_plan_before_any_data_exists(project: Path, snakemake: Snakemake) -> Non
 
 
 @pytest.mark.parametrize("run", ["artist/without_crops/1", "artist-9/svm/1", "official/svm/1"])
-def test_a_run_that_the_configuration_does_not_name_has_no_rule(
+def test_run_outside_configuration_has_no_rule(
     project: Path, snakemake: Snakemake, run: str
 ) -> None:
     assert MODELS["without_crops"]["on_request"] is True  # hence not among those of the run
@@ -89,7 +89,7 @@ def test_a_run_that_the_configuration_does_not_name_has_no_rule(
     assert f"No rule to produce {wanted}" in plan.stdout
 
 
-def test_every_rule_says_what_it_makes(project: Path, snakemake: Snakemake) -> None:
+def test_rules_have_descriptions(project: Path, snakemake: Snakemake) -> None:
     rules = re.findall(r"^(\w+) ?(.*)$", snakemake(project, "--list-rules").stdout, re.MULTILINE)
     names = {name for name, text in rules if text.startswith("(") and text.endswith(".)")}
     targets = {"data", "features", "baselines", "crnn", "figures", "results_table", "report_page"}

@@ -8,7 +8,7 @@ from studies.rehearsal import STAGES, main
 from songnet.features.mel import MelSpectrogram
 
 
-def test_a_small_rehearsal(archives: Path, tmp_path: Path) -> None:
+def test_rehearsal_of_40_tracks(archives: Path, tmp_path: Path) -> None:
     words = ["--tracks", "40", "--pool", "4", "--clips", str(archives / "fma_small.zip")]
     row = main([*words, "--hop-length", "1024", "--out", str(tmp_path)]).iloc[0]
     assert row["tracks"] == 40

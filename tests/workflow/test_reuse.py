@@ -30,7 +30,7 @@ rule sums:
 """
 
 
-def test_another_workflow_uses_this_one(
+def test_module_in_other_workflow(
     project: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     theirs = tmp_path / "theirs"

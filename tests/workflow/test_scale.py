@@ -16,7 +16,7 @@ def count(output: str) -> int:
     return int(found.group(1))
 
 
-def test_jobs_of_fma_large(project: Path, snakemake: Snakemake) -> None:
+def test_fma_large_plan_has_expected_jobs(project: Path, snakemake: Snakemake) -> None:
     """106,574 tracks; jobs follow shards, models, protocols and seeds alone."""
     models = yaml.safe_load((project / "config/models.yaml").read_text())
     table: dict[str, dict[str, object]] = {}

@@ -12,7 +12,7 @@ from tests.archives import members, write_archive
 from tests.conftest import Snakemake, config, small
 
 
-def test_two_runs_agree(
+def test_second_run_from_scratch_is_bit_identical(
     finished: Path, tmp_path: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     """One protocol from scratch, all its models and seeds, predicts the same to the bit."""
@@ -27,7 +27,7 @@ def test_two_runs_agree(
         pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-def test_delivered_spectrograms(
+def test_local_mels_run_without_audio(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake, finished: Path
 ) -> None:
     """The spectrograms of the finished run, given without audio."""
@@ -53,7 +53,7 @@ def test_delivered_spectrograms(
     assert len(pd.read_csv(results / "report/results.csv")) == 2
 
 
-def test_music_without_artists_runs_without_the_artist_split(
+def test_music_without_artists_leaves_artist_protocol_out(
     tmp_path: Path, project: Path, archives: Path, snakemake: Snakemake
 ) -> None:
     folder = tmp_path / "nameless"
