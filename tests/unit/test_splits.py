@@ -163,7 +163,7 @@ def test_held_out_is_test_or_validation(tmp_path: Path, subsets: list[str], subs
         (
             {"artist_id": np.nan},
             ["random", "artist"],
-            r"artist: no track names an artist; take 'protocols=\[random\]'",
+            r"artist: no track names an artist; use 'protocols=\[random\]'",
         ),
         (
             {"artist_id": 1.0},

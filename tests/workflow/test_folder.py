@@ -88,7 +88,7 @@ def test_folder_runs_to_report(project: Path, music: Path, snakemake: Snakemake)
     [
         ("one genre", "all songs are of one genre, 'Folk', and a classifier needs two"),
         ("split", "has the split 'tset' (allowed: training, train, "),
-        ("protocol", "config key protocols: official: no track has a split of its own; take"),
+        ("protocol", "config key protocols: official: no track has a split of its own; use"),
         ("tables", "vectors.parquet lacks 12 of the "),
     ],
 )

@@ -29,7 +29,7 @@ def check_protocols(tracks: pd.DataFrame, protocols: list[str]) -> None:
     for protocol in protocols:
         if protocol in problems:
             raise SongNetError(
-                f"config key protocols: {protocol}: {problems[protocol]}; take "
+                f"config key protocols: {protocol}: {problems[protocol]}; use "
                 f"'protocols=[{','.join(usable)}]'"
             )
 
