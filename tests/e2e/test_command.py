@@ -252,7 +252,7 @@ def test_listen_text_and_errors(trained: Path) -> None:
         absurd.returncode == 1 and b"--channels: expected 8 at most, got 100000000" in absurd.stderr
     )
     file = songnet("listen", "--model", trained, stdin=b"ID3\x04" + noise)
-    assert file.returncode == 1 and b"raw samples, and this is a file" in file.stderr
+    assert file.returncode == 1 and b"raw samples, but got a file" in file.stderr
     few = songnet("listen", "--rate", "22050", "--model", trained, stdin=noise[:100])
     assert few.returncode == 1 and b"no complete step" in few.stderr
 
