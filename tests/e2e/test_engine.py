@@ -181,7 +181,7 @@ LOG_MEL = LogMelSpectrogram()
 FINE = MelSpectrogram(n_mels=40, n_fft=512, hop_length=441)
 NETWORKS: dict[str, tuple[CausalCRNNConfig, Spectrogram]] = {
     "with metadata": (replace(PLAIN, metadata=True), MEL),
-    "levels as they are": (replace(PLAIN, peak_normalise=False), MEL),
+    "no peak normalisation": (replace(PLAIN, peak_normalise=False), MEL),
     "wide": (replace(PLAIN, channels=[48, 96, 192], features=192, hidden=256), MEL),
     "steps of one second": (replace(PLAIN, step_seconds=1), MEL),
     "steps of two frames": (replace(PLAIN, step_seconds=0.04), MEL),

@@ -112,7 +112,7 @@ def test_read_only_results(place: Place, quiet: Place, mounts: Any) -> None:
     mounts(place.results, "-o", "remount,ro,bind")
     run = place.run("results_table")
     assert run.returncode != 0
-    assert any("results/local: may not be written" in line for line in errors(run.stdout))
+    assert any("results/local: cannot be written" in line for line in errors(run.stdout))
     mounts(place.results, "-o", "remount,rw,bind")
     place.finish("results_table")
     place.check_like(quiet)

@@ -28,7 +28,7 @@ PLAIN = CausalCRNNConfig(MEL.bands, 3, MEL.frames_per_second)
 NETWORKS: dict[str, tuple[CausalCRNNConfig, MelSpectrogram]] = {
     "mel": (PLAIN, MEL),
     "log_mel": (CausalCRNNConfig(LOG_MEL.bands, 3, LOG_MEL.frames_per_second), LOG_MEL),
-    "levels as they are": (replace(PLAIN, peak_normalise=False), MEL),
+    "no peak normalisation": (replace(PLAIN, peak_normalise=False), MEL),
     "with metadata": (replace(PLAIN, metadata=True), MEL),
     "hops longer than half a window": (
         CausalCRNNConfig(40, 3, FINE.frames_per_second, [5, 6, 7], 0.2, 9, 11),
