@@ -46,8 +46,8 @@ TERMS = [
     ),
     Term(
         "effective artists",
-        "How many artists with equally many tracks would vary as much: (Σ n)² / Σ n², with n "
-        "tracks by each artist.",
+        "Number of artists with equally many tracks that would give as precise a mean: "
+        "(Σ n)² / Σ n², with n tracks by each artist.",
         r"\beffective artists",
     ),
     Term(
@@ -94,8 +94,8 @@ TERMS = [
     Term("predictions", "Tracks, counted once for each run.", "^predictions$"),
     Term(
         "poster",
-        "Accuracy on the poster, and the protocol that it belongs to (its C-RNN's most likely). "
-        "Under other protocols it is not comparable.",
+        "Accuracy reported on the poster, and the protocol it was measured under (for its C-RNN, "
+        "the most likely one). It is not comparable with other protocols.",
         r"^poster(?=\s%|(?:'|&#39;)s)",  # as it is or escaped
     ),
     Term(
@@ -104,7 +104,7 @@ TERMS = [
     ),
     Term(
         "deviation",
-        "Where the share of a genre that is in a subset differs most from the share asked for.",
+        "Largest difference between a genre's share in a subset and the configured share.",
         r"(?<=largest )deviation",
     ),
     Term("confidence", "Probability of the predicted genre."),

@@ -20,7 +20,7 @@ OTHER_SPLITS = "'split_seeds=[101,102,103,104,105]'"
 
 
 class Headline(NamedTuple):
-    """What comes first. Each text is a figure and, in brackets, its interval or source."""
+    """The headline's figures; each text has its interval or source in brackets."""
 
     model: str  # its title
     accuracy: str
@@ -45,7 +45,7 @@ def headline(found: Findings) -> Headline:
     """Name the best model by validation, its accuracy, and what to compare it with.
 
     Args:
-        found: by the run.
+        found: results of the run, its splits and tracks.
     """
     protocol, subset = next(iter(found.subsets.items()))
     model = str(found.best(protocol))

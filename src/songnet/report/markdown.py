@@ -12,7 +12,7 @@ def write_results(found: Findings, path: str | Path) -> None:
     """Write results.md.
 
     Args:
-        found: by the run.
+        found: results of the run.
         path: of the file.
     """
     write_page("results.md", path, found=found, cells=cells, headline=headline(found))

@@ -59,7 +59,7 @@ def confusion_panels(found: Findings, figures: dict[str, str]) -> list[Values]:
     """Confusion matrix and scores of each protocol and model, that of the fairest protocol first.
 
     Args:
-        found: by the run.
+        found: results of the run.
         figures: paths by name; those of confusions are named confusion/{protocol}/{model}.
 
     Returns:
