@@ -33,14 +33,24 @@ def main() -> None:
     installer = uv()
     how = "with uv, 1 to 3 minutes" if installer else "with pip, 3 to 6 minutes"
     print(f"songnet: installing 1.8 GB of packages {how}", flush=True)
-    if installer:
-        command = [installer, "pip", "install", "--python", str(BIN / "python"), *what]
-        if subprocess.run(command, cwd=ROOT, env=os.environ | uv_settings(indexes)).returncode == 0:
-            return
+    if not (installer and install_with_uv(installer, what, indexes)):
+        extra = os.environ | {"PIP_EXTRA_INDEX_URL": indexes.get("extra-index-url", "")}
+        command = [str(BIN / "pip"), "install", "--disable-pip-version-check", *what]
+        if failure := subprocess.run(command, cwd=ROOT, env=extra).returncode:
+            sys.exit(failure)
+    # librosa compiles functions when first imported. Processes that do so at the same time can mix
+    # up numba's cache, and Python then crashes in these functions (numba's issue 10128).
+    subprocess.run([str(BIN / "python"), "-c", "import librosa.core.pitch"], check=True)
+
+
+def install_with_uv(installer: str, what: list[str], indexes: dict[str, str]) -> bool:
+    """Return whether uv could install."""
+    command = [installer, "pip", "install", "--python", str(BIN / "python"), *what]
+    settings = os.environ | uv_settings(indexes)
+    done = subprocess.run(command, cwd=ROOT, env=settings).returncode == 0
+    if not done:
         print("songnet: uv failed, installing with pip", flush=True)
-    extra = os.environ | {"PIP_EXTRA_INDEX_URL": indexes.get("extra-index-url", "")}
-    command = [str(BIN / "pip"), "install", "--disable-pip-version-check", *what]
-    sys.exit(subprocess.run(command, cwd=ROOT, env=extra).returncode)
+    return done
 
 
 def indexes_of_pip() -> dict[str, str]:
