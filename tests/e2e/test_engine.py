@@ -25,6 +25,7 @@ from songnet.models.crnn import CRNN
 from songnet.realtime.stream import Stream, load_model
 from tests.e2e.conftest import Site
 from tests.e2e.firefox import Firefox
+from tests.pretrained import classifier, saved, tagger
 from tests.variants import ffmpeg, mp3, wav
 
 Evaluate = Callable[[str], Any]
@@ -199,12 +200,23 @@ def test_engine_runs_every_causal_network(
     compare(evaluate, site, network, same_music(clips, 44_100, 1), 10**9, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["tags", "svm", "logistic_regression", "mlp"])
+def test_engine_runs_networks_on_musicnn(
+    evaluate: Evaluate, site: Site, clips: Path, tmp_path: Path, kind: str
+) -> None:
+    network = tagger() if kind == "tags" else classifier(kind)
+    genres = ["A", "B", "C"][: network.config.n_genres]
+    path = saved(tmp_path / "m.safetensors", network, genres, dataset="tests", protocol="artist")
+    for size in (10**9, 1_000):
+        compare(evaluate, site, path, same_music(clips, 22_050, 1), size)
+
+
 def test_engine_refuses_unsupported_networks(
     browser: Browser, site: Site, blank: str, tmp_path: Path
 ) -> None:
     odd = replace(MEL, n_fft=1000, hop_length=500)
     cases = {
-        "networks of the kind crnn; it runs causal_crnn": untrained(
+        "networks of the kind crnn; it runs causal_crnn, ": untrained(
             tmp_path / "crnn", CRNN, CRNNConfig(128, 3, 43.0), describe(MEL)
         ),
         "an n_fft that is a power of two, not 1000": untrained(

@@ -136,7 +136,6 @@ def test_stream_gives_step_with_its_last_sample(model: Model) -> None:
     assert step.seconds == pytest.approx(16 * 512 / 22_050)
 
 
-@pytest.mark.slow
 def test_stream_memory_does_not_grow(model: Model) -> None:
     def held(stream: Stream) -> int:
         arrays = [*stream._frames._pieces, stream._waiting]

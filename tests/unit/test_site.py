@@ -9,8 +9,10 @@ import pytest
 
 from songnet import cli
 from songnet.errors import SongNetError
-from songnet.realtime.site import WEB, find_models, site_files, write_site
+from songnet.models.encoders import OnnxEncoder
+from songnet.realtime.site import WEB, content, find_models, site_files, write_site
 from songnet.realtime.stream import load_model
+from tests.pretrained import saved, tagger
 
 
 def test_site_holds_page_networks_and_examples(trained: Path, tmp_path: Path) -> None:
@@ -102,3 +104,21 @@ def test_find_models_below_results(
     assert cli.main(["site", "page", "--model", "results/demo/best.safetensors"]) == 0
     output = capsys.readouterr().out
     assert "1 network, 0." in output and "python -m http.server --directory page" in output
+
+
+def test_page_offers_networks_that_browsers_run(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx = load_model(saved(tmp_path / "onnx.safetensors", tagger(), ["Jazz", "Rock"]))
+    onnx.saved.network.encoder.__class__ = OnnxEncoder
+    site = json.loads(content(site_files([onnx, load_model(trained)], offline=False)["site.json"]))
+    assert [model["title"] for model in site["models"]] == ["causal C-RNN, clips of the tests"]
+    assert "onnx.safetensors: browsers cannot run its encoder; the page" in capsys.readouterr().err
+    with pytest.raises(SongNetError, match="cannot run its encoder; use `songnet classify`"):
+        site_files([onnx], offline=False)
+
+
+def test_page_names_musicnn_without_data_set(tmp_path: Path) -> None:
+    model = load_model(saved(tmp_path / "m.safetensors", tagger(), ["Jazz", "Rock"]))
+    (entry,) = json.loads(content(site_files([model], offline=False)["site.json"]))["models"]
+    assert entry["title"] == "musicnn" and "musicnn" in entry["file"]

@@ -13,7 +13,7 @@ from songnet.models.causal_crnn import CausalCRNN
 from songnet.realtime.classify import classify_file
 from songnet.realtime.stream import load_model
 from tests.conftest import Snakemake, config, planned_jobs, small
-from tests.unit.test_encoders import tagger
+from tests.pretrained import tagger
 
 FUSION = """
 musicnn_fusion: {like: fusion, title: "musicnn + table", members: [musicnn, vggish_head]}

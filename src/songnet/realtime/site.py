@@ -8,12 +8,14 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from songnet.colours import genre_colours
 from songnet.errors import SongNetError
 from songnet.io import read_json, replacing
+from songnet.models.encoders import OnnxEncoder
 from songnet.realtime.classify import caution, description, find_model
 from songnet.realtime.installed import trained
 from songnet.realtime.stream import CLOSE_CALL, Model, load_model
@@ -59,7 +61,11 @@ def site_files(models: list[Model], offline: bool) -> Files:
     Args:
         models: from `songnet.realtime.stream.load_model`; the first one is selected initially.
         offline: whether the page installs a service worker for offline use.
+
+    Raises:
+        SongNetError: none of the networks runs in browsers.
     """
+    models = _running_in_browsers(models)
     files: Files = {
         path.relative_to(WEB).as_posix(): path
         for path in sorted(WEB.rglob("*"))
@@ -73,16 +79,31 @@ def site_files(models: list[Model], offline: bool) -> Files:
     return files
 
 
+def _running_in_browsers(models: list[Model]) -> list[Model]:
+    """Return the networks that `web/engine` runs: all that stream, except on ONNX encoders."""
+    found = []
+    for model in models:
+        if isinstance(getattr(model.saved.network, "encoder", None), OnnxEncoder):
+            problem = f"{model.path}: browsers cannot run its encoder"
+            print(f"songnet: warning: {problem}; the page does not offer it", file=sys.stderr)
+        else:
+            found.append(model)
+    if not found:
+        raise SongNetError(f"{problem}; use `songnet classify`")
+    return found
+
+
 def _entry(model: Model, files: Files) -> dict[str, Any]:
     """Return a network's entry in site.json, and add its weights and examples to the files."""
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()[:8]
     name = f"{re.sub('[^a-z0-9]+', '-', str(model.facts['model']).lower())}-{digest}"
     address = f"networks/{name}.safetensors"
     files[address] = model.path
-    title = model.facts.get("title") or model.facts["model"]
+    titles = [model.facts.get("title") or model.facts["model"],
+              model.facts.get("dataset_title") or model.facts.get("dataset")]  # fmt: skip
     return {
         "file": address,
-        "title": f"{title}, {model.facts.get('dataset_title') or model.facts['dataset']}",
+        "title": ", ".join(filter(None, titles)),
         "description": description(model),
         "caution": caution(model),
         "colours": genre_colours(model.genres),

@@ -12,11 +12,11 @@ const MOST_COLUMNS = 4.4; // largest number of columns per step after the first 
 export class CausalCRNN {
   /**
    * @param {object} config the network's configuration.
-   * @param {Map<string, Float32Array>} tensors the network's weights.
+   * @param {(name: string) => Float32Array} tensor the network's weights, by name.
    */
-  constructor(config, tensors) {
+  constructor(config, tensor) {
     this.config = config;
-    this.tensors = tensors;
+    this.tensor = tensor;
     const { stride, pools } = reductions(config.step_seconds * config.frames_per_second);
     this.framesPerStep = stride * pools[0] * pools[1];
     this.blocks = this.makeBlocks(stride, pools);
@@ -56,7 +56,7 @@ export class CausalCRNN {
    * Process one step.
    *
    * @param {Float32Array[]} frames frames of the step, each (bands,) in dB.
-   * @returns {{step: Float32Array, clip: Float32Array}} probabilities, each (genres,).
+   * @returns {{step: Float32Array, clip: Float32Array}[]} probabilities, each (genres,).
    */
   push(frames) {
     let x = this.standardised(frames);
@@ -74,7 +74,12 @@ export class CausalCRNN {
       known[i] = this.total[i] / this.weights;
     }
     const of = (layer, input) => softmax(layer.apply(input, new Float32Array(layer.rows)));
-    return { step: of(this.stepOutput, state), clip: of(this.clipOutput, known) };
+    return [{ step: of(this.stepOutput, state), clip: of(this.clipOutput, known) }];
+  }
+
+  /** Return the outputs that wait for more music. */
+  finish() {
+    return [];
   }
 
   /** Normalise levels to the running peak and standardise every band: (bands, frames). */
@@ -102,11 +107,6 @@ export class CausalCRNN {
 
   linear(name) {
     return new Linear(this.tensor(`${name}.weight`), this.tensor(`${name}.bias`));
-  }
-
-  tensor(name) {
-    if (!this.tensors.has(name)) throw new Error(`The model file lacks ${name}.`);
-    return this.tensors.get(name);
   }
 }
 

@@ -1,11 +1,12 @@
 // Streaming classification, as in `songnet.realtime.stream`.
 
 import { CausalCRNN } from "./causal_crnn.js";
+import { EncoderClassifier, MusiCNNTagger } from "./encoder_networks.js";
 import { Resampler } from "./resample.js";
 import { SpectrogramStream } from "./spectrogram.js";
 import { readWeights } from "./weights.js";
 
-const NETWORKS = { causal_crnn: CausalCRNN };
+const NETWORKS = { causal_crnn: CausalCRNN, encoder_classifier: EncoderClassifier, musicnn_tagger: MusiCNNTagger };
 const LOUDEST = 2 ** 31; // samples with a larger magnitude are invalid
 const SILENCE = 1e-4; // half the largest peak-to-peak range of silence
 const BLOCK = 1024; // samples; silence is updated after each block
@@ -36,7 +37,10 @@ export class Model {
   /** Create a network in its initial state. */
   network() {
     const { network, config, tensors } = this.saved;
-    return new NETWORKS[network](config, tensors);
+    return new NETWORKS[network](config, (name) => {
+      if (!tensors.has(name)) throw new Error(`The model file lacks ${name}.`);
+      return tensors.get(name);
+    });
   }
 }
 
@@ -51,6 +55,7 @@ export class Stream {
     this.frames = new SpectrogramStream(model.spectrogram);
     this.network = model.network();
     this.waiting = []; // frames of an unfinished step
+    this.pending = []; // frames of steps whose outputs wait for lookahead
     this.steps = 0;
     this.low = Infinity;
     this.high = -Infinity;
@@ -85,7 +90,8 @@ export class Stream {
   /** End the music and return the remaining steps. */
   finish() {
     const rest = this.resampler ? this.resampler.finish() : new Float32Array(0);
-    return [...this.stepsOf(this.frames.push(rest)), ...this.stepsOf(this.frames.finish())];
+    const steps = [...this.stepsOf(this.frames.push(rest)), ...this.stepsOf(this.frames.finish())];
+    return [...steps, ...this.described(this.network.finish())];
   }
 
   stepsOf(frames) {
@@ -94,16 +100,23 @@ export class Stream {
     const found = [];
     while (this.waiting.length >= size) {
       const whole = this.waiting.splice(0, size);
-      const probabilities = this.network.push(whole.map((frame) => frame.map(toHalfPrecision)));
-      this.steps++;
-      found.push({
-        seconds: this.steps * this.model.stepSeconds,
-        ...probabilities,
-        frames: whole,
-        silent: this.silent,
-      });
+      this.pending.push(...whole);
+      found.push(...this.described(this.network.push(whole.map((frame) => frame.map(toHalfPrecision)))));
     }
     return found;
+  }
+
+  /** Add times and frames to the outputs of the network. */
+  described(outputs) {
+    return outputs.map((probabilities) => {
+      this.steps++;
+      return {
+        seconds: this.steps * this.model.stepSeconds,
+        ...probabilities,
+        frames: this.pending.splice(0, this.model.framesPerStep),
+        silent: this.silent,
+      };
+    });
   }
 }
 
