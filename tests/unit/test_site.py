@@ -10,6 +10,7 @@ import pytest
 from songnet import cli
 from songnet.errors import SongNetError
 from songnet.models.encoders import OnnxEncoder
+from songnet.realtime.installed import data_path
 from songnet.realtime.site import WEB, content, find_models, site_files, write_site
 from songnet.realtime.stream import load_model
 from tests.pretrained import saved, tagger
@@ -122,3 +123,11 @@ def test_page_names_musicnn_without_data_set(tmp_path: Path) -> None:
     model = load_model(saved(tmp_path / "m.safetensors", tagger(), ["Jazz", "Rock"]))
     (entry,) = json.loads(content(site_files([model], offline=False)["site.json"]))["models"]
     assert entry["title"] == "musicnn" and "musicnn" in entry["file"]
+
+
+def test_find_models_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = saved(data_path("musicnn"), tagger(), ["Jazz", "Rock"])
+    assert [model.path for model in find_models(["musicnn"])] == [path]
+    with pytest.raises(SongNetError, match="no such file"):
+        find_models(["music"])

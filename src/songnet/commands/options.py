@@ -52,7 +52,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``, which may be repeated to offer several networks on the page."""
     parser.add_argument(
         "--model", metavar="FILE", action="append",
-        help="model file; repeat for several (default: all results/*/best.safetensors)",
+        help="model file, or the name of a model from `songnet get`; repeat for several "
+        "(default: all results/*/best.safetensors)",
     )  # fmt: skip
 
 

@@ -39,14 +39,14 @@ def find_models(paths: list[str] | None) -> list[Model]:
     """Load the networks that the page offers.
 
     Args:
-        paths: weights files. None loads the network from `find_model`, then every other network
-            from `trained` that can stream.
+        paths: weights files or names, as for `find_model`. None loads the network from
+            `find_model`, then every other network from `trained` that can stream.
 
     Raises:
         SongNetError: no network is found, or one of ``paths`` cannot classify audio.
     """
     if paths:
-        return [load_model(path) for path in paths]
+        return [find_model(path) for path in paths]
     models = [find_model(None)]
     for path in sorted(trained()):
         with contextlib.suppress(SongNetError):

@@ -1,6 +1,7 @@
 // One piece of music: the predictions of its steps, its spectrogram and its summary.
 
 const SUMMARY_SECONDS = 5; // smoothing window of the summary's timeline
+const SHORTEST_TURN_SECONDS = 1; // times are whole seconds
 const MOST_COLUMNS = 8192; // columns of a spectrogram; longer ones are downsampled
 const LIVE_FRAMES = 4096; // last frames of a microphone, kept at full resolution
 
@@ -131,12 +132,19 @@ export class Piece {
   turns() {
     const { stepSeconds, genres } = this.model;
     const window = Math.max(1, Math.round(SUMMARY_SECONDS / stepSeconds));
-    const found = [];
+    const runs = []; // of steps with the same genre
     for (let i = 0; i < this.steps; i++) {
       const start = Math.max(0, i - (window >> 1));
       const end = Math.min(this.steps, i + ((window - 1) >> 1) + 1);
       const [{ genre }] = ranked(this.mean(start, end), genres);
-      if (genre !== found.at(-1)?.genre) found.push({ seconds: i * stepSeconds, genre });
+      if (genre === runs.at(-1)?.genre) runs.at(-1).steps++;
+      else runs.push({ genre, first: i, steps: 1 });
+    }
+    const long = runs.filter(({ steps }) => steps * stepSeconds >= SHORTEST_TURN_SECONDS);
+    const found = [];
+    for (const { genre, first } of long.length ? long : runs.slice(0, 1)) {
+      // The first turn also covers shorter ones before it.
+      if (genre !== found.at(-1)?.genre) found.push({ seconds: found.length ? first * stepSeconds : 0, genre });
     }
     return found;
   }
