@@ -12,6 +12,7 @@ import soundfile as sf
 import torch
 from numpy.typing import NDArray
 
+from songnet.errors import SongNetError
 from songnet.features.log_mel import LogMelSpectrogram
 from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
@@ -21,6 +22,7 @@ from songnet.models.configs import CausalCRNNConfig
 from songnet.realtime.export import export_onnx
 from songnet.realtime.stream import Model, Step, Stream, load_model
 from tests.conftest import ROOT
+from tests.pretrained import saved, tagger
 
 MEL, LOG_MEL = MelSpectrogram(), LogMelSpectrogram()
 FINE = MelSpectrogram(n_mels=40, n_fft=512, hop_length=441)
@@ -109,3 +111,9 @@ def test_deploy_page_onnx_snippet_runs(
     exec(compile(code, "deploy.md", "exec"), {})
     values = [float(number) for number in re.findall(r"\d\.\d+(?:e-\d+)?", capsys.readouterr().out)]
     np.testing.assert_allclose(values, stream(model, samples)[-1].clip_probabilities, atol=1e-3)
+
+
+def test_export_refuses_encoders(tmp_path: Path) -> None:
+    model = load_model(saved(tmp_path / "m.safetensors", tagger(), ["Jazz", "Rock"]))
+    with pytest.raises(SongNetError, match="networks on encoders cannot be exported as a stream"):
+        export_onnx(model, tmp_path / "m.onnx")

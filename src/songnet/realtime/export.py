@@ -14,6 +14,7 @@ from songnet.features.log_mel import SOFT_FLOOR, LogMelSpectrogram
 from songnet.features.mel import FLOOR_POWER, MelSpectrogram, hann, mel_filters
 from songnet.features.spectrogram import describe
 from songnet.io import replacing
+from songnet.models.encoder_networks import EncoderNetwork
 from songnet.realtime.classify import about
 from songnet.realtime.stream import Model
 
@@ -75,8 +76,10 @@ def export_onnx(model: Model, path: str | Path) -> None:
         path: path of the ONNX file to write.
 
     Raises:
-        SongNetError: the required packages are not installed.
+        SongNetError: the network has an encoder, or the required packages are not installed.
     """
+    if isinstance(model.saved.network, EncoderNetwork):
+        raise SongNetError(f"{model.path}: networks on encoders cannot be exported as a stream")
     try:
         import onnx
         import onnxscript  # noqa: F401
