@@ -81,16 +81,17 @@ def site_files(models: list[Model], offline: bool) -> Files:
 
 def _running_in_browsers(models: list[Model]) -> list[Model]:
     """Return the networks that `web/engine` runs: all that stream, except on ONNX encoders."""
-    found = []
-    for model in models:
-        if isinstance(getattr(model.saved.network, "encoder", None), OnnxEncoder):
-            problem = f"{model.path}: browsers cannot run its encoder"
-            print(f"songnet: warning: {problem}; the page does not offer it", file=sys.stderr)
-        else:
-            found.append(model)
-    if not found:
-        raise SongNetError(f"{problem}; use `songnet classify`")
-    return found
+    refused = [
+        m for m in models if isinstance(getattr(m.saved.network, "encoder", None), OnnxEncoder)
+    ]
+    if len(refused) == len(models):
+        raise SongNetError(
+            f"{models[0].path}: browsers cannot run its encoder; use `songnet classify`"
+        )
+    for model in refused:
+        print(f"songnet: warning: {model.path}: browsers cannot run its encoder; the page does "
+              "not offer it", file=sys.stderr)  # fmt: skip
+    return [model for model in models if model not in refused]
 
 
 def _entry(model: Model, files: Files) -> dict[str, Any]:
