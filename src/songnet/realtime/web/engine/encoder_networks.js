@@ -29,7 +29,7 @@ class EncoderNetwork {
   push(frames, last = false) {
     this.maps.push(...this.musicnn.push(frames, last));
     const found = [];
-    while (this.maps.length >= STEP) found.push(this.outputs(pooled(this.maps.splice(0, STEP))));
+    while (this.maps.length >= STEP) found.push(this.outputs(summary(this.maps.splice(0, STEP))));
     return found;
   }
 
@@ -45,6 +45,7 @@ class EncoderNetwork {
     return Float32Array.from(values, (value, i) => (this.sums[i] += value) / this.steps);
   }
 
+  /** Return the probabilities after one more step. */
   outputs(step) {
     this.window.push(step);
     if (this.window.length > WINDOW) this.window.shift();
@@ -91,7 +92,8 @@ export class MusiCNNTagger extends EncoderNetwork {
   }
 }
 
-function pooled(maps) {
+/** Summarise the maps of a step's frames. */
+function summary(maps) {
   return { mean: mean(maps), most: maximum(maps) };
 }
 

@@ -136,7 +136,7 @@ class Convolution {
     if (this.overTime) this.compute(0, ready);
     for (let frame = 0; frame < ready; frame++) {
       if (!this.overTime) this.compute(frame * width, this.positions);
-      const of = this.overTime ? this.row(frame) : this.extremesOfRows();
+      const of = this.overTime ? this.row(frame) : this.extremesOverFrequency();
       const centre = (frame + ((this.length - 1) >> 1)) * width;
       for (let i = 0; i < outputs; i++) {
         const value = Math.max(of[i], 0) * scale[i] + shift[i];
@@ -169,7 +169,7 @@ class Convolution {
   }
 
   /** Return the value of each output that is largest after normalisation, which may change signs. */
-  extremesOfRows() {
+  extremesOverFrequency() {
     const { extremes, outputs, positions, results, norm: { scale } } = this;
     const size = this.groups * OUTPUTS;
     extremes.set(results.subarray(0, outputs));
