@@ -37,10 +37,12 @@ SECONDS = "document.getElementById('player').currentTime"
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """Open the page; its scripts must not raise errors or fetch anything from other hosts."""
-    # Playwright polls conditions with `eval`, which the page's content security policy forbids.
+    # Playwright polls conditions with `eval`, which the page's content security policy forbids, and
+    # does not see the requests of a service worker.
     context = browser.new_context(
-        viewport={"width": 1100, "height": 1000}, bypass_csp=True, accept_downloads=True
-    )
+        viewport={"width": 1100, "height": 1000}, bypass_csp=True, accept_downloads=True,
+        service_workers="block",
+    )  # fmt: skip
     page = context.new_page()
     problems: list[str] = []
     elsewhere: list[str] = []

@@ -145,18 +145,20 @@ class Outcome:
     memory: int = 0  # the child's largest resident set, MiB
 
 
-def fuzz(seconds: float, seed: int = 1, archive: Path | None = None) -> Outcome:
-    """Decode mutated clips for some seconds."""
+def fuzz(
+    seed: int = 1, count: float = np.inf, seconds: float = np.inf, archive: Path | None = None
+) -> Outcome:
+    """Decode mutated clips, up to a count or for some seconds."""
     outcome = Outcome()
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while outcome.tried < count and time.monotonic() < end:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         child = multiprocessing.Process(
             target=_decode_all, args=(theirs, seed, outcome.tried, archive), daemon=True
         )
         child.start()
         theirs.close()
-        while time.monotonic() < end:
+        while outcome.tried < count and time.monotonic() < end:
             try:
                 if not ours.poll(HANG_SECONDS):
                     outcome.hung.append(outcome.tried)
@@ -230,7 +232,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--archive", type=Path, help="fma_small.zip with real clips to mutate")
     arguments = parser.parse_args()
-    outcome = fuzz(60 * arguments.minutes, arguments.seed, arguments.archive)
+    outcome = fuzz(arguments.seed, seconds=60 * arguments.minutes, archive=arguments.archive)
     print(f"{outcome.tried} mutated clips: {dict(outcome.reasons.most_common())}")
     print(f"slowest {outcome.slowest:.2f} s, memory {outcome.memory} MiB")
     print(f"crashed {outcome.crashed}, hung {outcome.hung}, failed {outcome.failed}")

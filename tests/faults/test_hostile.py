@@ -164,9 +164,9 @@ def test_table_with(archives: Path, tmp_path: Path, kind: str) -> None:
     assert memory < 700, "MB that the job asks for, less those of Snakemake"
 
 
-def check_fuzz(seconds: float, seed: int) -> None:
+def check_fuzz(seed: int, count: float = np.inf, seconds: float = np.inf) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    outcome = fuzz(seconds, seed)
+    outcome = fuzz(seed, count, seconds)
     assert outcome.tried > 0 and outcome.reasons["sound"] < outcome.tried
     assert not outcome.crashed and not outcome.hung and not outcome.failed, outcome
     # The child begins with the pages of this process.
@@ -175,10 +175,10 @@ def check_fuzz(seconds: float, seed: int) -> None:
 
 @pytest.mark.short
 def test_mutated_clips_in_short() -> None:
-    check_fuzz(5, seed=1)
+    check_fuzz(1, count=60)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_mutated_clips_for_minutes(seed: int) -> None:
-    check_fuzz(60, seed)
+    check_fuzz(seed, seconds=60)
