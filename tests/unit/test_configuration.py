@@ -124,7 +124,10 @@ def test_check_reports_key(config: dict[str, Any], message: str) -> None:
 
 OF_BASELINES, OF_NETWORKS = (
     f"(allowed: title, poster, seeded, on_request, family, {keys})"
-    for keys in ("estimator, features, parameters", "network, parameters, teacher, training")
+    for keys in (
+        "estimator, features, parameters",
+        "network, parameters, teacher, teacher_mixtures, training",
+    )
 )
 
 
@@ -145,6 +148,14 @@ OF_BASELINES, OF_NETWORKS = (
         ("x: {like: svm, feature: all}", f"x.feature is unknown {OF_BASELINES}"),
         ("x: {like: svm, members: [knn]}", f"x.members is unknown {OF_BASELINES}"),
         ("x: {like: svm, training: {epochs: 3}}", f"x.training is unknown {OF_BASELINES}"),
+        (
+            "x: {like: crnn, teacher_mixtures: 9}",
+            "x: teacher_mixtures and training.teacher_head need",
+        ),
+        (
+            "x: {like: student, parameters: {metadata: true}}",
+            "x: training.teacher_head needs a causal_crnn without metadata",
+        ),
         ("x: {like: crnn, features: all}", f"x.features is unknown {OF_NETWORKS}"),
         ("x: {like: fusion, parameters: {C: 1}}", "x.parameters is unknown (allowed: title, "),
         (

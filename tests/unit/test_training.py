@@ -10,17 +10,26 @@ import pandas as pd
 import pytest
 import torch
 
-from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops, whole_clips
+from songnet.data.batches import (
+    Subset,
+    band_statistics,
+    check_lengths,
+    random_crops,
+    repeated,
+    whole_clips,
+)
+from songnet.data.mixtures import Mixtures
 from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.features.metadata import FIELDS
 from songnet.models.base import Network, make_network
 from songnet.models.configs import NetworkConfig
+from songnet.models.head_fitting import fit_head
 from songnet.training.config import TrainingConfig
 from songnet.training.loop import _learning_rate, _Trainee, train_network
 from songnet.training.predict import predict_clips
-from songnet.training.teacher import Teacher
+from songnet.training.teacher import HEAD_STRENGTH, Teacher
 
 PLAIN = TrainingConfig(epochs=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # All options of training at once.
@@ -84,7 +93,8 @@ def run(
 ) -> tuple[Network, list[dict[str, float]]]:
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    network = make_network(path, NetworkConfig(64, 2, shards.frames_per_second), NETWORKS[path])
+    parameters = NETWORKS[path] | ({"metadata": False} if config.teacher_head else {})
+    network = make_network(path, NetworkConfig(64, 2, shards.frames_per_second), parameters)
     train, validation = subsets()
     train = taught(train, shards) if with_teacher else train
     return network, train_network(
@@ -146,6 +156,71 @@ def test_train_network_learns_from_teacher(shards: MelShards, tmp_path: Path) ->
         embeddings = network(mels, torch.from_numpy(validation.metadata)).embeddings
         errors = teacher(embeddings, torch.from_numpy(told))[:, -1]
     assert errors[4:].mean() < 0.5  # with a variance of 1
+
+
+def mixtures_of(shards: MelShards, folder: Path) -> Mixtures:
+    """The training clips, mixed with themselves, and two mixtures with other clips."""
+    folder /= "mixtures"
+    folder.mkdir()
+    train = taught(subsets()[0], shards)
+    known = np.isfinite(train.targets).all(axis=1)
+    first = [*train.track_ids[known], 100, 147]
+    table = pd.DataFrame({"first": first, "second": [*first[:-2], 146, 101]})
+    values = np.concatenate([train.targets[known], np.full((2, 2), np.nan, np.float32)])
+    table[["0", "1"]] = values
+    table.to_parquet(folder / "000.parquet")
+    mels = np.stack([repeated(shards.mel(int(i), 0, 40), 40) for i in first])
+    np.save(folder / "000.npy", mels)
+    return Mixtures([str(folder / "000.parquet")], train.track_ids)
+
+
+def test_mixtures_are_of_training_tracks_only(shards: MelShards, tmp_path: Path) -> None:
+    mixtures = mixtures_of(shards, tmp_path)
+    assert len(mixtures) == 31
+    mels, targets = mixtures.batch(np.random.default_rng(1), 200, 60)
+    assert mels.shape == (200, 64, 60) and mels.dtype == torch.float32
+    torch.testing.assert_close(mels[:, :, 40:], mels[:, :, :20])  # too short: repeated
+    assert targets.shape == (200, 2) and targets.isfinite().all()
+    levels = torch.stack([mels[:, :32].mean((1, 2)), mels[:, 32:].mean((1, 2))], dim=1)
+    torch.testing.assert_close(levels, targets, atol=3, rtol=0)  # in dB, of the whole clip
+
+
+def test_train_network_on_mixtures_resumes_bit_for_bit(shards: MelShards, tmp_path: Path) -> None:
+    def stop(rows: list[dict[str, float]]) -> None:
+        raise KeyboardInterrupt
+
+    mixtures = mixtures_of(shards, tmp_path)
+    config = replace(FULL, teacher_weight=2.0, teacher_head=True)
+    arguments = ("causal_crnn", config)
+    whole, _ = run(shards, *arguments, tmp_path / "whole.pt", True, mixtures=mixtures)
+    with pytest.raises(KeyboardInterrupt):
+        run(shards, *arguments, tmp_path / "cut.pt", True, mixtures=mixtures, on_epoch=stop)
+    resumed, _ = run(shards, *arguments, tmp_path / "cut.pt", True, mixtures=mixtures)
+    without, _ = run(shards, *arguments, tmp_path / "without.pt", True)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    name = "step_output.weight"
+    assert not torch.equal(without.state_dict()[name], whole.state_dict()[name])
+
+
+@torch.no_grad()
+def test_teacher_head_classifies_predicted_embeddings(shards: MelShards, tmp_path: Path) -> None:
+    config = replace(FULL, teacher_weight=2.0, teacher_head=True, ema_decay=0.0, epochs=30)
+    with torch.enable_grad():
+        network, _ = run(shards, "causal_crnn", config, tmp_path / "a.pt", True)
+    train, validation = subsets()
+    teacher = Teacher(8, taught(train, shards).targets)
+    teacher.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True)["teacher"])
+    known = np.arange(len(train.labels)) != 3  # without an embedding
+    targets = torch.from_numpy(taught(train, shards).targets[known])
+    standard = teacher.standardised(targets).numpy()
+    head = fit_head("logistic_regression", HEAD_STRENGTH, standard, train.labels[known], seed=0)
+    mels = torch.from_numpy(np.stack([shards.mel(int(i)) for i in validation.track_ids])).float()
+    outputs = network(mels, torch.from_numpy(validation.metadata))
+    expected = head(teacher.layer(outputs.embeddings))
+    torch.testing.assert_close(outputs.clip_logits, expected, atol=1e-4, rtol=1e-4)
+    found = outputs.clip_logits[:, -1].argmax(-1).numpy()
+    assert np.mean(found == validation.labels) > 0.8
 
 
 def test_teacher_ignores_missing_targets() -> None:

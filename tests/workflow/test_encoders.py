@@ -25,7 +25,8 @@ def test_heads_on_encoder_and_on_table(
 ) -> None:
     small(project)
     models = project / "config/models.yaml"
-    models.write_text(models.read_text() + FUSION)
+    text = models.read_text().replace("teacher_mixtures: 4000", "teacher_mixtures: 12")
+    models.write_text(text + FUSION)
     weights = project / "resources/encoders/musicnn.safetensors"
     save(tagger(), ["Jazz", "Rock"], {"model": "musicnn", "pretrained": "x"}, weights)
     tracks = read_tracks(str(archives / "fma_metadata.zip"))
@@ -54,6 +55,8 @@ def test_heads_on_encoder_and_on_table(
     page = (results / "report/results.md").read_text()
     for text in ("† musicnn + head: Pretrained on ", "made for a test", "lacks 1 track"):
         assert text in page
+    mixed = pd.concat(map(pd.read_parquet, results.glob("mixtures/musicnn-*/*.parquet")))
+    assert mixed.shape == (12, 2 + 753) and np.isfinite(mixed).all(axis=None)
     # What was taught needs no teacher any more: it is an ordinary network, with pages.
     student = load(results / "runs/artist/student/1/model.safetensors")
     assert isinstance(student.network, CausalCRNN)

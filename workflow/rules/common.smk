@@ -337,3 +337,17 @@ def encoder_weights(encoder):
     if encoder not in ENCODERS:
         return []
     return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]
+
+
+def encoder_settings(wildcards):
+    """Return the keys of an encoder that affect its embeddings."""
+    entry = ENCODERS[wildcards.encoder]
+    return {key: value for key, value in entry.items() if key not in ("title", "pretrained")}
+
+
+def mixtures_of(model):
+    """Return the tables of mixtures that a network is trained on, too."""
+    entry = MODELS[model]
+    count = -(-entry.get("teacher_mixtures", 0) // len(SHARDS))  # of each shard
+    folder = f"{RESULTS}/mixtures/{entry.get('teacher')}-{count}"
+    return [f"{folder}/{shard}.parquet" for shard in SHARDS] if count else []

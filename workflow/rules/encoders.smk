@@ -3,6 +3,8 @@
 #   resources/encoders/{encoder}.safetensors            musicnn, downloaded and converted once
 #   results/{dataset}/embeddings/{encoder}/{shard}.parquet  float32, one row per track
 #   results/{dataset}/features/{encoder}.parquet        embeddings of all tracks, a feature table
+#   results/{dataset}/mixtures/{encoder}-{number}/{shard}.npy      float16 (count, bands, frames), dB
+#   results/{dataset}/mixtures/{encoder}-{number}/{shard}.parquet  the tracks mixed, embeddings
 
 FETCHED_ENCODERS = [name for name, entry in ENCODERS.items() if entry["kind"] == "musicnn"]
 
@@ -46,11 +48,7 @@ rule embed_shard:
         runtime=minutes(240),
     params:
         kind=CLIPS,
-        encoder=lambda wildcards: {
-            key: value
-            for key, value in ENCODERS[wildcards.encoder].items()
-            if key not in ("title", "pretrained")
-        },
+        encoder=encoder_settings,
         clip_seconds=config["clips"]["clip_seconds"],
         source=source("embed_shard", classes=[CLIP_CLASS]),
     script:
@@ -80,3 +78,34 @@ rule gather_embeddings:
         source=source("gather_embeddings"),
     script:
         "../scripts/gather_embeddings.py"
+
+
+rule mix_shard:
+    """Mix random clips for a student, and compute its teacher's embeddings."""
+    input:
+        tracks=rules.index_tracks.output.tracks,
+        clips=CLIP_ARCHIVES,
+        weights=lambda wildcards: encoder_weights(wildcards.encoder),
+    output:
+        mel=f"{RESULTS}/mixtures/{{encoder}}-{{number}}/{{shard}}.npy",
+        table=f"{RESULTS}/mixtures/{{encoder}}-{{number}}/{{shard}}.parquet",
+    log:
+        f"{RESULTS}/logs/mix_shard/{{encoder}}-{{number}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/mix_shard/{{encoder}}-{{number}}/{{shard}}.tsv"
+    wildcard_constraints:
+        encoder="|".join(ENCODERS) or "-",
+        number=r"\d+",
+    conda:
+        "../../envs/songnet.yaml"
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(240),
+    params:
+        kind=CLIPS,
+        encoder=encoder_settings,
+        spectrogram=config["spectrogram"],
+        clip_seconds=config["clips"]["clip_seconds"],
+        source=source("mix_shard", classes=[CLIP_CLASS]),
+    script:
+        "../scripts/mix_shard.py"

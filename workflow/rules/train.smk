@@ -97,6 +97,7 @@ rule train_crnn:
         teacher=lambda wildcards: (
             [features_file(wildcards.model)] if MODELS[wildcards.model].get("teacher") else []
         ),
+        mixtures=lambda wildcards: mixtures_of(wildcards.model),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",

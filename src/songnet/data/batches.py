@@ -92,9 +92,13 @@ def _crops(shards: MelShards, track_ids: Ids, firsts: Ids, frames: int) -> Tenso
     """Cut crops (B, M, frames) float32; shorter clips are repeated."""
     batch = np.empty((len(track_ids), shards.bands, frames), np.float16)
     for row, (track_id, first) in enumerate(zip(track_ids, firsts, strict=True)):
-        mel = shards.mel(int(track_id), int(first), int(first) + frames)
-        batch[row] = np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
+        batch[row] = repeated(shards.mel(int(track_id), int(first), int(first) + frames), frames)
     return torch.from_numpy(batch).float()
+
+
+def repeated(mel: NDArray[np.float16], frames: int) -> NDArray[np.float16]:
+    """Cut or repeat a spectrogram (M, T) to a number of frames."""
+    return np.tile(mel, -(-frames // mel.shape[1]))[:, :frames]
 
 
 def whole_clips(

@@ -101,6 +101,8 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str], encode
         return f"the table {read!r} (config key tables)"
     if read in encoders and not has_audio(dataset):
         return "audio"
+    if model.get("teacher_mixtures") and read not in encoders:
+        return "an encoder, not a table, as the teacher of mixtures"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":

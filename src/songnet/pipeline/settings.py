@@ -187,7 +187,17 @@ class Network(Entry):
     network: Literal[*NETWORKS]  # type: ignore[valid-type]
     parameters: dict[str, Any]  # keys of the network's configuration, validated later
     teacher: str | None = None  # entry of encoders.yaml, or name of a table
+    teacher_mixtures: Annotated[int, Ge(0)] = 0  # mixtures of clips that the teacher embeds, too
     training: Training
+
+    @model_validator(mode="after")
+    def _check_teacher(self) -> Self:
+        head = self.training.teacher_head
+        if (self.teacher_mixtures or head) and not self.teacher:
+            raise ValueError("teacher_mixtures and training.teacher_head need a teacher")
+        if head and (self.network != "causal_crnn" or self.parameters.get("metadata")):
+            raise ValueError("training.teacher_head needs a causal_crnn without metadata")
+        return self
 
 
 Strengths = Annotated[list[Positive], Len(1), Distinct]

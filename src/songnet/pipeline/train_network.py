@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from songnet.data.batches import Subset
+from songnet.data.mixtures import Mixtures
 from songnet.data.shards import MelShards
 from songnet.data.subsets import read_subsets
 from songnet.io import own, read_json, replacing, write_json
@@ -29,8 +30,8 @@ def train_run(
     """Train a network, or resume its training, and write the files of the run.
 
     Args:
-        given: input paths ``tracks``, ``split``, ``mel``, ``archives`` and ``teacher`` (a list with
-            at most one table).
+        given: input paths ``tracks``, ``split``, ``mel``, ``archives``, ``teacher`` (a list with at
+            most one table) and ``mixtures`` (tables of `songnet.pipeline.mix`).
         output: output paths ``params``, ``history`` and ``model``.
         run: protocol, model, seed and the entry of models.yaml.
         source: digest of the code.
@@ -39,7 +40,7 @@ def train_run(
         threads: number of torch threads; a checkpoint is only valid for the same number.
     """
     torch.set_num_threads(threads)
-    data = [given.tracks, given.split, *given.teacher]
+    data = [given.tracks, given.split, *given.teacher, *given.mixtures]
     record = run_record(run, source, data, given.archives)
     checkpoint = Path(checkpoints, f"{record['key']}-{threads}.pt")
     checkpoint.parent.mkdir(exist_ok=True)
@@ -87,6 +88,7 @@ def _train(
             seed=record["seed"],
             checkpoint=checkpoint,
             on_epoch=on_epoch,
+            mixtures=Mixtures(given.mixtures, train.track_ids) if given.mixtures else None,
             progress=f"{record['model']} {Path(given.split).stem} {record['seed']}",
         )
         on_epoch(history)  # in case the training was killed after its last epoch

@@ -26,6 +26,7 @@ class TrainingConfig:
     label_smoothing: Share = 0.0
     aux_loss_weight: Annotated[float, Ge(0)] = 0.0  # weight of the loss at single steps
     teacher_weight: Annotated[float, Ge(0)] = 1.0  # weight of the loss on a teacher's embeddings
+    teacher_head: bool = False  # whether a head on the teacher's embeddings replaces the outputs
     ema_decay: Share = 0.0  # decay of the exponential moving average of weights; 0 for none
     mixed_precision: bool | None = None  # bfloat16; null enables it where hardware supports it
     compile: bool = False  # use torch.compile; worthwhile for long trainings on a GPU

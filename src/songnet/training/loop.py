@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from songnet.data.batches import Subset, band_statistics, check_lengths, random_crops
+from songnet.data.mixtures import Mixtures
 from songnet.data.resident import ResidentClips
 from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
@@ -29,6 +30,7 @@ from songnet.training.predict import predict_clips
 from songnet.training.teacher import Teacher, teacher_for
 
 Row = dict[str, float]
+Crop = tuple[Tensor, Tensor, Tensor, Tensor]  # as from `random_crops`
 
 
 def train_network(
@@ -41,6 +43,7 @@ def train_network(
     checkpoint: str | Path,
     on_epoch: Callable[[list[Row]], None] = lambda history: None,
     progress: str = "training",
+    mixtures: Mixtures | None = None,
 ) -> list[Row]:
     """Train a network.
 
@@ -56,6 +59,8 @@ def train_network(
             caller names it after everything that affects the result, and deletes it.
         on_epoch: called after each epoch with the history up to then.
         progress: label of the progress bar.
+        mixtures: mixtures of training tracks, from which the network learns the teacher's
+            embeddings only; None for none.
 
     Returns:
         The history, one row per epoch: epoch, seconds, loading (share of the time spent waiting for
@@ -83,7 +88,7 @@ def train_network(
     )  # fmt: skip
     for epoch in bar:
         start = time.perf_counter()
-        train_loss, waited = trainee.train_epoch(shards, train, seed, epoch)
+        train_loss, waited = trainee.train_epoch(shards, train, seed, epoch, mixtures)
         if not math.isfinite(train_loss):
             raise SongNetError(
                 f"models.yaml: {progress} diverged: loss is {train_loss} in epoch "
@@ -110,6 +115,8 @@ def train_network(
         bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
     network.load_state_dict(trainee.averaged.state_dict())
     network.eval()
+    if config.teacher_head and trainee.teacher is not None:
+        trainee.teacher.cpu().give_head(network.cpu(), train.targets, train.labels)
     return history
 
 
@@ -152,7 +159,7 @@ class _Trainee:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def train_epoch(
-        self, shards: MelShards, train: Subset, seed: int, epoch: int
+        self, shards: MelShards, train: Subset, seed: int, epoch: int, mixtures: Mixtures | None
     ) -> tuple[float, float]:
         """Train on random crops of all training clips; return the mean loss and loading seconds."""
         config = self.config
@@ -175,6 +182,8 @@ class _Trainee:
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
+            if mixtures is not None:
+                crop = _joined(crop, *mixtures.batch(rng, len(crop[1]), frames))
             loss = self._loss(*(to_device(part) for part in crop))
             self.optimizer.zero_grad()
             loss.backward()
@@ -188,17 +197,20 @@ class _Trainee:
         return float(np.mean(torch.stack(losses).tolist())), waited
 
     def _loss(self, mel: Tensor, labels: Tensor, metadata: Tensor, hints: Tensor) -> Tensor:
-        """Compute the cross-entropy of the crop plus those of its steps and the teacher loss."""
+        """Compute the cross-entropy of the crop plus those of its steps and the teacher loss.
+
+        Mixtures at the end of the batch have no labels.
+        """
         config = self.config
-        genres = self.network.config.n_genres
+        genres, labelled = self.network.config.n_genres, slice(len(labels))
         targets = one_hot(labels, genres).float()
         targets = targets * (1 - config.label_smoothing) + config.label_smoothing / genres
         with autocast(config.mixed_precision):
             outputs = self.forward(mel, metadata)
-        loss = -(targets * outputs.clip_logits[:, -1]).sum(-1).mean()
+        loss = -(targets * outputs.clip_logits[labelled, -1]).sum(-1).mean()
         if config.aux_loss_weight:
             # Both logits are trained at every step, so that predictions are useful early on.
-            steps = (outputs.step_logits + outputs.clip_logits) / 2
+            steps = (outputs.step_logits[labelled] + outputs.clip_logits[labelled]) / 2
             loss = loss - config.aux_loss_weight * (targets[:, None] * steps).sum(-1).mean()
         if self.teacher is not None:
             errors = self.teacher(outputs.embeddings.float(), hints)
@@ -237,6 +249,18 @@ class _Trainee:
         }
         with replacing(checkpoint) as temporary:
             torch.save(state, temporary)
+
+
+def _joined(crop: Crop, mel: Tensor, targets: Tensor) -> Crop:
+    """Append mixtures, without labels and with unknown metadata, to a batch of crops."""
+    crops, labels, metadata, hints = crop
+    unknown = metadata.new_full((len(mel), metadata.shape[1]), torch.nan)
+    return (
+        torch.cat([crops, mel.to(crops.device)]),
+        labels,
+        torch.cat([metadata, unknown]),
+        torch.cat([hints, targets]),
+    )
 
 
 def _learning_rate(config: TrainingConfig, share: float) -> float:

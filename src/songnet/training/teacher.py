@@ -1,7 +1,10 @@
 """Distillation: while a network learns genres, it also learns to predict a teacher's embeddings.
 
-Source: A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015.
+Sources: A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015; D. Chen et al.,
+"Knowledge Distillation with the Reused Teacher Classifier", CVPR 2022.
 """
+
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,8 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from songnet.models.base import Network
+from songnet.models.heads import LinearHead
 
 FARTHEST = 4.0  # standard deviations from the mean at which targets are clipped
+HEAD_STRENGTH = 0.01  # C of the head's logistic regression
+Labels = NDArray[np.int64]
 
 
 class Teacher(nn.Module):
@@ -40,9 +46,37 @@ class Teacher(nn.Module):
         Returns:
             (B, steps, D) squared errors of standardised targets.
         """
-        standard = ((targets - self.mean) / self.std).clamp(-FARTHEST, FARTHEST)[:, None]
+        standard = self.standardised(targets)[:, None]
         errors: Tensor = (self.layer(embeddings) - standard.nan_to_num()) ** 2
         return errors.masked_fill(standard.isnan(), 0)
+
+    def standardised(self, targets: Tensor) -> Tensor:
+        """Standardise and clip embeddings of the teacher, (n, D)."""
+        return ((targets - self.mean) / self.std).clamp(-FARTHEST, FARTHEST)
+
+    @torch.no_grad()
+    def give_head(self, network: Network, targets: NDArray[np.float32], labels: Labels) -> None:
+        """Let a network classify with a head on the teacher's embeddings.
+
+        The head is fitted on the embeddings, and applied to the network's predictions of them. Both
+        maps are linear, so their composition replaces the weights of the network's outputs.
+
+        Args:
+            network: causal C-RNN without metadata, whose outputs are replaced.
+            targets: (n, D) embeddings of the training clips; nan where unknown.
+            labels: (n,) genre indices.
+        """
+        from songnet.models.head_fitting import fit_head  # scikit-learn takes a second
+
+        known = np.isfinite(targets).all(axis=1)
+        standard = self.standardised(torch.from_numpy(targets[known])).numpy()
+        head = fit_head("logistic_regression", HEAD_STRENGTH, standard, labels[known], seed=0)
+        assert isinstance(head, LinearHead)
+        weights = head.output.weight / head.std
+        bias = head.output.bias - weights @ head.mean
+        for output in cast("list[nn.Linear]", [network.step_output, network.clip_output]):
+            output.weight.copy_(weights @ self.layer.weight)
+            output.bias.copy_(weights @ self.layer.bias + bias)
 
 
 def teacher_for(network: Network, targets: NDArray[np.float32]) -> Teacher | None:
