@@ -182,7 +182,7 @@ class _Trainee:
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
-            if mixtures is not None:
+            if mixtures:  # small subsets may have none
                 crop = _joined(crop, *mixtures.batch(rng, len(crop[1]), frames))
             loss = self._loss(*(to_device(part) for part in crop))
             self.optimizer.zero_grad()
