@@ -13,7 +13,7 @@ from songnet.commands.options import (
     given_paths,
     share,
 )
-from songnet.formatting import percent
+from songnet.formatting import counted, percent
 
 EXAMPLES = """\
 for example:
@@ -78,8 +78,9 @@ def _tag(options: argparse.Namespace) -> None:
         list(given_paths(options)), options.output, options.model, options.excerpt, options.jobs,
         announce=print,
     )  # fmt: skip
-    missing = f"; {counts.dropped:,} missing files dropped from it" if counts.dropped else ""
-    print(f"{options.output}: {counts.files:,} files, {counts.left:,} newly classified{missing}")
+    gone = counted(counts.dropped, "missing file")
+    missing = f"; {gone} dropped from it" if counts.dropped else ""
+    print(f"{options.output}: {counted(counts.files, 'file')}, {counts.left:,} newly classified{missing}")
 
 
 def _report(options: argparse.Namespace) -> None:
