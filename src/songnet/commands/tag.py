@@ -78,9 +78,9 @@ def _tag(options: argparse.Namespace) -> None:
         list(given_paths(options)), options.output, options.model, options.excerpt, options.jobs,
         announce=print,
     )  # fmt: skip
-    gone = counted(counts.dropped, "missing file")
+    files, gone = counted(counts.files, "file"), counted(counts.dropped, "missing file")
     missing = f"; {gone} dropped from it" if counts.dropped else ""
-    print(f"{options.output}: {counted(counts.files, 'file')}, {counts.left:,} newly classified{missing}")
+    print(f"{options.output}: {files}, {counts.left:,} newly classified{missing}")
 
 
 def _report(options: argparse.Namespace) -> None:
