@@ -29,7 +29,7 @@ from songnet.models.head_fitting import fit_head
 from songnet.training.config import TrainingConfig
 from songnet.training.loop import _learning_rate, _Trainee, train_network
 from songnet.training.predict import predict_clips
-from songnet.training.teacher import HEAD_STRENGTH, Teacher
+from songnet.training.teacher import HEAD_STRENGTH, Teacher, fit_teacher_head
 
 PLAIN = TrainingConfig(epochs=6, batch_size=8, crop_seconds=3.0, learning_rate=5e-3)
 # All options of training at once.
@@ -205,12 +205,14 @@ def test_train_network_on_mixtures_resumes_bit_for_bit(shards: MelShards, tmp_pa
 
 @torch.no_grad()
 def test_teacher_head_classifies_predicted_embeddings(shards: MelShards, tmp_path: Path) -> None:
-    config = replace(FULL, teacher_weight=2.0, teacher_head=True, ema_decay=0.0, epochs=30)
+    config = replace(FULL, teacher_weight=2.0, teacher_head=True, epochs=30)
     with torch.enable_grad():
-        network, _ = run(shards, "causal_crnn", config, tmp_path / "a.pt", True)
+        network, history = run(shards, "causal_crnn", config, tmp_path / "a.pt", True)
     train, validation = subsets()
     teacher = Teacher(8, taught(train, shards).targets)
-    teacher.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True)["teacher"])
+    average = torch.load(tmp_path / "a.pt", weights_only=True)["average"]
+    teacher.layer.weight.copy_(average["module.1.layer.weight"])
+    teacher.layer.bias.copy_(average["module.1.layer.bias"])
     known = np.arange(len(train.labels)) != 3  # without an embedding
     targets = torch.from_numpy(taught(train, shards).targets[known])
     standard = teacher.standardised(targets).numpy()
@@ -221,6 +223,14 @@ def test_teacher_head_classifies_predicted_embeddings(shards: MelShards, tmp_pat
     torch.testing.assert_close(outputs.clip_logits, expected, atol=1e-4, rtol=1e-4)
     found = outputs.clip_logits[:, -1].argmax(-1).numpy()
     assert np.mean(found == validation.labels) > 0.8
+    assert history[-1]["validation_accuracy"] == np.mean(found == validation.labels)
+
+
+def test_teacher_head_needs_every_genre(shards: MelShards) -> None:
+    train = taught(subsets()[0], shards)
+    train.targets[train.labels == 1] = np.nan
+    with pytest.raises(SongNetError, match="no training track of some genre has an embedding"):
+        fit_teacher_head(Teacher(8, train.targets), train.targets, train.labels)
 
 
 def test_teacher_ignores_missing_targets() -> None:
@@ -273,8 +283,8 @@ def test_moving_average_is_polynomial_then_exponential(ema_decay: float, expecte
     for value in range(1, 6):
         for parameter in network.parameters():
             torch.nn.init.constant_(parameter, value)
-        trainee.average.update_parameters(network)
-    for parameter in trainee.averaged.parameters():
+        trainee.average.update_parameters(trainee.trained)
+    for parameter in trainee.predictor().parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, expected))
 
 

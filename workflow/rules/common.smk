@@ -345,9 +345,9 @@ def encoder_settings(wildcards):
     return {key: value for key, value in entry.items() if key not in ("title", "pretrained")}
 
 
-def mixtures_of(model):
-    """Return the tables of mixtures that a network is trained on, too."""
+def mixtures_of(model, suffix):
+    """Return the files of the mixtures that a network is trained on, too."""
     entry = MODELS[model]
     count = -(-entry.get("teacher_mixtures", 0) // len(SHARDS))  # of each shard
     folder = f"{RESULTS}/mixtures/{entry.get('teacher')}-{count}"
-    return [f"{folder}/{shard}.parquet" for shard in SHARDS] if count else []
+    return [f"{folder}/{shard}.{suffix}" for shard in SHARDS] if count else []

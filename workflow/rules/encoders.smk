@@ -50,7 +50,7 @@ rule embed_shard:
         kind=CLIPS,
         encoder=encoder_settings,
         clip_seconds=config["clips"]["clip_seconds"],
-        source=source("embed_shard", classes=[CLIP_CLASS]),
+        source=source("embed_shard", classes=[CLIP_CLASS, *SPECTROGRAMS.values()]),
     script:
         "../scripts/embed_shard.py"
 
@@ -106,6 +106,6 @@ rule mix_shard:
         encoder=encoder_settings,
         spectrogram=config["spectrogram"],
         clip_seconds=config["clips"]["clip_seconds"],
-        source=source("mix_shard", classes=[CLIP_CLASS]),
+        source=source("mix_shard", classes=[CLIP_CLASS, *SPECTROGRAMS.values()]),
     script:
         "../scripts/mix_shard.py"

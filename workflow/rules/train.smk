@@ -97,7 +97,8 @@ rule train_crnn:
         teacher=lambda wildcards: (
             [features_file(wildcards.model)] if MODELS[wildcards.model].get("teacher") else []
         ),
-        mixtures=lambda wildcards: mixtures_of(wildcards.model),
+        mixtures=lambda wildcards: mixtures_of(wildcards.model, "parquet"),
+        mixed=lambda wildcards: mixtures_of(wildcards.model, "npy"),
     output:
         params=f"{RUN}/params.json",
         history=f"{RUN}/history.csv",

@@ -22,7 +22,10 @@ class Mixtures:
     """
 
     def __init__(self, tables: list[str], track_ids: NDArray[np.int64]) -> None:
-        self._maps = [np.load(Path(path).with_suffix(".npy"), mmap_mode="r") for path in tables]
+        self._maps = [
+            np.load(Path(path).with_suffix(".npy"), mmap_mode="r").view(np.ndarray)
+            for path in tables
+        ]
         parts = [pd.read_parquet(path) for path in tables]
         table = pd.concat(parts, keys=range(len(parts)))
         own = table[[FIRST, SECOND]].isin(track_ids).all(axis=1)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from songnet.data.mixtures import FIRST, SECOND
 from songnet.data.sources import clip_source
+from songnet.errors import SongNetError
 from songnet.features.spectrogram import make_spectrogram
 from songnet.io import replacing
 from songnet.pipeline.embed import open_encoder
@@ -24,7 +25,7 @@ SECONDS = 10.0  # length of a mixture
 SPEEDS = 0.85, 1.18  # range of the factor of speed and pitch
 WEIGHTS = 0.3, 0.7  # range of the first clip's share
 ALONE = 0.25  # share of clips that are not mixed
-QUIETEST = 1e-4  # root mean square below which a clip is not amplified
+QUIETEST = 1e-4  # root mean square below which an excerpt is not amplified
 Samples = NDArray[np.float32]
 
 
@@ -55,15 +56,26 @@ def mix_shard(
         spectrogram: spectrogram of the student, as for `make_spectrogram`.
         encoder: entry of encoders.yaml.
         weights: weights file, or the ONNX file of an encoder of kind onnx.
+
+    Raises:
+        SongNetError: the encoder needs longer music.
     """
     torch.set_num_threads(1)
     embed = open_encoder(encoder, weights)
     ours, theirs = make_spectrogram(spectrogram), make_spectrogram(encoder["spectrogram"])
     rate = max(ours.sample_rate, theirs.sample_rate)
+    shape = (ours.bands, ours.frames(SECONDS))
+    if theirs.frames(SECONDS) < embed.frames_per_step:
+        raise SongNetError(f"{weights}: a patch is longer than a mixture of {SECONDS:g} s")
     rng = np.random.default_rng(seed)
-    mels, rows = [], []
-    with clip_source(kind, clips).samples(rate, clip_seconds) as read, torch.inference_mode():
-        for _ in tqdm(range(count), desc=Path(mel).stem, unit="clip", disable=None):
+    pairs, embeddings = [], []
+    with (
+        clip_source(kind, clips).samples(rate, clip_seconds) as read,
+        replacing(mel) as temporary,
+        torch.inference_mode(),
+    ):
+        mels = np.lib.format.open_memmap(temporary, "w+", np.float16, (count, *shape))
+        for row in tqdm(range(count), desc=Path(mel).stem, unit="clip", disable=None):
             first = int(rng.choice(track_ids))
             second = first if rng.random() < ALONE else int(rng.choice(track_ids))
             samples = excerpt(read(first), round(SECONDS * rate), rate, rng)
@@ -74,13 +86,14 @@ def mix_shard(
                 of.offline(soxr.resample(samples, rate, of.sample_rate)).astype(np.float16)
                 for of in (ours, theirs)
             )
-            mels.append(levels)
-            embedding = embed.embed(torch.from_numpy(teachers.astype(np.float32)))
-            rows.append({FIRST: first, SECOND: second} | _columns(embedding.numpy()))
-    with replacing(mel) as temporary, temporary.open("wb") as file:
-        np.save(file, np.stack(mels))
+            mels[row] = levels[:, : shape[1]]
+            pairs.append((first, second))
+            embeddings.append(embed.embed(torch.from_numpy(teachers.astype(np.float32))).numpy())
+        mels.flush()
+    columns = [f"{i:04d}" for i in range(embed.size)]
+    found = pd.DataFrame(np.stack(embeddings), columns=columns)
     with replacing(table) as temporary:
-        pd.DataFrame(rows).to_parquet(temporary)
+        pd.DataFrame(pairs, columns=[FIRST, SECOND]).join(found).to_parquet(temporary)
 
 
 def excerpt(samples: Samples, length: int, rate: int, rng: np.random.Generator) -> Samples:
@@ -95,10 +108,7 @@ def excerpt(samples: Samples, length: int, rate: int, rng: np.random.Generator) 
 
 def mixture(first: Samples, second: Samples, share: float) -> Samples:
     """Add two excerpts after bringing the second to the loudness of the first."""
-    loudness = [max(QUIETEST, float(np.sqrt(np.mean(x**2)))) for x in (first, second)]
-    mixed: Samples = share * first + (1 - share) * second * (loudness[0] / loudness[1])
+    wanted, found = (float(np.sqrt(np.mean(x**2))) for x in (first, second))
+    gain = wanted / found if found >= QUIETEST else 1.0
+    mixed: Samples = share * first + (1 - share) * second * gain
     return mixed.astype(np.float32)
-
-
-def _columns(embedding: NDArray[np.float32]) -> dict[str, np.float32]:
-    return {f"{i:04d}": value for i, value in enumerate(embedding)}

@@ -5,7 +5,8 @@ All random numbers of an epoch follow from (seed, epoch), so checkpoints need no
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -24,10 +25,11 @@ from songnet.data.shards import MelShards
 from songnet.errors import SongNetError
 from songnet.io import replacing
 from songnet.models.base import Network, Outputs
+from songnet.models.heads import LinearHead
 from songnet.training.config import TrainingConfig
 from songnet.training.devices import autocast, device, fits_on_gpu, keep_freed_memory, to_device
 from songnet.training.predict import predict_clips
-from songnet.training.teacher import Teacher, teacher_for
+from songnet.training.teacher import Teacher, fit_teacher_head, teacher_for
 
 Row = dict[str, float]
 Crop = tuple[Tensor, Tensor, Tensor, Tensor]  # as from `random_crops`
@@ -67,8 +69,9 @@ def train_network(
         batches), learning_rate, train_loss, validation_loss and validation_accuracy.
 
     Raises:
-        SongNetError: a clip is shorter than a step of the network, or the training diverges; the
-            checkpoint of the previous epoch remains.
+        SongNetError: a clip is shorter than a step of the network, no clip of a genre has a
+            teacher's embedding for its head, or the training diverges; the checkpoint of the
+            previous epoch remains.
     """
     # Equivalent to `use_deterministic_algorithms`, which would import torch's compiler.
     torch.set_deterministic_debug_mode("warn")
@@ -78,7 +81,11 @@ def train_network(
     check_lengths(shards, network.frames_per_step)
     statistics = band_statistics(shards, train.track_ids, network.normalise)
     network.set_statistics(*statistics, train.metadata)
-    trainee = _Trainee(network, config, teacher_for(network, train.targets))
+    teacher = teacher_for(network, train.targets)
+    head = None
+    if teacher and config.teacher_head:
+        head = fit_teacher_head(teacher, train.targets, train.labels).to(device())
+    trainee = _Trainee(network, config, teacher, head)
     if fits_on_gpu(ResidentClips.size(shards, train.track_ids)):
         trainee.resident = ResidentClips(shards, train.track_ids, device())
     history = trainee.resume(checkpoint)
@@ -96,7 +103,7 @@ def train_network(
             )
         with autocast(config.mixed_precision):
             logs = predict_clips(
-                trainee.averaged, shards, validation.track_ids, validation.metadata
+                trainee.predictor(), shards, validation.track_ids, validation.metadata
             )
         accuracy = float(np.mean(logs.argmax(axis=1) == validation.labels))
         seconds = time.perf_counter() - start
@@ -113,10 +120,8 @@ def train_network(
         trainee.store(checkpoint, history)
         on_epoch(history)
         bar.set_postfix(loss=f"{train_loss:.3f}", validation=f"{accuracy:.3f}")
-    network.load_state_dict(trainee.averaged.state_dict())
+    network.load_state_dict(trainee.predictor().state_dict())
     network.eval()
-    if config.teacher_head and trainee.teacher is not None:
-        trainee.teacher.cpu().give_head(network.cpu(), train.targets, train.labels)
     return history
 
 
@@ -124,14 +129,19 @@ class _Trainee:
     """A network in training, with everything that a checkpoint contains."""
 
     def __init__(
-        self, network: Network, config: TrainingConfig, teacher: Teacher | None = None
+        self,
+        network: Network,
+        config: TrainingConfig,
+        teacher: Teacher | None = None,
+        head: LinearHead | None = None,
     ) -> None:
-        self.network, self.config = network, config
+        self.network, self.config, self.head = network, config, head
         self.teacher = teacher.to(device()) if teacher else None
+        self.trained = nn.ModuleList([network, *([self.teacher] if self.teacher else [])])
         self.forward: Callable[..., Outputs] = (
             torch.compile(network.forward) if config.compile else network.forward
         )
-        self.parameters = [*network.parameters(), *(teacher.parameters() if teacher else [])]
+        self.parameters = list(self.trained.parameters())
         matrices = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -142,16 +152,22 @@ class _Trainee:
             lr=config.learning_rate,
         )
         self.average = (
-            AveragedModel(network, avg_fn=self._moving_average, use_buffers=True)
+            AveragedModel(self.trained, avg_fn=self._moving_average, use_buffers=True)
             if config.ema_decay
             else None
         )
         self.resident: ResidentClips | None = None
 
-    @property
-    def averaged(self) -> Network:
-        """The network for prediction, with averaged weights if averaging is enabled."""
-        return self.network if self.average is None else cast("Network", self.average.module)
+    def predictor(self) -> Network:
+        """Return the network for prediction: with averaged weights, and with the teacher's head."""
+        trained = self.trained if self.average is None else self.average.module
+        network, *teacher = cast("nn.ModuleList", trained)
+        network = cast("Network", network)
+        if self.head is None:
+            return network
+        network = deepcopy(network)
+        cast("Teacher", teacher[0]).give_head(network, self.head)
+        return network
 
     @property
     def learning_rate(self) -> float:
@@ -173,24 +189,24 @@ class _Trainee:
         losses = []
         waited = 0.0
         start = time.perf_counter()
-        crops = chain.from_iterable(
+        crops: Iterable[Crop] = chain.from_iterable(
             random_crops(shards, train, frames, config.batch_size, rng, self.resident)
             for _ in range(passes)
         )
+        if mixtures:  # small subsets may have none
+            crops = (_joined(crop, *mixtures.batch(rng, len(crop[1]), frames)) for crop in crops)
         for i, crop in enumerate(crops):
             waited += time.perf_counter() - start
             share = (epoch - 1 + i / (batches * passes)) / config.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(config, share)
-            if mixtures:  # small subsets may have none
-                crop = _joined(crop, *mixtures.batch(rng, len(crop[1]), frames))
             loss = self._loss(*(to_device(part) for part in crop))
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.parameters, 5.0)
             self.optimizer.step()
             if self.average is not None:
-                self.average.update_parameters(self.network)
+                self.average.update_parameters(self.trained)
             losses.append(loss.detach())
             start = time.perf_counter()
         # Losses are read at the end, so that the CPU prepares the next step while the GPU computes.
@@ -256,7 +272,7 @@ def _joined(crop: Crop, mel: Tensor, targets: Tensor) -> Crop:
     crops, labels, metadata, hints = crop
     unknown = metadata.new_full((len(mel), metadata.shape[1]), torch.nan)
     return (
-        torch.cat([crops, mel.to(crops.device)]),
+        torch.cat([crops, to_device(mel) if crops.is_cuda else mel]),
         labels,
         torch.cat([metadata, unknown]),
         torch.cat([hints, targets]),

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from songnet.errors import SongNetError
 from songnet.models.base import Network
 from songnet.models.heads import LinearHead
 
@@ -55,28 +56,43 @@ class Teacher(nn.Module):
         return ((targets - self.mean) / self.std).clamp(-FARTHEST, FARTHEST)
 
     @torch.no_grad()
-    def give_head(self, network: Network, targets: NDArray[np.float32], labels: Labels) -> None:
+    def give_head(self, network: Network, head: LinearHead) -> None:
         """Let a network classify with a head on the teacher's embeddings.
 
-        The head is fitted on the embeddings, and applied to the network's predictions of them. Both
-        maps are linear, so their composition replaces the weights of the network's outputs.
+        The head is applied to the network's predictions of them. Both maps are linear, so their
+        composition replaces the weights of the network's outputs.
 
         Args:
             network: causal C-RNN without metadata, whose outputs are replaced.
-            targets: (n, D) embeddings of the training clips; nan where unknown.
-            labels: (n,) genre indices.
+            head: from `fit_teacher_head`.
         """
-        from songnet.models.head_fitting import fit_head  # scikit-learn takes a second
-
-        known = np.isfinite(targets).all(axis=1)
-        standard = self.standardised(torch.from_numpy(targets[known])).numpy()
-        head = fit_head("logistic_regression", HEAD_STRENGTH, standard, labels[known], seed=0)
-        assert isinstance(head, LinearHead)
         weights = head.output.weight / head.std
         bias = head.output.bias - weights @ head.mean
         for output in cast("list[nn.Linear]", [network.step_output, network.clip_output]):
             output.weight.copy_(weights @ self.layer.weight)
             output.bias.copy_(weights @ self.layer.bias + bias)
+
+
+def fit_teacher_head(teacher: Teacher, targets: NDArray[np.float32], labels: Labels) -> LinearHead:
+    """Fit logistic regression to the teacher's standardised embeddings.
+
+    Args:
+        teacher: of the network in training.
+        targets: (n, D) embeddings of the training clips; nan where unknown.
+        labels: (n,) genre indices.
+
+    Raises:
+        SongNetError: no clip of a genre has an embedding.
+    """
+    from songnet.models.head_fitting import fit_head  # scikit-learn takes a second
+
+    known = np.isfinite(targets).all(axis=1)
+    if set(labels) != set(labels[known]):
+        raise SongNetError("teacher: no training track of some genre has an embedding")
+    standard = teacher.standardised(torch.from_numpy(targets[known])).numpy()
+    head = fit_head("logistic_regression", HEAD_STRENGTH, standard, labels[known], seed=0)
+    assert isinstance(head, LinearHead)
+    return head.requires_grad_(False)
 
 
 def teacher_for(network: Network, targets: NDArray[np.float32]) -> Teacher | None:
