@@ -211,6 +211,22 @@ def test_engine_runs_networks_on_musicnn(
         compare(evaluate, site, path, same_music(clips, 22_050, 1), size)
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.9])  # after one of noise
+def test_engine_runs_musicnn_on_less_than_its_lookahead(
+    evaluate: Evaluate, site: Site, clips: Path, tmp_path: Path, seconds: float
+) -> None:
+    path = saved(tmp_path / "m.safetensors", tagger(), ["A", "B"])
+    music = same_music(clips, 16_000, 1, seconds)
+    (site.folder / "network").write_bytes(path.read_bytes())
+    (site.folder / "music").write_bytes(music)
+    found = evaluate(f"{CLASSIFY}('network', 'music', 4000)")
+    stream = Stream(load_model(path), 16_000)
+    expected = stream.push(sf.read(io.BytesIO(music), dtype="float32")[0]) + stream.finish()
+    assert len(found) == len(expected) > 0
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours["clip"], theirs.clip_probabilities, atol=1e-4)
+
+
 def test_engine_refuses_unsupported_networks(
     browser: Browser, site: Site, blank: str, tmp_path: Path
 ) -> None:
@@ -229,6 +245,10 @@ def test_engine_refuses_unsupported_networks(
             tmp_path / "cqt", CausalCRNN, PLAIN, {"kind": "cqt"}
         ),
     }
+    onnx = classifier()
+    onnx.config.encoder["kind"] = "onnx"
+    path = saved(tmp_path / "onnx", onnx, ["A", "B", "C"], dataset="tests", protocol="artist")
+    cases["cannot run encoders of the kind onnx"] = path
     (tmp_path / "text").write_text("not weights at all")
     cases["This is not a network saved by SongNet."] = tmp_path / "text"
     (tmp_path / "half").write_bytes(cases["spectrograms of the kind cqt"].read_bytes()[:200_000])

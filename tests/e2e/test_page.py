@@ -659,12 +659,13 @@ def test_firefox_classifies_file_and_microphone(firefox: Firefox, site: Site, cl
 
 
 def test_served_page_runs_musicnn(
-    firefox: Firefox, browser: Browser, clips: Path, tmp_path: Path
+    firefox: Firefox, browser: Browser, clips: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Also under the content security policy of the server."""
     genres = ["Jazz", "Rock"]
     model = saved(tmp_path / "m.safetensors", tagger(), genres, title="musicnn")
     server = Server(model, tmp_path)
+    request.addfinalizer(server.process.terminate)
     server.wait()
     file = sorted(clips.glob("Folk*.mp3"))[1]
     page = browser.new_page()
@@ -683,4 +684,3 @@ def test_served_page_runs_musicnn(
     firefox.set_files("#file", file)
     firefox.wait_for("document.body.dataset.state === 'done'")
     assert result in firefox.evaluate("document.getElementById('result').textContent")
-    server.process.terminate()

@@ -40,6 +40,12 @@ def test_selected_models_refuse_missing_features(
     assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
 
 
+def test_mixtures_need_an_encoder_as_teacher() -> None:
+    models = MODELS | {"s": MODELS["student"] | {"teacher": "vggish"}}
+    with pytest.raises(SongNetError, match=r"models.yaml: s.teacher_mixtures: the teacher must be"):
+        selected_models(checked(), DATASETS["demo"], models, ENCODERS)
+
+
 def test_selected_models_leave_on_request_models_out(tmp_path: Path) -> None:
     models = {"a": {"family": "crnn"}, "b": {"family": "crnn", "on_request": True}}
     dataset = DATASETS["demo"]

@@ -115,8 +115,11 @@ def test_page_offers_networks_that_browsers_run(
     site = json.loads(content(site_files([onnx, load_model(trained)], offline=False)["site.json"]))
     assert [model["title"] for model in site["models"]] == ["causal C-RNN, clips of the tests"]
     assert "onnx.safetensors: browsers cannot run its encoder; the page" in capsys.readouterr().err
+    write_site([load_model(trained)], tmp_path / "site")
+    before = sorted((tmp_path / "site").rglob("*"))
     with pytest.raises(SongNetError, match="cannot run its encoder; use `songnet classify`"):
-        site_files([onnx], offline=False)
+        write_site([onnx], tmp_path / "site")
+    assert sorted((tmp_path / "site").rglob("*")) == before
 
 
 def test_page_names_musicnn_without_data_set(tmp_path: Path) -> None:

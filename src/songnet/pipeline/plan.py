@@ -54,6 +54,11 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
             f"config key tables.{min(unread)}: no model uses this table; add an entry with "
             f"`features: {min(unread)}` to models.yaml"
         )
+    for name, model in models.items():
+        if model.get("teacher_mixtures") and model["teacher"] not in encoders:
+            raise SongNetError(
+                f"models.yaml: {name}.teacher_mixtures: the teacher must be one of encoders.yaml"
+            )
     given = [*FMA_FEATURES, *config["tables"], *encoders]
     lacks = {name: _lacks(name, models, dataset, given, encoders) for name in models}
     wanted = config["models"] or _default_models(models, lacks)
@@ -101,8 +106,6 @@ def _lacks(name: str, models: Table, dataset: Table, features: list[str], encode
         return f"the table {read!r} (config key tables)"
     if read in encoders and not has_audio(dataset):
         return "audio"
-    if model.get("teacher_mixtures") and read not in encoders:
-        return "an encoder, not a table, as the teacher of mixtures"
     if FAMILIES[model["family"]].features == "spectrograms" and not dataset["clips"]:
         return "clips"
     if dataset["features"] == "mels" and model.get("features") == "all":

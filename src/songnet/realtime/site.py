@@ -153,15 +153,16 @@ def write_site(models: list[Model], folder: str | Path) -> int:
         Size in bytes of a first visit, without examples.
 
     Raises:
-        SongNetError: the folder contains other files or is not writable.
+        SongNetError: none of the networks runs in browsers, or the folder contains other files or
+            is not writable.
     """
     folder = Path(folder)
+    files = site_files(models, offline=True)
     try:
         if folder.exists() and any(folder.iterdir()) and not (folder / "site.json").exists():
             raise SongNetError(f"{folder}: not empty, and not a SongNet page; name a new folder")
         for name in ("networks", "examples"):  # files of networks that no longer exist
             shutil.rmtree(folder / name, ignore_errors=True)
-        files = site_files(models, offline=True)
         for name, file in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with replacing(folder / name) as temporary:

@@ -27,11 +27,24 @@ export class MusiCNN {
       width = layer.outputs;
       return layer;
     });
+    this.allocate([...this.front, ...this.middle]);
     this.waiting = [[], [], [], []]; // outputs of the front and of each layer, frame by frame
     this.dense = linear(tensor, "dense");
     this.output = linear(tensor, "output");
     this.pooled = affine(tensor, "pooled");
     this.normalisation = affine(tensor, "normalisation");
+  }
+
+  /** Give all layers their parts of one memory, since a browser holds few memories. */
+  allocate(layers) {
+    const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+    let memory;
+    try {
+      memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 2 ** 16) });
+      layers.reduce((at, layer) => (layer.allocate(memory, at), at + layer.bytes), 0);
+    } catch {
+      throw new Error("This browser cannot run musicnn: it lacks WebAssembly with SIMD, or memory.");
+    }
   }
 
   /**
@@ -81,27 +94,42 @@ class Convolution {
     this.positions = width - height + 1; // of a filter over frequency
     this.overTime = this.positions === 1; // whether the kernel's positions are frames
     this.groups = Math.ceil(this.outputs / OUTPUTS);
-    const rows = length - 1 + wait + CHUNK;
-    const inputs = (rows + POSITIONS) * width; // the kernel may read past the last position
-    const groupSize = OUTPUTS * (1 + length * height);
-    const results = (Math.max(CHUNK, this.positions) + POSITIONS) * this.groups * OUTPUTS;
-    const bytes = 4 * (inputs + this.groups * groupSize + results);
-    const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 2 ** 16) });
-    this.input = new Float32Array(memory.buffer, 0, inputs);
-    this.weights = new Float32Array(memory.buffer, 4 * inputs, this.groups * groupSize);
-    this.results = new Float32Array(memory.buffer, this.weights.byteOffset + this.weights.byteLength, results);
-    this.kernel = convolutionKernel(memory, 4 * (this.overTime ? width : 1));
-    this.groupBytes = 4 * groupSize;
-    this.arrange(tensor(`${name}.convolution.weight`), bias);
-    this.held = (length - 1) >> 1; // rows of the input
+    this.rows = length - 1 + wait + CHUNK; // of the input
+    this.groupSize = OUTPUTS * (1 + length * height); // weights of a group
+    this.filters = { weights: tensor(`${name}.convolution.weight`), bias };
+    this.held = (length - 1) >> 1; // rows of the input so far
     this.extremes = new Float32Array(this.outputs);
   }
 
+  /** Numbers of inputs, weights and results. The kernel may read past the last position. */
+  get counts() {
+    const { rows, width, groups, groupSize, positions } = this;
+    const results = (Math.max(CHUNK, positions) + POSITIONS) * groups * OUTPUTS;
+    return [(rows + POSITIONS) * width, groups * groupSize, results];
+  }
+
+  /** Memory that the layer needs. */
+  get bytes() {
+    return 4 * this.counts.reduce((sum, count) => sum + count);
+  }
+
+  /** Take the bytes from `at` on of a memory. */
+  allocate(memory, at) {
+    [this.input, this.weights, this.results] = this.counts.map((count) => {
+      const part = new Float32Array(memory.buffer, at, count);
+      at += part.byteLength;
+      return part;
+    });
+    this.kernel = convolutionKernel(memory, 4 * (this.overTime ? this.width : 1));
+    this.arrange(this.filters);
+    delete this.filters;
+  }
+
   /** Order weights (outputs, height, length) as the kernel reads them. */
-  arrange(weights, bias) {
-    const { height, length, outputs } = this;
+  arrange({ weights, bias }) {
+    const { height, length, outputs, groupSize } = this;
     for (let output = 0; output < outputs; output++) {
-      let at = Math.floor(output / OUTPUTS) * (this.groupBytes / 4) + (output % OUTPUTS);
+      let at = Math.floor(output / OUTPUTS) * groupSize + (output % OUTPUTS);
       this.weights[at] = bias[output];
       for (let frame = 0; frame < length; frame++) {
         for (let i = 0; i < height; i++) {
@@ -150,15 +178,15 @@ class Convolution {
 
   /** Convolve at the given number of positions from an input value on. */
   compute(first, positions) {
-    const { kernel, groups, groupBytes, height, length, width, overTime } = this;
+    const { kernel, groups, groupSize, height, length, width, overTime, input } = this;
     const stride = overTime ? width : 1;
     const [rows, segment] = overTime ? [1, length * width] : [length, height];
     const outStep = 4 * groups * OUTPUTS;
     for (let group = 0; group < groups; group++) {
-      const weights = this.weights.byteOffset + group * groupBytes;
+      const weights = this.weights.byteOffset + 4 * group * groupSize;
       for (let at = 0; at < positions; at += POSITIONS) {
         const out = this.results.byteOffset + at * outStep + 4 * group * OUTPUTS;
-        kernel(4 * (first + at * stride), weights, out, rows, 4 * segment, 4 * (width - height), outStep);
+        kernel(input.byteOffset + 4 * (first + at * stride), weights, out, rows, 4 * segment, 4 * (width - height), outStep);
       }
     }
   }

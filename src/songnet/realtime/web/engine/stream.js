@@ -28,9 +28,8 @@ export class Model {
     }
     this.genres = genres;
     this.spectrogram = facts.spectrogram;
-    const { framesPerStep } = this.network();
-    this.framesPerStep = framesPerStep;
-    this.stepSeconds = (framesPerStep * this.spectrogram.hop_length) / this.spectrogram.sample_rate;
+    this.framesPerStep = this.network().framesPerStep; // fails here if the file is incomplete
+    this.stepSeconds = (this.framesPerStep * this.spectrogram.hop_length) / this.spectrogram.sample_rate;
     new SpectrogramStream(this.spectrogram); // fails here rather than at the first clip
   }
 
