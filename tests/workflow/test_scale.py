@@ -34,8 +34,9 @@ def test_fma_large_plan_has_expected_jobs(project: Path, snakemake: Snakemake) -
     trainings = 3 * 5 * networks + others
     evaluations = networks + others
     datasets = yaml.safe_load((project / "config/datasets.yaml").read_text())
-    # Spectrograms, and the embeddings of each encoder.
+    # Spectrograms, the embeddings of each encoder, and mixtures of clips.
     sharded = 1 + len({entry["encoder"] for entry in table.values() if "encoder" in entry})
+    sharded += sum(bool(entry.get("teacher_mixtures")) for entry in table.values())
     jobs = count(run.stdout)
     assert jobs <= sharded * datasets["fma_large"]["shards"] + trainings + evaluations + 30
     # The smallest data set of the same kind differs by its shards and no more.
