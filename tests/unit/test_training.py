@@ -226,6 +226,27 @@ def test_teacher_head_classifies_predicted_embeddings(shards: MelShards, tmp_pat
     assert history[-1]["validation_accuracy"] == np.mean(found == validation.labels)
 
 
+@torch.no_grad()
+def test_teacher_ignores_constant_dimensions() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(40) % 2
+    varying = labels[:, None] + rng.normal(0, 0.3, (40, 2))
+    constant = 3 + 1e-7 * rng.normal(size=(40, 50))  # rounding errors
+    targets = np.hstack([varying, constant]).astype(np.float32)
+    teacher = Teacher(4, targets)
+    assert (teacher.standardised(torch.from_numpy(targets))[:, 2:] == 0).all()
+    network = make_network("causal_crnn", NetworkConfig(64, 2, 43.0), {"hidden": 4})
+    teacher.give_head(network, fit_teacher_head(teacher, targets, labels))
+    without = make_network("causal_crnn", NetworkConfig(64, 2, 43.0), {"hidden": 4})
+    small = Teacher(4, targets[:, :2])
+    small.layer.weight.copy_(teacher.layer.weight[:2])
+    small.layer.bias.copy_(teacher.layer.bias[:2])
+    small.give_head(without, fit_teacher_head(small, targets[:, :2], labels))
+    for name in ("clip_output.weight", "clip_output.bias"):
+        found, expected = (net.state_dict()[name] for net in (network, without))
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_teacher_head_needs_every_genre(shards: MelShards) -> None:
     train = taught(subsets()[0], shards)
     train.targets[train.labels == 1] = np.nan

@@ -16,6 +16,7 @@ from songnet.models.base import Network
 from songnet.models.heads import LinearHead
 
 FARTHEST = 4.0  # standard deviations from the mean at which targets are clipped
+CONSTANT = 1e-4  # standard deviation, relative to the largest, below which a dimension is constant
 HEAD_STRENGTH = 0.01  # C of the head's logistic regression
 Labels = NDArray[np.int64]
 
@@ -35,7 +36,9 @@ class Teacher(nn.Module):
         super().__init__()
         self.layer = nn.Linear(hidden, targets.shape[1])
         self.register_buffer("mean", torch.from_numpy(np.nanmean(targets, axis=0)))
-        self.register_buffer("std", torch.from_numpy(np.nanstd(targets, axis=0)).clamp(min=1e-6))
+        std = torch.from_numpy(np.nanstd(targets, axis=0))
+        # Constant dimensions, two thirds of musicnn's, become 0 instead of rounding errors.
+        self.register_buffer("std", std.where(std > CONSTANT * std.max(), torch.inf))
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Compute the squared errors of each step; 0 for clips without a teacher's embedding.
