@@ -78,3 +78,20 @@ def test_choose_head_of_one_artist_is_not_cross_fitted() -> None:
     halves = artist_halves(pd.Series(["one"] * 30))
     chosen = choose_head({"svm": [1.0]}, training, validation, halves, seed=1)
     assert np.isfinite(chosen.validation).all()
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@torch.inference_mode()
+def test_constant_dimensions_have_no_effect(kind: str) -> None:
+    """Streams round a constant differently from whole clips."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(60) % 3
+    varying = labels[:, None] + rng.normal(0, 0.3, (60, 4))
+    constant = 0.3 * (1 + 1e-8 * rng.normal(size=(60, 20)))
+    X = np.hstack([varying, constant]).astype(np.float64)
+    head = fit_head(kind, 1.0 if kind != "mlp" else 1e-3, X, labels, seed=1)
+    other = X.copy()
+    other[:, 4:] *= 1 + 1e-6
+    one, two = (head(torch.from_numpy(x.astype(np.float32))) for x in (X, other))
+    torch.testing.assert_close(one, two)
+    assert (one.argmax(1).numpy() == labels).mean() > 0.9

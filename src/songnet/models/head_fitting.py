@@ -19,6 +19,7 @@ from songnet.models.heads import Head, LinearHead, MLPHead, SVMHead, make_head
 
 Array = NDArray[np.floating[Any]]
 HIDDEN = 128  # units of the MLP
+CONSTANT = 1e-5  # standard deviation, relative to the mean, below which a dimension is constant
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ FITTED = {
 
 
 def fit_head(kind: str, strength: float, X: Array, labels: NDArray[np.int64], seed: int) -> Head:
-    """Standardise embeddings and fit a head to them.
+    """Standardise embeddings and fit a head to them; constant dimensions have no effect.
 
     Args:
         kind: a name of `songnet.models.heads.HEADS`.
@@ -98,6 +99,9 @@ def fit_head(kind: str, strength: float, X: Array, labels: NDArray[np.int64], se
     """
     entry = FITTED[kind]
     scaler = StandardScaler().fit(X)
+    # Divided by its tiny deviation, the rounding of a constant dimension would dominate the rest.
+    constant = scaler.scale_ <= CONSTANT * np.abs(scaler.mean_)
+    scaler.scale_ = np.where(constant, np.inf, scaler.scale_)
     with warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
         fitted = entry.estimator(strength, seed).fit(scaler.transform(X), labels)
     head = make_head(kind, X.shape[1], len(fitted.classes_), entry.size(fitted))
