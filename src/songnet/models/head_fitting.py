@@ -100,8 +100,9 @@ def fit_head(kind: str, strength: float, X: Array, labels: NDArray[np.int64], se
     entry = FITTED[kind]
     scaler = StandardScaler().fit(X)
     # Divided by its tiny deviation, the rounding of a constant dimension would dominate the rest.
-    constant = scaler.scale_ <= CONSTANT * np.abs(scaler.mean_)
-    scaler.scale_ = np.where(constant, np.inf, scaler.scale_)
+    size = np.abs(scaler.mean_)
+    constant = scaler.scale_ <= CONSTANT * size
+    scaler.scale_ = np.where(constant, np.maximum(1, size), scaler.scale_)
     with warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
         fitted = entry.estimator(strength, seed).fit(scaler.transform(X), labels)
     head = make_head(kind, X.shape[1], len(fitted.classes_), entry.size(fitted))
