@@ -17,13 +17,15 @@ RATE = LogMelSpectrogram().frames_per_second
 
 
 def tagger(genres: dict[str, list[str]] | None = None) -> MusiCNNTagger:
-    """Build musicnn with random weights and mild normalisation."""
+    """Build musicnn with random weights, mild normalisation and, like the real one, dead units."""
     torch.manual_seed(3)
     genres = genres or {"Jazz": ["jazz"], "Rock": ["rock", "indie rock"]}
     network = MusiCNNTagger(TaggerConfig(BANDS, len(genres), RATE, genres)).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.num_features > 1:
             module.running_mean.normal_(std=0.1)  # type: ignore[union-attr, operator]
+    for layer in network.musicnn.front:
+        layer.convolution.bias.data[::2] = -1000  # type: ignore[index, operator, union-attr]
     return network
 
 
@@ -41,9 +43,9 @@ def classifier(head: str = "svm", size: int = 20) -> EncoderClassifier:
     return network.eval()
 
 
-def levels(frames: int) -> Tensor:
+def levels(frames: int, seed: int = 1) -> Tensor:
     """Return spectrograms in dB, (1, BANDS, frames)."""
-    return torch.randn(1, BANDS, frames, generator=torch.Generator().manual_seed(1)) * 8 - 20
+    return torch.randn(1, BANDS, frames, generator=torch.Generator().manual_seed(seed)) * 8 - 20
 
 
 def saved(path: Path, network: Network, genres: list[str], **facts: Any) -> Path:

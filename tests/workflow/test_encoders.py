@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from songnet.data.tracks import read_tracks
+from songnet.features.audio import decode
 from songnet.models.base import load, save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.realtime.classify import classify_file
-from songnet.realtime.stream import load_model
+from songnet.realtime.stream import Stream, load_model
 from tests.conftest import Snakemake, config, planned_jobs, small
 from tests.pretrained import tagger
 
@@ -70,6 +71,7 @@ def test_heads_on_encoder_and_on_table(
     assert served == (best.facts["model"] == "student")
     clip = sorted(clips.glob("*.mp3"))[0]
     assert classify_file(best, str(clip)).prediction is not None
+    assert_stream_agrees(results / "runs/artist/musicnn/1", clips, seconds=6)
     # MLflow has no model of a head on a table, nor of what is fused with one.
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("local")
@@ -85,6 +87,22 @@ def test_heads_on_encoder_and_on_table(
     arguments[-1] = arguments[-1].replace("made for a test", "something else")
     assert not {job for job in planned_jobs(snakemake(project, "-n", *arguments).stdout)
                 if job.startswith(("train", "evaluate", "feature"))}  # fmt: skip
+
+
+def assert_stream_agrees(run: Path, clips: Path, seconds: int) -> None:
+    """Compare a run's predictions of its test tracks with those of streams of the same audio."""
+    model = load_model(run / "model.safetensors")
+    predictions = pd.read_parquet(run / "predictions.parquet").query("split == 'test'")
+    of_table, of_streams = [], []
+    for track in predictions.to_dict("records"):
+        for path in clips.glob(f"*-{track['track_id']}.mp3"):
+            clip = decode(path.open("rb"))
+            stream = Stream(model, clip.sample_rate)
+            steps = stream.push(clip.samples[: seconds * clip.sample_rate]) + stream.finish()
+            of_streams.append(steps[-1].clip_probabilities)
+            of_table.append([track[genre] for genre in model.genres])
+    assert len(of_table) > 2
+    np.testing.assert_allclose(of_streams, of_table, atol=1e-3)
 
 
 def test_encoder_without_audio_is_refused(
