@@ -152,7 +152,7 @@ def train_on(clips: Path, folder: Path) -> None:
     (folder / "examples").mkdir()
     shutil.copy(files[0], folder / "examples/clip.mp3")
     example = {"file": "clip.mp3", "genre": files[0].stem.partition("-")[0], "title": "A: b",
-               "licence": "c", "credit": "A: b (c)"}  # fmt: skip
+               "licence": "c", "credit": "A: b · c"}  # fmt: skip
     write_json(folder / "examples/examples.json", [example])
 
 

@@ -44,7 +44,7 @@ def clock(seconds: float) -> str:
 
 def credit(track: Any) -> str:
     """Return artist, title and licence of a track, as far as known, each at most a line long."""
-    return f"{track_title(track)} ({licence(track)})"
+    return f"{track_title(track)} · {licence(track)}"
 
 
 def track_title(track: Any) -> str:

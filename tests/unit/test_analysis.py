@@ -192,4 +192,4 @@ def test_confident_errors_with_genre_named_like_a_column(name: str) -> None:
 def test_confident_errors_come_first() -> None:
     found = error_analysis.confident_errors(predictions(), tracks(), count=2)
     assert [(row["track_id"], row["predicted"]) for row in found] == [(3, "Rock"), (4, "Folk")]
-    assert credit(found[0]) == "B: song 3 (CC BY)"
+    assert credit(found[0]) == "B: song 3 · CC BY"

@@ -35,7 +35,7 @@ def test_site_holds_page_networks_and_examples(trained: Path, tmp_path: Path) ->
     } < written
     assert {network["file"], example["file"]} < written
     assert (tmp_path / "site" / network["file"]).read_bytes() == trained.read_bytes()
-    assert (example["title"], example["licence"], example["credit"]) == ("A: b", "c", "A: b (c)")
+    assert (example["title"], example["licence"], example["credit"]) == ("A: b", "c", "A: b · c")
     assert "clips of the tests" in network["description"]
     assert size < 3 * 2**20
 

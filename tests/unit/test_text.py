@@ -20,7 +20,7 @@ def test_signed_points_of_zero_has_no_minus(difference: float, text: str) -> Non
 
 def test_credit_shortens_long_titles() -> None:
     track = {"artist": "Ann", "title": "x" * 10_000, "license": float("nan")}
-    assert credit(track) == f"Ann: {'x' * 99}… (licence not given)"
+    assert credit(track) == f"Ann: {'x' * 99}… · licence not given"
 
 
 def test_listed_keeps_names_with_commas_apart() -> None:
