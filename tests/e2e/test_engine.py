@@ -238,7 +238,7 @@ def test_engine_refuses_unsupported_networks(
         "an n_fft that is a power of two, not 1000": untrained(
             tmp_path / "odd", CausalCRNN, replace(PLAIN, frames_per_second=44.1), describe(odd)
         ),
-        "trained on precomputed spectrograms; it cannot classify audio": untrained(
+        "trained on precomputed spectrograms or features, not on audio": untrained(
             tmp_path / "mels", CausalCRNN, PLAIN, None
         ),
         "spectrograms of the kind cqt": untrained(

@@ -17,6 +17,7 @@ from songnet.models.head_fitting import fit_head
 from songnet.models.heads import HEADS
 from songnet.models.musicnn import BANDS, MAPS, MusiCNN, convert
 from songnet.models.musicnn_tags import GENRES, TAGS
+from songnet.pipeline.embed import embedding_of
 from songnet.realtime.classify import about, description
 from songnet.realtime.stream import Stream, load_model
 from tests.pretrained import RATE, classifier, levels, saved, tagger
@@ -225,6 +226,22 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def exported(outputs: Any, folder: Path) -> Path:
+    """Export a function of patches (n, 48, BANDS) to an ONNX graph."""
+
+    class Graph(nn.Module):
+        def forward(self, patches: Tensor) -> Tensor:
+            result: Tensor = outputs(patches)
+            return result
+
+    path = folder / "graph.onnx"
+    torch.onnx.export(
+        Graph().eval(), (torch.zeros(1, 48, BANDS),), path, input_names=["patches"], dynamo=True,
+        verbose=False,
+    )  # fmt: skip
+    return path
+
+
 DESCRIBED: dict[str, Any] = {
     "patch_frames": 48,
     "bands": BANDS,
@@ -276,6 +293,34 @@ def test_onnx_encoder_refuses_wrong_graphs(graph: Path, tmp_path: Path) -> None:
         with pytest.raises(SongNetError, match=message) as error:
             OnnxEncoder(**({"file": str(graph)} | DESCRIBED | changed))
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (lambda x: x.mean((1, 2)), r"has the shape \(1,\)"),
+        (lambda x: x.reshape(-1, BANDS), r"has the shape \(48, 96\)"),
+    ],
+)
+def test_onnx_encoder_refuses_outputs_that_are_no_embeddings(
+    tmp_path: Path, outputs: Any, message: str
+) -> None:
+    path = exported(outputs, tmp_path)
+    with pytest.raises(SongNetError, match=message):
+        OnnxEncoder(str(path), **DESCRIBED)
+
+
+def test_embeddings_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    path = exported(lambda x: (x.mean(1) - 4).log(), tmp_path)  # of levels below 0 dB
+    encoder = OnnxEncoder(str(path), **DESCRIBED)
+    with pytest.raises(SongNetError, match=r"graph\.onnx: an embedding is not finite"):
+        embedding_of(levels(96)[0].numpy(), encoder, str(path))
+
+
+@torch.inference_mode()
+def test_embedding_of_clip_ignores_the_rest_after_the_last_step() -> None:
+    encoder, music = tagger().encoder, levels(240 + 20)[0]
+    torch.testing.assert_close(encoder.embed(music), encoder.embed(music[:, :240]), atol=0, rtol=0)
 
 
 def test_make_encoder_builds_musicnn_from_kind() -> None:

@@ -64,6 +64,14 @@ def test_read_feature_table_refuses_other_files(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_read_feature_table_refuses_row_numbers(tmp_path: Path) -> None:
+    """Rows are often sorted by genre or artist."""
+    path = tmp_path / "mine.csv"
+    table().to_csv(path)
+    with pytest.raises(SongNetError, match=r"column 1 has no name; .* \(index=False\)"):
+        read_feature_table(str(path), "mine")
+
+
 @pytest.mark.parametrize("key", ["track_id", "file_name"])
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_match_feature_table_finds_tracks_by_number_or_name(
@@ -106,6 +114,17 @@ def test_missing_table_rows_are_listed_and_predicted_as_mean(tmp_path: Path) -> 
     np.testing.assert_allclose(
         fitted.predict(features.loc[[159]])[1], fitted.predict(mean)[1], atol=1e-5
     )
+
+
+def test_baseline_needs_features_of_every_genre() -> None:
+    ids = pd.RangeIndex(40)
+    known = np.where(np.arange(40) % 2, np.arange(40.0), np.nan)
+    features = pd.DataFrame({"x": known}, ids)
+    genres = pd.Series(np.where(np.arange(40) % 2, "Pop", "Folk"), ids)
+    subsets = pd.Series(["train"] * 30 + ["validation"] * 10, ids)
+    model = MODELS["logistic_regression"] | {"features": "mine"}
+    with pytest.raises(SongNetError, match="mine: no training track of the genre 'Folk' has"):
+        fit_baseline(model, features, genres, subsets, 1)
 
 
 def test_write_feature_table_refuses_other_tracks(tmp_path: Path) -> None:

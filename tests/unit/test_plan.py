@@ -1,11 +1,14 @@
 """The plan of a configuration: models, features, number of jobs, notes."""
 
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from songnet.errors import SongNetError
+from songnet.pipeline.configuration import check_encoders
 from songnet.pipeline.notes import dataset_note, described
 from songnet.pipeline.plan import (
     archive_paths,
@@ -38,6 +41,30 @@ def test_selected_models_refuse_missing_features(
     selected = selected_models(config, DATASETS[dataset], MODELS, ENCODERS)
     assert (models[-1] in selected) == (dataset == "demo")
     assert set(models) <= set(selected_models(config, DATASETS["fma_small"], MODELS, ENCODERS))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"file": "/no.onnx"}, r"mine\.file: /no\.onnx: no such file"),
+        ({"patch_frames": 626}, r"mine\.patch_frames: a patch takes 10\.0 s, but .* be 5 s long"),
+        ({}, ""),
+    ],
+)
+def test_encoder_of_a_selected_model_is_checked(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
+    file = tmp_path / "mine.onnx"
+    file.touch()
+    entry = {"title": "mine", "kind": "onnx", "file": str(file), "patch_frames": 128}
+    entry |= {"pretrained": "music", "spectrogram": {"n_mels": 64}} | changed
+    encoders = ENCODERS | check_encoders({"mine": entry})
+    assert encoders["mine"]["spectrogram"]["kind"] == "log_mel"
+    models = MODELS | {"m": MODELS["musicnn"] | {"encoder": "mine"}}
+    for names in (["svm"], ["svm", "m"]):
+        refused = message and "m" in names
+        with pytest.raises(SongNetError, match=message) if refused else nullcontext():
+            selected_models(checked(models=names), DATASETS["demo"], models, encoders)
 
 
 def test_mixtures_need_an_encoder_as_teacher() -> None:

@@ -122,6 +122,10 @@ def test_get_musicnn_installs_model(
     mapping.write_text("Loud: [metal, punk]\nQuiet: [ambient]\n")
     assert main(["get", "musicnn", "--genres", str(mapping)]) == 0
     assert load_model(installed("musicnn")).genres == ["Loud", "Quiet"]
+    mapping.write_text("1980: [80s]\nQuiet: [ambient]\n")
+    assert main(["get", "musicnn", "--genres", str(mapping)]) == 1
+    assert f"{mapping}: genre 1980: " in capsys.readouterr().err
+    assert load_model(installed("musicnn")).genres == ["Loud", "Quiet"]
     # A local file with that name takes precedence over the fetched one.
     assert installed("other.safetensors") == "other.safetensors"
 
@@ -131,7 +135,9 @@ def test_get_musicnn_installs_model(
     [
         ({"Loud": ["noise"], "Quiet": ["ambient"]}, "'Loud': musicnn has no tag 'noise' "),
         ({"Loud": "metal", "Quiet": ["ambient"]}, "'Loud': expected a list of tags, got 'metal'"),
-        ({"Loud": ["metal"]}, "at least two"),
+        ({"Loud": ["metal"]}, "genres: at least two"),
+        ({1980: ["80s"], "Loud": ["metal"]}, "genre 1980: YAML does not read this as a name"),
+        ({" ": ["80s"], "Loud": ["metal"]}, "genre ' ': YAML"),
     ],
 )
 def test_fetch_musicnn_reports_wrong_genres(

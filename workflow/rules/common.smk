@@ -65,6 +65,7 @@ with configuration.exit_on_error():
             "config key archives": config["archives"],
             "MLFLOW_TRACKING_URI": TRACKING_URI,
         }
+        | {f"encoders.yaml: {name}.file": entry.get("file") for name, entry in ENCODERS.items()}
     )
     FEATURES_SOURCE = plan.features_source(config, DATASET)
     # For the user's own music: the number of tracks, and the protocols that cannot split them.
@@ -339,10 +340,11 @@ def encoder_weights(encoder):
     return [ENCODERS[encoder].get("file") or f"resources/encoders/{encoder}.safetensors"]
 
 
-def encoder_settings(wildcards):
-    """Return the keys of an encoder that affect its embeddings."""
-    entry = ENCODERS[wildcards.encoder]
-    return {key: value for key, value in entry.items() if key not in ("title", "pretrained")}
+def encoder_settings(encoder):
+    """Return what affects the embeddings of an encoder, with the date of its file."""
+    entry = ENCODERS[encoder]
+    settings = {key: value for key, value in entry.items() if key not in ("title", "pretrained")}
+    return settings | {"dates": plan.file_dates([entry["file"]])} if "file" in entry else settings
 
 
 def mixtures_of(model, suffix):

@@ -48,7 +48,7 @@ rule embed_shard:
         runtime=minutes(240),
     params:
         kind=CLIPS,
-        encoder=encoder_settings,
+        encoder=lambda wildcards: encoder_settings(wildcards.encoder),
         clip_seconds=config["clips"]["clip_seconds"],
         source=source("embed_shard", classes=[CLIP_CLASS, *SPECTROGRAMS.values()]),
     script:
@@ -103,7 +103,7 @@ rule mix_shard:
         runtime=minutes(240),
     params:
         kind=CLIPS,
-        encoder=encoder_settings,
+        encoder=lambda wildcards: encoder_settings(wildcards.encoder),
         spectrogram=config["spectrogram"],
         clip_seconds=config["clips"]["clip_seconds"],
         source=source("mix_shard", classes=[CLIP_CLASS, *SPECTROGRAMS.values()]),

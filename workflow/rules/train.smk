@@ -80,7 +80,11 @@ for head in trained_by("train_heads"):
                 for seed in model_seeds(head)
                 for split in SPLITS
             ],
-            encoder=ENCODERS.get(MODELS[head]["encoder"]),
+            encoder=(
+                encoder_settings(MODELS[head]["encoder"])
+                if MODELS[head]["encoder"] in ENCODERS
+                else None
+            ),
             source=source("train_heads", without=REPORTING),
         script:
             "../scripts/train_heads.py"

@@ -21,7 +21,8 @@ def run(options: argparse.Namespace) -> int:
     from songnet.realtime.installed import data_path
 
     path = data_path(options.name)
-    fetch_musicnn(path, read_yaml(options.genres) if options.genres else None)
-    print(f"{description(find_model(options.name))}\nwritten to {path}")
+    genres = read_yaml(options.genres) if options.genres else None
+    fetch_musicnn(path, genres, where=options.genres)
+    print(f"{description(find_model(str(path)))}\nwritten to {path}")
     print(f"try: songnet classify song.mp3 --model {options.name}")
     return 0

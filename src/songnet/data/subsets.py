@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from songnet.errors import SongNetError
+
 
 def read_subsets(split: str | Path) -> pd.Series:
     """Read the subset of each track, index track_id, from a split file."""
@@ -16,6 +18,24 @@ def read_subsets(split: str | Path) -> pd.Series:
 def judging_subset(subsets: Iterable[str]) -> str:
     """Return the subset that models are evaluated on: test, or validation if there is no test."""
     return "test" if "test" in set(subsets) else "validation"
+
+
+def check_every_genre(kept: pd.Series, genres: pd.Series, features: str) -> None:
+    """Check that training tracks of every genre have features.
+
+    Args:
+        kept: genres of the training tracks that have features.
+        genres: genres of all training tracks.
+        features: name of the features.
+
+    Raises:
+        SongNetError: no such track is left of a genre.
+    """
+    if lost := sorted(set(genres) - set(kept)):
+        raise SongNetError(
+            f"{features}: no training track of the genre {lost[0]!r} has these features; add rows "
+            "to the table, or leave the genre out"
+        )
 
 
 def artist_halves(artists: pd.Series) -> NDArray[np.bool_]:

@@ -118,6 +118,12 @@ def _read(path: str, where: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         kind = "CSV" if is_csv else "Parquet"
         raise SongNetError(f"{where}: not a {kind} file: {_first_line(error)}") from None
+    for place, column in enumerate(table, 1):
+        if column == f"Unnamed: {place - 1}":  # pandas' name for it
+            raise SongNetError(
+                f"{where}: column {place} has no name; row numbers are no feature, leave them out "
+                "(index=False)"
+            )
     # A named index may be the key.
     return table.reset_index() if table.index.name else table
 

@@ -17,6 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from songnet.data.subsets import check_every_genre
 from songnet.errors import SongNetError
 from songnet.io import replacing
 
@@ -108,7 +109,9 @@ def _fit(
 ) -> tuple[Baseline, dict[str, float]]:
     start = time.perf_counter()
     subsets = subsets.reindex(features.index)  # the official split may omit tracks
-    train, validation = features[subsets == "train"].dropna(), features[subsets == "validation"]
+    known, validation = features[subsets == "train"], features[subsets == "validation"]
+    train = known.dropna()
+    check_every_genre(genres[train.index], genres[known.index], model["features"])
     # Tracks missing from a user's table get the mean of the training subset.
     pipeline = make_pipeline(SimpleImputer(), StandardScaler(), make_estimator(model, seed))
     pipeline.fit(feature_matrix(train, model["features"]), genres[train.index])

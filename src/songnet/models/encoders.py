@@ -31,8 +31,12 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def embed(self, spectrogram: Tensor) -> Tensor:
-        """Compute the embedding of a clip: (M, T) in dB -> (size,)."""
-        embeddings: Tensor = self(spectrogram[None])[0]
+        """Compute the embedding of a clip: (M, T) in dB -> (size,).
+
+        Like a stream's, it does not depend on frames after the last whole step.
+        """
+        whole = spectrogram.shape[1] // self.frames_per_step * self.frames_per_step
+        embeddings: Tensor = self(spectrogram[None, :, :whole])[0]
         return embeddings.mean(0)
 
 
@@ -80,7 +84,7 @@ class OnnxEncoder(Encoder):
 
     Raises:
         SongNetError: onnxruntime is not installed, the file is missing or has a different checksum,
-            or it is not an ONNX graph with such inputs and outputs.
+            or it is not an ONNX graph with such inputs and outputs, of one embedding per patch.
     """
 
     def __init__(
@@ -119,6 +123,11 @@ class OnnxEncoder(Encoder):
         except Exception as error:
             raise SongNetError(f"{arguments['file']}: {_first_line(error)}") from None
         result = np.asarray(result, np.float32)
+        if result.ndim < 2 or len(result) != len(patches):
+            raise SongNetError(
+                f"{arguments['file']}: the output for {len(patches)} patch has the shape "
+                f"{result.shape}, without an embedding for each patch; name another `output`"
+            )
         return result.mean(axis=tuple(range(1, result.ndim - 1))) if result.ndim > 2 else result
 
     def describe(self) -> dict[str, Any]:

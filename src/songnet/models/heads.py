@@ -77,11 +77,16 @@ class SVMHead(Head):
         self.register_buffer("sides", sides.float(), persistent=False)  # (pairs, C)
 
     def scores(self, standard: Tensor) -> Tensor:
-        """Compute votes of the pairs, with confidences that break ties, as scikit-learn does."""
+        """Compute votes of the pairs, with confidences that break ties, as scikit-learn does.
+
+        For two genres, these are the decisions of their only pair.
+        """
         flat = standard.reshape(-1, self.inputs)
         distances = torch.cdist(flat, self.supports, compute_mode="use_mm_for_euclid_dist")
         kernel = (-self.gamma * distances**2).exp()
         decisions = self.pairs(kernel)
+        if self.genres == 2:
+            return (decisions @ self.sides / 2).reshape(*standard.shape[:-1], -1)
         votes = (decisions.sign() @ self.sides + self.genres - 1) / 2
         confidences = decisions @ self.sides
         scores = votes + confidences / (3 * (confidences.abs() + 1))

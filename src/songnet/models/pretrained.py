@@ -25,25 +25,33 @@ WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa
 WEIGHTS = "musicnn/MSD_musicnn/"  # path in the wheel of the Million Song Dataset weights
 
 
-def fetch_musicnn(output: str | Path, genres: dict[str, Any] | None = None) -> None:
+def fetch_musicnn(
+    output: str | Path, genres: dict[Any, Any] | None = None, where: str = "genres"
+) -> None:
     """Download musicnn's wheel from PyPI, verify it and write its weights as a SongNet network.
 
     Args:
         output: output path of the weights.
         genres: list of tags for each genre of the network; None for GENRES.
+        where: origin of the genres, for errors.
 
     Raises:
         SongNetError: pip cannot download the wheel, its checksum is wrong, or genres are invalid.
     """
     genres = GENRES if genres is None else genres
     if len(genres) < 2:
-        raise SongNetError("genres: at least two are needed")
+        raise SongNetError(f"{where}: at least two genres are needed")
     for genre, group in genres.items():
+        if not isinstance(genre, str) or not genre.strip():
+            raise SongNetError(
+                f"{where}: genre {genre!r}: YAML does not read this as a name; quote it"
+            )
         if not isinstance(group, list) or not group:
-            raise SongNetError(f"genre {genre!r}: expected a list of tags, got {group!r}")
+            raise SongNetError(f"{where}: genre {genre!r}: expected a list of tags, got {group!r}")
         if unknown := [tag for tag in group if tag not in TAGS]:
             raise SongNetError(
-                f"genre {genre!r}: musicnn has no tag {unknown[0]!r} (its tags: {', '.join(TAGS)})"
+                f"{where}: genre {genre!r}: musicnn has no tag {unknown[0]!r} (its tags: "
+                f"{', '.join(TAGS)})"
             )
     names = sorted(genres)
     tags = {name: genres[name] for name in names}

@@ -219,7 +219,7 @@ def check_encoders(encoders: Table) -> Table:
         if name in (*FMA_FEATURES, "fma"):
             raise SongNetError(f"{ENCODERS}{name}: this name is reserved for FMA's features")
         encoder = checked[name] = entry.model_dump()
-        given = encoder.get("spectrogram", {"kind": "log_mel"})
+        given = {"kind": "log_mel"} | encoder.get("spectrogram", {})
         encoder["spectrogram"] = _spectrogram(given, f"{ENCODERS}{name}.spectrogram")
     return checked
 

@@ -19,7 +19,7 @@ from songnet.data.sources import clip_source
 from songnet.errors import SongNetError
 from songnet.features.spectrogram import make_spectrogram
 from songnet.io import replacing
-from songnet.pipeline.embed import open_encoder
+from songnet.pipeline.embed import embedding_of, open_encoder
 
 SECONDS = 10.0  # length of a mixture
 SPEEDS = 0.85, 1.18  # range of the factor of speed and pitch
@@ -58,14 +58,14 @@ def mix_shard(
         weights: weights file, or the ONNX file of an encoder of kind onnx.
 
     Raises:
-        SongNetError: the encoder needs longer music.
+        SongNetError: the encoder needs longer music, or an embedding is not finite.
     """
     torch.set_num_threads(1)
-    embed = open_encoder(encoder, weights)
+    opened = open_encoder(encoder, weights)
     ours, theirs = make_spectrogram(spectrogram), make_spectrogram(encoder["spectrogram"])
     rate = max(ours.sample_rate, theirs.sample_rate)
     shape = (ours.bands, ours.frames(SECONDS))
-    if theirs.frames(SECONDS) < embed.frames_per_step:
+    if theirs.frames(SECONDS) < opened.frames_per_step:
         raise SongNetError(f"{weights}: a patch is longer than a mixture of {SECONDS:g} s")
     rng = np.random.default_rng(seed)
     pairs, embeddings = [], []
@@ -83,14 +83,13 @@ def mix_shard(
                 other = excerpt(read(second), len(samples), rate, rng)
                 samples = mixture(samples, other, rng.uniform(*WEIGHTS))
             levels, teachers = (
-                of.offline(soxr.resample(samples, rate, of.sample_rate)).astype(np.float16)
-                for of in (ours, theirs)
+                of.offline(soxr.resample(samples, rate, of.sample_rate)) for of in (ours, theirs)
             )
             mels[row] = levels[:, : shape[1]]
             pairs.append((first, second))
-            embeddings.append(embed.embed(torch.from_numpy(teachers.astype(np.float32))).numpy())
+            embeddings.append(embedding_of(teachers, opened, weights))
         mels.flush()
-    columns = [f"{i:04d}" for i in range(embed.size)]
+    columns = [f"{i:04d}" for i in range(opened.size)]
     found = pd.DataFrame(np.stack(embeddings), columns=columns)
     with replacing(table) as temporary:
         pd.DataFrame(pairs, columns=[FIRST, SECOND]).join(found).to_parquet(temporary)

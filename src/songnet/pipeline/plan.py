@@ -9,6 +9,7 @@ from typing import Any
 from songnet.data.archives import open_zip
 from songnet.data.sources import SOURCES
 from songnet.errors import SongNetError
+from songnet.features.spectrogram import make_spectrogram
 from songnet.io import digest
 from songnet.models.registry import FAMILIES
 from songnet.realtime.installed import installed, model_path
@@ -38,7 +39,7 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
 
     Raises:
         SongNetError: ``models`` names an unknown or unsupported model, or ``reference`` one that is
-            not trained.
+            not trained; or the file of an encoder is missing, or its patches are too long.
     """
     for name in config["models"] or []:
         if name not in models:
@@ -71,12 +72,32 @@ def selected_models(config: Table, dataset: Table, models: Table, encoders: Tabl
         for member in models[name].get("members", []):
             if member not in wanted:
                 raise SongNetError(f"config key models: {name!r} also needs {member!r} in the list")
+    used = {features_read(models[name]) for name in wanted}
+    for name, encoder in encoders.items():
+        if name in used:
+            _check_encoder(name, encoder, config["clips"])
     if config["reference"] not in (None, *wanted):
         raise SongNetError(
             f"config key reference: {config['reference']!r} is not one of the trained models "
             f"({', '.join(wanted)})"
         )
     return {name: models[name] for name in wanted}
+
+
+def _check_encoder(name: str, encoder: Table, clips: Table) -> None:
+    """Check the file of an ONNX encoder, and that no clip is shorter than one of its patches."""
+    if encoder["kind"] != "onnx":
+        return
+    if not Path(encoder["file"]).is_file():
+        raise SongNetError(f"encoders.yaml: {name}.file: {encoder['file']}: no such file")
+    spectrogram = make_spectrogram(encoder["spectrogram"])
+    shortest = min(clips["min_seconds"], clips["clip_seconds"])
+    if spectrogram.frames(shortest) < encoder["patch_frames"]:
+        patch = encoder["patch_frames"] / spectrogram.frames_per_second
+        raise SongNetError(
+            f"encoders.yaml: {name}.patch_frames: a patch takes {patch:.1f} s, but clips may be "
+            f"{shortest:g} s long; raise the config key clips.min_seconds"
+        )
 
 
 def _default_models(models: Table, lacks: dict[str, str]) -> list[str]:

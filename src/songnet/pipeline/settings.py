@@ -244,9 +244,9 @@ class Onnx(PretrainedEncoder):
     """An encoder in an ONNX file."""
 
     kind: Literal["onnx"]
-    file: str
+    file: Place
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    spectrogram: dict[Any, Any] = {"kind": "log_mel"}
+    spectrogram: dict[Any, Any] = {}
     patch_frames: Annotated[int, Ge(1)]
     scale: float = 1.0
     offset: float = 0.0

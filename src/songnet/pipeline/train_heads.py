@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from songnet.data.subsets import artist_halves, read_subsets
+from songnet.data.subsets import artist_halves, check_every_genre, read_subsets
 from songnet.features.spectrogram import make_spectrogram
 from songnet.io import replacing, write_json
 from songnet.models.base import Network, save
@@ -62,7 +62,11 @@ def _fit(
     """Return the head, cross-fitted validation log-probabilities, and the row of history.csv."""
     start = time.perf_counter()
     genres = sorted(tracks["genre"].unique())
-    train = features.loc[subsets.index[subsets == "train"]].dropna()
+    known = features.loc[subsets.index[subsets == "train"]]
+    train = known.dropna()
+    check_every_genre(
+        tracks["genre"].loc[train.index], tracks["genre"].loc[known.index], run["encoder"]
+    )
     # A table may lack tracks; their features are imputed by the mean of the training subset.
     held = features.loc[subsets.index[subsets == "validation"]].fillna(train.mean())
     (X, labels), validation = (

@@ -40,7 +40,7 @@ def _folder() -> Path:
 
 def model_path(model: str) -> str:
     """Return the path of a model given by its path or by the name of a downloadable model."""
-    is_name = model in NAMES and not Path(model).exists()
+    is_name = model in NAMES and not Path(model).is_file()
     return str(data_path(model)) if is_name else model
 
 

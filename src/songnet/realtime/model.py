@@ -181,7 +181,7 @@ def load_model(path: str | Path) -> Model:
     if not saved.network.is_causal():
         raise SongNetError(f"{path}: {saved.facts.get('model')} is not causal; it cannot stream")
     if saved.facts.get("spectrogram") is None:
-        raise SongNetError(f"{path}: trained on precomputed spectrograms; it cannot classify audio")
+        raise SongNetError(f"{path}: trained on precomputed spectrograms or features, not on audio")
     try:
         _check_facts(saved.facts)
         spectrogram = make_spectrogram(saved.facts["spectrogram"])

@@ -30,7 +30,7 @@ function mlpScores(genres, tensor) {
   return (x) => output(relu(hidden(x)));
 }
 
-/** Votes of the pairs of genres, with confidences that break ties. */
+/** Votes of the pairs of genres, with confidences that break ties; two genres need no votes. */
 function svmScores(genres, tensor) {
   const [supports, [gamma]] = ["supports", "gamma"].map(tensor);
   const pairs = layer(tensor, "pairs");
@@ -41,6 +41,7 @@ function svmScores(genres, tensor) {
       return Math.exp(-gamma * distance);
     });
     const decisions = pairs(kernel);
+    if (genres === 2) return Float32Array.of(decisions[0] / 2, -decisions[0] / 2);
     const votes = new Float32Array(genres), confidences = new Float32Array(genres);
     let pair = 0;
     for (let first = 0; first < genres; first++) {

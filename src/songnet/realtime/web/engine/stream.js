@@ -24,7 +24,7 @@ export class Model {
       throw new Error(`This page cannot run networks of the kind ${network}; it runs ${Object.keys(NETWORKS).join(", ")}.`);
     }
     if (!facts.spectrogram) {
-      throw new Error("The network was trained on precomputed spectrograms; it cannot classify audio.");
+      throw new Error("The network was trained on precomputed spectrograms or features, not on audio.");
     }
     this.genres = genres;
     this.spectrogram = facts.spectrogram;
