@@ -64,7 +64,7 @@ def test_encoder_of_a_selected_model_is_checked(
     for names in (["svm"], ["svm", "m"]):
         refused = message and "m" in names
         with pytest.raises(SongNetError, match=message) if refused else nullcontext():
-            selected_models(checked(models=names), DATASETS["demo"], models, encoders)
+            selected_models(checked() | {"models": names}, DATASETS["demo"], models, encoders)
 
 
 def test_mixtures_need_an_encoder_as_teacher() -> None:

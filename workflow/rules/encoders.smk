@@ -44,7 +44,7 @@ rule embed_shard:
     conda:
         "../../envs/songnet.yaml"
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1300 + 5 * round(config["clips"]["clip_seconds"])),
         runtime=minutes(240),
     params:
         kind=CLIPS,
