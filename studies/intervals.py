@@ -1,6 +1,6 @@
 """Coverage of the bootstrap's intervals on simulated data.
 
-Prints two tables: intervals over few and many artists, and over artists and pairs of runs.
+Prints two tables: intervals over few and many artists, and over artists and splits or seeds.
 """
 
 import numpy as np
@@ -10,13 +10,14 @@ from songnet.evaluation.bootstrap import Bootstrap
 
 TRACKS = 8  # tracks per artist
 CHANCE = 1.2, 0.8  # Beta distribution of an artist's accuracy, with mean 0.6
-ARTISTS = 50  # artists in a comparison, with four tracks each
-# Standard deviations of the random effects of run, artist and track on a difference.
+ARTISTS = 50  # artists in each split, with four tracks each
+# Standard deviations of the random effects of split, seed, artist and track on a difference.
 EFFECTS = {
-    "trainings alone differ": (0.05, 0.0, 0.05),
-    "trainings and artists differ alike": (0.05, 0.05, 0.3),
-    "artists differ far more": (0.02, 0.18, 0.3),
+    "trainings only": (0.035, 0.035, 0.0, 0.05),
+    "trainings and artists alike": (0.035, 0.035, 0.05, 0.3),
+    "mostly artists": (0.014, 0.014, 0.18, 0.3),
 }
+REPEATS = (5, 3), (3, 3), (1, 3)  # splits, seeds
 
 
 def covered_by_artists(artists: int, repeats: int, rng: np.random.Generator) -> float:
@@ -31,19 +32,21 @@ def covered_by_artists(artists: int, repeats: int, rng: np.random.Generator) -> 
     return covered / repeats
 
 
-def covered_by_pairs(
-    pairs: int, effects: tuple[float, float, float], repeats: int, rng: np.random.Generator
+def covered_by_runs(
+    splits: int, seeds: int, effects: tuple[float, ...], repeats: int, rng: np.random.Generator
 ) -> float:
     """Return the coverage of 0 over simulated comparisons without a difference."""
-    artists = np.tile(np.repeat(np.arange(ARTISTS), 4), pairs)
-    bootstrap = Bootstrap(pd.Series(artists), 400, 0.95)
-    runs = np.repeat(np.arange(pairs), ARTISTS * 4)
-    of_run, of_artist, of_track = effects
+    split, seed, artist = (values.ravel() for values in np.indices((splits, seeds, 4 * ARTISTS)))
+    artist = split * ARTISTS + artist // 4
+    bootstrap = Bootstrap(pd.Series(artist), 400, 0.95)
+    pair = split * seeds + seed
+    of_split, of_seed, of_artist, of_track = effects
     covered = 0
     for _ in range(repeats):
-        gains = rng.normal(0, of_run, pairs)[runs] + rng.normal(0, of_artist, ARTISTS)[artists]
-        gains += rng.normal(0, of_track, len(runs))
-        low, high = bootstrap.interval(pd.Series(gains), runs=runs)
+        gains = rng.normal(0, of_split, splits)[split] + rng.normal(0, of_seed, pair[-1] + 1)[pair]
+        gains += rng.normal(0, of_artist, splits * ARTISTS)[artist]
+        gains += rng.normal(0, of_track, len(gains))
+        low, high = bootstrap.interval(pd.Series(gains), runs=split if splits > 1 else pair)
         covered += low <= 0 <= high
     return covered / repeats
 
@@ -56,11 +59,14 @@ def main() -> None:
     print("| artists |", " | ".join(map(str, numbers)), "|")
     print("|---" * (len(numbers) + 1) + "|")
     print("| coverage, % |", " | ".join(f"{100 * share:.0f}" for share in shares), "|\n")
-    pairs = (9, 6, 5, 3, 2)
-    print("| pairs of runs |", " | ".join(map(str, pairs)), "|")
-    print("|---" * (len(pairs) + 1) + "|")
+    print(
+        "| what varies |",
+        " | ".join(f"{splits} splits × {seeds} seeds" for splits, seeds in REPEATS),
+        "|",
+    )
+    print("|---" * (len(REPEATS) + 1) + "|")
     for name, effects in EFFECTS.items():
-        shares = [covered_by_pairs(number, effects, 400, rng) for number in pairs]
+        shares = [covered_by_runs(*number, effects, 1000, rng) for number in REPEATS]
         print(f"| {name}: coverage, % |", " | ".join(f"{100 * share:.0f}" for share in shares), "|")
 
 

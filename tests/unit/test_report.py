@@ -59,7 +59,9 @@ def differences() -> pd.DataFrame:
     interval = {"difference": 0.25, "ci_low": 0.05, "ci_high": 0.4}
     losses = {"log_loss": -0.0321, "log_loss_low": -0.04, "log_loss_high": 0.0}
     names = {"protocol": "artist", "model": "knn", "reference": "crnn"}
-    return pd.DataFrame([names | interval | losses | {"splits_won": 1, "splits": 1, "pairs": 3}])
+    return pd.DataFrame(
+        [names | interval | losses | {"splits_won": 1, "splits_tied": 0, "splits": 1, "pairs": 3}]
+    )
 
 
 def choice() -> pd.DataFrame:
@@ -208,12 +210,12 @@ def test_results_table_cells() -> None:
     assert table.loc["kNN"].to_dict() == {
         "artist %": "40.0 ± 1.2 [50.0, 80.0]",
         "random %": "50.0 ± 1.2 [50.0, 80.0]",
-        "difference (artist)": "+25.0 [+5.0, +40.0]",
+        "reference − model (artist)": "+25.0 [+5.0, +40.0]",
         "artist leak": "−10.0 [−20.0, +5.0]",
         "macro F1 % (artist)": "0.0",
         "training": "1.0 s",
     }
-    assert list(table["difference (artist)"]) == ["+25.0 [+5.0, +40.0]", "", "reference"]
+    assert list(table["reference − model (artist)"]) == ["+25.0 [+5.0, +40.0]", "", "reference"]
     nothing = {"differences": differences().iloc[:0], "leaks": leaks().iloc[:0]}
     alone = cells.results_table(findings(**nothing))
     assert list(alone) == ["model", "artist %", "random %", "macro F1 % (artist)", "training"]

@@ -37,7 +37,7 @@ class Bootstrap:
     ) -> tuple[float, float]:
         """Compute the interval of an accuracy or another mean.
 
-        If `runs` is given, runs are resampled as well, independently of the artists (Owen, "The
+        If `runs` is given, they are resampled as well, independently of the artists (Owen, "The
         pigeonhole bootstrap", Annals of Applied Statistics 1 (2), 2007). Each sample has n - 1 of n
         runs, which corrects the variance of the mean (Rao and Wu, "Resampling inference with
         complex survey data", Journal of the American Statistical Association 83, 1988).
@@ -46,7 +46,7 @@ class Bootstrap:
             values: (n,) correctness, 0 or 1, or another value per track and run; index track_id.
             subtracted: (n,) True for the rows of B in a comparison A − B, whose interval is that of
                 the difference between the means. Both sides use the same resampled artists.
-            runs: (n,) index of each row's run, from 0.
+            runs: (n,) index of each row's run, or of its group of dependent runs, from 0.
 
         Returns:
             Lower and upper limit.

@@ -1,6 +1,7 @@
 """Selection of the best model and run by validation accuracy."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,13 @@ def best_validated(validated: pd.DataFrame) -> str:
     Args:
         validated: columns model and validation_accuracy, one row per run or model.
     """
-    means = validated.groupby("model", sort=False)["validation_accuracy"].mean()
+    means = validated.groupby("model", sort=False)["validation_accuracy"].agg(mean_validated)
     return str(means.idxmax())
+
+
+def mean_validated(accuracies: Sequence[float] | pd.Series) -> float:
+    """Average validation accuracies, so that a tie is one whatever the order of the runs."""
+    return round(math.fsum(accuracies) / len(accuracies), 12)
 
 
 def by_validation(results: pd.DataFrame) -> list[str]:
@@ -53,6 +59,6 @@ def best_run(folders: list[Path]) -> Path:
         index=pd.MultiIndex.from_tuples([RunName.of(folder) for folder in folders]),
     )
     split = RunName.of(folders[0]).split
-    model = accuracies.groupby(level=1, sort=False).mean().idxmax()
+    model = accuracies.groupby(level=1, sort=False).agg(mean_validated).idxmax()
     seed = accuracies[split][model].idxmax()
     return folders[0].parents[2] / split / str(model) / str(seed)

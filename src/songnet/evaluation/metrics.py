@@ -86,9 +86,9 @@ def subset_metrics(table: pd.DataFrame, genres: list[str], bootstrap: Bootstrap)
         bootstrap: bootstrap over artists.
 
     Returns:
-        tracks, accuracy, ci_low, ci_high, log_loss, genres (scores by genre, 0 if undefined),
-        confusion (rows: true genre, columns: predicted genre), and macro_f1 over the genres that
-        occur in truth or predictions, as in scikit-learn.
+        tracks, accuracy, ci_low, ci_high, confidence, log_loss, genres (scores by genre, 0 if
+        undefined), confusion (rows: true genre, columns: predicted genre), and macro_f1 over the
+        genres that occur in truth or predictions, as in scikit-learn.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -101,6 +101,7 @@ def subset_metrics(table: pd.DataFrame, genres: list[str], bootstrap: Bootstrap)
         "accuracy": float(correct.mean()),
         "ci_low": low,
         "ci_high": high,
+        "confidence": bootstrap.confidence,
         "macro_f1": float(scores["f1"].mean()),
         "log_loss": float(log_losses(table).mean()),
         "genres": scores.fillna(0).to_dict("index"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from songnet.evaluation.bootstrap import Bootstrap
-from songnet.evaluation.choice import best_validated
+from songnet.evaluation.choice import best_validated, mean_validated
 from songnet.evaluation.metrics import log_losses
 from songnet.io import read_json
 
@@ -90,7 +90,7 @@ def results_table(
             "model": model,
             "seeds": len({run.params["seed"] for run in group}),
             "splits": len({run.params["split_seed"] for run in group}),
-            "validation_accuracy": np.mean(
+            "validation_accuracy": mean_validated(
                 [run.metrics["validation"]["accuracy"] for run in group]
             ),
         }
@@ -146,7 +146,8 @@ def difference_table(
 
     Args:
         runs: runs of one data set, all models on the same splits.
-        bootstrap: bootstrap over artists and, if there are several, pairs of runs.
+        bootstrap: bootstrap over artists and splits or, if there is only one split, over artists
+            and pairs of runs.
         reference: reference model; None for the best mean validation accuracy.
         subset: subset to compare on. On validation, the table shows how certain the choice of the
             reference is.
@@ -155,11 +156,12 @@ def difference_table(
         protocol, model, reference; means of reference − model over pairs of runs and tracks:
         difference (of accuracy), ci_low, ci_high, log_loss (negative favours the reference),
         log_loss_low, log_loss_high; splits_won (splits where the reference is more accurate),
-        splits, pairs; tracks (distinct), effective_artists.
+        splits_tied, splits, pairs; tracks (distinct), effective_artists.
     """
     columns = [
         "protocol", "model", "reference", "difference", "ci_low", "ci_high",
-        "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits", "pairs",
+        "log_loss", "log_loss_low", "log_loss_high", "splits_won", "splits_tied",
+        "splits", "pairs",
         "tracks", "effective_artists",
     ]  # fmt: skip
     rows = []
@@ -173,15 +175,16 @@ def difference_table(
             if model == compared:
                 continue
             gains = _gains(by_model[compared], by_model[model], subset)
-            pair = gains["pair"].to_numpy()
+            splits = gains.groupby("split_seed")["correct"].mean()
+            # Runs on one split share their training tracks, so they are not independent.
+            resampled, _ = pd.factorize(gains["split_seed" if len(splits) > 1 else "pair"])
             figures: list[float] = []
             for measure in ("correct", "log_loss"):
-                interval = bootstrap.interval(gains[measure], runs=pair)
+                interval = bootstrap.interval(gains[measure], runs=resampled)
                 figures += [gains[measure].to_numpy().mean(), *interval]
-            splits = gains.groupby("split_seed")["correct"].mean()
-            won = int((splits > 0).sum())
+            won, tied = int((splits > 0).sum()), int((splits == 0).sum())
             known = gains.index.nunique(), round(bootstrap.effective_artists(gains), 1)
-            counts = won, len(splits), pair[-1] + 1, *known
+            counts = won, tied, len(splits), gains["pair"].nunique(), *known
             rows.append((protocol, model, compared, *figures, *counts))
     return pd.DataFrame(rows, columns=columns)
 

@@ -121,7 +121,7 @@ def _read(path: str, where: str) -> pd.DataFrame:
     for place, column in enumerate(table, 1):
         if column == f"Unnamed: {place - 1}":  # pandas' name for it
             raise SongNetError(
-                f"{where}: column {place} has no name; row numbers are no feature, leave them out "
+                f"{where}: column {place} has no name; if it numbers the rows, leave it out "
                 "(index=False)"
             )
     # A named index may be the key.

@@ -213,9 +213,10 @@ def description(model: Model) -> str:
         text += f" Predictions need {model.lookahead_seconds:.1f} s of look-ahead."
     if measured := facts.get("measured"):
         share, low, high = (percent(measured[name]) for name in ("accuracy", "ci_low", "ci_high"))
+        level = 100 * measured.get("confidence", 0.95)  # networks of 0.1.0 do not say
         text += (
             f" Accuracy {share} on {measured['tracks']} {measured['subset']} tracks "
-            f"(95 % CI over artists: {low} to {high})."
+            f"({level:g} % CI over artists: {low} to {high})."
         )
         if measured["subset"] != "test":
             text += " The network was selected on these tracks, so this estimate is optimistic."

@@ -32,7 +32,8 @@ def keep_best(models: list[str], output: str, titles: dict[str, str], dataset: A
     network, genres, facts = load(folder / "model.safetensors")
     metrics = read_json(folder / "metrics.json")
     subset = judging_subset(metrics)
-    measured = {name: metrics[subset][name] for name in ("accuracy", "ci_low", "ci_high", "tracks")}
+    names = ("accuracy", "ci_low", "ci_high", "confidence", "tracks")
+    measured = {name: metrics[subset][name] for name in names}
     facts |= {
         "title": titles[facts["model"]],
         "dataset_title": dataset["title"],

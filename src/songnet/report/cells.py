@@ -18,8 +18,9 @@ MARK = "†"  # of models that read what SongNet did not compute
 
 def legend(found: Findings) -> str:
     """Say what the cells of `results_table` hold."""
-    level = f"{100 * found.confidence:g} % CI"
-    return f"Accuracy in % ± standard deviation over runs [{level}], best on validation first."
+    spread = f" ± standard deviation over runs [{100 * found.confidence:g} % CI]"
+    tested = found.results["accuracy"].notna().any()
+    return f"Accuracy in %{spread if tested else ''}, best on validation first."
 
 
 def results_table(found: Findings) -> pd.DataFrame:
@@ -30,7 +31,7 @@ def results_table(found: Findings) -> pd.DataFrame:
     behind = compared.set_index("model").to_dict("index")
     leaks = found.leaks.set_index("model").to_dict("index")
     rows = []
-    for model in (name for name in found.models if name in set(found.results["model"])):
+    for model in found.models:
         own = {
             name: table.set_index("model").loc[model]
             for name, table in by_protocol.items()
@@ -43,12 +44,12 @@ def results_table(found: Findings) -> pd.DataFrame:
             row[column] = _accuracy(own[protocol]) if protocol in own else ""
         if behind:
             is_reference = model == compared["reference"].iloc[0]
-            row[f"difference ({fairest})"] = (
+            row[f"reference − model ({fairest})"] = (
                 "reference" if is_reference else _change(behind.get(model), "difference")
             )
         if leaks:
             row["artist leak"] = _change(leaks.get(model), "leak")
-        if fairest in own:
+        if fairest in own and pd.notna(own[fairest]["macro_f1"]):
             row[f"macro F1 % ({fairest})"] = in_percent(own[fairest]["macro_f1"])
         any_row = next(iter(own.values()))
         if pd.notna(any_row["poster_accuracy"]):
@@ -70,7 +71,7 @@ def notes(found: Findings) -> list[str]:
     return [
         f"{MARK} {found.title(model)}: {entry['note']}"
         for model, entry in found.models.items()
-        if entry.get("note") and model in set(found.results["model"])
+        if entry.get("note")
     ]
 
 
@@ -101,7 +102,8 @@ def differences_table(found: Findings) -> pd.DataFrame:
             "log-loss A − B": "{} [{}, {}]".format(
                 *(signed(row[f"log_loss{end}"], 3) for end in ("", "_low", "_high"))
             ),
-            "splits won by A": f"{row['splits_won']} of {row['splits']}",
+            "splits won by A": f"{row['splits_won']} of {row['splits']}"
+            + (f" ({row['splits_tied']} tied)" if row["splits_tied"] else ""),
             "pairs of runs": str(row["pairs"]),
         }
         for row in found.differences.to_dict("records")

@@ -73,10 +73,10 @@ class Findings:
         }
         return dict(sorted(found.items(), key=lambda item: (item[1], FAIREST.index(str(item[0])))))
 
-    def best(self, protocol: str, features: str | None = None) -> str | None:
-        """Name the model of the best validation accuracy, among all or those of some features."""
+    def best(self, protocol: str, family: str | None = None) -> str | None:
+        """Name the model of the best validation accuracy, among all or those of a family."""
         rows = self.results[self.results["protocol"] == protocol]
-        rows = rows[[features in (None, self.family(name).features) for name in rows["model"]]]
+        rows = rows[[family in (None, self.models[name]["family"]) for name in rows["model"]]]
         return best_validated(rows) if len(rows) else None
 
     def family(self, model: object) -> Family:

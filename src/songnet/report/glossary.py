@@ -41,8 +41,7 @@ TERMS = [
     Term(
         "CI",
         "Confidence interval, by bootstrap over artists. It covers the choice of test artists, not "
-        "new trainings or splits. Below 20 effective artists it is too narrow, below 5 it is left "
-        "out.",
+        "new trainings or splits. Below 20 effective artists it is too narrow.",
     ),
     Term(
         "effective artists",
@@ -57,13 +56,13 @@ TERMS = [
         r"(?<=\()validation(?=\))",
     ),
     Term("chance", "Accuracy of guessing, 1 / number of genres.", "^chance$"),
-    Term("best baseline", "Of the models on tables of features, the best one on validation."),
+    Term("best baseline", "Of the scikit-learn models, the best one on validation."),
     Term("artist leak", "Accuracy under the random split minus accuracy under the artist split."),
     Term(
-        "difference",
+        "reference − model",
         "Accuracy of the reference minus that of the model, on the same test tracks. Of a dozen "
         "intervals, one may exclude 0 by chance.",
-        r"^difference(?= \()",
+        r"^reference − model(?= \()",
     ),
     Term(
         "reference",  # A
@@ -73,8 +72,9 @@ TERMS = [
     ),
     Term(
         "pairs of runs",
-        "Resampled together with artists where there are several. With fewer than six, the "
-        "interval is too narrow if trainings differ more than artists do.",
+        "Runs of both models on one split and seed. Splits are resampled together with artists or, "
+        "with only one split, pairs. With fewer than six of them, the interval is too narrow if "
+        "they differ more than artists do.",
     ),
     Term(
         "log-loss",

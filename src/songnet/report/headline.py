@@ -71,7 +71,7 @@ def headline(found: Findings) -> Headline:
 def _comparison(found: Findings, protocol: str, model: str, accuracy: pd.Series) -> dict[str, str]:
     """The best baseline by validation, and the difference from it or from another reference."""
     figures = {}
-    baseline = found.best(protocol, "table")
+    baseline = found.best(protocol, "baseline")
     if baseline and baseline != model:
         figures["best baseline"] = f"{percent(accuracy[baseline])} ({found.title(baseline)})"
     for row in found.differences.query("protocol == @protocol").to_dict("records"):
