@@ -3,10 +3,12 @@
 Percentages have one decimal; the poster's numbers have two, as on the poster.
 """
 
+import csv
+import io
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of spreadsheet formulas
 
@@ -76,6 +78,19 @@ def csv_text(text: str) -> str:
 def from_csv_text(cell: str) -> str:
     """Undo `csv_text`."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def csv_row(cells: Iterable[Any]) -> str:
+    """Format a row of a CSV file, with its line break.
+
+    Python 3.11 does not quote a lone carriage return, which readers take for a line break.
+    """
+    row = list(cells)
+    has_return = any("\r" in str(cell) for cell in row)
+    text = io.StringIO()
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerow(row)
+    return text.getvalue()
 
 
 def markdown_text(text: str) -> str:

@@ -80,6 +80,7 @@ def own(temporary: Path) -> IO[bytes]:
     ends, so that two processes never write one file.
     """
     while True:
+        temporary.parent.mkdir(parents=True, exist_ok=True)  # the previous holder may remove it
         file = temporary.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -597,7 +597,7 @@ def test_keyboard_reaches_all_controls(page: Page) -> None:
     for _ in range(18):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.title"))
-    wanted = ["file", "microphone", "A: b (c)", "player", "picture", "smoothing", "csv", "png"]
+    wanted = ["file", "microphone", "A: b · c", "player", "picture", "smoothing", "csv", "png"]
     places = [reached.index(name) for name in wanted]
     assert places == sorted(places)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,11 +22,14 @@ import torch
 from songnet.errors import SongNetError
 from songnet.features.mel import MelSpectrogram
 from songnet.features.spectrogram import describe
+from songnet.io import own
 from songnet.library import workers
 from songnet.library.journal import journals
+from songnet.library.scan import scan
 from songnet.library.shards import classify_shard, gather_library, scan_library
 from songnet.library.table_files import read_rows, write_rows
-from songnet.library.tag import tag_library
+from songnet.library.tag import classify_left, tag_library
+from songnet.library.workers import Workers
 from songnet.models.base import save
 from songnet.models.causal_crnn import CausalCRNN
 from songnet.models.configs import CausalCRNNConfig
@@ -232,6 +236,74 @@ def test_tag_resumes_after_kill(music: Path, models: list[str], tmp_path: Path) 
     assert not work.exists()
 
 
+def test_tag_keeps_finished_rows_of_a_killed_run_elsewhere(
+    music: Path, models: list[str], tmp_path: Path
+) -> None:
+    """Of another folder, and of another model."""
+    table = tmp_path / "library.parquet"
+    for place in range(4):
+        song(music / f"other/o{place}.wav", place)
+        song(music / f"this/{place}.wav", place)
+    killed = []
+    for model in models[:2]:
+        whole = tmp_path / "whole.parquet"
+        tag(music / "other", whole, model)
+        with Workers(model, 30.0, 1) as workers:
+            folder = tmp_path / ".library.parquet.work" / workers.columns.name / "0000"
+            classify_left(workers, lambda: scan([music / "other"]), folder)
+            killed.append(folder)
+    assert tag(music / "this", table, models[0]).left == 4
+    assert len(rows(table)) == 8  # the finished ones were not lost
+    assert not killed[0].exists() and killed[1].exists()
+    assert tag(music / "other", table, models[0]).left == 0
+    assert tag(music / "other", table, models[1]).left == 0
+    assert not killed[1].parent.parent.exists()
+
+
+def test_tag_stops_if_the_model_is_replaced(music: Path, models: list[str], tmp_path: Path) -> None:
+    model = shutil.copy(models[0], tmp_path / "best.safetensors")
+    with Workers(str(model), 30.0, 2) as workers:
+        shutil.copy(models[1], model)
+        with pytest.raises(SongNetError, match="the model was replaced during the run; run again"):
+            list(workers.rows(scan([music])))
+
+
+def test_tag_of_a_list_drops_missing_files(music: Path, models: list[str], tmp_path: Path) -> None:
+    table, roots = tmp_path / "library.parquet", tmp_path / "roots.txt"
+    roots.write_text(f"{music}\n")
+    song(music / "gone.wav", 5)
+    before = tag(roots, table, models[0]).files
+    (music / "gone.wav").unlink()
+    assert tag(roots, table, models[0]).dropped == 1
+    assert len(rows(table)) == before - 1
+
+
+def test_second_run_on_the_same_table_waits(tmp_path: Path) -> None:
+    """The first one removes the folder of the lock when it ends."""
+    lock = tmp_path / "work" / "lock"
+    first = own(lock)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(own, lock)
+        time.sleep(0.3)
+        assert not second.done()
+        shutil.rmtree(lock.parent)
+        first.close()
+        second.result(timeout=10).close()
+    assert lock.exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_table_holds_carriage_returns(
+    music: Path, models: list[str], tmp_path: Path, suffix: str
+) -> None:
+    """macOS calls the icon of a folder Icon, followed by a carriage return."""
+    (music / "Icon\r").write_bytes(b"")
+    table = tmp_path / f"library{suffix}"
+    tag(music, table, models[0])
+    assert tag(music, table, models[0]).is_current
+    assert str(music / "Icon\r") in {row["path"] for row in read_rows(table)}
+
+
 def test_gather_library_refuses_missing_rows(
     music: Path, models: list[str], tmp_path: Path
 ) -> None:
@@ -313,7 +385,7 @@ def test_tag_reports_problems_in_one_line(music: Path, models: list[str], tmp_pa
     other = tmp_path / "other.parquet"
     pd.DataFrame({"a": [1]}).to_parquet(other)
     with pytest.raises(
-        SongNetError, match=r"other\.parquet: not a table of .*: lacks model, mtime"
+        SongNetError, match=r"other\.parquet: not a table of .*: lacks artist, .*model, mtime"
     ):
         tag(music, other, models[0])
     other.write_bytes(b"no table")

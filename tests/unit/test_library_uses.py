@@ -18,7 +18,7 @@ from songnet.library.playlists import file_name, write_playlists
 from songnet.library.report import write_library_page
 from songnet.library.similar import similar
 from songnet.library.summary import agreement, largest, summarise
-from songnet.library.table_files import write_rows
+from songnet.library.table_files import read_rows, write_rows
 from songnet.realtime.model import load_model
 from tests.unit.test_library import GENRES, network, song, tag
 
@@ -104,6 +104,42 @@ def test_write_playlists_use_relative_paths(table: Path, tmp_path: Path) -> None
     assert list(counts.values()) == [1, 1, 3]  # an entry cannot contain a line break
     assert file_name("a/b: c?") == "a - b - c" and file_name("..") == "_"
     assert list(write_playlists(table, tmp_path / "few", 0.93).values()) == [1]
+
+
+def test_playlists_are_emptied_and_shared(tmp_path: Path) -> None:
+    """Playlists stand in a linked folder; two genres have the same file name."""
+    table, real = tmp_path / "t.parquet", tmp_path / "deep/er"
+    real.mkdir(parents=True)
+    (tmp_path / "lists").symlink_to(real)
+    music = [row(str(tmp_path / f"{genre[:3]}.mp3"), genre) for genre in ("Pop/Rock", "Pop:Rock")]
+    shares = {"p_Pop/Rock": 0.5, "p_Pop:Rock": 0.5, "p_Folk": 0.0}
+    write_rows([one | shares for one in music], [*row("", None), *shares], table)
+    (real / "Folk.m3u8").write_text("#EXTM3U\nold.mp3\n")
+    assert list(write_playlists(table, tmp_path / "lists", 0.5).values()) == [2]
+    assert (real / "Folk.m3u8").read_text() == "#EXTM3U\n"
+    lines = (real / "Pop - Rock.m3u8").read_text().splitlines()
+    assert [(real / line).resolve() for line in lines[2::2]] == 2 * [tmp_path / "Pop.mp3"]
+    write_playlists(table, tmp_path / "lists", 0.95)
+    assert (real / "Pop - Rock.m3u8").read_text() == "#EXTM3U\n"
+
+
+def test_report_counts_files_of_another_model_apart(table: Path, tmp_path: Path) -> None:
+    rows = list(read_rows(table))
+    for name in ("model", "genre", "probability", "unsure"):
+        rows[0][name] = None
+    write_rows(rows, list(rows[0]), table)
+    summary = summarise(table, 0.8)
+    assert (summary.others, summary.total.files) == (1, len(rows) - 1)
+    write_library_page(table, tmp_path / "library.html", 0.8)
+    assert "1 file of other folders, by another model" in (tmp_path / "library.html").read_text()
+
+
+def test_table_edited_in_a_spreadsheet_is_read(table: Path, tmp_path: Path) -> None:
+    rows = list(read_rows(table))
+    edited = tmp_path / "t.csv"
+    write_rows(rows, list(rows[0]), edited)
+    edited.write_text(edited.read_text().replace("true", "TRUE").replace("false", "FALSE"))
+    assert [row["unsure"] for row in read_rows(edited)] == [row["unsure"] for row in rows]
 
 
 def test_similar_lists_the_nearest_songs(tmp_path: Path) -> None:

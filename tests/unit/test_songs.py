@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from songnet.data.audio_files import audio_files
 from songnet.data.file_tags import Tags, read_tags
 from songnet.data.folder import Folder, read_songs
+from songnet.data.manifest import read_manifest
 from songnet.data.selection import choose_tracks
 from songnet.data.shard_writer import write_shard
 from songnet.data.songs import list_songs, write_songs
@@ -256,6 +258,44 @@ def test_list_songs_by_tags_reads_changed_files_alone(
     again = list_songs(str(tmp_path), "tags", None, before=first)
     assert read == ["1.mp3"]
     assert again["genre"].tolist()[:3] == ["Rock", "Folk", "Folk"]
+
+
+def test_write_songs_reads_tags_after_other_labels(tmp_path: Path) -> None:
+    for folder, genre in (("One", "Jazz"), ("Two", "Rock")):
+        (tmp_path / "music" / folder).mkdir(parents=True)
+        tagged(tmp_path / "music" / folder / "a.mp3", mp3(), genre=genre)
+    table = tmp_path / "songs.parquet"
+    for labels, genres in ((None, ["One", "Two"]), ("tags", ["Jazz", "Rock"])):
+        for _ in range(2):
+            write_songs(str(tmp_path / "music"), labels, None, table)
+            assert pd.read_parquet(table)["genre"].tolist() == genres
+
+
+def test_manifest_keeps_names_of_files(tmp_path: Path) -> None:
+    names = ["a  b.mp3", "c\u00a0d.mp3", " e.mp3"]
+    for suffix in (".csv", ".parquet"):
+        path = tmp_path / f"metadata{suffix}"
+        table = pd.DataFrame({"file_name": names, "genre": "Old  Time"})
+        table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+        rows = read_manifest(path)
+        assert [row["file_name"] for row in rows] == names
+        assert {row["genre"] for row in rows} == {"Old Time"}
+    table["genre"] = [["Rock"], ["Rock", "Pop"], []]
+    table.to_parquet(path)
+    with pytest.raises(SongNetError, match="row 1: genre must be one value"):
+        read_manifest(path)
+
+
+def test_hard_links_are_files_of_their_own(tmp_path: Path) -> None:
+    for name in ("a.mp3", "c.mp3"):
+        (tmp_path / name).touch()
+    (tmp_path / "b.mp3").hardlink_to(tmp_path / "a.mp3")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.mp3"
+    outside.touch()
+    (tmp_path / "0.mp3").symlink_to(outside)
+    names = [path.name for path in audio_files([tmp_path])]
+    assert names == ["0.mp3", "a.mp3", "b.mp3", "c.mp3"]
+    assert [path.name for path in audio_files([tmp_path / "c.mp3", tmp_path])].count("c.mp3") == 1
 
 
 @pytest.mark.parametrize(

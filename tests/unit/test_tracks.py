@@ -21,9 +21,11 @@ from songnet.data.selection import (
     check_genres,
     index_tracks,
     quarantine_table,
+    read_quarantine,
     select_tracks,
     shared,
     wanted_tracks,
+    write_quarantine,
 )
 from songnet.data.shard_writer import write_shard
 from songnet.data.shards import MelShards
@@ -106,6 +108,14 @@ def test_read_tracks_reports_bad_archive(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("not a zip")
     with pytest.raises(SongNetError, match="not a valid zip"):
         read_tracks(str(tmp_path / "text.zip"))
+
+
+def test_quarantine_holds_carriage_returns(tmp_path: Path) -> None:
+    names = ["Icon\r", "a,b", "=c", 'd"e']
+    given = pd.DataFrame({"track_id": range(4), "file_name": names, "reason": "not audio"})
+    path = str(tmp_path / "quarantine.csv")
+    write_quarantine(given, path)
+    assert read_quarantine(path)["file_name"].tolist() == names
 
 
 def test_index_tracks_quarantines_faults_and_duplicates() -> None:

@@ -1,7 +1,6 @@
 """``songnet classify``: print predictions for audio files as they are computed."""
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from songnet.commands.options import add_excerpt, add_jobs, add_model, add_paths, given_paths
 from songnet.commands.streams import silence_libraries
-from songnet.formatting import FORMULA, clock, csv_text, percent
+from songnet.formatting import FORMULA, clock, csv_row, csv_text, percent
 
 if TYPE_CHECKING:
     from songnet.realtime.model import Model
@@ -114,11 +113,9 @@ def _csv(model: "Model") -> Iterator[Write]:
         if result.prediction:
             row["prediction"] = csv_text(result.prediction.genre)
         shares = {genre: round(p, 6) for genre, p in (result.probabilities or {}).items()}
-        writer.writerow([*(row.get(name) for name in names), *map(shares.get, model.genres)])
+        print(end=csv_row([*map(row.get, FACTS), *map(shares.get, model.genres)]))
 
-    names = FACTS
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *map(csv_text, model.genres)])
+    print(end=csv_row([*FACTS, *map(csv_text, model.genres)]))
     yield write
 
 

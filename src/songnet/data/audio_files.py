@@ -79,16 +79,21 @@ def read_list(path: Path) -> Iterator[Path]:
 
 def _walk(paths: Iterable[str | Path], is_included: Callable[[Path], bool]) -> Iterator[Path]:
     """Yield the included files below folders, and all files that are named directly."""
-    named = list(_named(paths))
-    walk = _Walk([path for path in named if path.is_dir()])
-    for path in named:
+    roots = list(named(paths))
+    walk = _Walk([path for path in roots if path.is_dir()])
+    for path in roots:
         if path.is_dir():
             yield from filter(is_included, walk.below(path))
         elif walk.is_new_file(path) and not (walk.was_in(path.parent) and is_included(path)):
             yield path
 
 
-def _named(paths: Iterable[str | Path]) -> Iterator[Path]:
+def named(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """Yield files and folders, with the contents of lists in their place.
+
+    Raises:
+        SongNetError: a path does not exist.
+    """
     for path in (Path(path).expanduser() for path in paths):
         if not os.path.lexists(path):
             raise SongNetError(f"{path}: no such file or folder")
@@ -117,6 +122,10 @@ class _Walk:
         """Return whether a named or linked file is visited for the first time."""
         return _is_new(path, self._files)
 
+    def _is_left(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether a regular file was not visited as a link or a named file."""
+        return not self._files or _key(entry.path) not in self._files
+
     def was_in(self, folder: Path) -> bool:
         """Return whether a folder has been visited."""
         return _key(folder) in self._folders
@@ -133,9 +142,8 @@ class _Walk:
             elif entry.is_dir():
                 waiting.append(self._entries(entry.path))
             elif entry.is_file():
-                # Regular files need no check unless links or named files were visited before.
-                is_plain = not (self._files or entry.is_symlink())
-                if is_plain or self.is_new_file(entry.path):
+                # Hard links are files of their own, so only links and named files are noted.
+                if self.is_new_file(entry.path) if entry.is_symlink() else self._is_left(entry):
                     yield Path(entry.path)
             elif entry.is_symlink():  # broken; opening it reports the error
                 yield Path(entry.path)

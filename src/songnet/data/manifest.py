@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -58,17 +59,23 @@ def read_manifest(path: Path) -> list[dict[str, str | None]]:
                 f"{path}: has no column {column} (it has: {', '.join(map(str, table.columns))})"
             )
     names = [*REQUIRED, *OPTIONAL]
-    rows = [{name: _text(row.get(name)) for name in names} for row in table.to_dict("records")]
+    rows: list[dict[str, str | None]] = []
+    for number, row in enumerate(table.to_dict("records"), 1):
+        for name in names:
+            if isinstance(row.get(name), list | dict | np.ndarray):
+                raise SongNetError(f"{path}: row {number}: {name} must be one value")
+        # Names of files may have several spaces in a row, or other kinds of them.
+        rows.append({name: _text(row.get(name), is_name=name == "file_name") for name in names})
     if not rows:
         raise SongNetError(f"{path}: lists no file")
     seen: set[str] = set()
-    for number, row in enumerate(rows, 1):
-        name = row["file_name"]
-        if name is None:
+    for number, found in enumerate(rows, 1):
+        file_name = found["file_name"]
+        if file_name is None:
             raise SongNetError(f"{path}: row {number} has no file_name")
-        if name in seen:
-            raise SongNetError(f"{path}: file_name {name} is listed twice")
-        seen.add(name)
+        if file_name in seen:
+            raise SongNetError(f"{path}: file_name {file_name} is listed twice")
+        seen.add(file_name)
     return rows
 
 
@@ -99,13 +106,14 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def _text(value: Any) -> str | None:
-    """Return a value as text with single spaces; None where it is missing or empty."""
+def _text(value: Any, is_name: bool) -> str | None:
+    """Return a value as text, with single spaces unless it is a name; None where it is missing."""
     if value is None or value != value:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # pandas reads integer columns with gaps as floats
-    return " ".join(str(value).split()) or None
+    text = str(value)
+    return (text if is_name and text.strip() else " ".join(text.split())) or None
 
 
 def _first_line(error: Exception) -> str:

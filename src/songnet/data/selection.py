@@ -8,7 +8,7 @@ import pandas as pd
 from songnet.data.names import LONGEST_GENRE, is_printable
 from songnet.data.sources import clip_source, read_table
 from songnet.errors import SongNetError
-from songnet.formatting import csv_text, from_csv_text
+from songnet.formatting import csv_row, csv_text, from_csv_text
 from songnet.io import replacing
 
 SHOWN = 8  # genres that an error lists
@@ -226,8 +226,9 @@ def write_quarantine(quarantine: pd.DataFrame, path: str) -> None:
     """Write a quarantine, escaping text that a spreadsheet would run as a formula."""
     names = ("file_name", "reason")
     escaped = quarantine.assign(**{name: quarantine[name].map(csv_text) for name in names})
-    with replacing(path) as temporary:
-        escaped.to_csv(temporary, index=False)
+    rows = [escaped.columns, *escaped.itertuples(index=False)]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(map(csv_row, rows))
 
 
 def read_clips(paths: list[str]) -> pd.DataFrame:

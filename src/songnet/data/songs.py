@@ -23,6 +23,7 @@ HINT = (
     "put songs into one folder per genre, write a metadata.csv, or set labels=tags "
     "(docs/tutorials/own-music.md)"
 )
+TAGGED = "labels are tags"  # attribute of the table, in songs.parquet, too
 Row = dict[str, Any]
 
 
@@ -79,10 +80,11 @@ def list_songs(
     else:
         rows = [_row(path, root, may_be_audio(path)) for path in files]
         if labels == "tags":
-            _add_tags(rows, before)
+            _add_tags(rows, before if before is not None and before.attrs.get(TAGGED) else None)
         else:
             _add_labels(rows, Layout(layout))
     songs = _table(rows)
+    songs.attrs[TAGGED] = manifest is None and labels == "tags"
     by_folders = manifest is None and labels != "tags" and layout is None
     _check_songs(songs, audio, by_folders)
     return songs

@@ -19,6 +19,7 @@ from songnet.errors import SongNetError
 from songnet.io import FULL, no_space
 from songnet.library.columns import EMBEDDING, OF_GENRE, ColumnSet, Row
 
+CRASHED = "the decoder crashed"  # error of a file whose process crashed
 SYNC_SECONDS = 5.0  # interval between syncs to disk, which limit the loss in a power failure
 
 

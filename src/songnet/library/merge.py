@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from songnet.errors import SongNetError
 from songnet.library.columns import Row, other_sets, with_current
+from songnet.library.journal import CRASHED
 from songnet.library.scan import Found, absolute, sort_key
 
-# Prefixes of errors that may not recur, since they do not depend on the content of a file.
-PASSING = ("no such file", "may not be read", "cannot be read")
+# Prefixes of errors that may not recur: not caused by a file's content, or mended since.
+PASSING = ("no such file", "may not be read", "cannot be read", "unexpected", CRASHED)
 
 
 class Side(NamedTuple):
@@ -23,7 +24,7 @@ class Side(NamedTuple):
 
     found: Found | None  # file found by the scan
     old: Row | None  # row of the table, with plain names for the current set
-    new: Row | None  # row of the journals for this version of the file
+    new: Row | None  # row of the journals for this version of the file, or for one not scanned
 
 
 def side_by_side(
@@ -43,7 +44,7 @@ def side_by_side(
         items: dict[int, Any] = {place: item for _, place, item in group}
         rows = [items[place] for place in sorted(items) if place > 1]
         this = items.get(0)
-        new = next((row for row in reversed(rows) if this and is_same(row, this)), None)
+        new = next((row for row in reversed(rows) if not this or is_same(row, this)), None)
         yield Side(this, items.get(1), new)
 
 
@@ -73,21 +74,31 @@ def merged_rows(sides: Iterable[Side], paths: list[str]) -> Iterator[Row]:
 
     Args:
         sides: output of `side_by_side`.
-        paths: paths that were scanned.
+        paths: paths that were scanned. Rows of journals elsewhere are of an earlier, killed run.
     """
     for side in sides:
-        if side.new is not None and side.found is not None:
-            kept = side.old if side.old and is_same(side.old, side.found) else {}
+        if side.found is None and _is_below(side.new or side.old, paths):
+            continue  # the file no longer exists
+        if side.new is not None:
+            kept = side.old if side.old and _version(side.old) == _version(side.new) else {}
             yield other_sets(kept) | side.new
-        elif side.old is not None and not is_gone(side, paths):
+        elif side.old is not None:
             yield side.old
 
 
 def is_gone(side: Side, paths: list[str]) -> bool:
-    """Return whether a row's file is below the scanned paths but no longer exists."""
-    if side.old is None or side.found is not None:
-        return False
-    return any(Path(side.old["path"]).is_relative_to(absolute(path)) for path in paths)
+    """Return whether a table's row is of a file below the scanned paths that no longer exists."""
+    return side.old is not None and side.found is None and _is_below(side.old, paths)
+
+
+def _is_below(row: Row | None, paths: list[str]) -> bool:
+    return row is not None and any(
+        Path(row["path"]).is_relative_to(absolute(path)) for path in paths
+    )
+
+
+def _version(row: Row) -> tuple[int, float]:
+    return row["size"], row["mtime"]
 
 
 def current_rows(rows: Iterable[Row], current: str, path: Path) -> Iterator[Row]:

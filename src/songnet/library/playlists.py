@@ -8,7 +8,8 @@ from typing import IO
 
 from songnet.errors import SongNetError
 from songnet.io import replacing
-from songnet.library.table_files import read_rows
+from songnet.library.columns import genres_of
+from songnet.library.table_files import read_columns, read_rows
 
 NEEDED = ["path", "model", "size", "mtime", "duration", "artist", "title", "genre", "unsure",
           "probability"]  # fmt: skip
@@ -32,24 +33,31 @@ def write_playlists(table: Path, folder: Path, min_confidence: float) -> dict[st
     try:
         with ExitStack() as files:
             playlists: dict[str, IO[str]] = {}
+
+            def playlist(genre: str) -> IO[str]:
+                name = file_name(genre)  # several genres may have the same
+                if name not in playlists:
+                    temporary = files.enter_context(replacing(folder / f"{name}.m3u8"))
+                    playlists[name] = files.enter_context(
+                        temporary.open("w", encoding="utf-8", errors="surrogateescape")
+                    )
+                    playlists[name].write("#EXTM3U\n")
+                return playlists[name]
+
+            for genre in genres_of(read_columns(table)):
+                if (folder / f"{file_name(genre)}.m3u8").exists():
+                    playlist(genre)  # rewritten even if it becomes empty
             for row in read_rows(table, NEEDED):
                 genre = row["genre"]
                 if genre is None or row["unsure"] or row["probability"] < min_confidence:
                     continue
-                if genre not in playlists:
-                    path = folder / f"{file_name(genre)}.m3u8"
-                    temporary = files.enter_context(replacing(path))
-                    playlists[genre] = files.enter_context(
-                        temporary.open("w", encoding="utf-8", errors="surrogateescape")
-                    )
-                    playlists[genre].write("#EXTM3U\n")
                 entry = _entry(row["path"], folder)
                 if entry is not None:
-                    playlists[genre].write(f"{_title(row)}\n{entry}\n")
-                    counts[genre] = counts.get(genre, 0) + 1
+                    playlist(genre).write(f"{_title(row)}\n{entry}\n")
+                    counts[file_name(genre)] = counts.get(file_name(genre), 0) + 1
     except OSError as error:
         raise SongNetError(f"{error.filename or folder}: {error.strerror}") from None
-    return {str(folder / f"{file_name(genre)}.m3u8"): n for genre, n in sorted(counts.items())}
+    return {str(folder / f"{name}.m3u8"): count for name, count in sorted(counts.items())}
 
 
 def file_name(genre: str) -> str:
@@ -59,7 +67,7 @@ def file_name(genre: str) -> str:
 
 def _entry(path: str, folder: Path) -> str | None:
     """Return a path relative to the playlist; None if it does not fit on one line."""
-    entry = os.path.relpath(path, folder.absolute())
+    entry = os.path.relpath(path, os.path.realpath(folder))
     if "\n" in entry or "\r" in entry:
         return None
     return f"./{entry}" if entry.startswith("#") else entry

@@ -66,7 +66,11 @@ def facts(summary: Summary) -> dict[str, str]:
         "unsure": f"{counted(total.unsure, 'file')}: another genre is nearly as likely",
         "without a genre": counted(total.errors, "file"),
         "model": summary.model,
-    }
+    } | (
+        {"not counted": f"{counted(summary.others, 'file')} of other folders, by another model"}
+        if summary.others
+        else {}
+    )
 
 
 def genre_table(total: Group) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def _embedding_of(song: str, table: Path, model: str | None) -> NDArray[np.float
     name = None
     for row in read_rows(table, ["path", "size", "mtime", "model", EMBEDDING]):
         name = name or row["model"]
-        if row["path"] == path and row[EMBEDDING] is not None and _is_current(row):
+        if row["path"] == path and row.get(EMBEDDING) is not None and _is_current(row):
             return np.asarray(row[EMBEDDING], np.float32)
     if name is None:
         raise SongNetError(f"{table}: contains no classified song")

@@ -81,6 +81,7 @@ class Summary:
     total: Group = field(default_factory=Group)
     seconds: float = 0.0
     model: str = ""
+    others: int = 0  # files that this model did not classify
     folders: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
     artists: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
     tags: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))  # in their spelling
@@ -89,9 +90,12 @@ class Summary:
     audit: Smallest = field(default_factory=lambda: Smallest(LISTED))
 
     def add(self, row: Row) -> None:
-        """Count a file."""
+        """Count a file; rows of other models only count as such."""
+        if row["model"] is None:
+            self.others += 1
+            return
         self.total.add(row)
-        self.model = self.model or row["model"] or ""
+        self.model = self.model or row["model"]
         self.seconds += row["duration"] or 0
         self.folders[self._folder(row["path"])].add(row)
         if row["artist"]:

@@ -12,9 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from songnet.errors import SongNetError
-from songnet.formatting import csv_text, from_csv_text
+from songnet.formatting import csv_row, csv_text, from_csv_text
 from songnet.io import replacing
-from songnet.library.columns import EMBEDDING, INTEGERS, NUMBERS, OF_GENRE, Row, plain_name
+from songnet.library.columns import (
+    EMBEDDING,
+    FACTS,
+    INTEGERS,
+    NUMBERS,
+    OF_GENRE,
+    PLAIN,
+    Row,
+    plain_name,
+)
 
 ROWS = 2_000  # per Parquet row group
 REPEATED = ("genre", "tag_genre", "artist", "error", "model")  # columns with few distinct values
@@ -123,7 +132,9 @@ def _values(column: Any, of: type) -> Iterable[Any]:
         return [value.values.to_numpy() if value.is_valid else None for value in column]
     values = column.to_pylist()
     if of is str:
-        return [value and value.translate(FROM_PRIVATE) for value in values]
+        return [
+            value.translate(FROM_PRIVATE) if isinstance(value, str) else value for value in values
+        ]
     return values
 
 
@@ -166,16 +177,15 @@ def _parse(text: str, of: type) -> Any:
     if of is np.ndarray:
         return np.array(text.split(" "), np.float32)
     if of is bool:
-        return {"true": True, "false": False}[text]
+        return {"true": True, "false": False}[text.lower()]  # spreadsheets write TRUE
     return from_csv_text(text) if of is str else (float if of is np.float32 else of)(text)
 
 
 def _write_csv(rows: Iterable[Row], columns: list[str], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(csv_text, columns))
+        file.write(csv_row(map(csv_text, columns)))
         for row in rows:
-            writer.writerow([_text(row.get(name), kind(name)) for name in columns])
+            file.write(csv_row(_text(row.get(name), kind(name)) for name in columns))
 
 
 def _text(value: Any, of: type) -> str:
@@ -215,7 +225,7 @@ def _json(value: Any) -> Any:
 
 
 def _check_columns(names: Iterable[str]) -> None:
-    if missing := {"path", "size", "mtime", "model"} - set(names):
+    if missing := {*FACTS, *PLAIN} - set(names):
         raise ValueError(f"lacks {', '.join(sorted(missing))}")
 
 

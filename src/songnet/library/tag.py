@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from songnet.data.audio_files import named
 from songnet.errors import SongNetError
 from songnet.io import own
 from songnet.library.columns import ColumnSet, Row, all_columns, rotated_columns
@@ -53,6 +54,7 @@ def tag_library(
     """
     table = Path(output)
     check_format(table)
+    paths = [*map(str, named(paths))]
     try:
         with _work(table) as work, Workers(model, excerpt, jobs) as workers:
             found, left = work / "found.jsonl", work / "left.jsonl"
@@ -64,6 +66,7 @@ def tag_library(
             classify_left(workers, lambda: read_found(left), rows / "0000")
             if not counts.is_current or journals(rows):
                 write_table(table, paths, found, workers.columns, rows)
+            shutil.rmtree(rows, ignore_errors=True)
     except OSError as error:
         raise SongNetError(f"{error.filename or table}: {error.strerror or error}") from None
     return counts
@@ -71,17 +74,15 @@ def tag_library(
 
 @contextmanager
 def _work(table: Path) -> Iterator[Path]:
-    """Yield the folder of intermediate results, and remove it after a successful run."""
+    """Yield the folder of intermediate results, and remove it if no results are left in it."""
     folder = table.with_name(f".{table.name}.work")
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder / "lock"):  # other processes that write the same table wait
         try:
             yield folder
-        except BaseException:
-            if not list(folder.glob("*/*/*.jsonl")):  # there are no results to resume from
+        finally:
+            if not list(folder.glob("*/*/*.jsonl")):  # of this model or another one
                 shutil.rmtree(folder)
-            raise
-        shutil.rmtree(folder)
 
 
 def find(paths: list[str], output: Path) -> None:

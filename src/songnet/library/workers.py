@@ -13,14 +13,13 @@ from typing import Any, Self
 
 from songnet.errors import SongNetError
 from songnet.library.columns import ColumnSet
-from songnet.library.journal import to_line
+from songnet.library.journal import CRASHED, to_line
 from songnet.library.scan import Found
 from songnet.parallel import in_order
 
 # One thread per process, since there is a process for each core.
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 AHEAD = 16  # files per process that may be started before the first of them is finished
-CRASHED = "the decoder crashed"
 
 
 class Workers:
@@ -51,7 +50,7 @@ class Workers:
             Lines for a journal, in the order of the files.
         """
         while len(self._all) < self._jobs:
-            self._all.append(_Worker(self._arguments, is_described=False))
+            self._all.append(_Worker(self._arguments, self.columns.name))
         free: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._all:
             free.put(worker)
@@ -78,14 +77,20 @@ class Workers:
 
 
 class _Worker:
-    """One process, which is restarted after a crash."""
+    """One process, which is restarted after a crash.
 
-    def __init__(self, arguments: list[str], is_described: bool = True) -> None:
-        self._arguments = arguments
+    Args:
+        arguments: arguments of `songnet.library.worker`.
+        columns: name of the column set that the model must have; None if this process is the first.
+    """
+
+    def __init__(self, arguments: list[str], columns: str | None = None) -> None:
+        self._arguments, self._columns = arguments, columns
         self._process = self._start()
         self._is_ready = False
-        if is_described:
+        if columns is None:
             self.description = self._described()
+            self._columns = self.description["set"]
 
     def ask(self, found: Found) -> str:
         """Classify a file and return its line for the journal."""
@@ -122,6 +127,10 @@ class _Worker:
             raise SongNetError("a process that classifies files failed to start") from None
         if "error" in description:
             raise SongNetError(description["error"])
+        if self._columns not in (None, description["set"]):
+            raise SongNetError(
+                f"{description['path']}: the model was replaced during the run; run again"
+            )
         self._is_ready = True
         return description
 

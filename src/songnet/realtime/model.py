@@ -131,10 +131,11 @@ class Model(NamedTuple):
     def embed(
         self, file: str | Path, excerpt: float | None = EXCERPT_SECONDS
     ) -> NDArray[np.float32]:
-        """Compute the embedding of a file: similar music has similar embeddings.
+        """Compute the embedding of a file: the smaller the angle, the more similar the music.
 
         Examples:
-            >>> similarity = model.embed("song.mp3") @ model.embed("other.mp3")
+            >>> one, other = model.embed("song.mp3"), model.embed("other.mp3")
+            >>> cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
 
         Args:
             file: audio file.

@@ -11,7 +11,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from songnet.features.audio import LOUDEST, Samples, average_channels, is_silent
+from songnet.features.audio import LOUDEST, MAX_CHANNELS, Samples, average_channels, is_silent
 from songnet.models.base import Outputs
 from songnet.realtime.model import Model as Model
 from songnet.realtime.model import load_model as load_model
@@ -72,13 +72,18 @@ class Stream:
         """Process more samples.
 
         Args:
-            samples: (n,) or (n, channels) float32, any n. Non-finite values and values beyond
-                LOUDEST are set to 0, since they would persist in the network's state.
+            samples: (n,) or (n, channels) between -1 and 1, any n. Non-finite values and values
+                beyond LOUDEST are set to 0, since they would persist in the network's state.
 
         Returns:
             Steps completed by these samples.
+
+        Raises:
+            ValueError: samples has another shape, such as (channels, n).
         """
-        samples = average_channels(samples)
+        if samples.ndim > 2 or samples.shape[1:] > (MAX_CHANNELS,):
+            raise ValueError(f"samples must be (n,) or (n, channels), not {samples.shape}")
+        samples = average_channels(samples.astype(np.float32, copy=False))
         samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
         found: list[Step] = []
         while len(samples):
