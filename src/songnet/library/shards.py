@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from songnet.data.audio_files import named
 from songnet.errors import SongNetError
 from songnet.io import own, read_json, write_json
 from songnet.library.columns import ColumnSet
@@ -34,6 +35,7 @@ def scan_library(
     Raises:
         SongNetError: there are no audio files, or a folder, the table or the model cannot be read.
     """
+    paths = [*map(str, named(paths))]
     found, left = Path(output.found), Path(output.left)
     with Workers(model, excerpt, 1) as workers:
         find(paths, found)
@@ -81,12 +83,13 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
 
     Args:
         given: input paths with attributes found and plan, from `scan_library`.
-        paths: paths that were scanned.
+        paths: as for `scan_library`.
         table: path of the table; rows of files elsewhere are kept.
 
     Raises:
         SongNetError: some files were not classified.
     """
+    paths = [*map(str, named(paths))]
     columns, counts = _read_plan(given.plan)
     rows = _rows(table, columns)
     missing = rows / "missing.jsonl"
