@@ -457,7 +457,12 @@ def test_network_menu_classifies_again(
     other = untrained(
         tmp_path / "other.safetensors", CausalCRNN, PLAIN, describe(MEL), title="other"
     )
-    write_site([load_model(trained), load_model(other)], site.folder)
+    third = untrained(
+        tmp_path / "third.safetensors", CausalCRNN, PLAIN, describe(MEL), title="third"
+    )
+    write_site([load_model(path) for path in (trained, other, third)], site.folder)
+    *_, last = json.loads((site.folder / "site.json").read_text())["models"]
+    (site.folder / last["file"]).write_text("damaged")
     page = browser.new_page(bypass_csp=True)
     page.goto(site.address)
     wait_for(page, "idle")
@@ -472,6 +477,14 @@ def test_network_menu_classifies_again(
     assert expected is not None
     expect(page.locator("#result")).to_contain_text(expected.genre)
     expect(page.locator("#examples")).to_be_hidden()
+    # A network that cannot be loaded leaves the one before in use.
+    page.select_option("#network", index=2)
+    expect(page.locator("#message")).to_have_text("This is not a network saved by SongNet.")
+    wait_for(page, "done")
+    assert page.locator("#network").evaluate("menu => menu.selectedIndex") == 1
+    expect(page.locator("#network")).to_be_enabled()
+    expect(page.locator("#about")).to_contain_text("other")
+    expect(page.locator("#result")).to_contain_text(expected.genre)
     page.close()
 
 
@@ -528,7 +541,9 @@ def test_service_worker_replaces_old_version(browser: Browser, site: Site, train
     style = site.folder / "style.css"
     worker = site.folder / "sw.js"
     style.write_text(style.read_text() + "h1 { letter-spacing: 7px; }")
-    worker.write_text(re.sub("songnet-[0-9a-f]+", "songnet-0123", worker.read_text()))
+    worker.write_text(re.sub("}[0-9a-f]{16}`", "}0123`", worker.read_text()))
+    elsewhere = "songnet-http://127.0.0.1/elsewhere/-1"  # of another page on the same host
+    page.evaluate(f"caches.open('{elsewhere}')")
     spacing = "getComputedStyle(document.querySelector('h1')).letterSpacing"
     for _ in range(10):
         page.reload()
@@ -538,7 +553,8 @@ def test_service_worker_replaces_old_version(browser: Browser, site: Site, train
         if page.evaluate(spacing) == "7px":
             break
     assert page.evaluate(spacing) == "7px"
-    assert page.evaluate("caches.keys()") == ["songnet-0123"]
+    scope = page.evaluate("navigator.serviceWorker.ready.then(({ scope }) => scope)")
+    assert sorted(page.evaluate("caches.keys()")) == sorted([elsewhere, f"songnet-{scope}-0123"])
     context.close()
 
 

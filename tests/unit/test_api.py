@@ -69,6 +69,15 @@ def test_classify_one_file_or_list(folder: Path) -> None:
         network.classify("missing.mp3")
 
 
+@pytest.mark.parametrize("excerpt", [0, -5, np.nan, np.inf, "30"])
+def test_classify_refuses_other_lengths(folder: Path, excerpt: Any) -> None:
+    network = songnet.load()
+    with pytest.raises(ValueError, match="excerpt must be a number of seconds or None"):
+        network.classify("song.mp3", excerpt)
+    with pytest.raises(ValueError, match="jobs must be 1 or more, not 0"):
+        network.iter_classify(["song.mp3"], jobs=0)
+
+
 def test_embed_equals_stream(folder: Path) -> None:
     """Both describe the whole file with the same numbers."""
     import soundfile as sf

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from songnet.errors import UnusableClipError
 from songnet.features import audio, excerpt
@@ -93,6 +94,24 @@ def test_middle_of_long_file_that_cannot_be_sought(
     start = round(found.start_seconds * found.clip.sample_rate)
     expected = whole.samples[start : start + len(found.clip.samples)]
     np.testing.assert_array_equal(found.clip.samples, expected)
+
+
+@pytest.mark.parametrize("suffix", ["FLAC", "AIFF", "WAV"])
+def test_middle_of_a_broken_download(suffix: str) -> None:
+    """The header still declares the whole length."""
+    file = io.BytesIO()
+    samples = np.random.default_rng(1).normal(0, 0.1, 20 * 22_050)
+    sf.write(file, samples, 22_050, format=suffix, subtype="PCM_16")
+    content = file.getvalue()[: len(file.getvalue()) * 3 // 4]
+    whole, found = decode(io.BytesIO(content)), middle(io.BytesIO(content), 2.0)
+    assert whole.seconds == pytest.approx(15, abs=0.3)
+    assert found.total_seconds == pytest.approx(whole.seconds, abs=0.3)  # a broken packet or two
+    assert (
+        found.clip.lost_seconds == pytest.approx(whole.lost_seconds, abs=0.3)
+        and whole.lost_seconds > 4
+    )
+    start = round(found.start_seconds * 22_050)
+    assert difference(found.clip.samples, whole.samples, start, 0) < 1e-5
 
 
 def test_middle_refuses_what_is_not_audio() -> None:

@@ -127,12 +127,16 @@ def test_stream_equals_offline_for_random_chunks(
         np.testing.assert_allclose([step.clip_probabilities for step in steps], expected, atol=1e-4)
 
 
-def test_stream_takes_float64_and_refuses_other_shapes(model: Model) -> None:
+def test_stream_takes_floats_and_refuses_other_samples(model: Model) -> None:
     samples: Any = np.random.default_rng(1).normal(0, 0.1, 2 * 22_050)
     one, other = (Stream(model, 22_050).push(x) for x in (samples, samples.astype(np.float32)))
     assert len(one) == len(other) > 0
     with pytest.raises(ValueError, match=r"samples must be \(n,\) or \(n, channels\), not \(2, "):
         Stream(model, 22_050).push(samples.reshape(2, -1))
+    with pytest.raises(ValueError, match="samples must be floats between -1 and 1, not int16"):
+        Stream(model, 22_050).push((32_767 * samples).astype(np.int16))
+    with pytest.raises(ValueError, match="sample_rate must be 4000 to 192000 Hz, not 1000"):
+        Stream(model, 1_000)
 
 
 def test_stream_gives_step_with_its_last_sample(model: Model) -> None:

@@ -84,7 +84,11 @@ def test_write_site_refuses_other_folders(trained: Path, tmp_path: Path) -> None
     write_site([model], tmp_path / "site")
     (tmp_path / "site/networks/old.safetensors").touch()
     write_site([model], tmp_path / "site")
-    assert len(list((tmp_path / "site/networks").iterdir())) == 1
+    (network,) = (tmp_path / "site/networks").iterdir()
+    # The page's own network can be written again.
+    write_site([load_model(network)], tmp_path / "site")
+    (again,) = (tmp_path / "site/networks").iterdir()
+    assert again.read_bytes() == trained.read_bytes()
 
 
 def test_find_models_below_results(

@@ -106,7 +106,7 @@ def _by_index(file: BinaryIO, walk: mpeg.Walk | None, seconds: float) -> Excerpt
         if container.format.name in WITHOUT_LENGTH or total < seconds + SHORT_SECONDS:
             return None
         first = _first_frame(container)
-        if first is None:
+        if first is None or not _reaches(container, first.pts, total):
             return None
         stream = container.streams.best("audio")
         start, length = _span(total, seconds)
@@ -160,6 +160,18 @@ def _first_frame(container: Any) -> Any:
     """Return the first decodable frame, or None if it has no timestamp."""
     first = next(decoded_frames(container, {"decoded": 0, "lost": 0}), None)
     return first if first is not None and first.pts is not None else None
+
+
+def _reaches(container: Any, first: int, total: float) -> bool:
+    """Return whether the packets of a file reach its declared end; a broken download lacks some."""
+    stream = container.streams.best("audio")
+    unit = stream.time_base
+    try:
+        container.seek(first + int(max(0, total - PREROLL_SECONDS) / unit), stream=stream)
+        ends = [p.pts + (p.duration or 0) for p in container.demux(stream) if p.pts is not None]
+    except av.FFmpegError:
+        return False
+    return bool(ends) and float((max(ends) - first) * unit) > total - SHORTFALL_SECONDS
 
 
 def _end_of_packets(container: Any) -> int | None:

@@ -19,7 +19,9 @@ from songnet.models.heads import Head, LinearHead, MLPHead, SVMHead, make_head
 
 Array = NDArray[np.floating[Any]]
 HIDDEN = 128  # units of the MLP
-CONSTANT = 1e-5  # standard deviation, relative to the mean, below which a dimension is constant
+# Standard deviation below which a dimension is constant but for float32's rounding.
+OF_MEAN = 1e-5  # relative to its mean
+OF_OTHERS = 1e-8  # relative to the median of the others: normalisation may leave a tiny mean
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,10 @@ def fit_head(kind: str, strength: float, X: Array, labels: NDArray[np.int64], se
     scaler = StandardScaler().fit(X)
     # Divided by its tiny deviation, the rounding of a constant dimension would dominate the rest.
     size = np.abs(scaler.mean_)
-    constant = scaler.scale_ <= CONSTANT * size
-    scaler.scale_ = np.where(constant, np.maximum(1, size), scaler.scale_)
+    deviation = np.sqrt(scaler.var_)
+    varying = deviation > OF_MEAN * size
+    varying &= deviation > OF_OTHERS * np.median(deviation[varying]) if varying.any() else False
+    scaler.scale_ = np.where(varying, scaler.scale_, np.maximum(1, size))
     with warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
         fitted = entry.estimator(strength, seed).fit(scaler.transform(X), labels)
     head = make_head(kind, X.shape[1], len(fitted.classes_), entry.size(fitted))

@@ -123,9 +123,16 @@ class Model(NamedTuple):
 
         Yields:
             One result per file, in the order of the files.
+
+        Raises:
+            ValueError: excerpt or jobs is not positive.
         """
         from songnet.realtime.classify import classify_files
 
+        if excerpt is not None and not (isinstance(excerpt, int | float) and 0 < excerpt < np.inf):
+            raise ValueError(f"excerpt must be a number of seconds or None, not {excerpt!r}")
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"jobs must be 1 or more, not {jobs}")
         return classify_files(self, map(str, files), jobs or cores(), excerpt)
 
     def embed(

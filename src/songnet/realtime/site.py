@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,8 +132,7 @@ def _service_worker(files: Files, entries: list[dict[str, Any]]) -> bytes:
         found.update(f"{name}\0".encode() + hashlib.sha256(content(files[name])).digest())
     text = (WEB / "sw.js").read_text()
     names = json.dumps(["./", *kept])
-    version = f"songnet-{found.hexdigest()[:16]}"
-    return text.replace("{{version}}", version).replace("{{files}}", names).encode()
+    return text.replace("{{version}}", found.hexdigest()[:16]).replace("{{files}}", names).encode()
 
 
 def content(file: Path | bytes) -> bytes:
@@ -161,12 +159,14 @@ def write_site(models: list[Model], folder: str | Path) -> int:
     try:
         if folder.exists() and any(folder.iterdir()) and not (folder / "site.json").exists():
             raise SongNetError(f"{folder}: not empty, and not a SongNet page; name a new folder")
-        for name in ("networks", "examples"):  # files of networks that no longer exist
-            shutil.rmtree(folder / name, ignore_errors=True)
         for name, file in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with replacing(folder / name) as temporary:
                 temporary.write_bytes(content(file))
+        for name in ("networks", "examples"):  # files of networks that no longer exist
+            for path in (folder / name).rglob("*"):
+                if path.is_file() and path.relative_to(folder).as_posix() not in files:
+                    path.unlink()
     except OSError as error:
         raise SongNetError(f"{folder}: {error.strerror or error}") from None
     rest = {model["file"] for model in json.loads(content(files["site.json"]))["models"][1:]}

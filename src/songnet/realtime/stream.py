@@ -11,7 +11,14 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from songnet.features.audio import LOUDEST, MAX_CHANNELS, Samples, average_channels, is_silent
+from songnet.features.audio import (
+    LOUDEST,
+    MAX_CHANNELS,
+    RATES,
+    Samples,
+    average_channels,
+    is_silent,
+)
 from songnet.models.base import Outputs
 from songnet.realtime.model import Model as Model
 from songnet.realtime.model import load_model as load_model
@@ -46,10 +53,15 @@ class Stream:
 
     Args:
         model: from `load_model`; several streams may share it.
-        sample_rate: sample rate in Hz.
+        sample_rate: sample rate in Hz, one of `songnet.features.audio.RATES`.
+
+    Raises:
+        ValueError: the sample rate is not one of these.
     """
 
     def __init__(self, model: Model, sample_rate: int) -> None:
+        if sample_rate not in RATES:
+            raise ValueError(f"sample_rate must be {RATES[0]} to {RATES[-1]} Hz, not {sample_rate}")
         self._model = model
         self._resampler = None
         if sample_rate != model.spectrogram.sample_rate:
@@ -79,8 +91,10 @@ class Stream:
             Steps completed by these samples.
 
         Raises:
-            ValueError: samples has another shape, such as (channels, n).
+            ValueError: samples are integers, or have another shape, such as (channels, n).
         """
+        if not np.issubdtype(samples.dtype, np.floating):
+            raise ValueError(f"samples must be floats between -1 and 1, not {samples.dtype}")
         if samples.ndim > 2 or samples.shape[1:] > (MAX_CHANNELS,):
             raise ValueError(f"samples must be (n,) or (n, channels), not {samples.shape}")
         samples = average_channels(samples.astype(np.float32, copy=False))

@@ -13,6 +13,7 @@ const analysis = new Analysis({ changed, level: (value) => listening.level(value
 const stage = new Stage(player);
 const listening = new Listening(analysis, stage, say);
 
+let chosen = null; // entry of site.models in use
 let model = null; // entry of site.models, with the worker's facts about the network
 let pieces = []; // pieces chosen together
 let current = null;
@@ -45,16 +46,26 @@ function wire() {
 
 /** Select a network and analyse everything on the page again with it. */
 async function choose(entry) {
+  const menu = element("network");
+  const hadFocus = document.activeElement === menu;
+  menu.disabled = true; // one at a time: the worker keeps the network that arrives last
   document.body.dataset.state = "loading";
   if (listening.piece) listening.stop();
+  let problem = "";
   try {
     model = { ...entry, ...(await analysis.load(entry.file)), close_call: site.close_call };
+    chosen = entry;
   } catch (error) {
-    return say(error.message);
+    problem = error.message; // the network before stays in use
   }
-  say("");
+  menu.disabled = false;
+  menu.selectedIndex = site.models.indexOf(chosen);
+  if (hadFocus) menu.focus();
+  if (!chosen) return say(problem);
+  if (current && !current.file) clear(); // music from the microphone cannot be analysed again
+  say(problem);
   document.body.dataset.state = "idle";
-  setText(element("about"), `${entry.description} It predicts every ${model.stepSeconds.toFixed(2)} s.`);
+  setText(element("about"), `${chosen.description} It predicts every ${model.stepSeconds.toFixed(2)} s.`);
   resetTable(model);
   stage.model = model;
   fillExamples();

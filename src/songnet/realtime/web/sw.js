@@ -1,6 +1,8 @@
 // Service worker for offline use. `songnet site` fills in the version and the files.
 
-const VERSION = "{{version}}";
+// Caches belong to the origin, which may have several pages.
+const PREFIX = `songnet-${self.registration.scope}-`;
+const VERSION = `${PREFIX}{{version}}`;
 const FILES = {{files}};
 
 self.addEventListener("install", (event) => {
@@ -14,7 +16,7 @@ self.addEventListener("install", (event) => {
 
 self.addEventListener("activate", (event) => {
   const tidy = async () => {
-    const old = (await caches.keys()).filter((name) => name.startsWith("songnet-") && name !== VERSION);
+    const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== VERSION);
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
   };
