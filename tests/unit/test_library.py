@@ -25,7 +25,8 @@ from songnet.features.spectrogram import describe
 from songnet.io import own
 from songnet.library import workers
 from songnet.library.journal import journals
-from songnet.library.scan import scan
+from songnet.library.merge import Side, merged_rows
+from songnet.library.scan import Found, scan
 from songnet.library.shards import classify_shard, gather_library, scan_library
 from songnet.library.table_files import read_rows, write_rows
 from songnet.library.tag import classify_left, tag_library
@@ -258,6 +259,23 @@ def test_tag_keeps_finished_rows_of_a_killed_run_elsewhere(
     assert tag(music / "other", table, models[0]).left == 0
     assert tag(music / "other", table, models[1]).left == 0
     assert not killed[1].parent.parent.exists()
+
+
+def test_merged_rows_prefer_the_table_to_older_journals() -> None:
+    """A killed run's journal may have an older version of a file outside the scanned folders."""
+
+    def version(mtime: float, genre: str) -> dict[str, Any]:
+        return {"path": "/b/1.mp3", "size": 1, "mtime": mtime, "model": "m", "genre": genre}
+
+    old, same, older = version(2.0, "Rock"), version(2.0, "Folk"), version(1.0, "Pop")
+    for new, kept in ((same, "Folk"), (older, "Rock"), (None, "Rock")):
+        (row,) = merged_rows([Side(None, old, new)], ["/a"])
+        assert row["genre"] == kept
+    (row,) = merged_rows([Side(None, None, older)], ["/a"])
+    assert row["genre"] == "Pop"
+    assert not list(merged_rows([Side(None, old, same)], ["/b"]))  # gone
+    (row,) = merged_rows([Side(Found("/b/1.mp3", 1, 2.0), version(1.0, "Pop"), same)], ["/b"])
+    assert row["genre"] == "Folk"
 
 
 def test_tag_stops_if_the_model_is_replaced(music: Path, models: list[str], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
 
     path = data_path(options.name)
     genres = read_yaml(options.genres) if options.genres else None
-    fetch_musicnn(path, genres, where=options.genres)
+    fetch_musicnn(path, genres, where=options.genres or "genres")
     print(f"{description(find_model(str(path)))}\nwritten to {path}")
     print(f"try: songnet classify song.mp3 --model {options.name}")
     return 0

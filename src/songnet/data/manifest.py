@@ -107,13 +107,15 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
 
 
 def _text(value: Any, is_name: bool) -> str | None:
-    """Return a value as text, with single spaces unless it is a name; None where it is missing."""
+    """Return a value as text, None if it is empty; text other than a name gets single spaces."""
     if value is None or value != value:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # pandas reads integer columns with gaps as floats
-    text = str(value)
-    return (text if is_name and text.strip() else " ".join(text.split())) or None
+    words = str(value).split()
+    if not words:
+        return None
+    return str(value) if is_name else " ".join(words)
 
 
 def _first_line(error: Exception) -> str:

@@ -69,31 +69,33 @@ def is_left(side: Side, current: str) -> bool:
     return str(row["error"] or "").startswith(PASSING)
 
 
-def merged_rows(sides: Iterable[Side], paths: list[str]) -> Iterator[Row]:
-    """Yield the rows of the new table: all files found, and old rows outside the scanned paths.
+def merged_rows(sides: Iterable[Side], roots: list[str]) -> Iterator[Row]:
+    """Yield the rows of the new table: all files found, and old rows outside the scanned folders.
 
     Args:
         sides: output of `side_by_side`.
-        paths: paths that were scanned. Rows of journals elsewhere are of an earlier, killed run.
+        roots: files and folders that were scanned. Journals may have rows elsewhere, of an earlier,
+            killed run.
     """
     for side in sides:
-        if side.found is None and _is_below(side.new or side.old, paths):
+        old, new = side.old, side.new
+        if side.found is None and _is_below(new or old, roots):
             continue  # the file no longer exists
-        if side.new is not None:
-            kept = side.old if side.old and _version(side.old) == _version(side.new) else {}
-            yield other_sets(kept) | side.new
-        elif side.old is not None:
-            yield side.old
+        is_same_version = old and new and _version(old) == _version(new)
+        if old and (new is None or not (side.found or is_same_version)):
+            yield old  # of a file not scanned, whose version in the journals may be an older one
+        elif new:
+            yield other_sets(old if old and is_same_version else {}) | new
 
 
-def is_gone(side: Side, paths: list[str]) -> bool:
-    """Return whether a table's row is of a file below the scanned paths that no longer exists."""
-    return side.old is not None and side.found is None and _is_below(side.old, paths)
+def is_gone(side: Side, roots: list[str]) -> bool:
+    """Return whether a table's row is of a file below the scanned folders that no longer exists."""
+    return side.old is not None and side.found is None and _is_below(side.old, roots)
 
 
-def _is_below(row: Row | None, paths: list[str]) -> bool:
+def _is_below(row: Row | None, roots: list[str]) -> bool:
     return row is not None and any(
-        Path(row["path"]).is_relative_to(absolute(path)) for path in paths
+        Path(row["path"]).is_relative_to(absolute(root)) for root in roots
     )
 
 

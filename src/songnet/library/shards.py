@@ -35,12 +35,12 @@ def scan_library(
     Raises:
         SongNetError: there are no audio files, or a folder, the table or the model cannot be read.
     """
-    paths = [*map(str, named(paths))]
     found, left = Path(output.found), Path(output.left)
     with Workers(model, excerpt, 1) as workers:
         find(paths, found)
         columns = workers.columns
-        counts = write_left(Path(table), paths, found, columns, _rows(table, columns), left)
+        roots = [*map(str, named(paths))]
+        counts = write_left(Path(table), roots, found, columns, _rows(table, columns), left)
     facts = {"time": time, "set": columns.name, "genres": columns.genres}
     write_json(output.plan, facts | counts._asdict())
 
@@ -89,18 +89,18 @@ def gather_library(given: Any, paths: list[str], table: str) -> None:
     Raises:
         SongNetError: some files were not classified.
     """
-    paths = [*map(str, named(paths))]
+    roots = [*map(str, named(paths))]
     columns, counts = _read_plan(given.plan)
     rows = _rows(table, columns)
     missing = rows / "missing.jsonl"
-    left = write_left(Path(table), paths, Path(given.found), columns, rows, missing).left
+    left = write_left(Path(table), roots, Path(given.found), columns, rows, missing).left
     if left:
         raise SongNetError(
             f"{table}: {left:,} files were not classified "
             f"(first: {next(read_found(missing)).path}); run the same command again"
         )
     if not counts.is_current or journals(rows):
-        write_table(Path(table), paths, Path(given.found), columns, rows)
+        write_table(Path(table), roots, Path(given.found), columns, rows)
     shutil.rmtree(rows, ignore_errors=True)
 
 

@@ -54,7 +54,6 @@ def tag_library(
     """
     table = Path(output)
     check_format(table)
-    paths = [*map(str, named(paths))]
     try:
         with _work(table) as work, Workers(model, excerpt, jobs) as workers:
             found, left = work / "found.jsonl", work / "left.jsonl"
@@ -62,10 +61,11 @@ def tag_library(
             if announce:
                 announce(workers.description["description"])
             find(paths, found)
-            counts = write_left(table, paths, found, workers.columns, rows, left)
+            roots = [*map(str, named(paths))]
+            counts = write_left(table, roots, found, workers.columns, rows, left)
             classify_left(workers, lambda: read_found(left), rows / "0000")
             if not counts.is_current or journals(rows):
-                write_table(table, paths, found, workers.columns, rows)
+                write_table(table, roots, found, workers.columns, rows)
             shutil.rmtree(rows, ignore_errors=True)
     except OSError as error:
         raise SongNetError(f"{error.filename or table}: {error.strerror or error}") from None
@@ -107,13 +107,13 @@ def find(paths: list[str], output: Path) -> None:
 
 
 def write_left(
-    table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path, output: Path
+    table: Path, roots: list[str], found: Path, columns: ColumnSet, rows: Path, output: Path
 ) -> Counts:
     """Write the list of files that have no up-to-date row in the table or the journals.
 
     Args:
         table: path of the table, which need not exist yet.
-        paths: paths that were scanned.
+        roots: files and folders that were scanned.
         found: list of the files found.
         columns: column set of the model.
         rows: folder of journals, possibly from an earlier run.
@@ -130,7 +130,7 @@ def write_left(
         old, new = _old_rows(table, columns, needed), map(read_journal, journals(rows))
         for side in side_by_side(read_found(found), old, new):
             files += side.found is not None
-            dropped += is_gone(side, paths)
+            dropped += is_gone(side, roots)
             if side.found and is_left(side, columns.name):
                 yield side.found
 
@@ -167,12 +167,12 @@ def classify_left(workers: Workers, files: Callable[[], Iterable[Found]], folder
             bar.update()
 
 
-def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, rows: Path) -> None:
+def write_table(table: Path, roots: list[str], found: Path, columns: ColumnSet, rows: Path) -> None:
     """Write a table, keeping the valid rows of the existing one.
 
     Args:
         table: path of the table.
-        paths: paths that were scanned.
+        roots: files and folders that were scanned.
         found: list of the files found.
         columns: column set of the model.
         rows: folder of journals with the new rows.
@@ -181,7 +181,7 @@ def write_table(table: Path, paths: list[str], found: Path, columns: ColumnSet, 
     others = rotated_columns(old, plain_sets(table), columns)
     new = [table_rows(read_journal(path), columns) for path in journals(rows)]
     sides = side_by_side(read_found(found), _old_rows(table, columns), new)
-    write_rows(merged_rows(sides, paths), all_columns(columns, others), table)
+    write_rows(merged_rows(sides, roots), all_columns(columns, others), table)
 
 
 def plain_sets(table: Path) -> set[str]:
